@@ -1,0 +1,145 @@
+//! What is written to and read from a log.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// A partition's number, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(pub u32);
+
+/// A place in a partition, from 0. As a position it names the *next* record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset(pub u64);
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+/// One partition of one topic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's number.
+    pub partition: Partition,
+}
+
+/// A header: a name and a value. Names may repeat, and their order is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The header's name.
+    pub name: String,
+    /// The header's value; Kafka allows none.
+    pub value: Option<Bytes>,
+}
+
+/// A record as it stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The topic it was read from.
+    pub topic: Arc<str>,
+    /// The partition it stands in.
+    pub partition: Partition,
+    /// Its own offset (not the next one's).
+    pub offset: Offset,
+    /// The producer's time.
+    pub timestamp: Timestamp,
+    /// The key's bytes, none for a keyless record.
+    pub key: Option<Bytes>,
+    /// The value's bytes, none for a tombstone.
+    pub value: Option<Bytes>,
+    /// The headers in the order in which they were written.
+    pub headers: Vec<Header>,
+}
+
+/// A record that is about to be appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Where it must go; `None` leaves it to the partitioner.
+    pub partition: Option<Partition>,
+    /// The producer's time.
+    pub timestamp: Timestamp,
+    /// The key's bytes, none for a keyless record.
+    pub key: Option<Bytes>,
+    /// The value's bytes, none for a tombstone.
+    pub value: Option<Bytes>,
+    /// The headers in order.
+    pub headers: Vec<Header>,
+}
+
+/// Where an appended record landed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Placed {
+    /// The partition it stands in.
+    pub partition: Partition,
+    /// Its own offset.
+    pub offset: Offset,
+}
+
+impl TopicPartition {
+    /// Names partition `partition` of `topic`.
+    pub fn new(topic: impl Into<Arc<str>>, partition: Partition) -> Self {
+        Self {
+            topic: topic.into(),
+            partition,
+        }
+    }
+}
+
+impl Header {
+    /// A header with a text value.
+    pub fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: Some(Bytes::from(value.into())),
+        }
+    }
+}
+
+impl Record {
+    /// The partition it stands in, topic included.
+    pub fn topic_partition(&self) -> TopicPartition {
+        TopicPartition {
+            topic: self.topic.clone(),
+            partition: self.partition,
+        }
+    }
+
+    /// The value of the last header of this name, as Kafka's `lastHeader` does.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers
+            .iter()
+            .rev()
+            .find(|header| header.name == name)?
+            .value
+            .as_deref()
+    }
+}
+
+impl Offset {
+    /// The offset behind this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// `kafka.scaling-1`, as Kafka's own logs write it.
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}

@@ -1,0 +1,2 @@
+//! mall
+fn main() {}

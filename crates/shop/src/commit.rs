@@ -1,0 +1,1 @@
+//! Group commit: whoever waits while a batch runs forms the next one.

@@ -1,0 +1,51 @@
+//! Deliveries and how order events change them.
+
+use super::{DeliveryId, OrderEventType, OrderFields, OrderId, OrderPatch, Version};
+
+/// A delivery as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its number.
+    pub id: DeliveryId,
+    /// The order it delivers; tables of older systems may hold rows without one.
+    pub order_id: Option<OrderId>,
+    /// The order's fields as the delivery service knows them.
+    pub fields: OrderFields,
+    /// `DELIVERY STARTED`, `DELIVERY MODIFIED` or `DELIVERY CANCELLED`.
+    pub status: Option<String>,
+    /// The highest order version it has seen.
+    pub version: Version,
+    /// How many events of its own it has had: the version of its last event.
+    pub events: Version,
+}
+
+/// An order event as the delivery service received it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingEvent {
+    /// Whose event.
+    pub order_id: OrderId,
+    /// Which one of that order; absent from producers that don't count (A26).
+    pub version: Option<Version>,
+    /// What happened.
+    pub event_type: OrderEventType,
+    /// The fields the event carries.
+    pub fields: OrderPatch,
+}
+
+/// An event to apply and the trace it belongs to, if any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryRequest {
+    /// What to apply.
+    pub event: IncomingEvent,
+    /// Goes with the event this leads to.
+    pub traceparent: Option<String>,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// It took effect; the delivery as it stands after.
+    Applied(Delivery),
+    /// A modification or cancellation found no delivery of that order; nothing was written.
+    NoDelivery,
+}

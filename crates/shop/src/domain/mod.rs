@@ -1,0 +1,49 @@
+//! What the mall is about: orders, deliveries and their events, as plain values and pure functions.
+
+mod delivery;
+mod event;
+pub mod input;
+mod order;
+
+pub use delivery::{Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent};
+pub use event::{DeliveryEventType, EventType, JournalEntry, OrderEventType, Source};
+pub use order::{Change, Order, OrderCommand, OrderFields, OrderOutcome, OrderPatch, OrderRequest};
+
+use std::fmt;
+
+/// An order's number. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderId(pub i64);
+
+/// A delivery's number. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub i64);
+
+/// Counts the events of one order, or of one delivery, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub i64);
+
+impl Version {
+    /// The version of the event after this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

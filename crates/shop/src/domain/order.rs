@@ -1,0 +1,92 @@
+//! Orders and what can be done to them.
+
+use super::{OrderId, Version, input::InvalidInput};
+
+/// What a customer says about an order. Everything may be absent: tables of older systems hold such rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrderFields {
+    /// The product's code.
+    pub product_id: Option<String>,
+    /// The product's name.
+    pub product_name: Option<String>,
+    /// How many.
+    pub qty: Option<i32>,
+    /// Who ordered.
+    pub customer_id: Option<i64>,
+    /// Where to.
+    pub address: Option<String>,
+}
+
+/// Some of an order's fields: `None` leaves one as it is, `Some(None)` sets it to null.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrderPatch {
+    /// The product's code.
+    pub product_id: Option<Option<String>>,
+    /// The product's name.
+    pub product_name: Option<Option<String>>,
+    /// How many.
+    pub qty: Option<Option<i32>>,
+    /// Who ordered.
+    pub customer_id: Option<Option<i64>>,
+    /// Where to.
+    pub address: Option<Option<String>>,
+}
+
+/// An order as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Its number.
+    pub id: OrderId,
+    /// How many events it has had.
+    pub version: Version,
+    /// What the customer said.
+    pub fields: OrderFields,
+}
+
+/// A command and the trace it belongs to (`traceparent`, W3C Trace Context), if any.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderRequest {
+    /// What to do.
+    pub command: OrderCommand,
+    /// Goes with the event this leads to.
+    pub traceparent: Option<String>,
+}
+
+/// What can be done to orders.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OrderCommand {
+    /// Takes a new order.
+    Place(OrderFields),
+    /// Changes an order; one that changes nothing makes no event.
+    Change(OrderId, Change),
+    /// Cancels an order: its row goes, its journal stays.
+    Cancel(OrderId),
+}
+
+/// How an order is changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// All fields anew (PUT).
+    Replace(OrderFields),
+    /// Some fields (PATCH).
+    Merge(OrderPatch),
+    /// RFC 6902, against the order's JSON document.
+    JsonPatch(json_patch::Patch),
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderOutcome {
+    /// A new order, version 1.
+    Placed(Order),
+    /// The order after its change.
+    Changed(Order),
+    /// The change changed nothing, nothing was written.
+    Unchanged(Order),
+    /// The order is gone.
+    Cancelled,
+    /// There is no such order.
+    Missing,
+    /// The change would leave the order in a state that is not allowed; nothing was written.
+    Invalid(InvalidInput),
+}

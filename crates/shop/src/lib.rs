@@ -1,0 +1,24 @@
+//! The mall's two services: orders, deliveries, and how events travel between them.
+//!
+//! ```text
+//!  HTTP ─▶ order ─▶ store: order row + journal row, one transaction
+//!                     │
+//!                   relay ─▶ EventLog ─▶ lanes ─▶ delivery ─▶ store: delivery row + journal row, one transaction
+//!                               ▲                                 │
+//!                               └────────────── relay ◀───────────┘
+//! ```
+//!
+//! # Invariants
+//! * No event leaves a service but through its journal, and a journal row is written in the transaction of its effect.
+//! * The domain is pure: no clock, no socket, no async. Time is passed in.
+//! * Which adapter runs is known to whoever opened the store, and to nobody in here.
+
+pub mod domain;
+pub mod store;
+
+pub mod commit;
+pub mod records;
+pub mod relay;
+
+pub mod delivery;
+pub mod http;

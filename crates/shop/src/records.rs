@@ -1,0 +1,1 @@
+//! Journal rows as log records, and back.

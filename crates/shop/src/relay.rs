@@ -1,0 +1,1 @@
+//! The relay: publishes what stands in a journal.

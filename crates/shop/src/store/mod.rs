@@ -1,0 +1,112 @@
+//! The port to the databases. Every method is a whole unit of work: it happens altogether or not at all.
+//!
+//! A unit of work that writes is a *batch*: lock and load the named rows in id order, decide in memory with the domain's
+//! pure functions, write with as few statements as there are tables, commit once. Several commands of one order in one
+//! batch simply fold.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use eventlog::Timestamp;
+
+use crate::domain::{
+    Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
+    Source,
+};
+
+/// The result of a call to a store.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Why a store did not do what it was asked, named by what the caller does next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The database can't be reached; nothing was done. Try again later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Rolled back because somebody else holds or changed the same rows (deadlock, lock timeout); nothing was done. The
+    /// same batch may be run again, or its pieces one by one.
+    #[error("{0}")]
+    Conflict(String),
+    /// The connection was lost inside the COMMIT: it happened, or it did not. Never run it again for a command.
+    #[error("{0}")]
+    Unknown(String),
+    /// The database refused a statement of this batch (a value it can't hold): rolled back. Repeating it is in vain.
+    #[error("{0}")]
+    Rejected(String),
+    /// The database is broken or forbidden (corrupt, read-only, wrong password): stop and tell a person.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// The database of a service.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Runs order commands as one batch; one outcome each, in order. `now` becomes the events' timestamp.
+    async fn run_orders(&self, batch: &[OrderRequest], now: Timestamp) -> Result<Vec<OrderOutcome>>;
+
+    /// Applies order events to the deliveries as one batch, in the order given, in the naive consumer's way; one outcome
+    /// each. `now` becomes the timestamp of the delivery events.
+    async fn run_deliveries(&self, batch: &[DeliveryRequest], now: Timestamp) -> Result<Vec<DeliveryOutcome>>;
+
+    /// The order of this number.
+    async fn order(&self, id: OrderId) -> Result<Option<Order>>;
+
+    /// A page of all orders.
+    async fn orders(&self, page: &PageRequest) -> Result<Page<Order>>;
+
+    /// Every event of an order, oldest first, also after its cancellation; empty if it never existed.
+    async fn order_events(&self, id: OrderId) -> Result<Vec<JournalEntry>>;
+
+    /// The delivery of this number.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>>;
+
+    /// A page of all deliveries.
+    async fn deliveries(&self, page: &PageRequest) -> Result<Page<Delivery>>;
+
+    /// The delivery of this order; of several, the one with the lowest number.
+    async fn delivery_of(&self, order: OrderId) -> Result<Option<Delivery>>;
+
+    /// The oldest `limit` events of a journal that have not been marked as published, in journal order.
+    async fn unpublished(&self, source: Source, limit: usize) -> Result<Vec<JournalEntry>>;
+
+    /// Marks journal rows as published.
+    async fn mark_published(&self, source: Source, ids: &[i64]) -> Result<()>;
+
+    /// Takes or renews a lease for `ttl`; `false` while somebody else holds it. A `ttl` of zero gives it back.
+    async fn lease(&self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool>;
+
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<()>;
+}
+
+/// Which part of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The page's number, from 0.
+    pub page: u64,
+    /// Rows a page, 1 to 1000.
+    pub size: u64,
+    /// What to sort by, most important first; by number where that leaves a choice.
+    pub sort: Vec<Sort>,
+}
+
+/// A property to sort by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sort {
+    /// The property's name, which is its column's name too: one of the entity's, checked by whoever made this.
+    pub property: &'static str,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// A part of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// How many rows the table has in all.
+    pub total: u64,
+}
+
+pub mod mysql;
+pub mod sqlite;
