@@ -1,0 +1,330 @@
+//! The command line: which command, with which options.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{self, DeliveryOptions, File, KeyMode, Origin, Ports, RoleOptions, Settings, Storage};
+use crate::exit::Exit;
+use crate::{gateway, net, reset, roles, shutdown, sql, supervisor, tools};
+
+/// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
+#[derive(Debug, Parser)]
+#[command(name = "mall", version, about, after_help = EXAMPLES, max_term_width = 110, subcommand_required = true,
+          override_usage = "mall [COMMAND] [OPTIONS]   (mall alone is mall up)")]
+struct Cli {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mall                                        the whole mall on this machine
+  http :8081/orders customerId=2000 productId=100 productName=RADIO qty=3 address=PUSAN
+  mall kafka-console-consumer --topic kafka.scaling --from-beginning
+  mall sql \"select * from Delivery_table;\"
+  mall up --bootstrap-server localhost:9092 --database-url mysql://root:1234@localhost:3306/my-database
+
+Every option of a role can also be given as MALL_… in the environment (MALL_MODIFY_DELAY=1s) or in mall.toml
+(modify-delay = \"1s\"); mall config prints what counts, and where it came from.
+
+Exit codes: 0 done, 1 the answer is no, 2 could not do it, 64 wrong usage; the kafka-* commands keep Kafka's.";
+
+#[derive(Debug, Subcommand)]
+enum Commands {
+    /// Starts the order service, delivery instances and the gateway, and keeps them running
+    Up(UpArgs),
+    /// Runs the order service and its outbox relay
+    Order(RoleArgs),
+    /// Runs one delivery instance
+    Delivery(DeliveryArgs),
+    /// Runs the gateway: one address for both services
+    Gateway(RoleArgs),
+    /// Creates, grows and shows topics, as Kafka's tool does
+    #[command(disable_help_flag = true)]
+    KafkaTopics(ToolArgs),
+    /// Shows the records of a topic, as Kafka's tool does
+    #[command(disable_help_flag = true)]
+    KafkaConsoleConsumer(ToolArgs),
+    /// Appends lines of its input to a topic, as Kafka's tool does
+    #[command(disable_help_flag = true)]
+    KafkaConsoleProducer(ToolArgs),
+    /// Shows what a select, show tables or desc finds in the database; read-only
+    #[command(after_help = "Example:\n  mall sql \"select * from Delivery_table where orderId = 1;\"")]
+    Sql(SqlArgs),
+    /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
+    Reset(ResetArgs),
+    /// Prints every option's value and where it came from
+    Config(UpArgs),
+    /// Prints a completion script for a shell
+    #[command(after_help = "Example:\n  mall completions bash > ~/.local/share/bash-completion/completions/mall")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+struct UpArgs {
+    #[command(flatten)]
+    ports: Ports,
+    #[command(flatten)]
+    options: RoleOptions,
+}
+
+#[derive(Debug, Args)]
+struct RoleArgs {
+    #[command(flatten)]
+    port: PortArg,
+    #[command(flatten)]
+    options: RoleOptions,
+}
+
+#[derive(Debug, Args)]
+struct DeliveryArgs {
+    #[command(flatten)]
+    port: PortArg,
+    #[command(flatten)]
+    instance: DeliveryOptions,
+    #[command(flatten)]
+    options: RoleOptions,
+}
+
+#[derive(Debug, Args)]
+struct PortArg {
+    /// Port to listen on [default: order 8081, delivery the first free one from 8082 on, gateway 8088]
+    #[arg(long, env = "MALL_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+struct ToolArgs {
+    /// The options of Kafka's tool of this name (--help lists them)
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    _words: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct SqlArgs {
+    /// The statement
+    statement: String,
+    #[command(flatten)]
+    storage: Storage,
+}
+
+#[derive(Debug, Args)]
+struct ResetArgs {
+    /// Doesn't ask
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    storage: Storage,
+}
+
+/// Does what the words of the command line ask for; the first is the program's name.
+pub fn run(words: Vec<OsString>) -> Result<Exit> {
+    let words = with_command(words);
+    let name = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    if let Some(tool) = tools::named(name) {
+        return Ok(tools::run(tool, &words[2..], || storage_of(&words[..1])));
+    }
+    let file = File::find(&words)?;
+    let mut command = command(&file);
+    let matches = match command.try_get_matches_from_mut(&words) {
+        Ok(matches) => matches,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            error.print().context("can't print the help")?;
+            return Ok(Exit::DONE);
+        }
+        Err(error) => return Err(config::usage_of(&error, &file, &words).into()),
+    };
+    dispatch(command, &matches, &file)
+}
+
+fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit> {
+    let (name, given) = matches.subcommand().context("no command was given")?;
+    let definition = command.find_subcommand(name).context("an unknown command")?;
+    match Cli::from_arg_matches(matches)
+        .map_err(|error| config::usage_of(&error, file, &[]))?
+        .command
+    {
+        Commands::Up(args) => {
+            checked(args.options.clone(), given, file)?;
+            let others = |role: &str| config::passed_on(definition, given, &role_command(&command, role));
+            supervisor::run(&args.ports, &args.options, &others)
+        }
+        Commands::Order(args) => role(
+            settings(args.options, &args.port, 8081, given, file)?,
+            roles::order::run,
+        ),
+        Commands::Delivery(args) => {
+            let mut settings = settings(args.options, &args.port, net::FIRST_DELIVERY, given, file)?;
+            settings.port_fixed = args.port.port.is_some();
+            settings.name = args.instance.name;
+            role(settings, roles::delivery::run)
+        }
+        Commands::Gateway(args) => role(settings(args.options, &args.port, 8088, given, file)?, gateway::run),
+        Commands::Sql(args) => sql::run(&args.storage, &args.statement),
+        Commands::Reset(args) => reset::run(&args.storage, args.yes),
+        Commands::Config(args) => {
+            let options = checked(args.options, given, file)?;
+            let by_course = options.course && origin_of_key(given, file) < config::origin_of(given, file, "course");
+            print(&config::listing(definition, given, file, by_course))
+        }
+        Commands::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command.clone(), "mall", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Commands::KafkaTopics(_) | Commands::KafkaConsoleConsumer(_) | Commands::KafkaConsoleProducer(_) => {
+            anyhow::bail!("Kafka's tools are handled before")
+        }
+    }
+}
+
+/// Runs a role until it is asked to stop.
+fn role<F>(settings: Settings, run: impl FnOnce(Settings, tokio_util::sync::CancellationToken) -> F) -> Result<Exit>
+where
+    F: Future<Output = Result<()>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?;
+    let result = runtime.block_on(async { run(settings, shutdown::token()?).await });
+    // A thread that is still waiting (for a name to resolve, say) must not keep a role alive that is done.
+    runtime.shutdown_background();
+    result.map(|()| Exit::DONE)
+}
+
+fn settings(options: RoleOptions, port: &PortArg, default: u16, given: &ArgMatches, file: &File) -> Result<Settings> {
+    Ok(Settings {
+        options: checked(options, given, file)?,
+        port: port.port.unwrap_or(default),
+        port_fixed: true,
+        name: None,
+    })
+}
+
+/// The options once what depends on several of them is settled.
+fn checked(mut options: RoleOptions, given: &ArgMatches, file: &File) -> Result<RoleOptions> {
+    options.check()?;
+    if options.course && origin_of_key(given, file) < config::origin_of(given, file, "course") {
+        options.key = KeyMode::None;
+    }
+    Ok(options)
+}
+
+fn origin_of_key(given: &ArgMatches, file: &File) -> Origin {
+    config::origin_of(given, file, "key")
+}
+
+/// Where things are kept when nobody says so on the command line, for the tools that have a command line of their own.
+fn storage_of(program: &[OsString]) -> Result<Storage> {
+    let words: Vec<_> = program.iter().cloned().chain(["config".into()]).collect();
+    let file = File::find(&words)?;
+    let matches = command(&file).try_get_matches_from(&words);
+    let matches = matches.map_err(|error| config::usage_of(&error, &file, &words))?;
+    match Cli::from_arg_matches(&matches)?.command {
+        Commands::Config(args) => Ok(args.options.storage),
+        _ => anyhow::bail!("no configuration"),
+    }
+}
+
+/// The command with the file's values, and the place of the data folder, as defaults.
+fn command(file: &File) -> Command {
+    let data = data_default().into_os_string();
+    let with_data = |command: Command| {
+        let data = data.clone();
+        command.mut_args(move |arg| match arg.get_id() == "data" {
+            true => arg.default_value(data.clone()),
+            // A value from the environment may be a secret.
+            false => arg.hide_env_values(true),
+        })
+    };
+    let command = Cli::command().mut_subcommands(with_data);
+    file.as_defaults(command)
+}
+
+/// The same folder from wherever a checkout's own script was called, otherwise one in the working directory.
+fn data_default() -> PathBuf {
+    match std::env::var_os("MALL_CHECKOUT") {
+        Some(checkout) if !checkout.is_empty() => PathBuf::from(checkout).join("mall-data"),
+        _ => PathBuf::from("./mall-data"),
+    }
+}
+
+fn role_command(command: &Command, role: &str) -> Command {
+    command
+        .find_subcommand(role)
+        .cloned()
+        .unwrap_or_else(|| Command::new("none"))
+}
+
+/// `mall` and `mall --partitions 2` mean `mall up …`.
+fn with_command(mut words: Vec<OsString>) -> Vec<OsString> {
+    let own = ["-h", "--help", "-V", "--version"];
+    let first = words.get(1).and_then(|word| word.to_str());
+    if first.is_none_or(|word| word.starts_with('-') && !own.contains(&word)) {
+        words.insert(1.min(words.len()), "up".into());
+    }
+    words
+}
+
+fn print(text: &str) -> Result<Exit> {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("can't write the output"),
+        _ => Ok(Exit::DONE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command(&File::default()).debug_assert();
+    }
+
+    #[test]
+    fn no_command_means_up() {
+        assert_eq!(with_command(words(&["mall"])), words(&["mall", "up"]));
+        assert_eq!(
+            with_command(words(&["mall", "--course"])),
+            words(&["mall", "up", "--course"])
+        );
+        assert_eq!(with_command(words(&["mall", "--help"])), words(&["mall", "--help"]));
+        assert_eq!(with_command(words(&["mall", "sql"])), words(&["mall", "sql"]));
+    }
+
+    #[test]
+    fn what_stood_on_the_command_line_is_passed_on() {
+        let command = command(&File::default());
+        let given = words(&[
+            "mall",
+            "up",
+            "--deliveries=2",
+            "--modify-delay",
+            "1s",
+            "--course",
+            "--kafka-property=a=b",
+        ]);
+        let matches = command.clone().try_get_matches_from(given).expect("good");
+        let (_, given) = matches.subcommand().expect("up");
+        let up = role_command(&command, "up");
+        let passed = config::passed_on(&up, given, &role_command(&command, "delivery"));
+        for word in ["--modify-delay=1s", "--course", "--kafka-property=a=b"] {
+            assert!(passed.contains(&word.into()), "{passed:?}");
+        }
+        assert_eq!(passed.len(), 3, "{passed:?}");
+    }
+}

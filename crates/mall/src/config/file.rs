@@ -1,0 +1,205 @@
+//! `mall.toml`: the same options in kebab case, a line each.
+//!
+//! ```toml
+//! bootstrap-server = "localhost:9092"
+//! modify-delay = "500ms"
+//! kafka-property = ["security.protocol=SSL"]
+//! ```
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Command;
+
+use super::options::{Ports, RoleOptions};
+use crate::exit::Usage;
+
+/// What a configuration file says.
+#[derive(Debug, Default)]
+pub struct File {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// The values of each option, as text.
+    values: BTreeMap<String, Vec<String>>,
+}
+
+impl File {
+    /// Reads the file that the command line or the environment names, else `mall.toml` if there is one.
+    pub fn find(words: &[OsString]) -> Result<Self> {
+        let named = option_in(words, "config").or_else(|| std::env::var_os("MALL_CONFIG"));
+        let path = PathBuf::from(named.clone().unwrap_or_else(|| "mall.toml".into()));
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => Ok(Self::default()),
+            Err(error) => Err(Usage(format!("can't read the configuration file {}: {error}", path.display())).into()),
+        }
+    }
+
+    fn parse(path: PathBuf, text: &str) -> Result<Self> {
+        let place = path.display();
+        // The parser's own message quotes the line, and the line may hold a password.
+        let table: toml::Table = toml::from_str(text).map_err(|error: toml::de::Error| {
+            let line = error
+                .span()
+                .map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            Usage(format!("{place} is not TOML, at line {line}: {}", error.message()))
+        })?;
+        let allowed = allowed();
+        let mut values = BTreeMap::new();
+        for (key, value) in table {
+            if !allowed.contains(&key) {
+                return Err(unknown(&path, &key, &allowed).into());
+            }
+            let texts = texts(value).ok_or_else(|| {
+                Usage(format!(
+                    "{place}: {key} must be a text, a number, true or false, or a list of texts"
+                ))
+            })?;
+            values.insert(key, texts);
+        }
+        Ok(Self { path, values })
+    }
+
+    /// Whether the file has a value for this option.
+    pub fn gives(&self, option: &str) -> bool {
+        self.values.contains_key(option)
+    }
+
+    /// The command, with the file's values as defaults of it and of its subcommands.
+    pub fn as_defaults(&self, command: Command) -> Command {
+        let command = command.mut_args(|arg| match arg.get_long().and_then(|long| self.values.get(long)) {
+            Some(values) => {
+                let secret = arg.get_long().is_some_and(|long| super::SECRET.contains(&long));
+                arg.default_values(values.clone()).hide_default_value(secret)
+            }
+            None => arg,
+        });
+        command.mut_subcommands(|subcommand| self.as_defaults(subcommand))
+    }
+}
+
+/// The value of `--name VALUE` or `--name=VALUE`, before anything is parsed.
+fn option_in(words: &[OsString], name: &str) -> Option<OsString> {
+    let long = format!("--{name}");
+    let mut words = words.iter().take_while(|word| *word != "--");
+    while let Some(word) = words.next() {
+        if *word == *long {
+            return words.next().cloned();
+        }
+        if let Some(value) = word
+            .to_str()
+            .and_then(|word| word.strip_prefix(&long)?.strip_prefix('='))
+        {
+            return Some(value.into());
+        }
+    }
+    None
+}
+
+/// Every key that a configuration file may have.
+fn allowed() -> Vec<String> {
+    let command = <Ports as clap::Args>::augment_args(<RoleOptions as clap::Args>::augment_args(Command::new("")));
+    let names = command
+        .get_arguments()
+        .filter_map(|arg| arg.get_long().map(str::to_owned));
+    names.filter(|name| name != "config").collect()
+}
+
+fn texts(value: toml::Value) -> Option<Vec<String>> {
+    match value {
+        toml::Value::String(text) => Some(vec![text]),
+        toml::Value::Integer(number) => Some(vec![number.to_string()]),
+        toml::Value::Boolean(truth) => Some(vec![truth.to_string()]),
+        toml::Value::Array(values) => values
+            .into_iter()
+            .map(|value| value.as_str().map(str::to_owned))
+            .collect(),
+        _ => None,
+    }
+}
+
+fn unknown(path: &Path, key: &str, allowed: &[String]) -> Usage {
+    let nearest = allowed.iter().min_by_key(|name| distance(key, name));
+    let hint = match nearest.filter(|name| distance(key, name) <= 3) {
+        Some(name) => format!("; did you mean {name}?"),
+        None => String::new(),
+    };
+    let place = path.display();
+    Usage(
+        format!(
+            "{place}: there is no option {key}{hint} Allowed: {}",
+            allowed.join(", ")
+        )
+        .replace("?;", "?"),
+    )
+}
+
+/// How many letters must be changed, added or taken away to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        File::parse("mall.toml".into(), text).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn keys_are_the_options() {
+        let file = File::parse(
+            "mall.toml".into(),
+            "partitions = 2\ncourse = true\nkafka-property = ['a=b', 'c=d']\n",
+        );
+        let file = file.expect("good");
+        assert_eq!(file.values["partitions"], ["2"]);
+        assert_eq!(file.values["course"], ["true"]);
+        assert_eq!(file.values["kafka-property"], ["a=b", "c=d"]);
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let error = error("modify-dealy = '1s'");
+        assert!(
+            error.contains("no option modify-dealy; did you mean modify-delay?"),
+            "{error}"
+        );
+        assert!(error.contains("bootstrap-server"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_file_names_its_line_and_quotes_nothing() {
+        let error = error("topic = 'x'\nadmin-token = 'hunter2\n");
+        assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn the_file_is_named_in_two_ways() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(option_in(&words(&["up", "--config", "a"]), "config"), Some("a".into()));
+        assert_eq!(option_in(&words(&["up", "--config=b"]), "config"), Some("b".into()));
+        assert_eq!(option_in(&words(&["up", "--", "--config=b"]), "config"), None);
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("topic", "topic"), 0);
+        assert_eq!(distance("dealy", "delay"), 2);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

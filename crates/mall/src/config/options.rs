@@ -1,0 +1,221 @@
+//! The options themselves, as clap reads them.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::value::{self, BaseUrl, Bootstrap, DatabaseUrl, Property};
+use crate::exit::Usage;
+use crate::net::FIRST_DELIVERY;
+use crate::telemetry::Format;
+
+/// Where things are kept: in the data folder, or in Kafka and MySQL.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where things are kept")]
+pub struct Storage {
+    /// Folder of the embedded log and databases
+    #[arg(long, env = "MALL_DATA", value_name = "DIR", required = false)]
+    pub data: PathBuf,
+
+    /// Kafka's brokers, instead of the embedded log
+    #[arg(long, env = "MALL_BOOTSTRAP_SERVER", value_name = "HOST:PORT")]
+    pub bootstrap_server: Option<Bootstrap>,
+
+    /// MySQL or MariaDB, instead of the embedded database; created when missing
+    #[arg(long, env = "MALL_DATABASE_URL", value_name = "URL")]
+    pub database_url: Option<DatabaseUrl>,
+
+    /// Handed to the Kafka client; repeatable (TLS, SASL, group.protocol=consumer, …)
+    #[arg(long, env = "MALL_KAFKA_PROPERTY", value_name = "K=V", value_delimiter = '\n')]
+    pub kafka_property: Vec<Property>,
+
+    /// A file of such properties, one a line; --kafka-property wins
+    #[arg(long, env = "MALL_KAFKA_CONFIG", value_name = "FILE")]
+    pub kafka_config: Option<PathBuf>,
+
+    /// Configuration file, instead of mall.toml in the working directory
+    #[arg(long, env = "MALL_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The options that the roles have in common.
+#[derive(Debug, Clone, Args)]
+pub struct RoleOptions {
+    #[command(flatten)]
+    pub storage: Storage,
+
+    /// Topic of order and delivery events; created when missing
+    #[arg(long, env = "MALL_TOPIC", default_value = "kafka.scaling", value_parser = value::topic, help_heading = EVENTS)]
+    pub topic: String,
+
+    /// Consumer group of the delivery instances
+    #[arg(long, env = "MALL_GROUP", default_value = "delivery", value_parser = value::name, help_heading = EVENTS)]
+    pub group: String,
+
+    /// Partitions of the topic when it is created
+    #[arg(long, env = "MALL_PARTITIONS", default_value = "1", value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = EVENTS)]
+    pub partitions: u32,
+
+    /// Message key of the events
+    #[arg(long, env = "MALL_KEY", default_value = "order-id", value_enum, help_heading = EVENTS)]
+    pub key: KeyMode,
+
+    /// The course's starting point: --key none; options given beside it win
+    #[arg(long, env = "MALL_COURSE", value_parser = clap::builder::BoolishValueParser::new(), help_heading = EVENTS)]
+    pub course: bool,
+
+    /// How long the slow work of a modification takes
+    #[arg(long, env = "MALL_MODIFY_DELAY", default_value = "10s", value_parser = value::duration, value_name = "TIME", help_heading = EVENTS)]
+    pub modify_delay: Duration,
+
+    /// The only customer whose modifications are slow [default: everyone]
+    #[arg(long, env = "MALL_MODIFY_DELAY_CUSTOMER", value_name = "ID", help_heading = EVENTS)]
+    pub modify_delay_customer: Option<i64>,
+
+    /// How long the log keeps records (embedded log)
+    #[arg(long, env = "MALL_LOG_RETENTION", default_value = "7d", value_parser = value::positive, value_name = "TIME", help_heading = EVENTS)]
+    pub log_retention: Duration,
+
+    /// After how long of silence a delivery instance counts as dead
+    #[arg(long, env = "MALL_SESSION_TIMEOUT", default_value = "10s", value_parser = value::positive, value_name = "TIME", help_heading = EVENTS)]
+    pub session_timeout: Duration,
+
+    /// How long a role that is to stop finishes the work in flight
+    #[arg(long, env = "MALL_SHUTDOWN_TIMEOUT", default_value = "30s", value_parser = value::duration, value_name = "TIME", help_heading = NETWORK)]
+    pub shutdown_timeout: Duration,
+
+    /// Address to listen on; another than loopback needs --admin-token or --insecure
+    #[arg(long, env = "MALL_LISTEN", default_value = "127.0.0.1", value_parser = value::listen, value_name = "IP", help_heading = NETWORK)]
+    pub listen: IpAddr,
+
+    /// Secret of whoever may change the topology
+    #[arg(long, env = "MALL_ADMIN_TOKEN", value_parser = value::name, value_name = "T", help_heading = NETWORK)]
+    pub admin_token: Option<String>,
+
+    /// Listens on --listen without an --admin-token
+    #[arg(long, env = "MALL_INSECURE", value_parser = clap::builder::BoolishValueParser::new(), help_heading = NETWORK)]
+    pub insecure: bool,
+
+    /// Where the order service is [default: http://127.0.0.1:8081]
+    #[arg(long, env = "MALL_ORDER_URL", value_name = "URL", help_heading = NETWORK)]
+    pub order_url: Option<BaseUrl>,
+
+    /// Where a delivery instance is [default: http://127.0.0.1:8082]
+    #[arg(long, env = "MALL_DELIVERY_URL", value_name = "URL", help_heading = NETWORK)]
+    pub delivery_url: Option<BaseUrl>,
+
+    /// How log lines look
+    #[arg(long, env = "MALL_LOG", default_value = "text", value_enum, help_heading = LOGS)]
+    pub log: Format,
+
+    /// What is logged: error, warn, info, debug or trace, also per module
+    #[arg(long, env = "MALL_LOG_LEVEL", default_value = "info", value_parser = value::level, value_name = "LEVEL", help_heading = LOGS)]
+    pub log_level: String,
+}
+
+const EVENTS: &str = "Events";
+const NETWORK: &str = "Network";
+const LOGS: &str = "Logs";
+
+/// What `mall up` has beside the options that it passes on.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What to start")]
+pub struct Ports {
+    /// Delivery instances
+    #[arg(long, env = "MALL_DELIVERIES", default_value = "1", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub deliveries: u16,
+
+    /// Port of the order service
+    #[arg(long, env = "MALL_ORDER_PORT", default_value = "8081", value_parser = clap::value_parser!(u16).range(1..))]
+    pub order_port: u16,
+
+    /// Port of the first delivery instance; the others take the next free ones
+    #[arg(long, env = "MALL_DELIVERY_PORT", default_value_t = FIRST_DELIVERY, value_parser = clap::value_parser!(u16).range(1..))]
+    pub delivery_port: u16,
+
+    /// Port of the gateway
+    #[arg(long, env = "MALL_GATEWAY_PORT", default_value = "8088", value_parser = clap::value_parser!(u16).range(1..))]
+    pub gateway_port: u16,
+}
+
+/// What a delivery instance has beside the common options.
+#[derive(Debug, Clone, Args)]
+pub struct DeliveryOptions {
+    /// What this instance is called in logs and in the group [default: delivery-1 on port 8082, and so on]
+    #[arg(long, env = "MALL_NAME", value_parser = value::name)]
+    pub name: Option<String>,
+}
+
+/// What a role is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The common options, checked.
+    pub options: RoleOptions,
+    /// The port to listen on.
+    pub port: u16,
+    /// Whether somebody asked for just that port.
+    pub port_fixed: bool,
+    /// What a delivery instance is to be called; [`crate::net::delivery_name`] otherwise.
+    pub name: Option<String>,
+}
+
+/// The message key of the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyMode {
+    /// The order's number: all events of an order go to one partition, in order
+    OrderId,
+    /// None: each producer takes the partitions in turn
+    None,
+}
+
+impl Storage {
+    /// The properties for the Kafka client, those of the file first so that later ones win.
+    pub fn kafka_properties(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let mut properties = match &self.kafka_config {
+            Some(path) => properties_of(path)?,
+            None => Vec::new(),
+        };
+        properties.extend(self.kafka_property.iter().map(|p| (p.name.clone(), p.value.clone())));
+        Ok(properties)
+    }
+}
+
+/// Reads a Java properties file as far as Kafka's own tools' users write one: `name=value`, `#` and `!` comments.
+pub fn properties_of(path: &std::path::Path) -> anyhow::Result<Vec<(String, String)>> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Usage(format!(
+            "can't read the Kafka properties in {}: {error}",
+            path.display()
+        ))
+    })?;
+    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+    let mut properties = Vec::new();
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(['#', '!'])) {
+        let property: Property = line.parse().map_err(|allowed| {
+            Usage(format!(
+                "line {number} of {} is not a property; {allowed}",
+                path.display()
+            ))
+        })?;
+        properties.push((property.name, property.value));
+    }
+    Ok(properties)
+}
+
+impl RoleOptions {
+    /// Checks what no single option can know.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.storage.kafka_properties()?;
+        if !self.listen.is_loopback() && self.admin_token.is_none() && !self.insecure {
+            let listen = self.listen;
+            anyhow::bail!(Usage(format!(
+                "--listen {listen} can be reached from other machines: give --admin-token TOKEN beside it, or --insecure \
+                 if that is meant; without either, allowed is a loopback address (127.0.0.1)"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! `mall up`: the roles as child processes.
+//!
+//! ```text
+//!             ┌── order      ── stderr ──▶ "order      | …"
+//!  supervisor ┼── delivery-1 ── stderr ──▶ "delivery-1 | …"
+//!             └── gateway    ── stderr ──▶ "gateway    | …"
+//! ```
+//!
+//! # Invariants
+//! * Each child has its own process group, so a Ctrl-C reaches only the supervisor, which sends each child one SIGTERM.
+//! * Each child's stdin is a pipe that only the supervisor holds: when it closes, by whatever death, the child drains.
+//! * A child that died is started again, ever more slowly; one that refused its options ends the mall.
+
+mod child;
+mod output;
+mod policy;
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::sync::{mpsc, watch};
+
+use crate::config::{BaseUrl, Ports, RoleOptions};
+use crate::exit::Exit;
+use crate::net;
+use crate::shutdown::Signals;
+
+use child::{Child, Ended};
+use output::Output;
+
+/// How much longer than its own deadline a child may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How far a child has been asked to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wish {
+    Run,
+    Drain,
+    Die,
+}
+
+/// Runs the mall until a signal. `passed_on` gives the options of the command line that a role knows.
+pub fn run(ports: &Ports, options: &RoleOptions, passed_on: &dyn Fn(&str) -> Vec<OsString>) -> Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?;
+    runtime.block_on(async {
+        let plan = Plan::new(ports, options)?;
+        let children = plan.children(options, passed_on)?;
+        supervise(children, &plan, options).await
+    })
+}
+
+/// Which ports the roles get.
+struct Plan {
+    order: u16,
+    deliveries: Vec<u16>,
+    gateway: u16,
+}
+
+impl Plan {
+    /// Finds free ports; the deliveries' may move, the others' were promised to clients.
+    fn new(ports: &Ports, options: &RoleOptions) -> Result<Self> {
+        let free = |port: u16, option: &str| match net::bind(options.listen, port, true) {
+            Ok(_) => Ok(port),
+            Err(error) => Err(anyhow::anyhow!("{}", error.to_string().replace("--port", option))),
+        };
+        let order = free(ports.order_port, "--order-port")?;
+        let gateway = free(ports.gateway_port, "--gateway-port")?;
+        let mut deliveries = Vec::new();
+        let mut next = ports.delivery_port;
+        for _ in 0..ports.deliveries {
+            while [order, gateway].contains(&next) {
+                next = next.saturating_add(1);
+            }
+            let port = net::bind(options.listen, next, false)
+                .map_err(|error| anyhow::anyhow!("{}", error.to_string().replace("--port", "--delivery-port")))?
+                .local_addr()?
+                .port();
+            deliveries.push(port);
+            next = port.saturating_add(1);
+        }
+        Ok(Self {
+            order,
+            deliveries,
+            gateway,
+        })
+    }
+
+    fn children(&self, options: &RoleOptions, passed_on: &dyn Fn(&str) -> Vec<OsString>) -> Result<Vec<Child>> {
+        let program = std::env::current_exe().context("can't find the program's own file")?;
+        let child = |name: String, role: &str, port: u16, more: Vec<OsString>| {
+            let mut words = vec![role.into(), format!("--port={port}").into()];
+            words.extend(passed_on(role));
+            words.extend(more);
+            Child::new(name, program.clone(), words)
+        };
+        let mut children = vec![child("order".into(), "order", self.order, Vec::new())];
+        for (index, port) in self.deliveries.iter().enumerate() {
+            let name = format!("delivery-{}", index + 1);
+            let more = vec![format!("--name={name}").into()];
+            children.push(child(name, "delivery", *port, more));
+        }
+        let mut urls = Vec::new();
+        if options.order_url.is_none() {
+            urls.push(format!("--order-url={}", BaseUrl::local(self.order).as_str()).into());
+        }
+        if let (None, Some(port)) = (&options.delivery_url, self.deliveries.first()) {
+            urls.push(format!("--delivery-url={}", BaseUrl::local(*port).as_str()).into());
+        }
+        children.push(child("gateway".into(), "gateway", self.gateway, urls));
+        Ok(children)
+    }
+
+    /// What a person wants to know first.
+    fn greeting(&self, options: &RoleOptions) -> Vec<String> {
+        let storage = &options.storage;
+        let log = match &storage.bootstrap_server {
+            Some(servers) => format!("Kafka at {}", servers.as_str()),
+            None => format!("embedded, in {}", storage.data.display()),
+        };
+        let database = match &storage.database_url {
+            Some(url) => url.to_string(),
+            None => format!("embedded, in {}", storage.data.display()),
+        };
+        let deliveries: Vec<_> = self
+            .deliveries
+            .iter()
+            .map(|port| format!("http://localhost:{port}"))
+            .collect();
+        let order = self.order;
+        vec![
+            format!("orders      http://localhost:{order}"),
+            format!("deliveries  {}", deliveries.join(", ")),
+            format!("gateway     http://localhost:{}", self.gateway),
+            format!("log         {log}"),
+            format!("database    {database}"),
+            "try         ".to_owned()
+                + &format!("http :{order}/orders customerId=2000 productId=100 productName=RADIO qty=3 address=PUSAN"),
+            format!("            http PATCH :{order}/orders/1 address=SEOUL"),
+            format!("            http DELETE :{order}/orders/1"),
+            format!(
+                "            mall kafka-console-consumer --topic {} --from-beginning",
+                options.topic
+            ),
+            "            mall sql \"select * from Delivery_table;\"".to_owned(),
+            "Ctrl-C finishes what is in flight and stops everything.".to_owned(),
+        ]
+    }
+}
+
+async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> Result<Exit> {
+    let mut signals = Signals::listen().context("can't listen for signals")?;
+    let width = children.iter().map(|child| child.name.len()).max().unwrap_or(0);
+    let output = Output::new(width);
+    for line in plan.greeting(options) {
+        output.own(&line);
+    }
+    let (wish, wishes) = watch::channel(Wish::Run);
+    let (ended, mut endings) = mpsc::channel(children.len().max(1));
+    for child in children {
+        let (output, wishes, ended) = (output.clone(), wishes.clone(), ended.clone());
+        tokio::spawn(async move {
+            let ending = child.keep_running(&output, wishes).await;
+            // The receiver waits for every child.
+            let _ = ended.send(ending).await;
+        });
+    }
+    drop((ended, wishes));
+    let mut exit = Exit::DONE;
+    let mut deadline = None;
+    loop {
+        let overdue = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ending = endings.recv() => match ending {
+                Some(Ended::Stopped) => continue,
+                Some(Ended::Failed(code)) => {
+                    exit = if exit == Exit::DONE { code } else { exit };
+                    if *wish.borrow() != Wish::Run {
+                        continue;
+                    }
+                }
+                None => return Ok(exit),
+            },
+            () = signals.next() => {}
+            () = overdue => {
+                output.own("the deadline has passed: ending what still runs");
+                wish.send_replace(Wish::Die);
+                deadline = None;
+                continue;
+            }
+        }
+        let drained = *wish.borrow() == Wish::Run;
+        match drained {
+            true => {
+                output.own("stopping: finishing what is in flight (a second Ctrl-C ends it at once)");
+                wish.send_replace(Wish::Drain);
+                deadline = Some(tokio::time::Instant::now() + options.shutdown_timeout + GRACE);
+            }
+            false => drop(wish.send_replace(Wish::Die)),
+        }
+    }
+}
