@@ -60,10 +60,16 @@ fn events_of(all: &[Printed], order: i64, address: &str) {
             r#"{{"eventType":"{name}","timestamp":{},"id":{order},"productId":"100","productName":"RADIO",{tail}"#,
             record.timestamp
         );
-        assert!(record.line.ends_with(&format!("\t{order}\t{value}")), "{} does not end with {value}", record.line);
+        assert!(
+            record.line.ends_with(&format!("\t{order}\t{value}")),
+            "{} does not end with {value}",
+            record.line
+        );
         headers(record, "/orders", order, order, version);
     }
-    let delivery = one(all, "DeliveryStarted", order).value["id"].as_i64().expect("a delivery has a number");
+    let delivery = one(all, "DeliveryStarted", order).value["id"]
+        .as_i64()
+        .expect("a delivery has a number");
     for (name, version, status, qty) in [
         ("DeliveryStarted", 1, "DELIVERY STARTED", 3),
         ("DeliveryModified", 2, "DELIVERY MODIFIED", 5),
@@ -74,16 +80,27 @@ fn events_of(all: &[Printed], order: i64, address: &str) {
             r#"{{"eventType":"{name}","timestamp":{},"id":{delivery},"orderId":{order},"customerId":2000,"productId":"100","productName":"RADIO","qty":{qty},"address":"{address}","status":"{status}"}}"#,
             record.timestamp
         );
-        assert!(record.line.ends_with(&format!("\t{order}\t{value}")), "{} does not end with {value}", record.line);
+        assert!(
+            record.line.ends_with(&format!("\t{order}\t{value}")),
+            "{} does not end with {value}",
+            record.line
+        );
         headers(record, "/deliveries", delivery, order, version);
     }
     let partition = one(all, "OrderPlaced", order).partition;
-    assert!(all.iter().filter(|record| record.order() == order).all(|record| record.partition == partition));
+    assert!(
+        all.iter()
+            .filter(|record| record.order() == order)
+            .all(|record| record.partition == partition)
+    );
 }
 
 #[track_caller]
 fn one<'a>(all: &'a [Printed], event: &str, order: i64) -> &'a Printed {
-    let found: Vec<&Printed> = all.iter().filter(|record| record.event() == event && record.order() == order).collect();
+    let found: Vec<&Printed> = all
+        .iter()
+        .filter(|record| record.event() == event && record.order() == order)
+        .collect();
     assert_eq!(found.len(), 1, "{event} of order {order} in {all:#?}");
     found[0]
 }
@@ -95,10 +112,22 @@ fn headers(record: &Printed, source: &str, row: i64, order: i64, version: i64) {
          spring_json_header_types:{{\"type\":\"java.lang.String\",\"contentType\":\"java.lang.String\"}},\
          ce_specversion:1.0,ce_id:{source}/{row}/{version},ce_type:{event},ce_source:{source},"
     );
-    assert!(record.headers.starts_with(&expected), "{} does not start with {expected}", record.headers);
+    assert!(
+        record.headers.starts_with(&expected),
+        "{} does not start with {expected}",
+        record.headers
+    );
     let sequence = format!(",ce_subject:{order},ce_sequence:{version:020}");
-    assert!(record.headers.contains(&sequence), "{} lacks {sequence}", record.headers);
-    assert!(record.headers.contains(",traceparent:00-"), "{} lacks a trace", record.headers);
+    assert!(
+        record.headers.contains(&sequence),
+        "{} lacks {sequence}",
+        record.headers
+    );
+    assert!(
+        record.headers.contains(",traceparent:00-"),
+        "{} lacks a trace",
+        record.headers
+    );
 }
 
 /// Lets Java's own producer place the same keys.
@@ -106,13 +135,26 @@ fn java_agrees_on_partitions(real: &Real, all: &[Printed]) {
     let topic = format!("{}.java", real.topic);
     run(java("kafka-topics", real).args(["--create", "--topic", &topic, "--partitions", "4"]));
     let mut producer = java("kafka-console-producer", real);
-    producer.args(["--topic", &topic, "--reader-property", "parse.key=true", "--reader-property", "key.separator=:"]);
-    let keys: String = all.iter().filter_map(|record| Some(format!("{0}:\"{0}\"\n", record.key.as_ref()?))).collect();
+    producer.args([
+        "--topic",
+        &topic,
+        "--reader-property",
+        "parse.key=true",
+        "--reader-property",
+        "key.separator=:",
+    ]);
+    let keys: String = all
+        .iter()
+        .filter_map(|record| Some(format!("{0}:\"{0}\"\n", record.key.as_ref()?)))
+        .collect();
     tools::feed(&mut producer, &keys);
     let placed = tools::records_of(real, &topic);
     for record in all {
         let key = record.key.as_deref();
-        let java = placed.iter().find(|placed| placed.key.as_deref() == key).expect("Java wrote every key");
+        let java = placed
+            .iter()
+            .find(|placed| placed.key.as_deref() == key)
+            .expect("Java wrote every key");
         assert_eq!(record.partition, java.partition, "the key {key:?}");
     }
 }

@@ -42,9 +42,16 @@ fn teach(stack: &Stack) {
 fn one_partition_keeps_the_order(stack: &Stack, orders: SocketAddr) {
     let kim = place(stack, orders);
     change_and_cancel(orders, kim);
-    assert_eq!(status(stack, kim), "DELIVERY STARTED", "the modification is at work, the cancellation behind it waits");
+    assert_eq!(
+        status(stack, kim),
+        "DELIVERY STARTED",
+        "the modification is at work, the cancellation behind it waits"
+    );
     wait_status(stack, kim, "DELIVERY CANCELLED");
-    assert_eq!(delivery_events(stack, kim), ["DeliveryStarted", "DeliveryModified", "DeliveryCancelled"]);
+    assert_eq!(
+        delivery_events(stack, kim),
+        ["DeliveryStarted", "DeliveryModified", "DeliveryCancelled"]
+    );
 }
 
 /// A producer learns of a new partition within some seconds.
@@ -61,10 +68,23 @@ fn without_a_key_the_cancellation_overtakes(stack: &Stack, orders: SocketAddr) {
     change_and_cancel(orders, park);
     wait_status(stack, park, "DELIVERY CANCELLED");
     wait_status(stack, park, "DELIVERY MODIFIED");
-    assert_eq!(get(orders, &format!("/orders/{park}")).status, 404, "the order itself is cancelled");
-    assert_eq!(delivery_events(stack, park), ["DeliveryStarted", "DeliveryCancelled", "DeliveryModified"]);
-    let partitions: Vec<u32> = order_events(stack, park).iter().map(|record| record.partition).collect();
-    assert_ne!(partitions[1], partitions[2], "modification and cancellation went to different partitions");
+    assert_eq!(
+        get(orders, &format!("/orders/{park}")).status,
+        404,
+        "the order itself is cancelled"
+    );
+    assert_eq!(
+        delivery_events(stack, park),
+        ["DeliveryStarted", "DeliveryCancelled", "DeliveryModified"]
+    );
+    let partitions: Vec<u32> = order_events(stack, park)
+        .iter()
+        .map(|record| record.partition)
+        .collect();
+    assert_ne!(
+        partitions[1], partitions[2],
+        "modification and cancellation went to different partitions"
+    );
 }
 
 /// Experiment 3: the order's number as the key.
@@ -72,19 +92,38 @@ fn with_the_key_the_order_is_kept(stack: &Stack, orders: SocketAddr, deliveries:
     let lee = place(stack, orders);
     change_and_cancel(orders, lee);
     wait_status(stack, lee, "DELIVERY CANCELLED");
-    assert_eq!(delivery_events(stack, lee), ["DeliveryStarted", "DeliveryModified", "DeliveryCancelled"]);
+    assert_eq!(
+        delivery_events(stack, lee),
+        ["DeliveryStarted", "DeliveryModified", "DeliveryCancelled"]
+    );
     assert_eq!(status(stack, lee), "DELIVERY CANCELLED");
     let events = order_events(stack, lee);
-    assert!(events.iter().all(|record| record.key.as_deref() == Some(&lee.to_string())), "{events:?}");
-    assert!(events.iter().all(|record| record.partition == events[0].partition), "{events:?}");
+    assert!(
+        events
+            .iter()
+            .all(|record| record.key.as_deref() == Some(&lee.to_string())),
+        "{events:?}"
+    );
+    assert!(
+        events.iter().all(|record| record.partition == events[0].partition),
+        "{events:?}"
+    );
     let handled = format!("OrderCancelled order={lee} ");
-    let handlers = deliveries.iter().filter(|delivery| delivery.said().contains(&handled)).count();
+    let handlers = deliveries
+        .iter()
+        .filter(|delivery| delivery.said().contains(&handled))
+        .count();
     assert_eq!(handlers, 1, "one instance handled the order");
 }
 
 /// Places an order and waits for its delivery to start.
 fn place(stack: &Stack, orders: SocketAddr) -> i64 {
-    let fields = [("customerId", "2000"), ("productId", "100"), ("productName", "RADIO"), ("qty", "3")];
+    let fields = [
+        ("customerId", "2000"),
+        ("productId", "100"),
+        ("productName", "RADIO"),
+        ("qty", "3"),
+    ];
     let placed = post(orders, "/orders", &[&fields[..], &[("address", "PUSAN")]].concat());
     assert_eq!(placed.status, 201, "{placed:?}");
     wait_status(stack, placed.id(), "DELIVERY STARTED");
@@ -98,11 +137,18 @@ fn change_and_cancel(orders: SocketAddr, order: i64) {
 }
 
 fn status(stack: &Stack, order: i64) -> String {
-    sql(stack, &format!("select status from Delivery_table where orderId = {order}")).trim().to_owned()
+    sql(
+        stack,
+        &format!("select status from Delivery_table where orderId = {order}"),
+    )
+    .trim()
+    .to_owned()
 }
 
 fn wait_status(stack: &Stack, order: i64, wanted: &str) {
-    wait_for(&format!("order {order} to be {wanted}"), || (status(stack, order) == wanted).then_some(()));
+    wait_for(&format!("order {order} to be {wanted}"), || {
+        (status(stack, order) == wanted).then_some(())
+    });
 }
 
 fn order_events(stack: &Stack, order: i64) -> Vec<Printed> {
@@ -125,5 +171,11 @@ fn delivery_events(stack: &Stack, order: i64) -> Vec<String> {
 }
 
 fn sequence(record: &Printed) -> String {
-    record.headers.split("ce_sequence:").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default().to_owned()
+    record
+        .headers
+        .split("ce_sequence:")
+        .nth(1)
+        .and_then(|rest| rest.split(',').next())
+        .unwrap_or_default()
+        .to_owned()
 }

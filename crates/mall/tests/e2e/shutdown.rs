@@ -8,8 +8,13 @@ use crate::support::stack::Stack;
 use crate::support::tools::sql;
 use crate::support::wait_for;
 
-const ORDER: [(&str, &str); 5] =
-    [("customerId", "2000"), ("productId", "100"), ("productName", "RADIO"), ("qty", "3"), ("address", "PUSAN")];
+const ORDER: [(&str, &str); 5] = [
+    ("customerId", "2000"),
+    ("productId", "100"),
+    ("productName", "RADIO"),
+    ("qty", "3"),
+    ("address", "PUSAN"),
+];
 
 #[test]
 fn a_delivery_alone_on_the_embedded_default() {
@@ -27,14 +32,24 @@ fn a_delivery_finishes_its_work(stack: &Stack) {
     modify(&order);
     delivery.wait_line("OrderModified order=1 v2");
     assert_eq!(delivery.stop(), Some(0));
-    assert_eq!(sql(stack, "select status from Delivery_table").trim(), "DELIVERY MODIFIED");
+    assert_eq!(
+        sql(stack, "select status from Delivery_table").trim(),
+        "DELIVERY MODIFIED"
+    );
 
     let again = stack.role("delivery", &["--modify-delay", "3s"]);
     again.wait_line("assigned");
     let placed = post(order.address(), "/orders", &ORDER);
     again.wait_line(&format!("OrderPlaced order={}", placed.id()));
-    assert!(!again.said().contains("order=1 "), "handled a second time:\n{}", again.said());
-    assert_eq!(sql(stack, "select count(*) from Delivery_table where orderId = 1").trim(), "1");
+    assert!(
+        !again.said().contains("order=1 "),
+        "handled a second time:\n{}",
+        again.said()
+    );
+    assert_eq!(
+        sql(stack, "select count(*) from Delivery_table where orderId = 1").trim(),
+        "1"
+    );
 }
 
 /// `mall up` gets Ctrl-C: its children drain and end before it does.
@@ -43,20 +58,39 @@ fn the_whole_mall_by_ctrl_c() {
     let stack = Stack::embedded();
     let ports = ["0", "0", "0"];
     let mut command = stack.command(&["up", "--modify-delay", "3s"]);
-    command.args(["--order-port", ports[0], "--delivery-port", ports[1], "--gateway-port", ports[2]]);
+    command.args([
+        "--order-port",
+        ports[0],
+        "--delivery-port",
+        ports[1],
+        "--gateway-port",
+        ports[2],
+    ]);
     let mut mall = Role::start("up", &mut command);
     let orders = wait_for("the order service", || {
         let lines = mall.lines();
-        let line = lines.iter().find(|line| line.starts_with("order") && line.contains("listening on http://"))?;
-        line.split("listening on http://").nth(1)?.split_whitespace().next()?.parse().ok()
+        let line = lines
+            .iter()
+            .find(|line| line.starts_with("order") && line.contains("listening on http://"))?;
+        line.split("listening on http://")
+            .nth(1)?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
     });
-    wait_for("an order to be taken", || (get(orders, "/readyz").status == 200).then_some(()));
+    wait_for("an order to be taken", || {
+        (get(orders, "/readyz").status == 200).then_some(())
+    });
     let placed = post(orders, "/orders", &ORDER);
     patch(orders, &format!("/orders/{}", placed.id()), &[("address", "SEOUL")]);
     mall.wait_line("OrderModified order=1 v2");
     mall.signal(Signal::INT);
     assert_eq!(mall.wait_exit().code(), Some(0), "{}", mall.said());
-    assert_eq!(sql(&stack, "select status from Delivery_table").trim(), "DELIVERY MODIFIED");
+    assert_eq!(
+        sql(&stack, "select status from Delivery_table").trim(),
+        "DELIVERY MODIFIED"
+    );
 }
 
 fn modify(order: &Role) {

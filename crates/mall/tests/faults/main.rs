@@ -20,7 +20,7 @@ use support::role::Role;
 use support::stack::Stack;
 use support::tools::{records, sql};
 use support::wait_for;
-use traffic::{Traffic, ORDER};
+use traffic::{ORDER, Traffic};
 
 /// How long a service stays away.
 const AWAY: Duration = Duration::from_secs(10);
@@ -71,12 +71,18 @@ fn a_delivery_is_killed_in_its_delay(stack: &Stack) {
     let order = stack.role("order", &[]);
     let mut first = stack.role("delivery", &["--modify-delay", "1h"]);
     let placed = post(order.address(), "/orders", &ORDER).id();
-    assert_eq!(patch(order.address(), &format!("/orders/{placed}"), &[("address", "SEOUL")]).status, 200);
+    assert_eq!(
+        patch(order.address(), &format!("/orders/{placed}"), &[("address", "SEOUL")]).status,
+        200
+    );
     first.wait_line(&format!("OrderModified order={placed} v2"));
     first.kill();
     let _second = stack.role("delivery", &["--modify-delay", "0s"]);
     wait_for("the modification", || {
-        let row = sql(stack, &format!("select address, status from Delivery_table where orderId = {placed}"));
+        let row = sql(
+            stack,
+            &format!("select address, status from Delivery_table where orderId = {placed}"),
+        );
         (row.trim() == "SEOUL\tDELIVERY MODIFIED").then_some(())
     });
 }
@@ -92,15 +98,25 @@ fn the_broker_is_away_for_ten_seconds() {
     let outage = Outage::of("kafka");
     let traffic = Traffic::start(order.address());
     let since = Instant::now();
-    wait_for("ten seconds without a broker", || (since.elapsed() >= AWAY).then_some(()));
-    wait_for("a service that says so", || (get(order.address(), "/readyz").status == 503).then_some(()));
-    assert_eq!(traffic.refused(), 0, "every order is answered 201 while the broker is away");
+    wait_for("ten seconds without a broker", || {
+        (since.elapsed() >= AWAY).then_some(())
+    });
+    wait_for("a service that says so", || {
+        (get(order.address(), "/readyz").status == 503).then_some(())
+    });
+    assert_eq!(
+        traffic.refused(),
+        0,
+        "every order is answered 201 while the broker is away"
+    );
     let meanwhile = traffic.stop();
     assert!(meanwhile.len() > 100, "{} orders in ten seconds", meanwhile.len());
     placed.extend(meanwhile);
     outage.end();
     everything_arrived(&stack, &placed);
-    wait_for("a ready service", || (get(order.address(), "/readyz").status == 200).then_some(()));
+    wait_for("a ready service", || {
+        (get(order.address(), "/readyz").status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -118,7 +134,9 @@ fn the_database_is_away_for_ten_seconds() {
     }
     outage.end();
     let before = traffic.placed();
-    wait_for("orders to be taken again", || (traffic.placed() > before + 100).then_some(()));
+    wait_for("orders to be taken again", || {
+        (traffic.placed() > before + 100).then_some(())
+    });
     let placed = traffic.stop();
     everything_arrived(&stack, &placed);
     nothing_is_half_done(&stack);
@@ -128,13 +146,21 @@ fn the_database_is_away_for_ten_seconds() {
 fn refused_in_time(order: &Role) {
     let asked = Instant::now();
     let answer = try_send(order.address(), "POST", "/orders", Some(&ORDER)).expect("an answer, not a hang");
-    assert!(asked.elapsed() < Duration::from_millis(2500), "the answer took {:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_millis(2500),
+        "the answer took {:?}",
+        asked.elapsed()
+    );
     assert_eq!(answer.status, 503, "{answer:?}");
     is_a_problem(&answer);
 }
 
 fn is_a_problem(answer: &Answer) {
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json"),
+        "{answer:?}"
+    );
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
     assert!(answer.json()["message"].is_string(), "{answer:?}");
 }
@@ -143,11 +169,19 @@ fn is_a_problem(answer: &Answer) {
 #[track_caller]
 fn everything_arrived(stack: &Stack, placed: &[i64]) {
     let orders: Vec<String> = placed.iter().map(ToString::to_string).collect();
-    let count = format!("select count(distinct orderId) from Delivery_table where orderId in ({})", orders.join(","));
+    let count = format!(
+        "select count(distinct orderId) from Delivery_table where orderId in ({})",
+        orders.join(",")
+    );
     let wanted = orders.len().to_string();
-    wait_for(&format!("{wanted} deliveries"), || (sql(stack, &count).trim() == wanted).then_some(()));
-    let published: std::collections::HashSet<i64> =
-        records(stack).iter().filter(|record| record.event() == "OrderPlaced").map(|record| record.order()).collect();
+    wait_for(&format!("{wanted} deliveries"), || {
+        (sql(stack, &count).trim() == wanted).then_some(())
+    });
+    let published: std::collections::HashSet<i64> = records(stack)
+        .iter()
+        .filter(|record| record.event() == "OrderPlaced")
+        .map(|record| record.order())
+        .collect();
     let lost: Vec<&i64> = placed.iter().filter(|order| !published.contains(order)).collect();
     assert!(lost.is_empty(), "answered but not in the topic: {lost:?}");
 }

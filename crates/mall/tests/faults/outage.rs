@@ -18,8 +18,14 @@ impl Outage {
     pub fn end(self) {}
 
     fn control(&self, action: &str) {
-        let status = Command::new(required("MALL_TEST_SERVICES")).args([action, self.service]).status();
-        assert!(status.is_ok_and(|status| status.success()), "{action} {} failed", self.service);
+        let status = Command::new(required("MALL_TEST_SERVICES"))
+            .args([action, self.service])
+            .status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "{action} {} failed",
+            self.service
+        );
     }
 }
 

@@ -8,8 +8,13 @@ use std::time::Duration;
 
 use super::support::http::try_send;
 
-pub const ORDER: [(&str, &str); 5] =
-    [("customerId", "2000"), ("productId", "100"), ("productName", "RADIO"), ("qty", "3"), ("address", "PUSAN")];
+pub const ORDER: [(&str, &str); 5] = [
+    ("customerId", "2000"),
+    ("productId", "100"),
+    ("productName", "RADIO"),
+    ("qty", "3"),
+    ("address", "PUSAN"),
+];
 
 const CUSTOMERS: usize = 4;
 /// Between two orders of a customer, which keeps the tests' tables small enough to be looked through.
@@ -34,7 +39,10 @@ impl Traffic {
             let seen = seen.clone();
             std::thread::spawn(move || order_until_stopped(orders, &seen))
         });
-        Self { customers: customers.collect(), seen }
+        Self {
+            customers: customers.collect(),
+            seen,
+        }
     }
 
     /// How many orders were answered 201 so far.

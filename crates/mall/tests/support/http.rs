@@ -16,7 +16,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name))?;
+        let found = self
+            .headers
+            .iter()
+            .find(|(header, _)| header.eq_ignore_ascii_case(name))?;
         Some(&found.1)
     }
 
@@ -28,8 +31,14 @@ impl Answer {
     /// The number at the end of `Location`.
     #[track_caller]
     pub fn id(&self) -> i64 {
-        let location = self.header("location").unwrap_or_else(|| panic!("no Location in {self:?}"));
-        location.rsplit('/').next().and_then(|id| id.parse().ok()).unwrap_or_else(|| panic!("no id in {location}"))
+        let location = self
+            .header("location")
+            .unwrap_or_else(|| panic!("no Location in {self:?}"));
+        location
+            .rsplit('/')
+            .next()
+            .and_then(|id| id.parse().ok())
+            .unwrap_or_else(|| panic!("no id in {location}"))
     }
 }
 
@@ -76,7 +85,11 @@ pub fn try_send(
 }
 
 fn request(address: SocketAddr, method: &str, path: &str, fields: Option<&[(&str, &str)]>) -> String {
-    let accept = if fields.is_some() { "application/json, */*;q=0.5" } else { "*/*" };
+    let accept = if fields.is_some() {
+        "application/json, */*;q=0.5"
+    } else {
+        "*/*"
+    };
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost:{}\r\nUser-Agent: HTTPie/3.2.4\r\n\
          Accept-Encoding: gzip, deflate\r\nAccept: {accept}\r\nConnection: keep-alive\r\n",
@@ -84,9 +97,15 @@ fn request(address: SocketAddr, method: &str, path: &str, fields: Option<&[(&str
     );
     match fields {
         Some(fields) => {
-            let members: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\": \"{value}\"")).collect();
+            let members: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("\"{name}\": \"{value}\""))
+                .collect();
             let body = format!("{{{}}}", members.join(", "));
-            format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+            format!(
+                "{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
         }
         None if method == "DELETE" => format!("{head}Content-Length: 0\r\n\r\n"),
         None => format!("{head}\r\n"),
@@ -103,11 +122,23 @@ fn read_answer(stream: &mut TcpStream) -> std::io::Result<Answer> {
     };
     let head = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
-    let headers: Vec<(String, String)> =
-        lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.into(), value.into())).collect();
-    let mut answer = Answer { status, headers, body: String::new() };
-    let length: usize = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1)?.parse().ok())
+        .unwrap_or(0);
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
+    let mut answer = Answer {
+        status,
+        headers,
+        body: String::new(),
+    };
+    let length: usize = answer
+        .header("content-length")
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(0);
     while bytes.len() < head_end + 4 + length {
         read_some(stream, &mut bytes)?;
     }

@@ -34,23 +34,33 @@ impl Role {
                 sink.lock().expect("no reader panics").push(line);
             }
         });
-        Self { name: name.into(), child, lines }
+        Self {
+            name: name.into(),
+            child,
+            lines,
+        }
     }
 
     /// Where it listens, once it says so.
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
         let line = self.wait_line("listening on http://");
-        let address = line.split("listening on http://").nth(1).and_then(|rest| rest.split_whitespace().next());
-        address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"))
+        let address = line
+            .split("listening on http://")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next());
+        address
+            .and_then(|address| address.parse().ok())
+            .unwrap_or_else(|| panic!("no address in {line:?}"))
     }
 
     /// The first line that contains `text`, now or later.
     #[track_caller]
     pub fn wait_line(&self, text: &str) -> String {
-        wait_for(&format!("{text:?} of {}, which said:\n{}", self.name, self.said()), || {
-            self.lines().into_iter().find(|line| line.contains(text))
-        })
+        wait_for(
+            &format!("{text:?} of {}, which said:\n{}", self.name, self.said()),
+            || self.lines().into_iter().find(|line| line.contains(text)),
+        )
     }
 
     /// All it has said so far.
@@ -80,7 +90,9 @@ impl Role {
     #[track_caller]
     pub fn wait_exit(&mut self) -> ExitStatus {
         let name = self.name.clone();
-        wait_for(&format!("the end of {name}"), || self.child.try_wait().expect("a child can be waited for"))
+        wait_for(&format!("the end of {name}"), || {
+            self.child.try_wait().expect("a child can be waited for")
+        })
     }
 
     /// SIGTERM, and the exit code it leads to.

@@ -26,7 +26,10 @@ pub struct Real {
 
 impl Stack {
     pub fn embedded() -> Self {
-        Self { folder: TempDir::new().expect("a temporary folder"), real: None }
+        Self {
+            folder: TempDir::new().expect("a temporary folder"),
+            real: None,
+        }
     }
 
     /// A stack of its own on the services that `./test` started.
@@ -41,7 +44,10 @@ impl Stack {
             topic: format!("kafka.scaling.{name}"),
             group: format!("delivery-{name}"),
         };
-        Self { folder: TempDir::new().expect("a temporary folder"), real: Some(real) }
+        Self {
+            folder: TempDir::new().expect("a temporary folder"),
+            real: Some(real),
+        }
     }
 
     /// `mall` with these arguments and the options that make it run on this stack.
@@ -50,7 +56,14 @@ impl Stack {
         match &self.real {
             None => command.arg("--data").arg(self.folder.path().join("mall-data")),
             Some(real) => command
-                .args(["--bootstrap-server", &real.kafka, "--topic", &real.topic, "--group", &real.group])
+                .args([
+                    "--bootstrap-server",
+                    &real.kafka,
+                    "--topic",
+                    &real.topic,
+                    "--group",
+                    &real.group,
+                ])
                 .arg("--database-url")
                 .arg(format!("{}/{}", real.mysql, real.database)),
         };
@@ -79,7 +92,9 @@ impl Stack {
     /// Runs `mall` to its end.
     #[track_caller]
     pub fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap_or_else(|error| panic!("mall {args:?}: {error}"))
+        self.command(args)
+            .output()
+            .unwrap_or_else(|error| panic!("mall {args:?}: {error}"))
     }
 }
 

@@ -36,7 +36,11 @@ impl Printed {
 
     /// The order that the event is about.
     pub fn order(&self) -> i64 {
-        let field = if self.event().starts_with("Delivery") { "orderId" } else { "id" };
+        let field = if self.event().starts_with("Delivery") {
+            "orderId"
+        } else {
+            "id"
+        };
         self.value[field].as_i64().unwrap_or_default()
     }
 }
@@ -47,10 +51,17 @@ pub fn grow(stack: &Stack, partitions: u32) {
     let partitions = partitions.to_string();
     let output = match &stack.real {
         // One dash, as the course types it.
-        None => stack.tool(&["kafka-topics", "--alter", "--topic", "kafka.scaling", "-partitions", &partitions]),
-        Some(real) => {
-            java("kafka-topics", real).args(["--alter", "--topic", &real.topic, "--partitions", &partitions]).output()
-        }
+        None => stack.tool(&[
+            "kafka-topics",
+            "--alter",
+            "--topic",
+            "kafka.scaling",
+            "-partitions",
+            &partitions,
+        ]),
+        Some(real) => java("kafka-topics", real)
+            .args(["--alter", "--topic", &real.topic, "--partitions", &partitions])
+            .output(),
     };
     succeeded(output);
 }
@@ -72,7 +83,14 @@ pub fn records_of(real: &Real, topic: &str) -> Vec<Printed> {
 }
 
 fn console_consumer<'a>(property: &'a str, topic: &'a str) -> Vec<&'a str> {
-    let mut args = vec!["kafka-console-consumer", "--topic", topic, "--from-beginning", "--timeout-ms", "4000"];
+    let mut args = vec![
+        "kafka-console-consumer",
+        "--topic",
+        topic,
+        "--from-beginning",
+        "--timeout-ms",
+        "4000",
+    ];
     for shown in SHOWN {
         args.extend([property, shown]);
     }
@@ -82,22 +100,37 @@ fn console_consumer<'a>(property: &'a str, topic: &'a str) -> Vec<&'a str> {
 #[track_caller]
 fn printed(output: std::io::Result<Output>) -> Vec<Printed> {
     let text = String::from_utf8(output.expect("the console consumer runs").stdout).expect("records are UTF-8");
-    text.lines().filter(|line| line.starts_with("CreateTime:")).map(parse).collect()
+    text.lines()
+        .filter(|line| line.starts_with("CreateTime:"))
+        .map(parse)
+        .collect()
 }
 
 /// Runs a tool with this on its standard input.
 #[track_caller]
 pub fn feed(command: &mut Command, input: &str) {
     let mut child = command.stdin(Stdio::piped()).spawn().expect("the tool runs");
-    child.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).expect("the tool reads");
+    child
+        .stdin
+        .take()
+        .expect("stdin is piped")
+        .write_all(input.as_bytes())
+        .expect("the tool reads");
     assert!(child.wait().expect("the tool ends").success());
 }
 
 #[track_caller]
 fn parse(line: &str) -> Printed {
     let parts: Vec<&str> = line.splitn(6, '\t').collect();
-    let [time, partition, offset, headers, key, value] = parts[..] else { panic!("unexpected record line {line:?}") };
-    let number = |text: &str| text.rsplit(':').next().and_then(|number| number.parse::<i64>().ok()).unwrap_or(-1);
+    let [time, partition, offset, headers, key, value] = parts[..] else {
+        panic!("unexpected record line {line:?}")
+    };
+    let number = |text: &str| {
+        text.rsplit(':')
+            .next()
+            .and_then(|number| number.parse::<i64>().ok())
+            .unwrap_or(-1)
+    };
     Printed {
         timestamp: number(time),
         partition: u32::try_from(number(partition)).expect("a partition"),
@@ -121,19 +154,35 @@ pub fn sql(stack: &Stack, query: &str) -> String {
 /// The cells of a table in the mysql client's layout, tab separated, without the heading.
 fn table_cells(table: &str) -> String {
     let rows = table.lines().filter(|line| line.starts_with('|')).skip(1);
-    let rows: Vec<String> =
-        rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("\t")).collect();
+    let rows: Vec<String> = rows
+        .map(|row| {
+            row.trim_matches('|')
+                .split('|')
+                .map(str::trim)
+                .collect::<Vec<_>>()
+                .join("\t")
+        })
+        .collect();
     rows.join("\n")
 }
 
 /// Runs a statement with the mariadb client.
 pub fn mariadb(real: &Real, statement: &str) -> std::io::Result<Output> {
-    let (account, host) = real.mysql.trim_start_matches("mysql://").split_once('@').expect("an account in the URL");
+    let (account, host) = real
+        .mysql
+        .trim_start_matches("mysql://")
+        .split_once('@')
+        .expect("an account in the URL");
     let (user, password) = account.split_once(':').unwrap_or((account, ""));
     let (host, port) = host.split_once(':').unwrap_or((host, "3306"));
     Command::new("mariadb")
         .env("MYSQL_PWD", password)
-        .args(["--protocol=tcp", "--skip-column-names", "--batch", "--default-character-set=utf8mb4"])
+        .args([
+            "--protocol=tcp",
+            "--skip-column-names",
+            "--batch",
+            "--default-character-set=utf8mb4",
+        ])
         .args(["-h", host, "-P", port, "-u", user, "-e", statement])
         .output()
 }
@@ -148,7 +197,10 @@ pub fn java(tool: &str, real: &Real) -> Command {
 impl Stack {
     /// One of `mall`'s tools on the embedded data.
     pub fn tool(&self, args: &[&str]) -> std::io::Result<Output> {
-        self.bare(args).arg("--data").arg(self.folder.path().join("mall-data")).output()
+        self.bare(args)
+            .arg("--data")
+            .arg(self.folder.path().join("mall-data"))
+            .output()
     }
 }
 
@@ -157,6 +209,10 @@ fn succeeded(output: std::io::Result<Output>) -> String {
     let output = output.expect("the tool can be run");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let trouble = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the tool ended with {}: {text}{trouble}", output.status);
+    assert!(
+        output.status.success(),
+        "the tool ended with {}: {text}{trouble}",
+        output.status
+    );
     text
 }
