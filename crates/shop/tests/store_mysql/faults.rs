@@ -29,7 +29,7 @@ async fn a_server_that_hangs_is_unavailable_within_2_s_and_works_again_afterward
     proxy.set(Mode::Hang);
     let start = Instant::now();
     let (placed, changed, read, pinged) = tokio::join!(
-        store.run_orders(std::slice::from_ref(&place()), NOW),
+        async { store.run_orders(&[place()], NOW).await },
         async { store.run_orders(&[move_to(OrderId(1), "SEOUL")], NOW).await },
         store.order(OrderId(1)),
         store.ping()

@@ -244,6 +244,7 @@ async fn relay(mut client: TcpStream, upstream: Arc<str>, mut modes: watch::Rece
                 if client.write_all(&answered[..n]).await.is_err() {
                     return;
                 }
+                committing = false;
             }
         }
     }

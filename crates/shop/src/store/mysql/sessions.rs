@@ -33,7 +33,7 @@ pub(super) struct Sessions {
     limit: usize,
     free: Semaphore,
     idle: Mutex<Vec<Session>>,
-    outage: Mutex<Option<(Instant, String)>>,
+    outage: Mutex<Option<Instant>>,
 }
 
 impl Sessions {
@@ -57,10 +57,8 @@ impl Sessions {
         self.refuse_during_outage()?;
         let deadline = Instant::now() + PATIENCE;
         let result = self.run_until(deadline, work).await;
-        if let Err(StoreError::Unavailable(message) | StoreError::Unknown(message)) = &result
-            && Instant::now() >= deadline
-        {
-            *self.outage.lock().expect("nobody panics holding it") = Some((Instant::now(), message.clone()));
+        if matches!(result, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))) && Instant::now() >= deadline {
+            *self.outage.lock().expect("nobody panics holding it") = Some(Instant::now());
         }
         result
     }
@@ -118,7 +116,10 @@ impl Sessions {
 
     fn refuse_during_outage(&self) -> Result<()> {
         match &*self.outage.lock().expect("nobody panics holding it") {
-            Some((seen, message)) if seen.elapsed() < OUTAGE => Err(StoreError::Unavailable(message.clone())),
+            Some(seen) if seen.elapsed() < OUTAGE => Err(StoreError::Unavailable(format!(
+                "the database {} doesn't answer",
+                self.address.shown
+            ))),
             _ => Ok(()),
         }
     }
