@@ -12,7 +12,7 @@
 //! * What the log refuses for good blocks its own order alone; everything else is tried again from the journal.
 //! * A lease keeps two relays of one journal from being the normal case; two at once only repeat events (A11).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,13 +113,25 @@ impl Relay {
         if self.blocked.len() >= MOST_BLOCKED {
             return Err(LogError::Refused(format!("the log refuses the events of {} orders", self.blocked.len())).into());
         }
-        let blocked: Vec<OrderId> = self.blocked.iter().copied().collect();
-        let page = self.store.unpublished(self.options.source, &blocked, PAGE).await?;
+        let mut after = 0;
+        loop {
+            let page = self.store.unpublished(self.options.source, after, PAGE).await?;
+            let Some(last) = page.last().map(|entry| entry.id) else { return Ok(Step::Idle) };
+            let published = self.publish_page(page).await?;
+            if published > 0 {
+                return Ok(Step::Published(published));
+            }
+            // All of it belongs to blocked orders; others may stand behind.
+            after = last;
+        }
+    }
+
+    async fn publish_page(&mut self, page: Vec<JournalEntry>) -> Result<usize, RelayError> {
         let mut published = 0;
         for wave in waves(page) {
             published += self.publish(wave).await?;
         }
-        Ok(if published == 0 { Step::Idle } else { Step::Published(published) })
+        Ok(published)
     }
 
     /// Gives the lease back, so that another relay need not wait for its end.
@@ -230,7 +242,7 @@ fn is_refused(error: &LogError) -> bool {
 /// Splits a page, whose rows stand in journal order, so that no wave holds two events of one order or delivery.
 fn waves(page: Vec<JournalEntry>) -> Vec<Vec<JournalEntry>> {
     let mut waves: Vec<Vec<JournalEntry>> = Vec::new();
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = HashMap::new();
     for entry in page {
         let wave = seen.entry(entry.order_id).and_modify(|wave| *wave += 1).or_insert(0_usize);
         if waves.len() == *wave {
@@ -283,7 +295,10 @@ fn observe(
         _ => {}
     }
     *failing = trouble.is_some();
-    readiness.set_log(trouble);
+    match trouble {
+        Some(trouble) => readiness.log_unreachable(trouble, (options.clock)()),
+        None => readiness.log_reachable(),
+    }
     match step {
         Ok(Step::Published(_)) => None,
         Ok(Step::Idle) => Some(options.idle_poll),

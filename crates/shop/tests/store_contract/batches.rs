@@ -53,7 +53,7 @@ pub async fn a_batch_numbers_its_new_orders_in_order(fixture: &dyn Fixture) {
         assert_eq!(order.fields, fields(&format!("street {number}")));
         assert_eq!(store.order(order.id).await.unwrap(), Some(order));
     }
-    let journal = store.unpublished(Source::Orders, 1000).await.unwrap();
+    let journal = store.unpublished(Source::Orders, 0, 1000).await.unwrap();
     assert_eq!(journal.len(), 300);
     assert!(journal.is_sorted_by_key(|entry| entry.order_id));
 }

@@ -42,7 +42,7 @@ pub async fn the_naive_way_shows_what_goes_wrong(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     let orphan = apply(&*store, full_event(6, 3, Cancelled, "PUSAN")).await;
     assert_eq!(orphan, DeliveryOutcome::NoDelivery);
-    assert_eq!(store.unpublished(Source::Deliveries, 10).await.unwrap(), []);
+    assert_eq!(store.unpublished(Source::Deliveries, 0, 10).await.unwrap(), []);
 
     applied(&*store, full_event(6, 1, Placed, "PUSAN")).await;
     applied(&*store, full_event(6, 3, Cancelled, "PUSAN")).await;
@@ -82,7 +82,7 @@ pub async fn several_events_fold_in_one_batch(fixture: &dyn Fixture) {
     assert_eq!((second.version, second.events), (Version(1), Version(2)));
     assert_eq!((second.fields.qty, second.fields.address), (Some(9), None));
 
-    let journal = store.unpublished(Source::Deliveries, 10).await.unwrap();
+    let journal = store.unpublished(Source::Deliveries, 0, 10).await.unwrap();
     assert_eq!(
         names(&journal),
         [

@@ -9,19 +9,19 @@ use crate::fixture::*;
 
 pub async fn events_are_published_once_and_in_order(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Orders).await;
-    assert_eq!(store.unpublished(Source::Orders, 10).await.unwrap(), []);
+    assert_eq!(store.unpublished(Source::Orders, 0, 10).await.unwrap(), []);
     let id = placed(&*store, fields("PUSAN")).await.id;
     for number in 0..9 {
         run(&*store, modify(id, &format!("street {number}"))).await;
     }
-    let oldest = store.unpublished(Source::Orders, 4).await.unwrap();
+    let oldest = store.unpublished(Source::Orders, 0, 4).await.unwrap();
     let versions: Vec<_> = oldest.iter().map(|entry| entry.version.0).collect();
     assert_eq!(versions, [1, 2, 3, 4]);
 
     // The second one is still on its way.
     let marks = [oldest[0].id, oldest[2].id, oldest[3].id];
     store.mark_published(Source::Orders, &marks).await.unwrap();
-    let left = store.unpublished(Source::Orders, 100).await.unwrap();
+    let left = store.unpublished(Source::Orders, 0, 100).await.unwrap();
     let versions: Vec<_> = left.iter().map(|entry| entry.version.0).collect();
     assert_eq!(versions, [2, 5, 6, 7, 8, 9, 10]);
 
@@ -30,7 +30,7 @@ pub async fn events_are_published_once_and_in_order(fixture: &dyn Fixture) {
     store.mark_published(Source::Orders, &ids).await.unwrap();
     drop(store);
     let store = fixture.open(Source::Orders).await;
-    assert_eq!(store.unpublished(Source::Orders, 10).await.unwrap(), []);
+    assert_eq!(store.unpublished(Source::Orders, 0, 10).await.unwrap(), []);
     assert_eq!(store.order_events(id).await.unwrap().len(), 10, "the journal is kept");
 }
 
@@ -41,7 +41,7 @@ pub async fn delivery_events_have_a_journal_of_their_own(fixture: &dyn Fixture) 
     let mut request = full_event(6, 1, OrderEventType::Placed, "PUSAN");
     request.traceparent = Some("00-1-2-01".into());
     applied(&*store, request).await;
-    let journal = store.unpublished(Source::Deliveries, 10).await.unwrap();
+    let journal = store.unpublished(Source::Deliveries, 0, 10).await.unwrap();
     let [entry] = &journal[..] else {
         panic!("{journal:?}");
     };
@@ -56,8 +56,8 @@ pub async fn delivery_events_have_a_journal_of_their_own(fixture: &dyn Fixture) 
         r#"{"eventType":"DeliveryStarted","timestamp":1749697512193,"id":1,"orderId":6,"customerId":2000,"productId":"100","productName":"RADIO","qty":3,"address":"PUSAN","status":"DELIVERY STARTED"}"#
     );
     store.mark_published(Source::Deliveries, &[entry.id]).await.unwrap();
-    assert_eq!(store.unpublished(Source::Deliveries, 10).await.unwrap(), []);
-    assert_eq!(orders.unpublished(Source::Orders, 10).await.unwrap().len(), 1);
+    assert_eq!(store.unpublished(Source::Deliveries, 0, 10).await.unwrap(), []);
+    assert_eq!(orders.unpublished(Source::Orders, 0, 10).await.unwrap().len(), 1);
 }
 
 pub async fn a_lease_has_one_holder(fixture: &dyn Fixture) {

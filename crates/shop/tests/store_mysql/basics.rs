@@ -88,7 +88,7 @@ async fn batches_of_any_size_are_numbered_as_the_database_did() {
     store.run_orders(&gone, NOW).await.unwrap();
     assert_eq!(number(&mut client, "select count(*) from Order_table").await, 133);
     let mut ids = Vec::new();
-    while let entries = store.unpublished(Source::Orders, 400).await.unwrap()
+    while let entries = store.unpublished(Source::Orders, 0, 400).await.unwrap()
         && !entries.is_empty()
     {
         let page: Vec<i64> = entries.iter().map(|entry| entry.id).collect();

@@ -59,7 +59,7 @@ async fn orders_keep_rows_columns_and_counter_and_get_a_journal() {
         "{}",
         events[0].payload
     );
-    assert!(store.unpublished(Source::Orders, 10).await.unwrap().is_empty());
+    assert!(store.unpublished(Source::Orders, 0, 10).await.unwrap().is_empty());
 
     let outcomes = store
         .run_orders(&[place(), move_to(OrderId(1), "대전")], NOW)
@@ -193,7 +193,7 @@ async fn many_orders_get_their_events_page_by_page() {
     let store = database.open(Source::Orders).await;
     let journal = "select count(*) from order_event e join Order_table o on o.id = e.order_id where published = 1";
     assert_eq!(number(&mut java, journal).await, 3 << 9);
-    assert!(store.unpublished(Source::Orders, 1).await.unwrap().is_empty());
+    assert!(store.unpublished(Source::Orders, 0, 1).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -28,12 +28,18 @@ pub(super) async fn of_order(session: &mut Session, id: OrderId) -> Result<Vec<J
 }
 
 /// The oldest events that haven't been published.
-pub(super) async fn unpublished(session: &mut Session, source: Source, limit: usize) -> Result<Vec<JournalEntry>> {
+pub(super) async fn unpublished(
+    session: &mut Session,
+    source: Source,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<JournalEntry>> {
     let (table, columns) = (table(source), columns(source));
     let sql = format!(
-        "select id, {columns} from {table} force index ({table}_unpublished) where published = 0 order by id limit ?"
+        "select id, {columns} from {table} force index ({table}_unpublished) where published = 0 and id > ? order by id \
+         limit ?"
     );
-    let rows = session.fetch(statement(sql).bind(limit as u64)).await?;
+    let rows = session.fetch(statement(sql).bind(after).bind(limit as u64)).await?;
     rows.iter().map(|row| entry(row, source)).collect()
 }
 

@@ -116,8 +116,8 @@ impl Store for MysqlStore {
         with!(self.statements, |session| deliveries::of(session, order))
     }
 
-    async fn unpublished(&self, source: Source, limit: usize) -> Result<Vec<JournalEntry>> {
-        with!(self.statements, |session| journal::unpublished(session, source, limit))
+    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
+        with!(self.statements, |session| journal::unpublished(session, source, after, limit))
     }
 
     async fn mark_published(&self, source: Source, ids: &[i64]) -> Result<()> {

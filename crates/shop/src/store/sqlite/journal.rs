@@ -22,7 +22,7 @@ const ORDERS: Statements = Statements {
     append: "insert into order_event (order_id, version, type, payload, timestamp, traceparent) \
              values (?2, ?3, ?4, ?5, ?6, ?7)",
     unpublished: "select id, order_id, order_id, version, type, payload, timestamp, traceparent \
-                  from order_event where published = 0 order by id limit ?",
+                  from order_event where published = 0 and id > ?1 order by id limit ?2",
     mark: "update order_event set published = 1 where id = ? and published = 0",
 };
 
@@ -30,7 +30,7 @@ const DELIVERIES: Statements = Statements {
     append: "insert into delivery_event (delivery_id, order_id, version, type, payload, timestamp, traceparent) \
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     unpublished: "select id, delivery_id, order_id, version, type, payload, timestamp, traceparent \
-                  from delivery_event where published = 0 order by id limit ?",
+                  from delivery_event where published = 0 and id > ?1 order by id limit ?2",
     mark: "update delivery_event set published = 1 where id = ? and published = 0",
 };
 
@@ -42,13 +42,13 @@ const LEASE: &str = "insert into relay_lease (name, holder, expires) values (?1,
                      on conflict (name) do update set holder = ?2, expires = ?3 where holder = ?2 or expires <= ?4";
 
 impl Database {
-    /// The oldest `limit` events that have not been marked as published, in journal order.
-    pub fn unpublished(&mut self, source: Source, limit: usize) -> Result<Vec<JournalEntry>> {
+    /// The oldest `limit` events behind `after` that have not been marked as published, in journal order.
+    pub fn unpublished(&mut self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
         self.serves(source)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(|connection| {
             let mut statement = connection.prepare_cached(statements(source).unpublished)?;
-            let rows = statement.query_map([limit], |row| entry(row, source))?;
+            let rows = statement.query_map([after, limit], |row| entry(row, source))?;
             rows.collect()
         })
     }

@@ -103,9 +103,9 @@ impl Store for SqliteStore {
         self.readers.run(move |database| database.delivery_of(order)).await
     }
 
-    async fn unpublished(&self, source: Source, limit: usize) -> Result<Vec<JournalEntry>> {
+    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
         self.readers
-            .run(move |database| database.unpublished(source, limit))
+            .run(move |database| database.unpublished(source, after, limit))
             .await
     }
 
