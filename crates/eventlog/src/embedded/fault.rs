@@ -41,3 +41,30 @@ pub(super) fn in_file(path: &Path, error: LogError) -> LogError {
         refused @ LogError::Refused(_) => refused,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::{in_memory, write};
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_and_nothing_is_half_written() {
+        let conn = in_memory();
+        let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+            .unwrap();
+        let full = write(&conn, |tx| {
+            tx.execute("insert into groups values ('small', 1)", [])?;
+            tx.execute("insert into groups values (hex(zeroblob(9000)), 1)", [])?;
+            Ok(())
+        });
+        let Err(LogError::Broken(sentence)) = full else {
+            panic!("it is full")
+        };
+        assert!(sentence.contains("disk is full"), "{sentence}");
+        let rows: i64 = conn
+            .query_row("select count(*) from groups", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 0);
+    }
+}
