@@ -40,3 +40,6 @@ pub struct NewEntry {
     /// The trace it belongs to.
     pub traceparent: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;
