@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use eventlog::Timestamp;
 use shop::domain::{OrderId, OrderOutcome, Source};
 use shop::store::mysql::MysqlStore;
 use shop::store::{Store, StoreError};
 
-use super::server::{Database, Mode, Proxy, execute, move_to, number, number_of, place, texts, until};
+use super::database::{Database, execute, number, texts};
+use super::proxy::{Mode, Proxy};
+use super::words::{NOW, move_to, number_of, place, until};
 
-const NOW: Timestamp = Timestamp(1_749_697_512_193);
 const PROMISED: Duration = Duration::from_secs(2);
 
 async fn behind_a_proxy() -> (Database, Proxy, MysqlStore) {
