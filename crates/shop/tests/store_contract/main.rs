@@ -10,7 +10,12 @@ mod orders;
 mod pages;
 mod races;
 
+mod mysql;
 mod sqlite;
+
+#[path = "../store_mysql/database.rs"]
+#[allow(dead_code, reason = "the tests of that store alone use the rest")]
+mod database;
 
 /// Makes each case a test in a module named after the adapter.
 macro_rules! contract {
@@ -19,6 +24,13 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 crate::$group::$case(&crate::sqlite::SqliteFixture::new()).await;
+            })*
+        }
+
+        mod on_mysql {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::$group::$case(&crate::mysql::MysqlFixture::new()).await;
             })*
         }
     };

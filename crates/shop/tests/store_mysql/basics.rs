@@ -1,13 +1,11 @@
 //! What is this store's own beside the contract of all stores: opening, numbering, batches of any size.
 
-use eventlog::Timestamp;
 use shop::domain::{OrderCommand, OrderId, OrderOutcome, Source};
 use shop::store::mysql::MysqlStore;
 use shop::store::{Store, StoreError};
 
-use super::server::{Database, execute, move_to, number, number_of, place, request, server, texts};
-
-const NOW: Timestamp = Timestamp(1_749_697_512_193);
+use super::database::{Database, execute, number, server, texts};
+use super::words::{NOW, move_to, number_of, place, request};
 
 #[tokio::test]
 async fn a_missing_database_is_made_and_speaks_utf8mb4() {
@@ -124,8 +122,6 @@ async fn numbers_are_right_where_a_server_counts_in_steps() {
 async fn a_value_that_does_not_fit_rejects_its_batch_and_nothing_stays() {
     let database = Database::unmade();
     let store = database.open(Source::Orders).await;
-    let mut fits_not = super::server::radio();
-    fits_not.customer_id = Some(1);
     let mut client = database.client().await;
     execute(
         &mut client,

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use eventlog::Timestamp;
-use shop::domain::{OrderId, Source};
+use shop::domain::{OrderId, OrderOutcome, Source};
 use shop::store::mysql::MysqlStore;
 use shop::store::{Store, StoreError};
 
-use super::server::{Database, Mode, Proxy, execute, move_to, number, number_of, place, texts, until};
+use super::database::{Database, execute, number, texts};
+use super::proxy::{Mode, Proxy};
+use super::words::{NOW, move_to, number_of, place, until};
 
-const NOW: Timestamp = Timestamp(1_749_697_512_193);
 const PROMISED: Duration = Duration::from_secs(2);
 
 async fn behind_a_proxy() -> (Database, Proxy, MysqlStore) {
@@ -211,12 +211,53 @@ async fn a_deadlock_is_a_conflict() {
     let batch = [move_to(OrderId(1), "SEOUL"), move_to(OrderId(2), "SEOUL")];
     let (hit, ()) = tokio::join!(store.run_orders(&batch, NOW), async {
         let mut watcher = database.client().await;
-        let waiting = "select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT'";
-        while number(&mut watcher, waiting).await == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        wait_for_a_lock_wait(&mut watcher).await;
         execute(&mut other, "update Order_table set qty = 9 where id = 1; rollback").await;
     });
     assert!(matches!(hit, Err(StoreError::Conflict(_))), "{hit:?}");
     assert!(store.run_orders(&batch, NOW).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_nothing_behind() {
+    let database = Database::unmade();
+    let store = std::sync::Arc::new(database.open(Source::Orders).await);
+    store.run_orders(&[place()], NOW).await.unwrap();
+    let mut holder = database.client().await;
+    execute(
+        &mut holder,
+        "start transaction; select id from Order_table where id = 1 for update",
+    )
+    .await;
+    let caller = tokio::spawn({
+        let store = store.clone();
+        async move { store.run_orders(&[place(), move_to(OrderId(1), "SEOUL")], NOW).await }
+    });
+    let mut watcher = database.client().await;
+    wait_for_a_lock_wait(&mut watcher).await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    execute(&mut holder, "rollback").await;
+    let outcomes = store
+        .run_orders(&[move_to(OrderId(1), "BUSAN"), place()], NOW)
+        .await
+        .unwrap();
+    assert!(
+        matches!(&outcomes[0], OrderOutcome::Changed(order) if order.version.0 == 2),
+        "{outcomes:?}"
+    );
+    assert_eq!(number(&mut watcher, "select count(*) from Order_table").await, 2);
+}
+
+/// Until a locking query of this database has been running for a while, although it takes no time unless it waits.
+async fn wait_for_a_lock_wait(client: &mut sqlx::mysql::MySqlConnection) {
+    let waiting = "select count(*) from information_schema.processlist \
+        where db = database() and info like '%for update' and id <> connection_id()";
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut seen = 0;
+    while seen < 3 {
+        assert!(Instant::now() < deadline, "nobody waits for a row");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        seen = if number(client, waiting).await > 0 { seen + 1 } else { 0 };
+    }
 }

@@ -3,4 +3,7 @@
 mod basics;
 mod faults;
 mod migration;
-mod server;
+
+mod database;
+mod proxy;
+mod words;

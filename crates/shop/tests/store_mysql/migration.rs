@@ -1,14 +1,12 @@
 //! Databases that the Java system made: tables as Hibernate creates them, columns in alphabetical order.
 
-use eventlog::Timestamp;
 use shop::domain::{
     DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderId, OrderPatch, Source, Version,
 };
 use shop::store::Store;
 
-use super::server::{Database, execute, move_to, number, number_of, place, request, texts};
-
-const NOW: Timestamp = Timestamp(1_749_697_512_193);
+use super::database::{Database, execute, number, texts};
+use super::words::{NOW, move_to, number_of, place, request};
 
 const ORDERS: &str = "create table Order_table (id bigint not null auto_increment, address varchar(255), \
     customerId bigint, productId varchar(255), productName varchar(255), qty integer, primary key (id))";

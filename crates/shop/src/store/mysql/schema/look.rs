@@ -51,22 +51,17 @@ pub(super) async fn first_free_number(session: &mut Session, table: &Table) -> R
         return Ok(1);
     };
     let mut free = 1;
-    for (source, expression) in [
-        (table.name, "max(id) + 1".to_owned()),
-        (journal, format!("max({number}) + 1")),
-        ("hibernate_sequence", "max(next_val)".to_owned()),
-        ("hibernate_sequence", "max(next_not_cached_value)".to_owned()),
+    for (holder, name, next) in [
+        (table.name, "id", 1),
+        (journal, number, 1),
+        // Hibernate's sequence, as a table or as a sequence of MariaDB's.
+        ("hibernate_sequence", "next_val", 0),
+        ("hibernate_sequence", "next_not_cached_value", 0),
     ] {
-        let inside = expression
-            .trim_start_matches("max(")
-            .split(')')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        if has_column(session, source, &inside).await? {
-            let sql = format!("select cast({expression} as signed) from {source}");
+        if has_column(session, holder, name).await? {
+            let sql = format!("select cast(max({name}) as signed) from {holder}");
             let rows = session.fetch(statement(sql)).await?;
-            free = free.max(column::<Option<i64>>(&rows[0], 0)?.unwrap_or(1));
+            free = free.max(column::<Option<i64>>(&rows[0], 0)?.unwrap_or(0) + next);
         }
     }
     Ok(free)
