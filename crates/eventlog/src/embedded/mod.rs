@@ -1,1 +1,5 @@
 //! The embedded log.
+
+mod turnstile;
+
+pub use turnstile::{Turn, Turnstile};
