@@ -403,3 +403,6 @@ fn weight(record: &Record) -> usize {
     let headers: usize = record.headers.iter().map(header).sum();
     size_of::<Record>() + 24 + text(&record.key) + text(&record.value) + headers
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,3 +137,6 @@ impl Frontier {
         self.delivered.binary_search_by_key(&offset, |slot| slot.offset).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@
 //! * Nothing in here knows what the records are about, or what a database is.
 
 mod backoff;
+#[cfg(test)]
+mod dice;
 mod handler;
 mod metrics;
 mod options;

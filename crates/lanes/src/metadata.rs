@@ -146,3 +146,6 @@ fn checksum(text: &str) -> u32 {
         (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -282,3 +282,6 @@ impl LaneId {
         self.0 as usize
     }
 }
+
+#[cfg(test)]
+mod tests;
