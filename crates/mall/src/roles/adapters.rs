@@ -39,7 +39,7 @@ async fn open_log(options: &RoleOptions) -> Result<Arc<dyn EventLog>> {
     if let Some(bootstrap) = &storage.bootstrap_server {
         return Ok(Arc::new(KafkaLog::connect(bootstrap.as_str(), storage.kafka_properties()?)?));
     }
-    let retention = EmbeddedOptions { retention_age: options.log_retention, ..EmbeddedOptions::default() };
+    let retention = EmbeddedOptions { retention_age: Some(options.log_retention), ..EmbeddedOptions::default() };
     patiently("the embedded log can't be opened", async || {
         EmbeddedLog::open(&storage.data, retention.clone()).map(|log| Arc::new(log) as Arc<dyn EventLog>)
     })

@@ -15,7 +15,7 @@ use super::adapters::{self, Adapters};
 use super::patience::patiently;
 use super::relaying::Relaying;
 use crate::config::{RoleOptions, Settings};
-use crate::net;
+use crate::{net, telemetry};
 
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
@@ -23,6 +23,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let address = listener.local_addr()?;
     let name = settings.name.clone().unwrap_or_else(|| net::delivery_name(address.port()));
+    telemetry::init(&name, options.log, &options.log_level);
+    if !settings.port_fixed && address.port() != settings.port {
+        tracing::info!("port {} is taken, using {}", settings.port, address.port());
+    }
     let Some(adapters) = shutdown.run_until_cancelled(adapters::open(options, Source::Deliveries)).await else {
         return Ok(());
     };

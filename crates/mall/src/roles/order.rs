@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::adapters::{self, Adapters};
 use super::relaying::Relaying;
 use crate::config::Settings;
-use crate::net;
+use crate::{net, telemetry};
 
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let options = &settings.options;
+    telemetry::init("order", options.log, &options.log_level);
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let address = listener.local_addr()?;
     let Some(adapters) = shutdown.run_until_cancelled(adapters::open(options, Source::Orders)).await else {
