@@ -38,11 +38,9 @@ fn an_outage_of_the_log_is_sat_out() {
     bench.script.fail_commits(vec![away()]);
     bench.script.records(vec![record(0, 0, "a")]);
     bench.script.until_committed(0, 1);
-    assert_eq!(
-        (bench.metrics.commits_failed.get(), bench.metrics.commits.get()),
-        (1, 1)
-    );
+    let metrics = bench.metrics.clone();
     bench.stop().unwrap();
+    assert_eq!((metrics.commits_failed.get(), metrics.commits.get()), (1, 1));
 }
 
 #[test]

@@ -73,9 +73,9 @@ fn what_is_done_after_its_partition_was_lost_is_not_committed() {
     bench.handler.until_finished("0@0");
     bench.script.records(vec![record(1, 0, "b")]);
     bench.script.until_committed(1, 1);
-    assert_eq!((bench.metrics.late.get(), bench.metrics.partitions_lost.get()), (1, 1));
-    let script = bench.script.clone();
+    let (script, metrics) = (bench.script.clone(), bench.metrics.clone());
     bench.stop().unwrap();
+    assert_eq!((metrics.late.get(), metrics.partitions_lost.get()), (1, 1));
     let seen = script.seen();
     assert!(
         seen.commits
