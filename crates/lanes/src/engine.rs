@@ -276,16 +276,24 @@ impl Engine {
             .collect()
     }
 
-    /// Notes what became of a commit: those that didn't land are tried again with the next.
-    pub fn committed(&mut self, positions: Vec<Position>, landed: impl Fn(&TopicPartition) -> bool) {
+    /// Notes that a commit was answered. What was refused is not asked for again before there is something new: the log
+    /// will tell that the partition is lost.
+    pub fn committed(&mut self, positions: Vec<Position>, refused: &[TopicPartition]) {
         for position in positions {
-            let epoch = self.current.get(&position.partition);
-            if let Some(grant) = epoch.and_then(|epoch| self.grants.get_mut(epoch)) {
-                if landed(&position.partition) {
-                    grant.landed = (position.offset, position.metadata);
-                } else {
-                    grant.dirty = true;
-                }
+            if refused.contains(&position.partition) {
+                continue;
+            }
+            if let Some(grant) = self.held(&position.partition) {
+                grant.landed = (position.offset, position.metadata);
+            }
+        }
+    }
+
+    /// Notes that a commit got no answer: it is asked for again.
+    pub fn not_committed(&mut self, positions: &[Position]) {
+        for position in positions {
+            if let Some(grant) = self.held(&position.partition) {
+                grant.dirty = true;
             }
         }
     }
@@ -316,8 +324,7 @@ impl Engine {
     /// Notes that these partitions were paused, or resumed.
     pub fn flowed(&mut self, partitions: &[TopicPartition], paused: bool) {
         for partition in partitions {
-            let epoch = self.current.get(partition);
-            if let Some(grant) = epoch.and_then(|epoch| self.grants.get_mut(epoch)) {
+            if let Some(grant) = self.held(partition) {
                 grant.paused = paused;
             }
         }
@@ -350,6 +357,10 @@ impl Engine {
     /// How many partitions are paused.
     pub fn paused(&self) -> usize {
         self.grants.values().filter(|grant| grant.paused).count()
+    }
+
+    fn held(&mut self, partition: &TopicPartition) -> Option<&mut Grant> {
+        self.grants.get_mut(self.current.get(partition)?)
     }
 
     fn grant(&mut self, partition: TopicPartition, position: Offset, metadata: Option<String>) -> Epoch {
@@ -405,4 +416,5 @@ fn weight(record: &Record) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "what is done is given in ranges")]
 mod tests;

@@ -148,4 +148,5 @@ fn checksum(text: &str) -> u32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "what is done is given in ranges")]
 mod tests;

@@ -69,6 +69,8 @@ struct Runner<H: Handler> {
     polling: Outage,
     committing: Outage,
     dirty_since: Option<Instant>,
+    /// No commit is tried before: the log didn't take the one before.
+    commit_from: Instant,
     last_active: Instant,
     last_oldest: Instant,
 }
@@ -98,6 +100,7 @@ impl<H: Handler> Runner<H> {
             polling: Outage::new("the log can't be read"),
             committing: Outage::new("the log doesn't take commits"),
             dirty_since: None,
+            commit_from: Instant::now(),
             last_active: Instant::now(),
             last_oldest: Instant::now(),
         }
@@ -224,6 +227,9 @@ impl<H: Handler> Runner<H> {
             return Ok(());
         }
         let since = *self.dirty_since.get_or_insert(now);
+        if now < self.commit_from {
+            return Ok(());
+        }
         let quiet = idle && now - self.last_active >= self.options.commit_idle;
         if quiet || now - since >= self.options.commit_every {
             self.dirty_since = None;
@@ -246,14 +252,14 @@ impl<H: Handler> Runner<H> {
                 for partition in &refused {
                     tracing::warn!(%partition, "a commit was refused: the partition is no longer ours");
                 }
-                let landed = |partition: &TopicPartition| !refused.contains(partition);
-                self.gate.shared.lock().engine.committed(positions, landed);
+                self.gate.shared.lock().engine.committed(positions, &refused);
                 Ok(())
             }
             Err(LogError::Unavailable(reason)) => {
-                self.committing.noted(&reason);
+                let tries = self.committing.noted(&reason);
                 metrics.commits_failed.add(1);
-                self.gate.shared.lock().engine.committed(positions, |_| false);
+                self.gate.shared.lock().engine.not_committed(&positions);
+                self.commit_from = Instant::now() + BACKOFF.after(tries, 0);
                 Ok(())
             }
             Err(error) => Err(error),

@@ -72,11 +72,26 @@ fn a_commit_that_did_not_land_is_asked_for_again_and_one_that_did_is_not() {
     engine.finish(&run, true);
     let positions = engine.positions();
     assert!(!engine.is_dirty());
-    engine.committed(positions, |_| false);
+    engine.not_committed(&positions);
     let positions = engine.positions();
     assert_eq!(offsets(positions.clone()), [1]);
-    engine.committed(positions, |_| true);
+    engine.committed(positions, &[]);
     assert_eq!(engine.release(&partition(0)), None, "nothing is new");
+}
+
+#[test]
+fn a_refused_commit_is_asked_for_again_only_with_something_new() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    (0..2).for_each(|offset| offer(&mut engine, "a", record(0, offset)));
+    let run = take(&mut engine).unwrap();
+    engine.finish(&run, true);
+    let positions = engine.positions();
+    engine.committed(positions, &[partition(0)]);
+    assert!(!engine.is_dirty());
+    let run = take(&mut engine).unwrap();
+    engine.finish(&run, true);
+    assert_eq!(offsets(engine.positions()), [2]);
 }
 
 #[test]

@@ -12,7 +12,8 @@ use eventlog::{
 /// Longer than anything here takes on the slowest machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The test's side.
+/// The test's side; clones share it.
+#[derive(Clone)]
 pub struct Script {
     steps: Sender<Step>,
     seen: Arc<(Mutex<Seen>, Condvar)>,
@@ -23,12 +24,15 @@ pub struct Script {
 pub struct Seen {
     pub commits: Vec<Position>,
     pub released: Vec<Position>,
+    /// How often a revoke was answered with "there is more to wait for".
+    pub not_yet: usize,
     pub revokes_answered: usize,
     pub revokes_given_up: usize,
     pub lost: usize,
     pub pauses: Vec<TopicPartition>,
     pub resumes: Vec<TopicPartition>,
     pub polls: usize,
+    pub stalled: bool,
     pub left: bool,
 }
 
@@ -37,6 +41,8 @@ enum Step {
     Records(Vec<Record>),
     Revoke(Vec<TopicPartition>, Duration),
     Lose(Vec<TopicPartition>),
+    /// The poll doesn't return before the other side has said so.
+    Stall(Receiver<()>),
     FailPolls(Vec<LogError>),
     FailCommits(Vec<LogError>),
     RefuseCommits(Vec<TopicPartition>),
@@ -109,6 +115,13 @@ impl Script {
         self.step(Step::Lose(vec![partition(number)]));
     }
 
+    /// Keeps the polling thread inside its poll until the answer is dropped.
+    pub fn stall(&self) -> Sender<()> {
+        let (resume, stalled) = channel();
+        self.step(Step::Stall(stalled));
+        resume
+    }
+
     pub fn fail_polls(&self, errors: Vec<LogError>) {
         self.step(Step::FailPolls(errors));
     }
@@ -165,6 +178,7 @@ impl ScriptedConsumer {
                     seen.released.extend(positions);
                 });
             }
+            self.see(|seen| seen.not_yet += 1);
             if Instant::now() >= deadline {
                 rebalance.lost(partitions);
                 return self.see(|seen| {
@@ -188,6 +202,10 @@ impl ScriptedConsumer {
                 self.held.retain(|held| !partitions.contains(held));
                 rebalance.lost(&partitions);
                 self.see(|seen| seen.lost += 1);
+            }
+            Step::Stall(stalled) => {
+                self.see(|seen| seen.stalled = true);
+                let _ = stalled.recv_timeout(PATIENCE);
             }
             Step::FailPolls(errors) => self.poll_errors = errors,
             Step::FailCommits(errors) => self.commit_errors = errors,

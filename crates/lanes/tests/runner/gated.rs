@@ -26,6 +26,7 @@ pub struct Journal {
     pub overlaps: Vec<String>,
     running: HashSet<Vec<u8>>,
     held: HashSet<String>,
+    panics: HashSet<String>,
     outcomes: HashMap<String, Vec<Outcome>>,
 }
 
@@ -34,10 +35,21 @@ pub struct Journal {
 pub struct Gated {
     journal: Arc<(Mutex<Journal>, Condvar)>,
     released: Arc<Notify>,
-    pub max_run: usize,
+    max_run: usize,
 }
 
 impl Gated {
+    pub fn with_runs_of(max_run: usize) -> Self {
+        Self {
+            max_run,
+            ..Self::default()
+        }
+    }
+
+    pub fn panic_at(&self, place: &str) {
+        self.journal.0.lock().unwrap().panics.insert(place.to_owned());
+    }
+
     /// From now on the record at this place waits in its handler until it is let go.
     pub fn hold(&self, place: &str) {
         self.journal.0.lock().unwrap().held.insert(place.to_owned());
@@ -130,6 +142,10 @@ impl Handler for Gated {
             }
         });
         self.wait_for(&place(first)).await;
+        assert!(
+            !self.look(|journal| journal.panics.contains(&place(first))),
+            "as the test wants it"
+        );
         self.write(|journal| {
             journal.running.remove(&key);
             let outcomes = journal.outcomes.get_mut(&place(first));
