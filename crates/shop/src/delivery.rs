@@ -13,11 +13,10 @@ use lanes::{Attempt, Handler, Outcome};
 use tokio::time::Instant;
 
 use crate::commit::GroupCommit;
-use crate::domain::{
-    Delivery, DeliveryOutcome, DeliveryRequest, EventType, IncomingEvent, OrderEventType, Version,
-};
+use crate::domain::{Delivery, DeliveryOutcome, DeliveryRequest, EventType, IncomingEvent, OrderEventType, Version};
 use crate::records::{self, Incoming};
 use crate::store::StoreError;
+use crate::trace;
 
 /// How often an event that can't be handled is tried.
 const TRIES: u32 = 3;
@@ -54,15 +53,23 @@ impl DeliveryHandler {
             tracing::info!(target: EVENTS, order = event.order_id.0, "{line} … takes {}", seconds(delay));
             tokio::time::sleep(delay).await;
         }
-        let traceparent = records::text_header(record, "traceparent");
-        match self.submit(DeliveryRequest { event: event.clone(), traceparent }).await {
+        let traceparent = Some(trace::following(records::text_header(record, "traceparent").as_deref()));
+        match self
+            .submit(DeliveryRequest {
+                event: event.clone(),
+                traceparent,
+            })
+            .await
+        {
             Ok(DeliveryOutcome::Applied(delivery)) => {
                 handled(&line, &delivery, begun.elapsed());
                 Outcome::Done
             }
-            Ok(DeliveryOutcome::NoDelivery) => {
-                refused(&line.to_string(), &format!("there is no delivery of order {}", event.order_id), attempt)
-            }
+            Ok(DeliveryOutcome::NoDelivery) => refused(
+                &line.to_string(),
+                &format!("there is no delivery of order {}", event.order_id),
+                attempt,
+            ),
             Err(error) => refused(&line.to_string(), &error.to_string(), attempt),
         }
     }

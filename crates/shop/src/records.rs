@@ -38,7 +38,11 @@ pub fn keyed(entry: &JournalEntry) -> NewRecord {
 
 /// The same without its key, put into a partition of the caller's choice (A1).
 pub fn keyless(entry: &JournalEntry, partition: Partition) -> NewRecord {
-    NewRecord { partition: Some(partition), key: None, ..keyed(entry) }
+    NewRecord {
+        partition: Some(partition),
+        key: None,
+        ..keyed(entry)
+    }
 }
 
 fn headers(entry: &JournalEntry) -> Vec<Header> {
@@ -91,7 +95,10 @@ pub fn incoming(record: &Record) -> Incoming {
 }
 
 fn order_event(event_type: OrderEventType, record: &Record, value: &Value) -> Result<IncomingEvent, String> {
-    let order_id = value.get("id").and_then(Value::as_i64).ok_or("the value has no order number in its field id")?;
+    let order_id = value
+        .get("id")
+        .and_then(Value::as_i64)
+        .ok_or("the value has no order number in its field id")?;
     Ok(IncomingEvent {
         order_id: OrderId(order_id),
         version: version(record)?,
@@ -101,17 +108,26 @@ fn order_event(event_type: OrderEventType, record: &Record, value: &Value) -> Re
 }
 
 fn version(record: &Record) -> Result<Option<Version>, String> {
-    let Some(text) = text_header(record, "ce_sequence") else { return Ok(None) };
+    let Some(text) = text_header(record, "ce_sequence") else {
+        return Ok(None);
+    };
     match text.parse() {
         Ok(version) if version >= 1 => Ok(Some(Version(version))),
-        _ => Err(format!("the header ce_sequence is {text:?}, which is no version: 1 or more is allowed")),
+        _ => Err(format!(
+            "the header ce_sequence is {text:?}, which is no version: 1 or more is allowed"
+        )),
     }
 }
 
 /// A header's text without the quotes that Spring's JSON header mapper puts around it.
 pub fn text_header(record: &Record, name: &str) -> Option<String> {
     let text = std::str::from_utf8(record.header(name)?).ok()?;
-    Some(text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text).to_owned())
+    Some(
+        text.strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(text)
+            .to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -162,7 +178,13 @@ mod tests {
         let shown: Vec<String> = record
             .headers
             .iter()
-            .map(|header| format!("{}:{}", header.name, String::from_utf8_lossy(header.value.as_deref().unwrap())))
+            .map(|header| {
+                format!(
+                    "{}:{}",
+                    header.name,
+                    String::from_utf8_lossy(header.value.as_deref().unwrap())
+                )
+            })
             .collect();
         assert_eq!(
             shown,
@@ -217,14 +239,23 @@ mod tests {
     #[test]
     fn spring_quotes_its_headers() {
         let mut record = read_back(keyed(&entry()));
-        record.headers = vec![Header::text("type", "\"OrderModified\""), Header::text("ce_sequence", "\"2\"")];
+        record.headers = vec![
+            Header::text("type", "\"OrderModified\""),
+            Header::text("ce_sequence", "\"2\""),
+        ];
         let event = order_event_of(incoming(&record));
-        assert_eq!((event.event_type, event.version), (OrderEventType::Modified, Some(Version(2))));
+        assert_eq!(
+            (event.event_type, event.version),
+            (OrderEventType::Modified, Some(Version(2)))
+        );
     }
 
     #[test]
     fn other_events_are_passed_over() {
-        let delivery = JournalEntry { event_type: EventType::Delivery(DeliveryEventType::Started), ..entry() };
+        let delivery = JournalEntry {
+            event_type: EventType::Delivery(DeliveryEventType::Started),
+            ..entry()
+        };
         assert_eq!(incoming(&read_back(keyed(&delivery))), Incoming::Other);
         let mut foreign = read_back(keyed(&entry()));
         foreign.headers = vec![Header::text("type", "PaymentReceived")];

@@ -101,7 +101,15 @@ pub enum RelayError {
 impl Relay {
     /// A relay that has done nothing yet.
     pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>, options: RelayOptions) -> Self {
-        Self { store, log, options, turn: 0, leased: None, blocked: HashSet::new(), blocked_since: None }
+        Self {
+            store,
+            log,
+            options,
+            turn: 0,
+            leased: None,
+            blocked: HashSet::new(),
+            blocked_since: None,
+        }
     }
 
     /// Publishes a page of the journal.
@@ -111,12 +119,16 @@ impl Relay {
         }
         self.unblock();
         if self.blocked.len() >= MOST_BLOCKED {
-            return Err(LogError::Refused(format!("the log refuses the events of {} orders", self.blocked.len())).into());
+            return Err(
+                LogError::Refused(format!("the log refuses the events of {} orders", self.blocked.len())).into(),
+            );
         }
         let mut after = 0;
         loop {
             let page = self.store.unpublished(self.options.source, after, PAGE).await?;
-            let Some(last) = page.last().map(|entry| entry.id) else { return Ok(Step::Idle) };
+            let Some(last) = page.last().map(|entry| entry.id) else {
+                return Ok(Step::Idle);
+            };
             let published = self.publish_page(page).await?;
             if published > 0 {
                 return Ok(Step::Published(published));
@@ -153,7 +165,9 @@ impl Relay {
 
     async fn lease(&self, ttl: Duration) -> Result<bool, StoreError> {
         let name = format!("relay{}", self.options.source.path());
-        self.store.lease(&name, &self.options.holder, ttl, (self.options.clock)()).await
+        self.store
+            .lease(&name, &self.options.holder, ttl, (self.options.clock)())
+            .await
     }
 
     fn unblock(&mut self) {
@@ -165,8 +179,10 @@ impl Relay {
 
     /// Sends a wave and marks what was acknowledged.
     async fn publish(&mut self, wave: Vec<JournalEntry>) -> Result<usize, RelayError> {
-        let wave: Vec<JournalEntry> =
-            wave.into_iter().filter(|entry| !self.blocked.contains(&entry.order_id)).collect();
+        let wave: Vec<JournalEntry> = wave
+            .into_iter()
+            .filter(|entry| !self.blocked.contains(&entry.order_id))
+            .collect();
         if wave.is_empty() {
             return Ok(0);
         }
@@ -176,7 +192,10 @@ impl Relay {
         if !acknowledged.is_empty() {
             self.store.mark_published(self.options.source, &acknowledged).await?;
         }
-        match answers.into_iter().find_map(|answer| answer.err().filter(|error| !is_refused(error))) {
+        match answers
+            .into_iter()
+            .find_map(|answer| answer.err().filter(|error| !is_refused(error)))
+        {
             Some(error) => Err(error.into()),
             None => Ok(acknowledged.len()),
         }
@@ -187,7 +206,10 @@ impl Relay {
             KeyMode::OrderId => Ok(wave.iter().map(records::keyed).collect()),
             KeyMode::None => {
                 let partitions = self.with_log(|log, topic| log.partitions(topic)).await?;
-                Ok(wave.iter().map(|entry| records::keyless(entry, self.next_partition(partitions))).collect())
+                Ok(wave
+                    .iter()
+                    .map(|entry| records::keyless(entry, self.next_partition(partitions)))
+                    .collect())
             }
         }
     }
@@ -199,13 +221,16 @@ impl Relay {
     }
 
     async fn append(&self, records: Vec<NewRecord>) -> Vec<Result<Placed, LogError>> {
-        self.with_log(move |log, topic| log.append(topic, records, PATIENCE)).await
+        self.with_log(move |log, topic| log.append(topic, records, PATIENCE))
+            .await
     }
 
     /// The log's calls block, so they are made beside the asynchronous threads.
     async fn with_log<T: Send + 'static>(&self, call: impl FnOnce(&dyn EventLog, &str) -> T + Send + 'static) -> T {
         let (log, topic) = (self.log.clone(), self.options.topic.clone());
-        tokio::task::spawn_blocking(move || call(log.as_ref(), &topic)).await.expect("the log's calls don't panic")
+        tokio::task::spawn_blocking(move || call(log.as_ref(), &topic))
+            .await
+            .expect("the log's calls don't panic")
     }
 
     /// The numbers of the rows that the log has; what it refused is blocked, with an alarm.
@@ -244,7 +269,10 @@ fn waves(page: Vec<JournalEntry>) -> Vec<Vec<JournalEntry>> {
     let mut waves: Vec<Vec<JournalEntry>> = Vec::new();
     let mut seen = HashMap::new();
     for entry in page {
-        let wave = seen.entry(entry.order_id).and_modify(|wave| *wave += 1).or_insert(0_usize);
+        let wave = seen
+            .entry(entry.order_id)
+            .and_modify(|wave| *wave += 1)
+            .or_insert(0_usize);
         if waves.len() == *wave {
             waves.push(Vec::new());
         }

@@ -37,9 +37,15 @@ pub async fn open(options: &RoleOptions, source: Source) -> Result<Adapters> {
 async fn open_log(options: &RoleOptions) -> Result<Arc<dyn EventLog>> {
     let storage = &options.storage;
     if let Some(bootstrap) = &storage.bootstrap_server {
-        return Ok(Arc::new(KafkaLog::connect(bootstrap.as_str(), storage.kafka_properties()?)?));
+        return Ok(Arc::new(KafkaLog::connect(
+            bootstrap.as_str(),
+            storage.kafka_properties()?,
+        )?));
     }
-    let retention = EmbeddedOptions { retention_age: Some(options.log_retention), ..EmbeddedOptions::default() };
+    let retention = EmbeddedOptions {
+        retention_age: Some(options.log_retention),
+        ..EmbeddedOptions::default()
+    };
     patiently("the embedded log can't be opened", async || {
         EmbeddedLog::open(&storage.data, retention.clone()).map(|log| Arc::new(log) as Arc<dyn EventLog>)
     })
@@ -63,7 +69,9 @@ async fn create_topic(log: &Arc<dyn EventLog>, options: &RoleOptions) -> Result<
     let partitions = options.partitions;
     let created = patiently("the topic can't be looked up", async || {
         let (log, topic) = (log.clone(), options.topic.clone());
-        tokio::task::spawn_blocking(move || log.create_topic(&topic, partitions)).await.expect("the log doesn't panic")
+        tokio::task::spawn_blocking(move || log.create_topic(&topic, partitions))
+            .await
+            .expect("the log doesn't panic")
     })
     .await?;
     if created {

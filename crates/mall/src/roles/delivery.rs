@@ -22,12 +22,18 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let options = &settings.options;
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let address = listener.local_addr()?;
-    let name = settings.name.clone().unwrap_or_else(|| net::delivery_name(address.port()));
+    let name = settings
+        .name
+        .clone()
+        .unwrap_or_else(|| net::delivery_name(address.port()));
     telemetry::init(&name, options.log, &options.log_level);
     if !settings.port_fixed && address.port() != settings.port {
         tracing::info!("port {} is taken, using {}", settings.port, address.port());
     }
-    let Some(adapters) = shutdown.run_until_cancelled(adapters::open(options, Source::Deliveries)).await else {
+    let Some(adapters) = shutdown
+        .run_until_cancelled(adapters::open(options, Source::Deliveries))
+        .await
+    else {
         return Ok(());
     };
     let adapters = adapters?;
@@ -35,7 +41,12 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let relaying = Relaying::start(&adapters, options, Source::Deliveries, readiness.clone());
     let deliveries = group_commit(&adapters, &relaying);
     let consumer = join(&adapters.log, options, name).await?;
-    let consuming = tokio::spawn(consume(consumer, handler(&deliveries, options), options, shutdown.clone()));
+    let consuming = tokio::spawn(consume(
+        consumer,
+        handler(&deliveries, options),
+        options,
+        shutdown.clone(),
+    ));
     let router = http::delivery_router(DeliveryService {
         store: adapters.store.clone(),
         readiness: readiness.clone(),
@@ -43,7 +54,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     });
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
-    let limits = Limits { drain: options.shutdown_timeout, ..Limits::default() };
+    let limits = Limits {
+        drain: options.shutdown_timeout,
+        ..Limits::default()
+    };
     // A consumer that can't go on ends the whole instance: somebody else gets its partitions.
     let serving = shutdown.child_token();
     let server = tokio::spawn(http::serve(listener, router, limits, serving.clone()));
@@ -69,7 +83,10 @@ fn group_commit(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<Deliver
 }
 
 fn handler(deliveries: &GroupCommit<DeliveryRequest, DeliveryOutcome>, options: &RoleOptions) -> DeliveryHandler {
-    let delay = ModifyDelay { time: options.modify_delay, customer: options.modify_delay_customer };
+    let delay = ModifyDelay {
+        time: options.modify_delay,
+        customer: options.modify_delay_customer,
+    };
     DeliveryHandler::new(deliveries.clone(), delay)
 }
 
@@ -83,7 +100,9 @@ async fn join(log: &Arc<dyn EventLog>, options: &RoleOptions, member: String) ->
     };
     patiently("the group can't be joined", async || {
         let (log, subscription) = (log.clone(), subscription.clone());
-        tokio::task::spawn_blocking(move || log.subscribe(&subscription)).await.expect("the log doesn't panic")
+        tokio::task::spawn_blocking(move || log.subscribe(&subscription))
+            .await
+            .expect("the log doesn't panic")
     })
     .await
 }
@@ -95,6 +114,9 @@ fn consume(
     options: &RoleOptions,
     shutdown: CancellationToken,
 ) -> impl Future<Output = Result<Summary, eventlog::LogError>> + use<> {
-    let lanes = Options { shutdown_timeout: options.shutdown_timeout, ..Options::lanes(1) };
+    let lanes = Options {
+        shutdown_timeout: options.shutdown_timeout,
+        ..Options::lanes(1)
+    };
     lanes::run(consumer, handler, lanes, shutdown)
 }

@@ -19,7 +19,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     telemetry::init("order", options.log, &options.log_level);
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let address = listener.local_addr()?;
-    let Some(adapters) = shutdown.run_until_cancelled(adapters::open(options, Source::Orders)).await else {
+    let Some(adapters) = shutdown
+        .run_until_cancelled(adapters::open(options, Source::Orders))
+        .await
+    else {
         return Ok(());
     };
     let adapters = adapters?;
@@ -34,7 +37,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     });
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
-    let limits = Limits { drain: options.shutdown_timeout, ..Limits::default() };
+    let limits = Limits {
+        drain: options.shutdown_timeout,
+        ..Limits::default()
+    };
     http::serve(listener, router, limits, shutdown).await;
     orders.close().await;
     relaying.finish().await;

@@ -40,8 +40,13 @@ impl Relaying {
         };
         let relay = Relay::new(adapters.store.clone(), adapters.log.clone(), relay_options);
         let (stop, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
-        let task =
-            tokio::spawn(relay::run(relay, wake.clone(), readiness, stop.clone(), options.shutdown_timeout));
+        let task = tokio::spawn(relay::run(
+            relay,
+            wake.clone(),
+            readiness,
+            stop.clone(),
+            options.shutdown_timeout,
+        ));
         Self { stop, task, wake }
     }
 

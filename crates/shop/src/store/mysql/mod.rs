@@ -117,7 +117,9 @@ impl Store for MysqlStore {
     }
 
     async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
-        with!(self.statements, |session| journal::unpublished(session, source, after, limit))
+        with!(self.statements, |session| journal::unpublished(
+            session, source, after, limit
+        ))
     }
 
     async fn mark_published(&self, source: Source, ids: &[i64]) -> Result<()> {
