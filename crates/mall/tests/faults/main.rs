@@ -192,3 +192,10 @@ fn nothing_is_half_done(stack: &Stack) {
     let phantoms = "select count(*) from order_event e left join Order_table o on e.order_id = o.id where o.id is null";
     assert_eq!(sql(stack, phantoms).trim(), "0", "events without an order");
 }
+
+/// What the service says of the log; it stays ready, since orders wait in its journal.
+fn log_is(order: &Role, state: &str) -> Option<()> {
+    let ready = get(order.address(), "/readyz");
+    assert_eq!(ready.status, 200, "{ready:?}");
+    (ready.json()["checks"]["log"]["status"] == state).then_some(())
+}
