@@ -76,7 +76,12 @@ impl Service {
     async fn orders_with(commit: impl FnOnce(Arc<dyn Store>) -> GroupCommit<OrderRequest, OrderOutcome>) -> Self {
         Self::start(Source::Orders, |store, readiness| {
             let (orders, authority) = (commit(Arc::clone(&store)), "localhost:8081".to_owned());
-            order_router(OrderService { store, orders, readiness, authority })
+            order_router(OrderService {
+                store,
+                orders,
+                readiness,
+                authority,
+            })
         })
         .await
     }
@@ -84,7 +89,11 @@ impl Service {
     /// A delivery service without deliveries.
     pub async fn deliveries() -> Self {
         Self::start(Source::Deliveries, |store, readiness| {
-            delivery_router(DeliveryService { store, readiness, authority: "localhost:8082".to_owned() })
+            delivery_router(DeliveryService {
+                store,
+                readiness,
+                authority: "localhost:8082".to_owned(),
+            })
         })
         .await
     }
@@ -97,7 +106,13 @@ impl Service {
         let stop = CancellationToken::new();
         let router = router(Arc::clone(&store), Arc::clone(&readiness));
         tokio::spawn(serve(listener, router, Limits::default(), stop.clone()));
-        Self { address, store, readiness, stop, _folder: folder }
+        Self {
+            address,
+            store,
+            readiness,
+            stop,
+            _folder: folder,
+        }
     }
 
     /// Sends a request with these headers on a connection of its own, and a Content-Length where there is a body.
@@ -129,7 +144,11 @@ impl Service {
 
     /// How many events an order has had.
     pub async fn events_of(&self, order: i64) -> usize {
-        self.store.order_events(shop::domain::OrderId(order)).await.expect("the journal answers").len()
+        self.store
+            .order_events(shop::domain::OrderId(order))
+            .await
+            .expect("the journal answers")
+            .len()
     }
 }
 
@@ -168,7 +187,10 @@ pub struct Connection {
 impl Connection {
     pub async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the service listens");
-        Self { stream, read: Vec::new() }
+        Self {
+            stream,
+            read: Vec::new(),
+        }
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
@@ -177,7 +199,9 @@ impl Connection {
 
     /// The next answer; one to a HEAD has no body, whatever its Content-Length says.
     pub async fn answer(&mut self, to_head: bool) -> Answer {
-        tokio::time::timeout(PATIENCE, self.read_answer(to_head)).await.expect("an answer in time")
+        tokio::time::timeout(PATIENCE, self.read_answer(to_head))
+            .await
+            .expect("an answer in time")
     }
 
     /// Whether the service closes the connection without a further byte.
@@ -185,6 +209,11 @@ impl Connection {
         let mut byte = [0];
         let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut byte)).await;
         self.read.is_empty() && matches!(read.expect("an end in time"), Ok(0) | Err(_))
+    }
+
+    /// Whether no byte has arrived so far.
+    pub fn is_silent(&self) -> bool {
+        matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
     }
 
     async fn read_answer(&mut self, to_head: bool) -> Answer {
@@ -196,10 +225,26 @@ impl Connection {
         };
         let head = String::from_utf8(self.read.drain(..end + 4).collect()).expect("a head in ASCII");
         let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().expect("a status");
-        let split = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-        let mut answer = Answer { status, headers: lines.filter_map(split).collect(), body: String::new() };
-        let length = answer.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+        let status = lines
+            .next()
+            .unwrap()
+            .split(' ')
+            .nth(1)
+            .unwrap()
+            .parse()
+            .expect("a status");
+        let split = |line: &str| {
+            line.split_once(": ")
+                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        };
+        let mut answer = Answer {
+            status,
+            headers: lines.filter_map(split).collect(),
+            body: String::new(),
+        };
+        let length = answer
+            .header("content-length")
+            .map_or(0, |length| length.parse().expect("a length"));
         let length = if to_head { 0 } else { length };
         while self.read.len() < length {
             self.more().await;
@@ -209,14 +254,25 @@ impl Connection {
     }
 
     async fn more(&mut self) {
-        let read = self.stream.read_buf(&mut self.read).await.expect("the connection holds");
-        assert!(read > 0, "the connection ended inside an answer: {:?}", String::from_utf8_lossy(&self.read));
+        let read = self
+            .stream
+            .read_buf(&mut self.read)
+            .await
+            .expect("the connection holds");
+        assert!(
+            read > 0,
+            "the connection ended inside an answer: {:?}",
+            String::from_utf8_lossy(&self.read)
+        );
     }
 }
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn json(&self) -> serde_json::Value {
@@ -225,10 +281,17 @@ impl Answer {
 
     /// The `message` of a problem, which is checked to be one.
     pub fn message(&self) -> String {
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
         let problem = self.json();
         assert_eq!(problem["status"], self.status, "{self:?}");
-        problem["message"].as_str().unwrap_or_else(|| panic!("no message in {self:?}")).to_owned()
+        problem["message"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no message in {self:?}"))
+            .to_owned()
     }
 }
 
