@@ -7,6 +7,9 @@ use serde_json::json;
 use shop::domain::{DeliveryRequest, IncomingEvent, OrderEventType, OrderId, OrderPatch, Version};
 use shop::store::StoreError;
 
+/// The headers of a request.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const TV: &str = r#"{"productId":"100","productName":"TV","qty":3,"customerId":1000,"address":"SEOUL","_links":{"self":{"href":"http://localhost:8081/orders/1"},"order":{"href":"http://localhost:8081/orders/1"}}}"#;
 
 #[tokio::test]
@@ -82,7 +85,7 @@ async fn forms_follow_the_accept_header() {
     let service = Service::orders().await;
     service.place_tv().await;
     let mut rows = Rows::default();
-    let cases: [(&str, &[(&str, &str)], Option<&str>); 9] = [
+    let cases: [(&str, Headers<'_>, Option<&str>); 9] = [
         ("no Accept", &[], Some("application/hal+json")),
         ("anything", &[("Accept", "*/*")], Some("application/hal+json")),
         (
@@ -334,7 +337,7 @@ async fn pages_are_cut_and_linked_as_spring_does() {
         let expected = json!({"size": size, "totalElements": 45, "totalPages": pages, "number": number});
         rows.check(
             &format!("{query} page"),
-            body["page"].to_string() == expected.to_string(),
+            answer.body.contains(&format!("\"page\":{expected}")),
             &body["page"],
         );
 
@@ -367,7 +370,7 @@ async fn items_are_written_as_spring_does() {
     type Row<'a> = (
         &'a str,
         &'a str,
-        &'a [(&'a str, &'a str)],
+        Headers<'a>,
         &'a str,
         u16,
         usize,
@@ -637,7 +640,7 @@ async fn every_error_is_a_problem_with_a_message() {
         "가".repeat(256)
     );
     let huge = format!(r#"{{"address":"{}"}}"#, "a".repeat(65_536));
-    type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], u16, &'a str);
+    type Row<'a> = (&'a str, &'a str, Headers<'a>, &'a [u8], u16, &'a str);
     let table: [Row<'_>; 31] = [
         (
             "malformed",
@@ -871,7 +874,7 @@ async fn bodies_are_read_whatever_json_they_are_called() {
         r#"{{"customerId":1,"productId":"1","qty":1,"address":"{}"}}"#,
         "😀".repeat(255)
     );
-    let cases: [(&str, &[(&str, &str)], &str); 9] = [
+    let cases: [(&str, Headers<'_>, &str); 9] = [
         ("no Content-Type", &[], body),
         ("empty Content-Type", &[("Content-Type", "")], body),
         ("JSON", &[("Content-Type", "application/json")], body),

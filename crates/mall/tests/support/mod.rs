@@ -1,5 +1,8 @@
 //! What the end-to-end tests share: a mall of real processes, on either stack, and the tools a person would use on it.
 
+// Each test binary uses its part of this.
+#![allow(dead_code)]
+
 pub mod http;
 pub mod role;
 pub mod stack;

@@ -10,18 +10,20 @@
 //!   like that. Each names every bad field at once.
 //! * Of a key that occurs several times the last one counts.
 
-use std::borrow::Cow;
-use std::fmt;
+mod document;
 
-use serde::Deserialize;
-use serde::de::{self, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use json_patch::{Patch, PatchOperation};
+use serde_json::Value;
+use serde_json::error::Category;
 
 use super::{OrderFields, OrderPatch};
+use document::{Document, Scalar, clip};
 
 /// The most characters (Unicode scalar values) a string may have: what `varchar(255)` holds.
 pub const MAX_CHARS: usize = 255;
+
+/// More than anybody needs for five fields.
+const MAX_OPERATIONS: usize = 100;
 
 const PRODUCT_ID: &str = "productId";
 const PRODUCT_NAME: &str = "productName";
@@ -53,32 +55,36 @@ pub fn patch_from_json(body: &Value) -> Result<OrderPatch, InvalidInput> {
     read(Document::from_object(object))
 }
 
-/// Reads an RFC 6902 patch; whether it fits an order is seen when it is applied.
-pub fn json_patch_from_slice(body: &[u8]) -> Result<json_patch::Patch, InvalidInput> {
-    serde_json::from_str(text_of(body)?).map_err(|error| {
-        InvalidInput::whole(match error.classify() {
-            serde_json::error::Category::Data => format!(
-                "The body is not a JSON Patch (RFC 6902), which is an array of operations such as \
-                 {{\"op\":\"replace\",\"path\":\"/address\",\"value\":\"SEOUL\"}}: {error}."
-            ),
-            _ => format!("The body is not well-formed JSON: {error}."),
-        })
-    })
+/// Reads an RFC 6902 patch; whether it fits an order is seen when it is applied. It may have 100 operations, and copy
+/// nothing but a field to a field: a few dozen copies of a document into itself would fill any memory.
+pub fn json_patch_from_slice(body: &[u8]) -> Result<Patch, InvalidInput> {
+    let patch: Patch = serde_json::from_str(text_of(body)?).map_err(not_a_patch)?;
+    if patch.len() > MAX_OPERATIONS {
+        let message = format!(
+            "A JSON Patch may have {MAX_OPERATIONS} operations, not {}.",
+            patch.len()
+        );
+        return Err(InvalidInput::whole(message));
+    }
+    for (position, operation) in patch.iter().enumerate() {
+        if let PatchOperation::Copy(copy) = operation
+            && (copy.from.count() != 1 || copy.path.count() != 1)
+        {
+            return Err(refused_operation(
+                &patch,
+                position,
+                "only a field can be copied, and to a field",
+            ));
+        }
+    }
+    Ok(patch)
 }
 
 /// Applies an RFC 6902 patch to the JSON document of an order. A field that the patch removes becomes null. The rules
 /// are not asked: that is [`check_change`]'s part.
-pub fn apply_json_patch(fields: &OrderFields, patch: &json_patch::Patch) -> Result<OrderFields, InvalidInput> {
+pub fn apply_json_patch(fields: &OrderFields, patch: &Patch) -> Result<OrderFields, InvalidInput> {
     let mut document = document_of(fields);
-    json_patch::patch(&mut document, patch).map_err(|error| {
-        let operation = patch.get(error.operation).map(ToString::to_string).unwrap_or_default();
-        InvalidInput::whole(format!(
-            "Operation {} of the JSON Patch, {}, can't be applied: {}.",
-            error.operation + 1,
-            clip(&operation),
-            error.kind
-        ))
-    })?;
+    json_patch::patch(&mut document, patch).map_err(|error| refused_operation(patch, error.operation, &error.kind))?;
     patch_from_json(&document).map(all_fields)
 }
 
@@ -152,29 +158,6 @@ fn short_text(text: Option<&str>) -> Result<(), String> {
     }
 }
 
-/// The values that a body has for an order's fields; absent where it says nothing.
-#[derive(Default)]
-struct Document<'a> {
-    product_id: Option<Scalar<'a>>,
-    product_name: Option<Scalar<'a>>,
-    qty: Option<Scalar<'a>>,
-    customer_id: Option<Scalar<'a>>,
-    address: Option<Scalar<'a>>,
-}
-
-/// A value before it is coerced.
-enum Scalar<'a> {
-    Null,
-    Bool(bool),
-    /// As written.
-    Number(Cow<'a, str>),
-    Text(Cow<'a, str>),
-    /// An object or an array.
-    Nested,
-    /// A string with half of a surrogate pair.
-    NotUnicode,
-}
-
 fn read(document: Document<'_>) -> Result<OrderPatch, InvalidInput> {
     let mut faults = Faults::default();
     let patch = OrderPatch {
@@ -185,158 +168,6 @@ fn read(document: Document<'_>) -> Result<OrderPatch, InvalidInput> {
         address: faults.coerced(ADDRESS, document.address, Scalar::into_text),
     };
     faults.into_result().map(|()| patch)
-}
-
-impl<'a> Scalar<'a> {
-    fn into_text(self) -> Result<Option<String>, String> {
-        match self {
-            Self::Null => Ok(None),
-            Self::Bool(value) => Ok(Some(value.to_string())),
-            Self::Number(text) | Self::Text(text) => Ok(Some(text.into_owned())),
-            Self::Nested | Self::NotUnicode => Err(format!("must be a string, not {self}")),
-        }
-    }
-
-    fn into_int32(self) -> Result<Option<i32>, String> {
-        Ok(self
-            .into_integer(i32::MIN.into(), i32::MAX.into())?
-            .map(|value| value as i32))
-    }
-
-    fn into_int64(self) -> Result<Option<i64>, String> {
-        self.into_integer(i64::MIN, i64::MAX)
-    }
-
-    fn into_integer(self, min: i64, max: i64) -> Result<Option<i64>, String> {
-        let parsed = match &self {
-            Self::Null => return Ok(None),
-            Self::Number(text) if text.contains(['.', 'e', 'E']) => truncated(text, min, max),
-            Self::Number(text) => text.parse().ok(),
-            Self::Text(text) => match text.trim_matches(|c| c <= ' ') {
-                "" | "null" => return Ok(None),
-                trimmed => trimmed.parse().ok(),
-            },
-            Self::Bool(_) | Self::Nested | Self::NotUnicode => None,
-        };
-        let fits = parsed.filter(|value| (min..=max).contains(value));
-        fits.map(Some)
-            .ok_or_else(|| format!("must be a whole number between {min} and {max}, not {self}"))
-    }
-
-    fn from_raw(raw: &'a RawValue) -> Self {
-        let text = raw.get();
-        match text.as_bytes()[0] {
-            b'n' => Self::Null,
-            b't' => Self::Bool(true),
-            b'f' => Self::Bool(false),
-            b'{' | b'[' => Self::Nested,
-            b'"' if !text.contains('\\') => Self::Text(Cow::Borrowed(&text[1..text.len() - 1])),
-            b'"' => serde_json::from_str(text).map_or(Self::NotUnicode, |text| Self::Text(Cow::Owned(text))),
-            _ => Self::Number(Cow::Borrowed(text)),
-        }
-    }
-
-    fn from_value(value: &'a Value) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Bool(value) => Self::Bool(*value),
-            Value::Number(number) => Self::Number(Cow::Owned(number.to_string())),
-            Value::String(text) => Self::Text(Cow::Borrowed(text)),
-            Value::Array(_) | Value::Object(_) => Self::Nested,
-        }
-    }
-}
-
-/// A number with a fraction or an exponent, cut off towards zero.
-fn truncated(text: &str, min: i64, max: i64) -> Option<i64> {
-    let value: f64 = text.parse().ok()?;
-    (min as f64..=max as f64).contains(&value).then_some(value as i64)
-}
-
-/// As an error message quotes it.
-impl fmt::Display for Scalar<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Null => f.write_str("null"),
-            Self::Bool(value) => value.fmt(f),
-            Self::Number(text) => f.write_str(&clip(text)),
-            Self::Text(text) => write!(f, "\"{}\"", clip(text)),
-            Self::Nested => f.write_str("an object or an array"),
-            Self::NotUnicode => f.write_str("half of a surrogate pair"),
-        }
-    }
-}
-
-/// What is quoted in a message should not drown it.
-fn clip(text: &str) -> Cow<'_, str> {
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "camelCase")]
-enum Key {
-    ProductId,
-    ProductName,
-    Qty,
-    CustomerId,
-    Address,
-    #[serde(other)]
-    Unknown,
-}
-
-impl<'a> Document<'a> {
-    fn from_object(object: &'a Map<String, Value>) -> Self {
-        let field = |name| object.get(name).map(Scalar::from_value);
-        Self {
-            product_id: field(PRODUCT_ID),
-            product_name: field(PRODUCT_NAME),
-            qty: field(QTY),
-            customer_id: field(CUSTOMER_ID),
-            address: field(ADDRESS),
-        }
-    }
-
-    fn slot(&mut self, key: Key) -> Option<&mut Option<Scalar<'a>>> {
-        match key {
-            Key::ProductId => Some(&mut self.product_id),
-            Key::ProductName => Some(&mut self.product_name),
-            Key::Qty => Some(&mut self.qty),
-            Key::CustomerId => Some(&mut self.customer_id),
-            Key::Address => Some(&mut self.address),
-            Key::Unknown => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Document<'de> {
-    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(DocumentVisitor)
-    }
-}
-
-struct DocumentVisitor;
-
-impl<'de> Visitor<'de> for DocumentVisitor {
-    type Value = Document<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut document = Document::default();
-        while let Some(key) = map.next_key()? {
-            let value: &RawValue = map.next_value()?;
-            if let Some(slot) = document.slot(key) {
-                *slot = Some(Scalar::from_raw(value));
-            }
-        }
-        Ok(document)
-    }
 }
 
 /// Jackson skips a byte order mark, so clients may be sending one.
@@ -353,9 +184,28 @@ fn text_of(body: &[u8]) -> Result<&str, InvalidInput> {
     })
 }
 
+fn not_a_patch(error: serde_json::Error) -> InvalidInput {
+    InvalidInput::whole(match error.classify() {
+        Category::Data => format!(
+            "The body is not a JSON Patch (RFC 6902), which is an array of operations such as \
+             {{\"op\":\"replace\",\"path\":\"/address\",\"value\":\"SEOUL\"}}: {error}."
+        ),
+        _ => format!("The body is not well-formed JSON: {error}."),
+    })
+}
+
+fn refused_operation(patch: &Patch, position: usize, reason: impl std::fmt::Display) -> InvalidInput {
+    let operation = patch.get(position).map(ToString::to_string).unwrap_or_default();
+    let number = position + 1;
+    InvalidInput::whole(format!(
+        "Operation {number} of the JSON Patch, {}, can't be applied: {reason}.",
+        clip(&operation)
+    ))
+}
+
 fn malformed(error: serde_json::Error) -> InvalidInput {
     match error.classify() {
-        serde_json::error::Category::Data => not_an_object(),
+        Category::Data => not_an_object(),
         _ => InvalidInput::whole(format!("The body is not well-formed JSON: {error}.")),
     }
 }
@@ -418,5 +268,4 @@ impl Faults {
 }
 
 #[cfg(test)]
-#[path = "input_tests.rs"]
 mod tests;

@@ -25,6 +25,7 @@ mod paging;
 mod problem;
 mod read;
 mod serve;
+mod stall;
 
 pub use deliveries::{DeliveryService, delivery_router};
 pub use health::{LogState, Readiness};

@@ -14,6 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::stall::Impatient;
+
 /// How long to wait when a connection can't be taken because the process is out of files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -24,6 +26,8 @@ pub struct Limits {
     pub connections: usize,
     /// How long a request's head may take to arrive, which is also how long a connection may be idle.
     pub head: Duration,
+    /// How long a client may take nothing of an answer that is being sent to it.
+    pub stall: Duration,
     /// The longest head of a request, in bytes.
     pub head_bytes: usize,
     /// How long requests in flight may go on once the server is told to stop.
@@ -35,6 +39,7 @@ impl Default for Limits {
         Self {
             connections: 4096,
             head: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
             head_bytes: 16 * 1024,
             drain: Duration::from_secs(30),
         }
@@ -95,7 +100,7 @@ impl Server {
             .header_read_timeout(self.limits.head)
             .max_header_size(self.limits.head_bytes);
         let service = TowerToHyperService::new(self.router.clone());
-        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let connection = http.serve_connection(TokioIo::new(Impatient::new(stream, self.limits.stall)), service);
         let (shutdown, cut) = (self.shutdown.clone(), self.cut.clone());
         async move {
             let _slot = slot;

@@ -211,6 +211,11 @@ impl Connection {
         self.read.is_empty() && matches!(read.expect("an end in time"), Ok(0) | Err(_))
     }
 
+    /// Whether no byte has arrived so far.
+    pub fn is_silent(&self) -> bool {
+        matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
     async fn read_answer(&mut self, to_head: bool) -> Answer {
         let end = loop {
             match self.read.windows(4).position(|window| window == b"\r\n\r\n") {

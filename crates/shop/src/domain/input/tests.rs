@@ -365,3 +365,19 @@ fn json_patches_that_do_not_fit_name_the_operation() {
         assert!(json_patch_from_slice(text.as_bytes()).is_err(), "{text}");
     }
 }
+
+#[test]
+fn json_patches_cannot_blow_up_the_document() {
+    for copy in [
+        r#"{"op":"copy","from":"","path":"/a"}"#,
+        r#"{"op":"copy","from":"/qty","path":""}"#,
+        r#"{"op":"copy","from":"/qty","path":"/qty/a"}"#,
+    ] {
+        let error = json_patch_from_slice(format!("[{copy}]").as_bytes()).unwrap_err();
+        assert!(error.message.contains("only a field can be copied"), "{error}");
+    }
+    let operations = |n| vec![r#"{"op":"test","path":"/qty","value":3}"#; n].join(",");
+    assert!(json_patch_from_slice(format!("[{}]", operations(100)).as_bytes()).is_ok());
+    let error = json_patch_from_slice(format!("[{}]", operations(101)).as_bytes()).unwrap_err();
+    assert_eq!(error.message, "A JSON Patch may have 100 operations, not 101.");
+}
