@@ -125,3 +125,26 @@ fn event_type(name: &str) -> rusqlite::Result<EventType> {
     let unknown = || format!("a journal row of the unknown type {name:?}").into();
     EventType::from_name(name).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, unknown()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    /// A relay asks all the time; that must cost the same however long the journal is.
+    #[test]
+    fn what_is_unpublished_is_found_without_a_scan_or_a_sort() {
+        for source in [Source::Orders, Source::Deliveries] {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch(schema::tables(source)).unwrap();
+            let sql = format!("explain query plan {}", statements(source).unpublished);
+            let plan: Vec<String> = (connection.prepare(&sql).unwrap())
+                .query_map([10], |row| row.get(3))
+                .unwrap()
+                .collect::<rusqlite::Result<_>>()
+                .unwrap();
+            assert_eq!(plan.len(), 1, "{plan:?}");
+            assert!(plan[0].contains("_unpublished (published=?)"), "{plan:?}");
+        }
+    }
+}
