@@ -98,12 +98,10 @@ async fn batches_of_any_size_are_numbered_as_the_database_did() {
 }
 
 #[tokio::test]
-async fn numbers_are_right_where_a_server_counts_in_steps() {
+async fn numbering_goes_on_behind_rows_of_somebody_else() {
     let database = Database::unmade();
     let store = database.open(Source::Orders).await;
     let mut client = database.client().await;
-    // A session's step can't be set from outside, so a cluster's is played by a client: what counts is that the store
-    // goes on behind rows that somebody else numbered.
     execute(
         &mut client,
         "set auto_increment_increment = 7; insert into Order_table (qty) values (1), (2), (3)",

@@ -124,9 +124,7 @@ impl Session {
     /// Inserts `rows` rows without numbers in one statement; their numbers, ascending in the rows' order.
     pub async fn insert(&mut self, rows: usize, query: Statement<'_>) -> Result<Vec<i64>> {
         let first = self.execute(query).await?.last_insert_id().cast_signed();
-        Ok((0..rows)
-            .map(|i| first + i.cast_signed() as i64 * self.increment)
-            .collect())
+        Ok(numbers(first, self.increment, rows))
     }
 
     /// Ends the transaction. An answer that doesn't come leaves the outcome unknown, and so does one that isn't a clear no.
@@ -164,6 +162,13 @@ impl Session {
     }
 }
 
+/// The numbers that the rows of one insert were given, where a server counts in steps (a cluster's do).
+fn numbers(first: i64, increment: i64, rows: usize) -> Vec<i64> {
+    std::iter::successors(Some(first), |number| Some(number + increment))
+        .take(rows)
+        .collect()
+}
+
 async fn within<T>(deadline: Instant, answer: impl Future<Output = T>) -> Option<T> {
     timeout_at(deadline, answer).await.ok()
 }
@@ -180,4 +185,16 @@ fn set_up(ending: Ending) -> String {
         super::COLLATION,
         i32::from(ending == Ending::Auto),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_follow_in_the_servers_steps() {
+        assert_eq!(numbers(4, 1, 3), [4, 5, 6]);
+        assert_eq!(numbers(4, 7, 3), [4, 11, 18]);
+        assert_eq!(numbers(0, 1, 0), [0; 0]);
+    }
 }

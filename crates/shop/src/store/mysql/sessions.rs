@@ -18,10 +18,10 @@ use super::super::{Result, StoreError};
 use super::address::Address;
 use super::session::{Ending, Session, State};
 
-/// What a unit of work may take in all.
-pub(super) const PATIENCE: Duration = Duration::from_millis(1600);
+/// What a unit of work may take in all. Locks are waited for 1 s each.
+pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
 /// What it may take to find out whether a server hangs or somebody holds our rows.
-const PROBE: Duration = Duration::from_millis(200);
+const PROBE: Duration = Duration::from_millis(300);
 /// For how long a hanging server is believed to hang: who queued behind the one who found out gets the same answer at
 /// once, instead of finding out again.
 const OUTAGE: Duration = Duration::from_millis(200);

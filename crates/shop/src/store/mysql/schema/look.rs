@@ -109,7 +109,8 @@ async fn holds_utf8(session: &mut Session, table: &Table, name: &str) -> Result<
     session.allow(super::REBUILD);
     let bytes = format!("cast(`{name}` as binary)");
     let sql = format!(
-        "select count(*), cast(coalesce(sum(coalesce(cast(convert({bytes} using utf8mb4) as binary) = {bytes}, 0)), 0) as signed) \
+        "select count(*), \
+         cast(coalesce(sum(coalesce(cast(convert({bytes} using utf8mb4) as binary) = {bytes}, 0)), 0) as signed) \
          from {} where length(convert(`{name}` using utf8mb4)) > char_length(`{name}`)",
         table.name
     );

@@ -43,17 +43,25 @@ pub(super) async fn prepare(address: &Address, source: Source) -> Result<()> {
     let mut session = open(address).await?;
     if !is_ready(&mut session, source).await? {
         wait_for_turn(&mut session).await?;
-        // A conflict is somebody who reads or writes these tables all the time, an older system that still runs.
         let made = make_ready(&mut session, source).await;
-        made.map_err(|error| match error {
-            StoreError::Conflict(why) => StoreError::Unavailable(format!(
-                "the tables of {} can't be changed while somebody uses them: {why}",
-                address.shown
-            )),
-            error => error,
-        })?;
+        made.map_err(|error| for_a_person(error, address))?;
     }
     Ok(())
+}
+
+/// A conflict is somebody who reads or writes these tables all the time, such as an older system that still runs; and what
+/// is rejected here is no value but a change of a table.
+fn for_a_person(error: StoreError, address: &Address) -> StoreError {
+    let shown = &address.shown;
+    match error {
+        StoreError::Conflict(why) => StoreError::Unavailable(format!(
+            "the tables of {shown} can't be changed while somebody uses them: {why}"
+        )),
+        StoreError::Rejected(why) => {
+            StoreError::Broken(format!("the tables of {shown} can't be brought up to date: {why}"))
+        }
+        error => error,
+    }
 }
 
 /// Logs in; a database that can't be used is made if it is missing. (Only then: who may use a database may not always
