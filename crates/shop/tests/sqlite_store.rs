@@ -178,7 +178,7 @@ async fn a_file_that_was_removed_is_not_written_any_more() {
 async fn work_of_the_other_service_is_refused() {
     let (_folder, path) = orders_db();
     let store = open(&path);
-    let answer = store.unpublished(Source::Deliveries, 1).await;
+    let answer = store.unpublished(Source::Deliveries, 0, 1).await;
     let Err(StoreError::Rejected(sentence)) = answer else {
         panic!("{answer:?}");
     };
@@ -197,7 +197,7 @@ async fn what_was_committed_is_there_after_a_restart() {
     closed(&path).await;
     let store = open(&path);
     assert_eq!(total(&store).await, 2);
-    assert_eq!(store.unpublished(Source::Orders, 10).await.unwrap().len(), 2);
+    assert_eq!(store.unpublished(Source::Orders, 0, 10).await.unwrap().len(), 2);
 }
 
 /// The same core, without a file or a thread.
@@ -206,9 +206,9 @@ fn the_core_works_in_memory() {
     let mut database = Database::over(Connection::open_in_memory().unwrap(), Source::Orders).unwrap();
     let outcomes = database.run_orders(&[place("PUSAN")], NOW).unwrap();
     assert!(matches!(&outcomes[..], [OrderOutcome::Placed(order)] if order.id == OrderId(1)));
-    let journal = database.unpublished(Source::Orders, 10).unwrap();
+    let journal = database.unpublished(Source::Orders, 0, 10).unwrap();
     database.mark_published(Source::Orders, &[journal[0].id]).unwrap();
-    assert_eq!(database.unpublished(Source::Orders, 10).unwrap(), []);
+    assert_eq!(database.unpublished(Source::Orders, 0, 10).unwrap(), []);
     assert_eq!(database.orders(&PAGE).unwrap().total, 1);
     database.ping().unwrap();
 }

@@ -101,9 +101,7 @@ fn the_broker_is_away_for_ten_seconds() {
     wait_for("ten seconds without a broker", || {
         (since.elapsed() >= AWAY).then_some(())
     });
-    wait_for("a service that says so", || {
-        (get(order.address(), "/readyz").status == 503).then_some(())
-    });
+    wait_for("a service that says so", || log_is(&order, "DOWN"));
     assert_eq!(
         traffic.refused(),
         0,
@@ -114,9 +112,7 @@ fn the_broker_is_away_for_ten_seconds() {
     placed.extend(meanwhile);
     outage.end();
     everything_arrived(&stack, &placed);
-    wait_for("a ready service", || {
-        (get(order.address(), "/readyz").status == 200).then_some(())
-    });
+    wait_for("a service that says that it is over", || log_is(&order, "UP"));
 }
 
 #[test]

@@ -20,7 +20,6 @@ use crate::commit::GroupCommit;
 use crate::domain::input::{all_fields, json_patch_from_slice, patch_from_slice};
 use crate::domain::{Change, Order, OrderCommand, OrderId, OrderOutcome, OrderRequest};
 use crate::store::Store;
-use crate::trace;
 
 /// How long a command may take. The group commit answers long before, also when the database is away: this is for what
 /// nobody has thought of.
@@ -71,7 +70,7 @@ impl OrderService {
         let outcome = self
             .submit(OrderRequest {
                 command,
-                traceparent: Some(trace::following(asked.traceparent())),
+                traceparent: Some(asked.traceparent()),
             })
             .await?;
         outcome_response(asked, outcome, form)
