@@ -349,6 +349,14 @@ impl Engine {
         self.grants.values().map(|grant| grant.bytes).sum()
     }
 
+    /// How many partitions wait for what is in flight, to be given back.
+    pub fn draining(&self) -> usize {
+        self.grants
+            .values()
+            .filter(|grant| grant.state == State::Draining)
+            .count()
+    }
+
     /// How many records former owners had done.
     pub fn skipped(&self) -> u64 {
         self.skipped

@@ -272,6 +272,7 @@ impl<H: Handler> Runner<H> {
         metrics.in_flight.set(engine.scheduler().in_flight() as u64);
         metrics.queued.set(engine.scheduler().queued() as u64);
         metrics.buffered_bytes.set(engine.buffered_bytes() as u64);
+        metrics.draining_partitions.set(engine.draining() as u64);
         metrics.paused_partitions.set(engine.paused() as u64);
         metrics.skipped.set(engine.skipped());
         metrics.order_violations.set(engine.scheduler().violations());

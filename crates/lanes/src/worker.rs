@@ -249,6 +249,7 @@ impl<H: Handler> Shared<H> {
         let mut state = self.lock();
         let mut drained = state.drain(partitions);
         self.withdrawn.notify_waiters();
+        self.metrics.draining_partitions.set(state.engine.draining() as u64);
         if !drained {
             let waiting = self.drained.wait_timeout_while(state, patience, |state| {
                 drained = state.drain(partitions);
