@@ -28,10 +28,13 @@ fn embedded(partitions: u32) -> Site {
     Site::new(Arc::new(log), partitions, Some(folder))
 }
 
-fn kafka(partitions: u32) -> Site {
+fn kafka(partitions: u32, properties: &[(&str, &str)]) -> Site {
+    let properties = properties
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let address = std::env::var("MALL_TEST_KAFKA")
         .expect("MALL_TEST_KAFKA must give the address (host:port) of a Kafka broker to test with");
-    let log = KafkaLog::connect(&address, Vec::new()).unwrap();
+    let log = KafkaLog::connect(&address, properties.collect()).unwrap();
     Site::new(Arc::new(log), partitions, None)
 }
 
@@ -184,19 +187,34 @@ fn order_survives_members_that_come_and_go(site: &Site) {
     });
 }
 
-macro_rules! on_each_log {
-    ($($test:ident($partitions:literal)),+ $(,)?) => {
-        mod embedded {
-            $(#[test] fn $test() { super::$test(&super::embedded($partitions)); })+
-        }
-        mod kafka {
-            $(#[test] fn $test() { super::$test(&super::kafka($partitions)); })+
+macro_rules! on {
+    ($name:ident, $site:expr) => {
+        mod $name {
+            #[test]
+            fn a_newcomer_waits_for_what_is_in_flight() {
+                super::a_newcomer_waits_for_what_is_in_flight(&$site(2));
+            }
+
+            #[test]
+            fn a_restart_repeats_only_what_was_open() {
+                super::a_restart_repeats_only_what_was_open(&$site(1));
+            }
+
+            #[test]
+            fn order_survives_members_that_come_and_go() {
+                super::order_survives_members_that_come_and_go(&$site(4));
+            }
         }
     };
 }
 
-on_each_log! {
-    a_newcomer_waits_for_what_is_in_flight(2),
-    a_restart_repeats_only_what_was_open(1),
-    order_survives_members_that_come_and_go(4),
-}
+on!(embedded, super::embedded);
+on!(kafka_cooperative, |partitions| super::kafka(partitions, &[]));
+on!(kafka_eager, |partitions| super::kafka(
+    partitions,
+    &[("partition.assignment.strategy", "range")]
+));
+on!(kafka_848, |partitions| super::kafka(
+    partitions,
+    &[("group.protocol", "consumer")]
+));
