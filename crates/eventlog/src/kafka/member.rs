@@ -36,7 +36,7 @@ use crate::kafka::client::{self, Watch};
 use crate::kafka::scan::extents;
 use crate::kafka::settings::Settings;
 use crate::kafka::{ANSWER, convert, fault, lock};
-use crate::port::{Assignment, Consumer, LogError, Position, Rebalance, Result, Subscription};
+use crate::port::{Assignment, Consumer, Extent, LogError, Position, Rebalance, Result, Subscription};
 use crate::record::{Offset, Record, TopicPartition};
 
 /// The most records one poll hands out.
@@ -141,9 +141,12 @@ impl Member {
             "the committed offsets of group {} can't be read",
             self.subscription.group
         );
-        let explain = |error: KafkaError| self.client.context().watch.explain(&what, &error);
+        let explain = |error: KafkaError| match self.client.context().watch.explain(&what, &error) {
+            LogError::Refused(why) => LogError::Unavailable(why),
+            other => other,
+        };
         let committed = self.client.committed_offsets(list.clone(), ANSWER).map_err(explain)?;
-        let extents = extents(&self.client, list).map_err(explain)?;
+        let extents = self.extents(list);
         let mut topics = convert::Topics::default();
         let partitions = convert::partitions(list, &mut topics);
         let mut assignments = Vec::with_capacity(partitions.len());
@@ -169,6 +172,30 @@ impl Member {
             });
         }
         Ok(assignments)
+    }
+
+    /// What the partitions hold. A broker that assigns (KIP-848) may know a new partition before this client does. If it
+    /// stays unknown, any position will do: librdkafka corrects one that lies outside of the log.
+    fn extents(&self, list: &TopicPartitionList) -> Vec<Extent> {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let error = match extents(&self.client, list) {
+                Ok(extents) => return extents,
+                Err(error) => error,
+            };
+            if Instant::now() >= deadline {
+                tracing::warn!(%error, "the extents of new partitions are not known");
+                let any = Extent {
+                    start: Offset(0),
+                    end: Offset(u64::MAX),
+                };
+                return vec![any; list.count()];
+            }
+            std::thread::sleep(LOOK_UP);
+            for topic in &self.subscription.topics {
+                let _refreshed = self.client.fetch_metadata(Some(topic), ANSWER);
+            }
+        }
     }
 
     /// Lets the caller finish what it started, and commits where it stands.
@@ -332,6 +359,10 @@ impl Consumer for Member {
         let failed = |error: KafkaError| fault::sort("the group can't be left", &error, None);
         self.fatal = Some(LogError::Refused("this member has left its group".into()));
         self.answer_events(&mut Vec::new(), rebalance)?;
+        // Before closing: librdkafka sends no heartbeats for a membership that is being closed.
+        let partitions: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
+        self.give_back(&partitions, rebalance);
+        self.assigned.clear();
         self.client.close_queue().map_err(failed)?;
         while !self.client.closed() && Instant::now() < deadline {
             // Records that were still queued are read again by whoever continues.
