@@ -4,6 +4,7 @@
 
 #[cfg(feature = "embedded")]
 mod speed {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
     use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
@@ -15,10 +16,14 @@ mod speed {
     const PATIENCE: Duration = Duration::from_secs(10);
     const BATCH: usize = 500;
 
-    struct Idle;
+    /// Has nothing in flight, ever; counts what it was given.
+    #[derive(Default)]
+    struct Idle(usize);
 
     impl Rebalance for Idle {
-        fn assigned(&mut self, _: &[Assignment]) {}
+        fn assigned(&mut self, assignments: &[Assignment]) {
+            self.0 += assignments.len();
+        }
 
         fn revoke(&mut self, _: &[TopicPartition], _: Duration) -> Option<Vec<Position>> {
             Some(Vec::new())
@@ -35,12 +40,14 @@ mod speed {
         singles(&log)?;
         hand_over(&log)?;
         drain(&log)?;
+        take_over(&log)?;
         std::thread::scope(|scope| {
             let other = EmbeddedLog::open(dir.path(), EmbeddedOptions::default())?;
             let producer = scope.spawn(move || batches(&other, "the same, two at once (other)"));
             batches(&log, "the same, two at once (one)")?;
             producer.join().expect("the other producer is done")
-        })
+        })?;
+        commits(&log)
     }
 
     fn record(number: usize) -> NewRecord {
@@ -107,7 +114,7 @@ mod speed {
     /// From before the append to after the poll, of records that come one at a time.
     fn hand_over(log: &EmbeddedLog) -> Result<()> {
         let mut consumer = log.subscribe(&subscription("latency"))?;
-        while !consumer.poll(Duration::ZERO, &mut Idle)?.is_empty() {}
+        while !consumer.poll(Duration::ZERO, &mut Idle::default())?.is_empty() {}
         std::thread::scope(|scope| {
             let enough = Instant::now() + Duration::from_secs(3);
             let producer = scope.spawn(move || -> Result<()> {
@@ -122,7 +129,7 @@ mod speed {
             });
             let mut times = Vec::new();
             while Instant::now() < enough {
-                let records = consumer.poll(Duration::from_millis(50), &mut Idle)?;
+                let records = consumer.poll(Duration::from_millis(50), &mut Idle::default())?;
                 let now = now_micros();
                 times.extend(
                     records
@@ -132,7 +139,7 @@ mod speed {
             }
             producer.join().expect("the producer is done")?;
             print_times("append to poll", times);
-            consumer.leave(&mut Idle)
+            consumer.leave(&mut Idle::default())
         })
     }
 
@@ -141,7 +148,7 @@ mod speed {
         let mut consumer = log.subscribe(&subscription("throughput"))?;
         let (begun, mut count) = (Instant::now(), 0);
         loop {
-            let records = consumer.poll(Duration::from_millis(5), &mut Idle)?;
+            let records = consumer.poll(Duration::from_millis(5), &mut Idle::default())?;
             if records.is_empty() {
                 break;
             }
@@ -157,7 +164,60 @@ mod speed {
             "poll and commit: {:.0} records/s",
             count as f64 / begun.elapsed().as_secs_f64()
         );
-        consumer.leave(&mut Idle)
+        consumer.leave(&mut Idle::default())
+    }
+
+    /// Commits of a consumer which a busy producer leaves little time for.
+    fn commits(log: &EmbeddedLog) -> Result<()> {
+        let mut consumer = log.subscribe(&subscription("commits"))?;
+        let mut idle = Idle::default();
+        let times = std::thread::scope(|scope| -> Result<Vec<Duration>> {
+            let producer = scope.spawn(|| batches(log, "append beside a consumer"));
+            let mut times = Vec::new();
+            while !producer.is_finished() {
+                let records = consumer.poll(Duration::from_millis(5), &mut idle)?;
+                let Some(last) = records.last() else { continue };
+                let position = Position {
+                    partition: last.topic_partition(),
+                    offset: last.offset.next(),
+                    metadata: String::new(),
+                };
+                let begun = Instant::now();
+                consumer.commit(&[position])?;
+                times.push(begun.elapsed());
+            }
+            producer.join().expect("the producer is done")?;
+            Ok(times)
+        })?;
+        print_times("commit beside a producer", times);
+        consumer.leave(&mut idle)
+    }
+
+    /// From a member's first poll to its half of the partitions, which another one gives back.
+    fn take_over(log: &EmbeddedLog) -> Result<()> {
+        let enough = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| -> Result<()> {
+                let mut consumer = log.subscribe(&subscription("moves"))?;
+                while !enough.load(Ordering::Relaxed) {
+                    consumer.poll(Duration::from_millis(50), &mut Idle::default())?;
+                }
+                consumer.leave(&mut Idle::default())
+            });
+            let mut times = Vec::new();
+            for _ in 0..50 {
+                let (mut consumer, mut idle) = (log.subscribe(&subscription("moves"))?, Idle::default());
+                let begun = Instant::now();
+                while idle.0 < 2 {
+                    consumer.poll(Duration::from_millis(1), &mut idle)?;
+                }
+                times.push(begun.elapsed());
+                consumer.leave(&mut idle)?;
+            }
+            enough.store(true, Ordering::Relaxed);
+            print_times("planned hand-over", times);
+            other.join().expect("the other member is done")
+        })
     }
 
     fn print_times(name: &str, mut times: Vec<Duration>) {

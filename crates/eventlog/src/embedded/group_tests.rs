@@ -3,9 +3,10 @@ use super::super::fetch::{Fetched, fetch};
 use super::super::positions::{commit, release};
 use super::super::retention::{Pruned, Retention, prune};
 use super::super::schema::in_memory;
+use super::super::topics;
 use super::*;
 use crate::port::Position;
-use crate::record::{NewRecord, Timestamp};
+use crate::record::{NewRecord, Partition, Timestamp};
 
 const SESSION: Duration = Duration::from_secs(3);
 

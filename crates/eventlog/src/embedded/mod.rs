@@ -34,6 +34,7 @@ mod file;
 mod headers;
 mod presence;
 mod pulse;
+mod roster;
 mod turnstile;
 
 use std::hash::{BuildHasher, RandomState};
