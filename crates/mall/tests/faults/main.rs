@@ -92,7 +92,6 @@ fn the_broker_is_away_for_ten_seconds() {
     let _alone = alone();
     let stack = Stack::real();
     let order = stack.role("order", &["--partitions", "2"]);
-    order.address();
     let _delivery = stack.role("delivery", &[]);
     let mut placed = vec![post(order.address(), "/orders", &ORDER).id()];
     everything_arrived(&stack, &placed);
@@ -121,7 +120,6 @@ fn the_database_is_away_for_ten_seconds() {
     let _alone = alone();
     let stack = Stack::real();
     let order = stack.role("order", &["--partitions", "2"]);
-    order.address();
     let _delivery = stack.role("delivery", &[]);
     let traffic = Traffic::start(order.address());
     wait_for("a hundred orders", || (traffic.placed() >= 100).then_some(()));
