@@ -21,18 +21,19 @@
 //! * A record of a partition is never handed out behind its revoke.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::kafka::client::{self, Watch};
+use crate::kafka::committer::Committer;
 use crate::kafka::scan::extents;
 use crate::kafka::settings::Settings;
 use crate::kafka::{ANSWER, convert, fault, lock};
@@ -53,7 +54,9 @@ const METADATA: usize = 4096;
 
 /// A member of a group, as long as it has not left.
 pub(super) struct Member {
-    client: BaseConsumer<Events>,
+    /// Before `client`, which closes when nobody holds it any more.
+    committer: Committer,
+    client: Arc<BaseConsumer<Events>>,
     subscription: Subscription,
     assigned: BTreeSet<TopicPartition>,
     topics: convert::Topics,
@@ -70,7 +73,9 @@ impl Member {
         client
             .subscribe(&topics)
             .map_err(|error| fault::sort(&what, &error, None))?;
+        let client = Arc::new(client);
         Ok(Self {
+            committer: Committer::start(&client)?,
             client,
             subscription: subscription.clone(),
             assigned: BTreeSet::new(),
@@ -274,10 +279,10 @@ impl Member {
     }
 
     /// Commits once; `Ok(false)` if these partitions are no longer this member's.
-    fn try_commit(&self, list: &TopicPartitionList) -> Result<bool> {
+    fn try_commit(&mut self, list: &TopicPartitionList) -> Result<bool> {
         let mut overtaken = 0;
         loop {
-            let Err(error) = self.client.commit(list, CommitMode::Sync) else {
+            let Err(error) = self.committer.commit(list.clone(), ANSWER) else {
                 return Ok(true);
             };
             match error.rdkafka_error_code() {
@@ -356,18 +361,17 @@ impl Consumer for Member {
 
     fn leave(&mut self, rebalance: &mut dyn Rebalance) -> Result<()> {
         let deadline = Instant::now() + self.subscription.drain_timeout + ANSWER;
-        let failed = |error: KafkaError| fault::sort("the group can't be left", &error, None);
         self.fatal = Some(LogError::Refused("this member has left its group".into()));
-        self.answer_events(&mut Vec::new(), rebalance)?;
         // Before closing: librdkafka sends no heartbeats for a membership that is being closed.
         let partitions: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
         self.give_back(&partitions, rebalance);
         self.assigned.clear();
-        self.client.close_queue().map_err(failed)?;
+        self.client.context().abandon(&self.client);
+        let closing = self.client.close_queue();
+        closing.map_err(|error| fault::sort("the group can't be left", &error, None))?;
         while !self.client.closed() && Instant::now() < deadline {
             // Records that were still queued are read again by whoever continues.
             let _dropped = self.client.poll(LOOK_UP);
-            self.answer_events(&mut Vec::new(), rebalance)?;
         }
         if self.client.closed() {
             return Ok(());
@@ -381,14 +385,7 @@ impl Consumer for Member {
 /// Without a leave nothing is drained, but librdkafka still closes the membership as the client is dropped.
 impl Drop for Member {
     fn drop(&mut self) {
-        let events = self.client.context();
-        events.abandoned.store(true, Ordering::Release);
-        while let Some(event) = events.first() {
-            if let Event::Revoke(list) = event {
-                let _ended = unassign(&self.client, &list);
-            }
-            events.answered();
-        }
+        self.client.context().abandon(&self.client);
     }
 }
 
@@ -416,6 +413,27 @@ impl Events {
     fn answered(&self) {
         lock(&self.waiting).pop_front();
     }
+
+    /// From now on every event is answered as it comes: nothing is taken over, everything is let go. An event without an
+    /// answer would keep librdkafka from closing for ever.
+    fn abandon(&self, client: &BaseConsumer<Self>) {
+        self.abandoned.store(true, Ordering::Release);
+        while let Some(event) = self.first() {
+            self.decline(client, &event);
+            self.answered();
+        }
+    }
+
+    fn decline(&self, client: &BaseConsumer<Self>, event: &Event) {
+        let declined = match (event, client.rebalance_protocol()) {
+            (Event::Assign(_), RebalanceProtocol::Cooperative) => client.incremental_assign(&TopicPartitionList::new()),
+            (Event::Assign(_), _) => client.unassign(),
+            (Event::Revoke(list), _) => unassign(client, list),
+        };
+        if let Err(error) = declined {
+            tracing::debug!(%error, "a rebalance while closing");
+        }
+    }
 }
 
 impl ClientContext for Events {
@@ -432,13 +450,15 @@ impl ClientContext for Events {
 
 impl ConsumerContext for Events {
     fn rebalance(&self, client: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let event = match kind {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Event::Assign(list.clone()),
+            _ => Event::Revoke(list.clone()),
+        };
         if self.abandoned.load(Ordering::Acquire) {
-            let _ended = if assign { Ok(()) } else { unassign(client, list) };
-            return;
+            self.decline(client, &event);
+        } else {
+            lock(&self.waiting).push_back(event);
         }
-        let event = if assign { Event::Assign } else { Event::Revoke };
-        lock(&self.waiting).push_back(event(list.clone()));
     }
 }
 

@@ -16,6 +16,7 @@
 mod admin;
 mod append;
 mod client;
+mod committer;
 mod convert;
 mod fault;
 mod member;
