@@ -20,23 +20,20 @@
 //!   partition is that member's.
 //! * A record of a partition is never handed out behind its revoke.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, RebalanceProtocol};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
-use rdkafka::types::RDKafkaRespErr;
 
-use crate::kafka::client::{self, Watch};
+use crate::kafka::client;
 use crate::kafka::committer::Committer;
+use crate::kafka::rebalances::{Event, Events, unassign};
 use crate::kafka::scan::extents;
 use crate::kafka::settings::Settings;
-use crate::kafka::{ANSWER, convert, fault, lock};
+use crate::kafka::{ANSWER, convert, fault};
 use crate::port::{Assignment, Consumer, Extent, LogError, Position, Rebalance, Result, Subscription};
 use crate::record::{Offset, Record, TopicPartition};
 
@@ -386,86 +383,6 @@ impl Consumer for Member {
 impl Drop for Member {
     fn drop(&mut self) {
         self.client.context().abandon(&self.client);
-    }
-}
-
-/// A rebalance that librdkafka waits to have answered.
-#[derive(Clone)]
-enum Event {
-    Assign(TopicPartitionList),
-    Revoke(TopicPartitionList),
-}
-
-/// Notes rebalances as they come out of librdkafka's queue.
-#[derive(Default)]
-struct Events {
-    watch: Watch,
-    waiting: Mutex<VecDeque<Event>>,
-    /// Nobody answers events any more.
-    abandoned: AtomicBool,
-}
-
-impl Events {
-    fn first(&self) -> Option<Event> {
-        lock(&self.waiting).front().cloned()
-    }
-
-    fn answered(&self) {
-        lock(&self.waiting).pop_front();
-    }
-
-    /// From now on every event is answered as it comes: nothing is taken over, everything is let go. An event without an
-    /// answer would keep librdkafka from closing for ever.
-    fn abandon(&self, client: &BaseConsumer<Self>) {
-        self.abandoned.store(true, Ordering::Release);
-        while let Some(event) = self.first() {
-            self.decline(client, &event);
-            self.answered();
-        }
-    }
-
-    fn decline(&self, client: &BaseConsumer<Self>, event: &Event) {
-        let declined = match (event, client.rebalance_protocol()) {
-            (Event::Assign(_), RebalanceProtocol::Cooperative) => client.incremental_assign(&TopicPartitionList::new()),
-            (Event::Assign(_), _) => client.unassign(),
-            (Event::Revoke(list), _) => unassign(client, list),
-        };
-        if let Err(error) = declined {
-            tracing::debug!(%error, "a rebalance while closing");
-        }
-    }
-}
-
-impl ClientContext for Events {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
-    }
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.watch.note(&error, reason);
-    }
-}
-
-impl ConsumerContext for Events {
-    fn rebalance(&self, client: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let event = match kind {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Event::Assign(list.clone()),
-            _ => Event::Revoke(list.clone()),
-        };
-        if self.abandoned.load(Ordering::Acquire) {
-            self.decline(client, &event);
-        } else {
-            lock(&self.waiting).push_back(event);
-        }
-    }
-}
-
-fn unassign(client: &BaseConsumer<Events>, list: &TopicPartitionList) -> KafkaResult<()> {
-    match client.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => client.incremental_unassign(list),
-        _ => client.unassign(),
     }
 }
 
