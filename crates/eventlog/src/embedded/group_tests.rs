@@ -130,6 +130,7 @@ fn a_partition_changes_hands_only_once_it_is_released_with_its_position() {
         release(&conn, &mut one, &partitions(&[1]), &[position(1, 2)]),
         Ok(vec![])
     );
+    assert_eq!(fetch(&conn, &mut two), Ok(Fetched::Regroup), "the release is noticed");
     let step = take(&conn, &mut two, 30);
     assert_eq!((claimed(&step), &*step.claimed[0].metadata), (vec![(1, 2)], "at 2"));
     assert_eq!(commit(&conn, &mut one, &[position(1, 9)]), Ok(partitions(&[1])));
