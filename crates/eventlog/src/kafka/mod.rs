@@ -1,1 +1,169 @@
-//! The Kafka adapter.
+//! The Kafka adapter: [`EventLog`] over librdkafka.
+//!
+//! ```text
+//!   append ─▶ Lifeline ─▶ Producer ─▶ librdkafka ─▶ broker      one producer, thrown away at the first doubt
+//!   read, extents, partitions ─▶ Scanner ───────▶ broker        one consumer outside of any group
+//!   subscribe ─▶ Member ─▶ librdkafka ─────────────▶ broker      one consumer for each membership
+//! ```
+//!
+//! # Invariants
+//! * Every call is bounded: within its patience, otherwise within [`ANSWER`] or a session timeout.
+//! * An offset is committed only because the caller said so; librdkafka stores and commits none by itself (A17).
+//! * Records are handed to librdkafka strictly in order, and nothing of a failed call is still in its queues when the
+//!   next call begins (A8, A9).
+//! * Nothing happens between a rebalance event and the answer to it ([`member`]).
+
+mod admin;
+mod append;
+mod client;
+mod convert;
+mod fault;
+mod member;
+mod producer;
+mod scan;
+mod settings;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::BaseConsumer;
+
+use crate::port::{Consumer, EventLog, Extent, LogError, Result, Subscription, TopicInfo};
+use crate::record::{NewRecord, Offset, Placed, Record, TopicPartition};
+use append::Lifeline;
+use client::Watch;
+use member::Member;
+use scan::Scanner;
+use settings::Settings;
+
+/// How long a call without a patience of its own waits for the brokers.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long a partition count is believed; a partition added is used within this time and the producer's own refresh.
+const COUNT_KEPT: Duration = Duration::from_secs(2);
+
+/// Apache Kafka as an [`EventLog`].
+pub struct KafkaLog {
+    settings: Settings,
+    scanner: Scanner,
+    producer: Mutex<Lifeline>,
+    counts: Mutex<HashMap<String, (Instant, u32)>>,
+    groups: Mutex<HashMap<String, BaseConsumer<Watch>>>,
+}
+
+impl KafkaLog {
+    /// Prepares the clients for the brokers at `bootstrap` (`host:port`, several separated by commas). `properties` are
+    /// librdkafka's and win over this adapter's choices, but for those that would break an invariant.
+    ///
+    /// # Errors
+    /// `Refused` names a property that is unknown, has a wrong value or can't be chosen. A broker that is away is none:
+    /// each call says so for itself.
+    pub fn connect(bootstrap: &str, properties: Vec<(String, String)>) -> Result<Self> {
+        let settings = Settings::new(bootstrap, properties)?;
+        Ok(Self {
+            scanner: Scanner::new(&settings)?,
+            producer: Mutex::new(Lifeline::new(&settings)?),
+            settings,
+            counts: Mutex::default(),
+            groups: Mutex::default(),
+        })
+    }
+
+    /// The number of partitions as the brokers say it now.
+    fn count_partitions(&self, topic: &str) -> Result<u32> {
+        self.count_partitions_within(topic, ANSWER)
+    }
+
+    fn count_partitions_within(&self, topic: &str, patience: Duration) -> Result<u32> {
+        let count = self.scanner.partitions(topic, patience)?;
+        lock(&self.counts).insert(topic.to_owned(), (Instant::now(), count));
+        Ok(count)
+    }
+
+    /// The number of partitions, if it was asked for a moment ago.
+    fn recent_count(&self, topic: &str) -> Option<u32> {
+        let (asked, count) = *lock(&self.counts).get(topic)?;
+        (asked.elapsed() < COUNT_KEPT).then_some(count)
+    }
+}
+
+impl EventLog for KafkaLog {
+    fn create_topic(&self, topic: &str, partitions: u32) -> Result<bool> {
+        let created = admin::create_topic(&self.settings, topic, partitions)?;
+        if created {
+            self.scanner.await_partitions(topic, partitions)?;
+        }
+        Ok(created)
+    }
+
+    fn grow_topic(&self, topic: &str, partitions: u32) -> Result<()> {
+        let now = self.count_partitions(topic)?;
+        if partitions <= now {
+            return Err(LogError::Refused(format!(
+                "topic {topic} has {now} partitions and can only grow: {partitions} is not more"
+            )));
+        }
+        admin::grow_topic(&self.settings, topic, partitions)?;
+        self.scanner.await_partitions(topic, partitions)?;
+        self.count_partitions(topic).map(|_| ())
+    }
+
+    fn topics(&self) -> Result<Vec<TopicInfo>> {
+        self.scanner.topics()
+    }
+
+    fn partitions(&self, topic: &str) -> Result<u32> {
+        self.recent_count(topic)
+            .map_or_else(|| self.count_partitions(topic), Ok)
+    }
+
+    fn extents(&self, topic: &str) -> Result<Vec<Extent>> {
+        let count = self.count_partitions(topic)?;
+        self.scanner.extents(topic, count)
+    }
+
+    fn append(&self, topic: &str, records: Vec<NewRecord>, patience: Duration) -> Vec<Result<Placed>> {
+        let deadline = Instant::now() + patience;
+        let ask = || self.count_partitions_within(topic, patience.min(ANSWER));
+        let highest = records.iter().filter_map(|record| record.partition).max();
+        let known = match self.recent_count(topic) {
+            // A partition beyond the count may have been added since it was asked for.
+            Some(count) if highest.is_none_or(|highest| highest.0 < count) => Ok(count),
+            _ => ask(),
+        };
+        match known {
+            Ok(count) => lock(&self.producer).append(topic, count, &records, deadline),
+            Err(error) => vec![Err(error); records.len()],
+        }
+    }
+
+    fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {
+        let count = self.partitions(&partition.topic)?;
+        if partition.partition.0 >= count && partition.partition.0 >= self.count_partitions(&partition.topic)? {
+            return Err(fault::no_partition(&partition.topic, partition.partition, count));
+        }
+        self.scanner.read(partition, from, max)
+    }
+
+    fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Offset>>> {
+        let count = self.count_partitions(topic)?;
+        let mut groups = lock(&self.groups);
+        if !groups.contains_key(group) {
+            groups.insert(group.to_owned(), client::observer(&self.settings, group)?);
+        }
+        scan::committed(&groups[group], topic, count)
+    }
+
+    fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>> {
+        for topic in &subscription.topics {
+            self.count_partitions(topic)?;
+        }
+        Ok(Box::new(Member::join(&self.settings, subscription)?))
+    }
+}
+
+/// What the lock guards is whole between any two statements, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

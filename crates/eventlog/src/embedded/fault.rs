@@ -1,0 +1,70 @@
+//! What SQLite's errors mean to the caller, in a sentence.
+
+use std::path::Path;
+
+use rusqlite::{Error, ErrorCode};
+
+use crate::port::LogError;
+
+/// The sentence names no file, as a connection alone does not tell; [`in_file`] adds it.
+impl From<Error> for LogError {
+    fn from(error: Error) -> Self {
+        let Some(code) = error.sqlite_error_code() else {
+            return Self::Broken(format!("the log holds something unexpected ({error})"));
+        };
+        let sentence = match code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                return Self::Unavailable("another process is keeping the log's file locked".into());
+            }
+            ErrorCode::NotADatabase => "the log's file is not a database".into(),
+            ErrorCode::DatabaseCorrupt => {
+                "the log's file is corrupt: restore it, or start over with an empty folder".into()
+            }
+            ErrorCode::DiskFull => "the disk is full, nothing can be written to the log".into(),
+            ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+                "the log's file cannot be opened: it and its folder must be readable and writable".into()
+            }
+            ErrorCode::ReadOnly => "the log's file or folder is read-only".into(),
+            ErrorCode::SystemIoFailure => format!("the log's file cannot be read or written ({error})"),
+            _ => format!("the log's file cannot be used ({error})"),
+        };
+        Self::Broken(sentence)
+    }
+}
+
+/// Says which file an error is about.
+pub(super) fn in_file(path: &Path, error: LogError) -> LogError {
+    let with = |sentence: String| format!("{sentence} ({})", path.display());
+    match error {
+        LogError::Unavailable(sentence) => LogError::Unavailable(with(sentence)),
+        LogError::Broken(sentence) => LogError::Broken(with(sentence)),
+        refused @ LogError::Refused(_) => refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::{in_memory, write};
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_and_nothing_is_half_written() {
+        let conn = in_memory();
+        let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+            .unwrap();
+        let full = write(&conn, |tx| {
+            tx.execute("insert into groups values ('small', 1)", [])?;
+            tx.execute("insert into groups values (hex(zeroblob(9000)), 1)", [])?;
+            Ok(())
+        });
+        let Err(LogError::Broken(sentence)) = full else {
+            panic!("it is full")
+        };
+        assert!(sentence.contains("disk is full"), "{sentence}");
+        let rows: i64 = conn
+            .query_row("select count(*) from groups", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 0);
+    }
+}

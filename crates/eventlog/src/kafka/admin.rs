@@ -1,0 +1,90 @@
+//! Creating and growing topics.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication, TopicResult};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+
+use crate::kafka::client::{Watch, start};
+use crate::kafka::settings::Settings;
+use crate::kafka::{ANSWER, fault};
+use crate::port::{LogError, Result};
+
+/// The number of copies is the broker's default.
+const BROKER_DEFAULT: i32 = -1;
+
+/// Creates a topic; `false` if it is there already.
+pub(super) fn create_topic(settings: &Settings, topic: &str, partitions: u32) -> Result<bool> {
+    let what = format!("topic {topic} can't be created on Kafka at {}", settings.bootstrap());
+    let Some(count) = i32::try_from(partitions).ok().filter(|count| *count > 0) else {
+        return Err(LogError::Refused(format!(
+            "{what}: a topic has at least one partition, not {partitions}"
+        )));
+    };
+    let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
+    let new = NewTopic::new(topic, count, TopicReplication::Fixed(BROKER_DEFAULT));
+    match only_answer(block_on(admin.create_topics([&new], &options()))) {
+        Answer::Done => Ok(true),
+        Answer::Code(RDKafkaErrorCode::TopicAlreadyExists) => Ok(false),
+        Answer::Code(code) => Err(fault::sort_code(&what, code, None)),
+        Answer::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
+    }
+}
+
+/// Grows a topic to `partitions` in all.
+pub(super) fn grow_topic(settings: &Settings, topic: &str, partitions: u32) -> Result<()> {
+    let what = format!("topic {topic} can't be grown to {partitions} partitions");
+    let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
+    let new = NewPartitions::new(topic, partitions as usize);
+    match only_answer(block_on(admin.create_partitions([&new], &options()))) {
+        Answer::Done => Ok(()),
+        Answer::Code(code) => Err(fault::sort_code(&what, code, None)),
+        Answer::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
+    }
+}
+
+enum Answer {
+    Done,
+    Code(RDKafkaErrorCode),
+    Failed(rdkafka::error::KafkaError),
+}
+
+/// One topic was asked for, so there is one answer.
+fn only_answer(answers: KafkaResult<Vec<TopicResult>>) -> Answer {
+    match answers.map(|mut answers| answers.pop()) {
+        Ok(Some(Err((_, code)))) => Answer::Code(code),
+        Ok(_) => Answer::Done,
+        Err(error) => Answer::Failed(error),
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(ANSWER))
+        .operation_timeout(Some(ANSWER))
+}
+
+/// Waits for an answer of librdkafka on this thread; the request's own timeout bounds it.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,160 @@
+//! Appends: which producer they go through, and what its answers mean.
+//!
+//! librdkafka keeps the order of one session only (A8). So a producer lives as long as every record of every call is
+//! acknowledged; at the first failure or timeout it is thrown away with everything it holds, and the next call begins
+//! with a new one. A request that is on its way at that moment may still be carried out by the broker; it would have to
+//! stay in the network for longer than the new producer needs to connect and to get its producer id, to end up behind.
+//!
+//! A broker refuses whole batches, not records. Idempotence with the gapless guarantee stops everything behind a refused
+//! batch, in order; then what is left is sent again with batches of one record, until the guilty one is known and the
+//! rest stands in the log.
+
+use std::time::Instant;
+
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::kafka::fault;
+use crate::kafka::producer::{Delivery, Producer};
+use crate::kafka::settings::Settings;
+use crate::port::{LogError, Result};
+use crate::record::{NewRecord, Placed};
+
+/// The producer of the moment, if there is a sound one.
+pub(super) struct Lifeline {
+    settings: Settings,
+    producer: Option<Producer>,
+}
+
+impl Lifeline {
+    /// Starts the first producer, so that wrong properties show before anything is appended.
+    pub(super) fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            producer: Some(Producer::start(settings, false)?),
+            settings: settings.clone(),
+        })
+    }
+
+    /// Appends to a topic of `count` partitions; one answer a record.
+    pub(super) fn append(
+        &mut self,
+        topic: &str,
+        count: u32,
+        records: &[NewRecord],
+        deadline: Instant,
+    ) -> Vec<Result<Placed>> {
+        let mut answers: Vec<Option<Result<Placed>>> =
+            records.iter().map(|record| refuse(topic, count, record)).collect();
+        let mut single = false;
+        loop {
+            let open: Vec<usize> = (0..records.len()).filter(|index| answers[*index].is_none()).collect();
+            if open.is_empty() {
+                break;
+            }
+            single = self.pass(topic, records, &open, single, deadline, &mut answers);
+        }
+        let unanswered = || Err(LogError::Unavailable(format!("topic {topic} was not appended to")));
+        answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(unanswered))
+            .collect()
+    }
+
+    /// Sends the open records once, through a producer of single records if asked. Leaves open only those which a
+    /// refusal of others stopped, and then answers `true`: the next pass has to send records singly.
+    fn pass(
+        &mut self,
+        topic: &str,
+        records: &[NewRecord],
+        open: &[usize],
+        single: bool,
+        deadline: Instant,
+        answers: &mut [Option<Result<Placed>>],
+    ) -> bool {
+        let producer = match self
+            .producer
+            .take()
+            .map_or_else(|| Producer::start(&self.settings, single), Ok)
+        {
+            Ok(producer) => producer,
+            Err(error) => {
+                open.iter().for_each(|index| answers[*index] = Some(Err(error.clone())));
+                return false;
+            }
+        };
+        let batch: Vec<&NewRecord> = open.iter().map(|index| &records[*index]).collect();
+        let deliveries = producer.send(topic, &batch, deadline);
+        let verdict = judge(&deliveries, single || open.len() == 1, Instant::now() < deadline);
+        for ((index, delivery), ruling) in open.iter().zip(deliveries).zip(verdict.rulings) {
+            answers[*index] = answer(&producer, topic, delivery, ruling);
+        }
+        if verdict.sound && !single {
+            self.producer = Some(producer);
+        }
+        true
+    }
+}
+
+/// What a delivery means for its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ruling {
+    Placed,
+    Refused,
+    Unknown,
+    /// To be sent again, singly.
+    Open,
+}
+
+struct Verdict {
+    rulings: Vec<Ruling>,
+    /// Whether the producer may be used again.
+    sound: bool,
+}
+
+/// Rules on the deliveries of one pass. `certain`: no record travelled with another, so a refusal is its record's own.
+fn judge(deliveries: &[Delivery], certain: bool, in_time: bool) -> Verdict {
+    let refused = |delivery: &Delivery| matches!(delivery, Delivery::Failed(code) if fault::refuses_record(*code));
+    let whole_topic = |delivery: &Delivery| matches!(delivery, Delivery::Failed(code) if fault::refuses_topic(*code));
+    let stopped = deliveries.iter().any(refused) && in_time;
+    let closed = deliveries.iter().any(whole_topic);
+    let rule = |delivery: &Delivery| match delivery {
+        Delivery::Placed(_) => Ruling::Placed,
+        _ if closed => Ruling::Refused,
+        Delivery::NotTaken(code) if fault::refuses_record(*code) => Ruling::Refused,
+        Delivery::Failed(code) if certain && fault::refuses_record(*code) => Ruling::Refused,
+        _ if stopped => Ruling::Open,
+        _ => Ruling::Unknown,
+    };
+    let rulings: Vec<Ruling> = deliveries.iter().map(rule).collect();
+    let settled = |ruling: &Ruling| matches!(ruling, Ruling::Placed | Ruling::Refused);
+    Verdict {
+        sound: rulings.iter().all(settled)
+            && !deliveries
+                .iter()
+                .any(|delivery| matches!(delivery, Delivery::Failed(_))),
+        rulings,
+    }
+}
+
+fn answer(producer: &Producer, topic: &str, delivery: Delivery, ruling: Ruling) -> Option<Result<Placed>> {
+    let code = match delivery {
+        Delivery::Placed(placed) => return Some(Ok(placed)),
+        Delivery::NotTaken(code) | Delivery::Failed(code) => code,
+        Delivery::Unanswered => RDKafkaErrorCode::OperationTimedOut,
+    };
+    match ruling {
+        Ruling::Open => None,
+        Ruling::Refused => Some(Err(LogError::Refused(format!(
+            "topic {topic} does not take the record: {code}"
+        )))),
+        Ruling::Placed | Ruling::Unknown => {
+            let what = format!("topic {topic} has not acknowledged the record in time");
+            Some(Err(producer.explain(&what, code)))
+        }
+    }
+}
+
+/// What can be refused without asking anybody.
+fn refuse(topic: &str, count: u32, record: &NewRecord) -> Option<Result<Placed>> {
+    let partition = record.partition.filter(|partition| partition.0 >= count)?;
+    Some(Err(fault::no_partition(topic, partition, count)))
+}

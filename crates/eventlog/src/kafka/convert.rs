@@ -1,0 +1,111 @@
+//! Records and positions, between the port's types and librdkafka's.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rdkafka::Offset as NativeOffset;
+use rdkafka::message::{BorrowedMessage, Header as NativeHeader, Headers, Message, OwnedHeaders};
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
+
+use crate::record::{Header, Offset, Partition, Record, Timestamp, TopicPartition};
+
+/// Gives out one shared name for each topic, so that a record costs no copy of it.
+#[derive(Default)]
+pub(super) struct Topics(Vec<Arc<str>>);
+
+impl Topics {
+    pub(super) fn intern(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| ***known == *name) {
+            return known.clone();
+        }
+        let new: Arc<str> = name.into();
+        self.0.push(new.clone());
+        new
+    }
+}
+
+/// Copies a message out of librdkafka's memory.
+pub(super) fn record(message: &BorrowedMessage<'_>, topics: &mut Topics) -> Record {
+    Record {
+        topic: topics.intern(message.topic()),
+        partition: partition(message.partition()),
+        offset: Offset(message.offset().max(0) as u64),
+        timestamp: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
+        key: message.key().map(Bytes::copy_from_slice),
+        value: message.payload().map(Bytes::copy_from_slice),
+        headers: message.headers().map(headers).unwrap_or_default(),
+    }
+}
+
+fn headers<H: Headers>(native: &H) -> Vec<Header> {
+    let header = |header: NativeHeader<'_, &[u8]>| Header {
+        name: header.key.to_owned(),
+        value: header.value.map(Bytes::copy_from_slice),
+    };
+    native.iter().map(header).collect()
+}
+
+/// Headers as librdkafka wants them, none if there are none.
+pub(super) fn native_headers(headers: &[Header]) -> Option<OwnedHeaders> {
+    if headers.is_empty() {
+        return None;
+    }
+    let mut native = OwnedHeaders::new_with_capacity(headers.len());
+    for header in headers {
+        native = native.insert(NativeHeader {
+            key: &header.name,
+            value: header.value.as_deref(),
+        });
+    }
+    Some(native)
+}
+
+/// A partition of librdkafka; never one of its negative markers here.
+pub(super) fn partition(native: i32) -> Partition {
+    Partition(native.max(0) as u32)
+}
+
+/// A partition for librdkafka.
+pub(super) fn native_partition(partition: Partition) -> i32 {
+    i32::try_from(partition.0).unwrap_or(i32::MAX)
+}
+
+/// An offset for librdkafka.
+pub(super) fn native_offset(offset: Offset) -> NativeOffset {
+    NativeOffset::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX))
+}
+
+/// The offset of an element, if it is a real one.
+pub(super) fn offset(element: &TopicPartitionListElem<'_>) -> Option<Offset> {
+    match element.offset() {
+        NativeOffset::Offset(offset) => u64::try_from(offset).ok().map(Offset),
+        _ => None,
+    }
+}
+
+/// The partitions a list names.
+pub(super) fn partitions(list: &TopicPartitionList, topics: &mut Topics) -> Vec<TopicPartition> {
+    let name = |element: TopicPartitionListElem<'_>| TopicPartition {
+        topic: topics.intern(element.topic()),
+        partition: partition(element.partition()),
+    };
+    list.elements().into_iter().map(name).collect()
+}
+
+/// A list that names these partitions.
+pub(super) fn list<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for named in partitions {
+        list.add_partition(&named.topic, native_partition(named.partition));
+    }
+    list
+}
+
+/// All partitions of a topic.
+pub(super) fn whole_topic(topic: &str, count: u32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(count as usize);
+    for number in 0..count {
+        list.add_partition(topic, native_partition(Partition(number)));
+    }
+    list
+}

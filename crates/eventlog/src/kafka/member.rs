@@ -1,0 +1,484 @@
+//! A member of a consumer group.
+//!
+//! ```text
+//!   poll ─▶ librdkafka's poll ─▶ rebalance event noted ─▶ librdkafka's poll returns
+//!                                                          │ same thread, next statement
+//!           assign:  committed offsets ─▶ assign ─▶ Rebalance::assigned
+//!           revoke:  Rebalance::revoke … drained ─▶ commit ─▶ unassign
+//!           lost:    Rebalance::lost ─▶ unassign
+//! ```
+//!
+//! librdkafka hands a rebalance over as an *event*, and from then on waits for the call of assign or unassign, whether
+//! that comes from within the callback or behind it: its queue delivers nothing else meanwhile, and the group's other
+//! members wait. What is dangerous is another poll in between, because it can bring a newer grant which the late answer
+//! then discards. So the callback only notes the event and [`Member::poll`] answers it before anything else, which lets
+//! the borrowed [`Rebalance`] stay an ordinary argument.
+//!
+//! # Invariants
+//! * No poll of librdkafka while an event is unanswered. An answer that fails is tried again by the next poll.
+//! * Only partitions in `assigned` are committed: the broker checks the member and its generation, never whether the
+//!   partition is that member's.
+//! * A record of a partition is never handed out behind its revoke.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::kafka::client::{self, Watch};
+use crate::kafka::scan::extents;
+use crate::kafka::settings::Settings;
+use crate::kafka::{ANSWER, convert, fault, lock};
+use crate::port::{Assignment, Consumer, Extent, LogError, Position, Rebalance, Result, Subscription};
+use crate::record::{Offset, Record, TopicPartition};
+
+/// The most records one poll hands out.
+const BATCH: usize = 500;
+
+/// How long a drain is waited for before looking whether the group has given the member up.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// How often an offset commit is repeated that the member's epoch overtook (KIP-848).
+const EPOCH_RETRIES: usize = 20;
+
+/// The longest metadata a broker keeps with an offset, in characters.
+const METADATA: usize = 4096;
+
+/// A member of a group, as long as it has not left.
+pub(super) struct Member {
+    client: BaseConsumer<Events>,
+    subscription: Subscription,
+    assigned: BTreeSet<TopicPartition>,
+    topics: convert::Topics,
+    /// An error after which librdkafka does nothing any more.
+    fatal: Option<LogError>,
+}
+
+impl Member {
+    /// Subscribes; the group is joined by polling.
+    pub(super) fn join(settings: &Settings, subscription: &Subscription) -> Result<Self> {
+        let client: BaseConsumer<Events> = client::start(&settings.member(subscription)?, Events::default())?;
+        let topics: Vec<&str> = subscription.topics.iter().map(String::as_str).collect();
+        let what = format!("group {} can't be joined", subscription.group);
+        client
+            .subscribe(&topics)
+            .map_err(|error| fault::sort(&what, &error, None))?;
+        Ok(Self {
+            client,
+            subscription: subscription.clone(),
+            assigned: BTreeSet::new(),
+            topics: convert::Topics::default(),
+            fatal: None,
+        })
+    }
+
+    /// Answers every event that is waiting; the records of what is given back are dropped.
+    fn answer_events(&mut self, records: &mut Vec<Record>, rebalance: &mut dyn Rebalance) -> Result<()> {
+        while let Some(event) = self.client.context().first() {
+            match &event {
+                Event::Assign(list) => self.assign(list, rebalance)?,
+                Event::Revoke(list) => {
+                    let partitions = self.owned(list);
+                    records.retain(|record| !partitions.contains(&record.topic_partition()));
+                    self.give_back(&partitions, rebalance);
+                    self.release(list)?;
+                }
+            }
+            self.client.context().answered();
+        }
+        Ok(())
+    }
+
+    /// Takes partitions over, at the positions the group has committed.
+    fn assign(&mut self, list: &TopicPartitionList, rebalance: &mut dyn Rebalance) -> Result<()> {
+        let assignments = self.positions(list)?;
+        let mut positioned = list.clone();
+        let what = || {
+            format!(
+                "the partitions given by group {} can't be taken over",
+                self.subscription.group
+            )
+        };
+        let failed = |error: KafkaError| fault::sort(&what(), &error, None);
+        for assignment in &assignments {
+            let TopicPartition { topic, partition } = &assignment.partition;
+            let offset = convert::native_offset(assignment.position);
+            let set = positioned.set_partition_offset(topic, convert::native_partition(*partition), offset);
+            set.map_err(failed)?;
+        }
+        let taken = match self.client.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => self.client.incremental_assign(&positioned),
+            _ => self.client.assign(&positioned),
+        };
+        taken.map_err(failed)?;
+        if assignments.is_empty() {
+            return Ok(());
+        }
+        let given: Vec<TopicPartition> = assignments.iter().map(|given| given.partition.clone()).collect();
+        // A partition that was paused when it was last this member's must not come back paused.
+        if let Err(error) = self.client.resume(&convert::list(&given)) {
+            tracing::debug!(%error, "new partitions can't be resumed");
+        }
+        self.assigned.extend(given);
+        rebalance.assigned(&assignments);
+        Ok(())
+    }
+
+    /// Where to begin, and the metadata of the last commit. A committed offset outside of the log (a truncated or
+    /// restored topic) counts as none.
+    fn positions(&self, list: &TopicPartitionList) -> Result<Vec<Assignment>> {
+        if list.count() == 0 {
+            return Ok(Vec::new());
+        }
+        let what = format!(
+            "the committed offsets of group {} can't be read",
+            self.subscription.group
+        );
+        let explain = |error: KafkaError| match self.client.context().watch.explain(&what, &error) {
+            LogError::Refused(why) => LogError::Unavailable(why),
+            other => other,
+        };
+        let committed = self.client.committed_offsets(list.clone(), ANSWER).map_err(explain)?;
+        let extents = self.extents(list);
+        let mut topics = convert::Topics::default();
+        let partitions = convert::partitions(list, &mut topics);
+        let mut assignments = Vec::with_capacity(partitions.len());
+        for (partition, extent) in partitions.into_iter().zip(extents) {
+            let number = convert::native_partition(partition.partition);
+            let element = committed.find_partition(&partition.topic, number);
+            let (position, metadata) = match element {
+                Some(element) => {
+                    element.error().map_err(explain)?;
+                    (convert::offset(&element), element.metadata().to_owned())
+                }
+                None => (None, String::new()),
+            };
+            let inside = position.filter(|at| extent.start <= *at && *at <= extent.end);
+            if let (Some(at), None) = (position, inside) {
+                tracing::warn!(%partition, committed = at.0, start = extent.start.0, end = extent.end.0,
+                    "the committed offset is outside of the log; reading from its start");
+            }
+            assignments.push(Assignment {
+                partition,
+                position: inside.unwrap_or(extent.start),
+                metadata: inside.map(|_| metadata).unwrap_or_default(),
+            });
+        }
+        Ok(assignments)
+    }
+
+    /// What the partitions hold. A broker that assigns (KIP-848) may know a new partition before this client does. If it
+    /// stays unknown, any position will do: librdkafka corrects one that lies outside of the log.
+    fn extents(&self, list: &TopicPartitionList) -> Vec<Extent> {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let error = match extents(&self.client, list) {
+                Ok(extents) => return extents,
+                Err(error) => error,
+            };
+            if Instant::now() >= deadline {
+                tracing::warn!(%error, "the extents of new partitions are not known");
+                let any = Extent {
+                    start: Offset(0),
+                    end: Offset(u64::MAX),
+                };
+                return vec![any; list.count()];
+            }
+            std::thread::sleep(LOOK_UP);
+            for topic in &self.subscription.topics {
+                let _refreshed = self.client.fetch_metadata(Some(topic), ANSWER);
+            }
+        }
+    }
+
+    /// Lets the caller finish what it started, and commits where it stands.
+    fn give_back(&mut self, partitions: &[TopicPartition], rebalance: &mut dyn Rebalance) {
+        if partitions.is_empty() {
+            return;
+        }
+        let drained = self.drain(partitions, rebalance);
+        let Some(positions) = drained else {
+            rebalance.lost(partitions);
+            return;
+        };
+        let positions: Vec<Position> = positions
+            .into_iter()
+            .filter(|position| partitions.contains(&position.partition))
+            .collect();
+        match self.commit(&positions) {
+            Ok(refused) if refused.is_empty() => {}
+            Ok(refused) => rebalance.lost(&refused),
+            Err(error) => tracing::warn!(%error, "positions could not be committed with a revoke; their work repeats"),
+        }
+    }
+
+    /// Asks for positions until they are there, or the partitions are lost, or the time for a drain is over.
+    fn drain(&self, partitions: &[TopicPartition], rebalance: &mut dyn Rebalance) -> Option<Vec<Position>> {
+        let deadline = Instant::now() + self.subscription.drain_timeout;
+        while !self.client.assignment_lost() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Some(positions) = rebalance.revoke(partitions, left.min(LOOK_UP)) {
+                return Some(positions);
+            }
+            if left.is_zero() {
+                tracing::warn!(?partitions, "work in flight did not end in time for a revoke");
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Tells librdkafka, and with it the group, that these partitions are free.
+    fn release(&mut self, list: &TopicPartitionList) -> Result<()> {
+        for partition in self.owned(list) {
+            self.assigned.remove(&partition);
+        }
+        unassign(&self.client, list).map_err(|error| fault::sort("partitions can't be given back", &error, None))
+    }
+
+    /// Those of the list that are this member's.
+    fn owned(&mut self, list: &TopicPartitionList) -> Vec<TopicPartition> {
+        let mut partitions = convert::partitions(list, &mut self.topics);
+        partitions.retain(|partition| self.assigned.contains(partition));
+        partitions
+    }
+
+    /// What an error event means; most are librdkafka's own affair.
+    fn heed(&mut self, error: &KafkaError) -> Result<()> {
+        let watch = &self.client.context().watch;
+        let what = format!("group {} can't be read", self.subscription.group);
+        match error.rdkafka_error_code() {
+            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+                let fatal = LogError::Broken(watch.explain(&what, error).to_string());
+                self.fatal = Some(fatal.clone());
+                Err(fatal)
+            }
+            Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                Err(watch.explain(&what, error))
+            }
+            Some(RDKafkaErrorCode::PollExceeded) => {
+                tracing::warn!("the group has given this member up: it did not poll for too long");
+                Ok(())
+            }
+            Some(RDKafkaErrorCode::InvalidSessionTimeout) => Err(watch.explain(&what, error)),
+            Some(code) if fault::forbids(code) => Err(watch.explain(&what, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Commits once; `Ok(false)` if these partitions are no longer this member's.
+    fn try_commit(&self, list: &TopicPartitionList) -> Result<bool> {
+        let mut overtaken = 0;
+        loop {
+            let Err(error) = self.client.commit(list, CommitMode::Sync) else {
+                return Ok(true);
+            };
+            match error.rdkafka_error_code() {
+                // The next heartbeat, which this error hastens, brings the new epoch.
+                Some(RDKafkaErrorCode::StaleMemberEpoch) if overtaken < EPOCH_RETRIES => {
+                    overtaken += 1;
+                    std::thread::sleep(LOOK_UP);
+                }
+                Some(code) if fault::not_ours(code) => return Ok(false),
+                _ => {
+                    let what = format!("offsets of group {} can't be committed", self.subscription.group);
+                    return Err(self.client.context().watch.explain(&what, &error));
+                }
+            }
+        }
+    }
+}
+
+impl Consumer for Member {
+    fn poll(&mut self, timeout: Duration, rebalance: &mut dyn Rebalance) -> Result<Vec<Record>> {
+        if let Some(fatal) = &self.fatal {
+            return Err(fatal.clone());
+        }
+        let deadline = Instant::now() + timeout;
+        let mut records = Vec::new();
+        self.answer_events(&mut records, rebalance)?;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let patience = if records.is_empty() { left } else { Duration::ZERO };
+            match self.client.poll(patience) {
+                Some(Ok(message)) => records.push(convert::record(&message, &mut self.topics)),
+                Some(Err(error)) if records.is_empty() => self.heed(&error)?,
+                Some(Err(error)) => tracing::debug!(%error, "behind records"),
+                None => {
+                    self.answer_events(&mut records, rebalance)?;
+                    if patience.is_zero() {
+                        return Ok(records);
+                    }
+                }
+            }
+            if records.len() >= BATCH {
+                return Ok(records);
+            }
+        }
+    }
+
+    fn commit(&mut self, positions: &[Position]) -> Result<Vec<TopicPartition>> {
+        let (ours, mut refused) = sort_out(positions, &self.assigned);
+        if let Some(position) = ours.iter().find(|position| !storable(&position.metadata)) {
+            return Err(LogError::Refused(format!(
+                "the metadata of {} is not up to {METADATA} characters of ASCII",
+                position.partition
+            )));
+        }
+        if ours.is_empty() {
+            return Ok(refused);
+        }
+        let kept = !self.client.assignment_lost() && self.try_commit(&commit_list(&ours))?;
+        if !kept {
+            refused.extend(ours.iter().map(|position| position.partition.clone()));
+        }
+        Ok(refused)
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let list = convert::list(partitions.iter().filter(|partition| self.assigned.contains(partition)));
+        let paused = self.client.pause(&list);
+        paused.map_err(|error| fault::sort("partitions can't be paused", &error, None))
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let list = convert::list(partitions.iter().filter(|partition| self.assigned.contains(partition)));
+        let resumed = self.client.resume(&list);
+        resumed.map_err(|error| fault::sort("partitions can't be resumed", &error, None))
+    }
+
+    fn leave(&mut self, rebalance: &mut dyn Rebalance) -> Result<()> {
+        let deadline = Instant::now() + self.subscription.drain_timeout + ANSWER;
+        let failed = |error: KafkaError| fault::sort("the group can't be left", &error, None);
+        self.fatal = Some(LogError::Refused("this member has left its group".into()));
+        self.answer_events(&mut Vec::new(), rebalance)?;
+        // Before closing: librdkafka sends no heartbeats for a membership that is being closed.
+        let partitions: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
+        self.give_back(&partitions, rebalance);
+        self.assigned.clear();
+        self.client.close_queue().map_err(failed)?;
+        while !self.client.closed() && Instant::now() < deadline {
+            // Records that were still queued are read again by whoever continues.
+            let _dropped = self.client.poll(LOOK_UP);
+            self.answer_events(&mut Vec::new(), rebalance)?;
+        }
+        if self.client.closed() {
+            return Ok(());
+        }
+        Err(LogError::Unavailable(
+            "the group was not left in time; it will take this member for dead".into(),
+        ))
+    }
+}
+
+/// Without a leave nothing is drained, but librdkafka still closes the membership as the client is dropped.
+impl Drop for Member {
+    fn drop(&mut self) {
+        let events = self.client.context();
+        events.abandoned.store(true, Ordering::Release);
+        while let Some(event) = events.first() {
+            if let Event::Revoke(list) = event {
+                let _ended = unassign(&self.client, &list);
+            }
+            events.answered();
+        }
+    }
+}
+
+/// A rebalance that librdkafka waits to have answered.
+#[derive(Clone)]
+enum Event {
+    Assign(TopicPartitionList),
+    Revoke(TopicPartitionList),
+}
+
+/// Notes rebalances as they come out of librdkafka's queue.
+#[derive(Default)]
+struct Events {
+    watch: Watch,
+    waiting: Mutex<VecDeque<Event>>,
+    /// Nobody answers events any more.
+    abandoned: AtomicBool,
+}
+
+impl Events {
+    fn first(&self) -> Option<Event> {
+        lock(&self.waiting).front().cloned()
+    }
+
+    fn answered(&self) {
+        lock(&self.waiting).pop_front();
+    }
+}
+
+impl ClientContext for Events {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn stats_raw(&self, _statistics: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.watch.note(&error, reason);
+    }
+}
+
+impl ConsumerContext for Events {
+    fn rebalance(&self, client: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.abandoned.load(Ordering::Acquire) {
+            let _ended = if assign { Ok(()) } else { unassign(client, list) };
+            return;
+        }
+        let event = if assign { Event::Assign } else { Event::Revoke };
+        lock(&self.waiting).push_back(event(list.clone()));
+    }
+}
+
+fn unassign(client: &BaseConsumer<Events>, list: &TopicPartitionList) -> KafkaResult<()> {
+    match client.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => client.incremental_unassign(list),
+        _ => client.unassign(),
+    }
+}
+
+/// The positions of partitions that are this member's, and the other partitions.
+fn sort_out<'a>(
+    positions: &'a [Position],
+    assigned: &BTreeSet<TopicPartition>,
+) -> (Vec<&'a Position>, Vec<TopicPartition>) {
+    let (ours, others): (Vec<_>, Vec<_>) = positions
+        .iter()
+        .partition(|position| assigned.contains(&position.partition));
+    let others = others.into_iter().map(|position| position.partition.clone()).collect();
+    (ours, others)
+}
+
+/// Brokers silently replace what is not UTF-8 and count in UTF-16; ASCII is the same in all of them.
+fn storable(metadata: &str) -> bool {
+    metadata.is_ascii() && metadata.len() <= METADATA
+}
+
+fn commit_list(positions: &[&Position]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(positions.len());
+    for position in positions {
+        let TopicPartition { topic, partition } = &position.partition;
+        let mut element = list.add_partition(topic, convert::native_partition(*partition));
+        // Once for each element: a second call would leak the first one's copy.
+        if !position.metadata.is_empty() {
+            element.set_metadata(&position.metadata);
+        }
+        let offset = convert::native_offset(Offset(position.offset.0.min(i64::MAX as u64)));
+        element
+            .set_offset(offset)
+            .expect("an offset that is not negative can be set");
+    }
+    list
+}

@@ -1,0 +1,271 @@
+//! Looking at a log without being part of a group.
+
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::Offset as NativeOffset;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
+
+use crate::kafka::client::{self, Watch};
+use crate::kafka::settings::Settings;
+use crate::kafka::{ANSWER, convert, fault, lock};
+use crate::port::{Extent, LogError, PartitionInfo, Result, TopicInfo};
+use crate::record::{Offset, Record, TopicPartition};
+
+/// How many of librdkafka's reports are taken with each call.
+const EVENTS_A_CALL: usize = 16;
+
+/// librdkafka assigns partitions only to a consumer with a group, though this one never joins it or commits to it.
+const NO_GROUP: &str = "eventlog-scan";
+
+/// Topics in which Kafka keeps its own books.
+const INTERNAL: [&str; 4] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+    "__cluster_metadata",
+];
+
+/// How long to wait before asking again whether a topic has become visible.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Two consumers: one that asks, and one that reads, as soon as somebody reads.
+pub(super) struct Scanner {
+    settings: Settings,
+    looker: BaseConsumer<Watch>,
+    reader: Mutex<Option<Reader>>,
+}
+
+impl Scanner {
+    pub(super) fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            settings: settings.clone(),
+            looker: client::start(&settings.looker(), Watch::default())?,
+            reader: Mutex::default(),
+        })
+    }
+
+    /// All topics but Kafka's own, by name.
+    pub(super) fn topics(&self) -> Result<Vec<TopicInfo>> {
+        let what = format!("the topics of Kafka at {} can't be listed", self.settings.bootstrap());
+        let metadata = self.ask(&what, |looker| looker.fetch_metadata(None, ANSWER))?;
+        let shown = |topic: &&MetadataTopic| !INTERNAL.contains(&topic.name());
+        let mut topics: Vec<_> = metadata.topics().iter().filter(shown).map(topic_info).collect();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(topics)
+    }
+
+    /// How many partitions a topic has, asked anew.
+    pub(super) fn partitions(&self, topic: &str, patience: Duration) -> Result<u32> {
+        if topic.is_empty() || topic.contains('\0') {
+            return Err(LogError::Refused(format!("{topic:?} is no name of a topic")));
+        }
+        let what = format!(
+            "Kafka at {} does not answer about topic {topic}",
+            self.settings.bootstrap()
+        );
+        let metadata = self.ask(&what, |looker| looker.fetch_metadata(Some(topic), patience))?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Err(fault::no_topic(topic));
+        };
+        match found.error().map(RDKafkaErrorCode::from) {
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                Err(fault::no_topic(topic))
+            }
+            Some(code) => Err(fault::sort_code(&what, code, None)),
+            None if found.partitions().is_empty() => Err(fault::no_topic(topic)),
+            None => Ok(found.partitions().len() as u32),
+        }
+    }
+
+    /// Waits until the brokers show at least `partitions` partitions of a topic just created or grown.
+    pub(super) fn await_partitions(&self, topic: &str, partitions: u32) -> Result<()> {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            match self.partitions(topic, ANSWER) {
+                Ok(count) if count >= partitions => return Ok(()),
+                Err(error @ LogError::Broken(_)) => return Err(error),
+                _ if Instant::now() >= deadline => {
+                    let sentence = format!("the partitions of topic {topic} have not appeared yet");
+                    return Err(LogError::Unavailable(sentence));
+                }
+                _ => thread::sleep(ASK_AGAIN),
+            }
+        }
+    }
+
+    /// The extents of the first `count` partitions.
+    pub(super) fn extents(&self, topic: &str, count: u32) -> Result<Vec<Extent>> {
+        let what = format!("the extents of topic {topic} can't be read");
+        let list = convert::whole_topic(topic, count);
+        self.ask(&what, |looker| extents(looker, &list))
+    }
+
+    /// Up to `max` records from `from` on; fewer only at the end.
+    pub(super) fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {
+        let what = format!("the extent of {partition} can't be read");
+        let list = convert::list([partition]);
+        let Extent { start, end } = self.ask(&what, |looker| extents(looker, &list))?[0];
+        let from = from.max(start);
+        if from >= end || max == 0 {
+            return Ok(Vec::new());
+        }
+        let mut slot = lock(&self.reader);
+        // A reader that failed is not put back: where librdkafka stands is then unknown.
+        let mut reader = match slot.take() {
+            Some(reader) => reader,
+            None => Reader::new(&self.settings)?,
+        };
+        let page = reader.read(partition, from, end, max)?;
+        *slot = Some(reader);
+        Ok(page)
+    }
+
+    fn ask<T>(&self, what: &str, call: impl FnOnce(&BaseConsumer<Watch>) -> KafkaResult<T>) -> Result<T> {
+        let answer = call(&self.looker);
+        // librdkafka reports errors and log lines only to who polls; this client never gets anything else.
+        for _ in 0..EVENTS_A_CALL {
+            let _event = self.looker.poll(Duration::ZERO);
+        }
+        let watch = self.looker.context();
+        match answer {
+            Ok(answer) => {
+                watch.clear();
+                Ok(answer)
+            }
+            Err(error) => Err(watch.explain(what, &error)),
+        }
+    }
+}
+
+/// A consumer that reads the one partition it is pointed at.
+struct Reader {
+    client: BaseConsumer<Watch>,
+    brokers: String,
+    topics: convert::Topics,
+    /// Where the last read ended, if librdkafka still fetches from there.
+    cursor: Option<(TopicPartition, Offset)>,
+}
+
+impl Reader {
+    fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            client: client::observer(settings, NO_GROUP)?,
+            brokers: settings.bootstrap().to_owned(),
+            topics: convert::Topics::default(),
+            cursor: None,
+        })
+    }
+
+    /// Takes records until there are `max`, or the one before `end`, or none is left (behind a transaction's last
+    /// record stands a marker, which is never handed out).
+    fn read(&mut self, partition: &TopicPartition, from: Offset, end: Offset, max: usize) -> Result<Vec<Record>> {
+        let mut continued = self.cursor.take().as_ref() == Some(&(partition.clone(), from));
+        if !continued {
+            self.point_at(partition, from)?;
+        }
+        let mut page: Vec<Record> = Vec::new();
+        let mut next = from;
+        let deadline = Instant::now() + ANSWER;
+        while page.len() < max && next < end {
+            let patience = deadline.saturating_duration_since(Instant::now());
+            match self.client.poll(patience) {
+                Some(Ok(message)) => {
+                    page.push(convert::record(&message, &mut self.topics));
+                    next = Offset(message.offset().max(0) as u64).next();
+                }
+                // Noticed before this read began, perhaps; there are records behind it now.
+                Some(Err(KafkaError::PartitionEOF(_))) if continued => {
+                    continued = false;
+                    self.point_at(partition, next)?;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(page),
+                Some(Err(error)) => tracing::debug!(%partition, %error, "while reading"),
+                None => {}
+            }
+            if Instant::now() >= deadline {
+                return Err(self.too_slow(partition));
+            }
+        }
+        self.cursor = Some((partition.clone(), next));
+        Ok(page)
+    }
+
+    fn point_at(&self, partition: &TopicPartition, from: Offset) -> Result<()> {
+        let mut list = convert::list([partition]);
+        let set = list.set_all_offsets(convert::native_offset(from));
+        set.and_then(|()| self.client.assign(&list))
+            .map_err(|error| fault::sort(&format!("{partition} can't be read from offset {from}"), &error, None))
+    }
+
+    fn too_slow(&self, partition: &TopicPartition) -> LogError {
+        let what = format!("{partition} can't be read from Kafka at {}", self.brokers);
+        let error = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
+        self.client.context().explain(&what, &error)
+    }
+}
+
+/// The extents of the partitions a list names: one request a broker for all starts, one for all ends.
+pub(super) fn extents<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+) -> KafkaResult<Vec<Extent>> {
+    let starts = edges(client, list, NativeOffset::Beginning)?;
+    let ends = edges(client, list, NativeOffset::End)?;
+    let extent = |(start, end)| Extent { start, end };
+    Ok(starts.into_iter().zip(ends).map(extent).collect())
+}
+
+/// The protocol's question for the offset of a time has two special times: the beginning and the end.
+fn edges<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+    edge: NativeOffset,
+) -> KafkaResult<Vec<Offset>> {
+    let mut times = list.clone();
+    times.set_all_offsets(edge)?;
+    let found = client.offsets_for_times(times, ANSWER)?;
+    let offset = |element: &TopicPartitionListElem<'_>| {
+        element.error()?;
+        convert::offset(element).ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))
+    };
+    found.elements().iter().map(offset).collect()
+}
+
+/// What `group`, whose observer `client` is, has committed for the first `count` partitions of `topic`.
+pub(super) fn committed(client: &BaseConsumer<Watch>, topic: &str, count: u32) -> Result<Vec<Option<Offset>>> {
+    let what = format!("the committed offsets of topic {topic} can't be read");
+    let answer = client.committed_offsets(convert::whole_topic(topic, count), ANSWER);
+    for _ in 0..EVENTS_A_CALL {
+        let _event = client.poll(Duration::ZERO);
+    }
+    let list = answer.map_err(|error| client.context().explain(&what, &error))?;
+    let offset = |element: &TopicPartitionListElem<'_>| match element.error() {
+        Ok(()) => Ok(convert::offset(element)),
+        Err(error) => Err(fault::sort(&what, &error, None)),
+    };
+    list.elements().iter().map(offset).collect()
+}
+
+fn topic_info(topic: &MetadataTopic) -> TopicInfo {
+    let mut partitions: Vec<_> = topic.partitions().iter().map(partition_info).collect();
+    partitions.sort_by_key(|info| info.partition);
+    TopicInfo {
+        name: topic.name().to_owned(),
+        partitions,
+    }
+}
+
+fn partition_info(partition: &MetadataPartition) -> PartitionInfo {
+    PartitionInfo {
+        partition: convert::partition(partition.id()),
+        leader: Some(partition.leader()).filter(|leader| *leader >= 0),
+        replicas: partition.replicas().to_vec(),
+        isr: partition.isr().to_vec(),
+    }
+}

@@ -1,0 +1,49 @@
+//! What every log must do, whoever keeps it: each case runs once on the embedded log and once on Kafka.
+//!
+//! The Kafka half needs `MALL_TEST_KAFKA` (`host:port`) and `MALL_TEST_KAFKA_TOOLS` (a folder with Kafka's own tools), and
+//! fails without them.
+
+mod groups;
+#[cfg(feature = "kafka")]
+mod kafka_only;
+mod records;
+mod seat;
+mod world;
+
+/// Makes a test of each case, for each log.
+macro_rules! contract {
+    ($($module:ident :: $case:ident),* $(,)?) => {
+        #[cfg(feature = "embedded")]
+        mod embedded {
+            $(#[test] fn $case() { crate::$module::$case(&crate::world::Embedded::new()); })*
+        }
+        #[cfg(feature = "kafka")]
+        mod kafka {
+            $(#[test] fn $case() { crate::$module::$case(&crate::world::Kafka::new()); })*
+        }
+    };
+}
+
+contract! {
+    records::keys_lie_where_java_puts_them,
+    records::a_partition_keeps_the_order,
+    records::records_come_back_as_they_were,
+    records::a_megabyte_comes_back,
+    records::an_explicit_partition_wins_over_the_key,
+    records::one_refused_record_does_not_refuse_the_others,
+    records::pages_follow_each_other,
+    records::reading_outside_of_a_partition,
+    records::an_unknown_topic_is_refused,
+    records::topics_are_created_once_and_only_grow,
+    groups::a_group_reads_everything_once,
+    groups::partitions_move_without_overlap,
+    groups::commits_survive_a_restart,
+    groups::a_commit_for_a_partition_given_back_is_refused,
+    groups::a_member_that_sleeps_too_long_is_fenced,
+    groups::a_revoke_waits_for_the_drain,
+    groups::leaving_waits_for_the_drain,
+    groups::a_drain_too_slow_loses_the_partition,
+    groups::a_new_partition_is_read_soon,
+    groups::a_paused_partition_is_silent,
+    groups::who_leaves_is_gone_at_once,
+}
