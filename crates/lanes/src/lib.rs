@@ -1,1 +1,39 @@
-//! lanes
+//! Ordered parallel consumption: one record of a key at a time, many keys at once.
+//!
+//! ```text
+//!                polling thread                       worker tasks
+//!   log ── poll ──▶ lane of each key ── ready ──▶ handler ── Done | Retry | Park
+//!    ▲                                                           │
+//!    └──── commit: contiguous frontier, done-beyond-gap ◀────────┘
+//! ```
+//!
+//! Bring a [`Handler`], join a group of any [`eventlog::EventLog`], and [`run`] it.
+//!
+//! # Invariants
+//! * No two records of one key are handled at the same time in one instance, and they start in the order in which the
+//!   log has them, through rebalances too.
+//! * A position is committed only when every record before it is done.
+//! * Memory is bounded: beyond a number of bytes, partitions pause.
+//! * Nothing in here knows what the records are about, or what a database is.
+
+mod backoff;
+#[cfg(test)]
+mod dice;
+mod handler;
+mod metrics;
+mod options;
+mod outage;
+mod runner;
+mod worker;
+
+pub mod engine;
+pub mod frontier;
+pub mod metadata;
+pub mod scheduler;
+
+pub use backoff::Backoff;
+pub use handler::{Attempt, Handler, Outcome};
+pub use metrics::{Metrics, Number};
+pub use options::{EndOf, Mode, Options};
+pub use runner::{Summary, run};
+pub use scheduler::Epoch;

@@ -17,6 +17,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use shop::delivery::EVENTS;
+
 use crate::shutdown::SUPERVISED;
 
 /// Set by `mall up` for its children when it writes to a terminal itself.
@@ -84,7 +86,12 @@ where
         event.record(&mut fields);
         let level = *event.metadata().level();
         let line = match self.format {
-            Format::Text => self.text(now(), level, &fields),
+            Format::Text => {
+                if event.metadata().target() == EVENTS {
+                    fields.keep_message();
+                }
+                self.text(now(), level, &fields)
+            }
             Format::Json => self.json(now(), level, event.metadata().target(), fields),
         };
         writeln!(writer, "{line}")
@@ -137,6 +144,11 @@ impl Lines {
 struct Fields(Map<String, Value>);
 
 impl Fields {
+    /// The lines of this target say everything in their text.
+    fn keep_message(&mut self) {
+        self.0.retain(|name, _| name == "message");
+    }
+
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }

@@ -1,1 +1,246 @@
 //! Group commit: whoever waits while a batch runs forms the next one.
+//!
+//! ```text
+//!   submit ─▶ queue ─▶ [ take all that waits ] ─▶ run(batch) ─▶ outcomes
+//!                                                     │ rolled back
+//!                                                     └▶ pieces, each alone, beside the main loop
+//! ```
+//! No batch waits to fill: a request that comes alone runs alone, at once.
+//!
+//! # Invariants
+//! * A request runs again only when its batch is known to be rolled back ([`StoreError::Conflict`],
+//!   [`StoreError::Rejected`]); one of unknown outcome never does.
+//! * A piece that is rejected or locked fails alone, and stalls nobody else.
+//! * Requests that wait at the same time have no order among them; who needs one waits for the first outcome.
+//! * Queue, batches, retries and their number are bounded; whoever comes to a full queue waits.
+//! * What was accepted is answered, also after [`GroupCommit::close`].
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::store::StoreError;
+
+/// Requests in one transaction. Longer ones would only make each of them wait longer.
+const BATCH: usize = 256;
+/// Requests that wait for the next batch; beyond it the caller waits.
+const QUEUE: usize = 1024;
+/// Pieces of batches that were rolled back, waiting or running; beyond it the main loop waits.
+const PIECES: u32 = 1024;
+/// Pieces that run at once: fewer than a store has connections, so that the main loop always finds one.
+const PIECES_AT_ONCE: usize = 4;
+/// How often a piece is run before its conflict is final; each may wait for a lock for a second.
+const PIECE_ATTEMPTS: u32 = 4;
+/// The pause before a piece's second attempt, doubled before each later one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+
+/// A handle to a group commit: batches of `Q`, an outcome `A` each.
+pub struct GroupCommit<Q, A> {
+    queue: mpsc::Sender<Waiter<Q, A>>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A request and where its outcome goes.
+struct Waiter<Q, A> {
+    request: Q,
+    answer: oneshot::Sender<Result<A, StoreError>>,
+}
+
+impl<Q, A> GroupCommit<Q, A>
+where
+    Q: Clone + Send + Sync + 'static,
+    A: Send + 'static,
+{
+    /// Starts a group commit on the current runtime. `run` runs one batch: altogether or not at all, one outcome a
+    /// request, in order.
+    pub fn start<F, R>(run: F) -> Self
+    where
+        F: Fn(Arc<[Q]>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Vec<A>, StoreError>> + Send + 'static,
+    {
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let handle = Self {
+            queue: sender,
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        let driver = Driver {
+            queue,
+            closing: handle.closing.clone(),
+            tasks: handle.tasks.clone(),
+            pieces: Pieces {
+                run: Arc::new(run),
+                room: Arc::new(Semaphore::new(PIECES as usize)),
+                turns: Arc::new(Semaphore::new(PIECES_AT_ONCE)),
+            },
+        };
+        handle.tasks.spawn(driver.serve());
+        handle
+    }
+
+    /// Runs `request` in the next batch and waits for its outcome. It runs also if the caller stops waiting.
+    ///
+    /// # Errors
+    /// What the store answered; `Unavailable` once this is closed; `Unknown` if the batch panicked.
+    pub async fn submit(&self, request: Q) -> Result<A, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        let closed = || StoreError::Unavailable("the service is shutting down".to_owned());
+        if self.closing.is_cancelled() {
+            return Err(closed());
+        }
+        let waiter = Waiter { request, answer };
+        self.queue.send(waiter).await.map_err(|_| closed())?;
+        let lost = |_| StoreError::Unknown("the batch ended without an outcome".to_owned());
+        outcome.await.map_err(lost)?
+    }
+
+    /// Takes nothing more, and waits until everything that was accepted has been answered.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl<Q, A> Clone for GroupCommit<Q, A> {
+    fn clone(&self) -> Self {
+        Self {
+            queue: self.queue.clone(),
+            closing: self.closing.clone(),
+            tasks: self.tasks.clone(),
+        }
+    }
+}
+
+/// The main loop. It ends when the last handle is dropped, or after a close, and nothing waits any more.
+struct Driver<Q, A, F> {
+    queue: mpsc::Receiver<Waiter<Q, A>>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+    pieces: Pieces<F>,
+}
+
+impl<Q, A, F, R> Driver<Q, A, F>
+where
+    Q: Clone + Send + Sync + 'static,
+    A: Send + 'static,
+    F: Fn(Arc<[Q]>) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Vec<A>, StoreError>> + Send + 'static,
+{
+    async fn serve(mut self) {
+        let mut waiting = Vec::with_capacity(BATCH);
+        while self.receive(&mut waiting).await > 0 {
+            self.step(std::mem::take(&mut waiting)).await;
+        }
+    }
+
+    /// Takes whatever waits, and waits for the first of it; none once everything is over.
+    async fn receive(&mut self, waiting: &mut Vec<Waiter<Q, A>>) -> usize {
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled(), if !self.queue.is_closed() => self.queue.close(),
+            taken = self.queue.recv_many(waiting, BATCH) => return taken,
+        }
+        self.queue.recv_many(waiting, BATCH).await
+    }
+
+    /// Runs one batch.
+    async fn step(&self, batch: Vec<Waiter<Q, A>>) {
+        let (requests, answers): (Vec<Q>, Vec<_>) =
+            batch.into_iter().map(|waiter| (waiter.request, waiter.answer)).unzip();
+        let requests: Arc<[Q]> = requests.into();
+        match (self.pieces.run)(requests.clone()).await {
+            Ok(outcomes) => {
+                assert_eq!(outcomes.len(), answers.len(), "a batch has one outcome a request");
+                for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                    let _ = answer.send(Ok(outcome));
+                }
+            }
+            Err(error) if worth_retrying(&error, answers.len()) => self.retry(&requests, answers).await,
+            Err(error) => {
+                for answer in answers {
+                    let _ = answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Runs the pieces of a batch that was rolled back one by one, beside the main loop.
+    async fn retry(&self, requests: &[Q], answers: Vec<oneshot::Sender<Result<A, StoreError>>>) {
+        for (request, answer) in requests.iter().cloned().zip(answers) {
+            let room = self.pieces.room.clone().acquire_owned().await;
+            let pieces = self.pieces.clone();
+            self.tasks.spawn(async move {
+                let _ = answer.send(pieces.alone(request).await);
+                drop(room);
+            });
+        }
+    }
+}
+
+/// What runs batches, and what bounds the pieces of those that were rolled back.
+struct Pieces<F> {
+    run: Arc<F>,
+    room: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+}
+
+impl<F> Clone for Pieces<F> {
+    fn clone(&self) -> Self {
+        Self {
+            run: self.run.clone(),
+            room: self.room.clone(),
+            turns: self.turns.clone(),
+        }
+    }
+}
+
+impl<F> Pieces<F> {
+    /// Runs one request as a batch of its own, and again while it conflicts with somebody else.
+    async fn alone<Q: Clone, A, R>(&self, request: Q) -> Result<A, StoreError>
+    where
+        F: Fn(Arc<[Q]>) -> R,
+        R: Future<Output = Result<Vec<A>, StoreError>>,
+    {
+        let piece: Arc<[Q]> = [request].into();
+        let mut attempt = 1;
+        loop {
+            let turn = self.turns.acquire().await.expect("nobody closes it");
+            let result = (self.run)(piece.clone()).await;
+            drop(turn);
+            match result {
+                Ok(outcomes) => return Ok(outcomes.into_iter().next().expect("one outcome a request")),
+                Err(StoreError::Conflict(_)) if attempt < PIECE_ATTEMPTS => {}
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(backoff(attempt, RandomState::new().hash_one(attempt))).await;
+            attempt += 1;
+        }
+    }
+}
+
+/// Whether a batch of this size is known to be rolled back and may fare better in pieces. A conflict of a single request
+/// may have passed by its next attempt; what was rejected alone is guilty.
+fn worth_retrying(error: &StoreError, size: usize) -> bool {
+    match error {
+        StoreError::Conflict(_) => true,
+        StoreError::Rejected(_) => size > 1,
+        StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Broken(_) => false,
+    }
+}
+
+/// The pause after the given attempt (from 1): doubled each time, and between half and one and a half of that, so that
+/// two that collided don't collide again.
+fn backoff(attempt: u32, random: u64) -> Duration {
+    let base = FIRST_BACKOFF * 2u32.pow(attempt - 1);
+    base / 2 + base * (random % 1024) as u32 / 1024
+}
+
+#[cfg(test)]
+mod tests;

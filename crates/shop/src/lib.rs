@@ -19,6 +19,7 @@ pub mod store;
 pub mod commit;
 pub mod records;
 pub mod relay;
+pub mod trace;
 
 pub mod delivery;
 pub mod http;

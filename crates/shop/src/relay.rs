@@ -1,1 +1,335 @@
-//! The relay: publishes what stands in a journal.
+//! The relay: publishes what stands in a journal, and marks it once the log has acknowledged it.
+//!
+//! ```text
+//!   journal: unpublished rows ──▶ wave 1: the first of each order ──▶ log ──▶ marked
+//!                                 wave 2: the second of each order …
+//! ```
+//!
+//! # Invariants
+//! * A version of an order is sent only after all versions below it have been acknowledged (A14): a wave holds at most one
+//!   event of each order or delivery, and the next wave follows the last one's acknowledgement.
+//! * Rows are marked after the acknowledgement. A crash in between repeats events and never loses one (A13).
+//! * What the log refuses for good blocks its own order alone; everything else is tried again from the journal.
+//! * A lease keeps two relays of one journal from being the normal case; two at once only repeat events (A11).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::{EventLog, LogError, NewRecord, Partition, Placed, Timestamp};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::{JournalEntry, OrderId, Source};
+use crate::http::Readiness;
+use crate::records;
+use crate::store::{Store, StoreError};
+
+/// Rows read from the journal at a time.
+const PAGE: usize = 1000;
+/// How long a relay that vanished keeps others waiting.
+const LEASE: Duration = Duration::from_secs(5);
+/// How often the lease is renewed, and how often a relay without it asks for it.
+const RENEWAL: Duration = Duration::from_secs(1);
+/// How long an append may take before it is given up and begun anew from the journal.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a refused order stays blocked before it is tried again: a topic's settings may have been mended.
+const BLOCKED: Duration = Duration::from_secs(30);
+/// With so many orders refused it is not the orders that are wrong; the relay waits as in an outage.
+const MOST_BLOCKED: usize = 100;
+
+/// What is put into a record's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyMode {
+    /// The order's number: all events of an order share a partition.
+    OrderId,
+    /// Nothing: partitions are taken in turn, from 0 (A1).
+    None,
+}
+
+/// Publishes one journal to one topic.
+pub struct Relay {
+    store: Arc<dyn Store>,
+    log: Arc<dyn EventLog>,
+    options: RelayOptions,
+    turn: u32,
+    leased: Option<Instant>,
+    blocked: HashSet<OrderId>,
+    blocked_since: Option<Instant>,
+}
+
+/// How a relay works.
+#[derive(Debug, Clone)]
+pub struct RelayOptions {
+    /// Whose journal.
+    pub source: Source,
+    /// Where to.
+    pub topic: String,
+    /// The records' key.
+    pub key: KeyMode,
+    /// This process's name in the lease; unique.
+    pub holder: String,
+    /// How often the journal is looked at unasked, for what other processes have written.
+    pub idle_poll: Duration,
+    /// The wall clock, for the lease.
+    pub clock: fn() -> Timestamp,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many events were published and marked.
+    Published(usize),
+    /// Nothing was waiting.
+    Idle,
+    /// Another relay holds the lease.
+    Standby,
+}
+
+/// Why a step did not publish; the next step begins anew from the journal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RelayError {
+    /// The database did not answer.
+    #[error("the journal can't be read: {0}")]
+    Store(#[from] StoreError),
+    /// The log did not answer.
+    #[error("the log takes no events, which wait in the journal: {0}")]
+    Log(#[from] LogError),
+}
+
+impl Relay {
+    /// A relay that has done nothing yet.
+    pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>, options: RelayOptions) -> Self {
+        Self {
+            store,
+            log,
+            options,
+            turn: 0,
+            leased: None,
+            blocked: HashSet::new(),
+            blocked_since: None,
+        }
+    }
+
+    /// Publishes a page of the journal.
+    pub async fn step(&mut self) -> Result<Step, RelayError> {
+        if !self.hold_lease().await? {
+            return Ok(Step::Standby);
+        }
+        self.unblock();
+        if self.blocked.len() >= MOST_BLOCKED {
+            return Err(
+                LogError::Refused(format!("the log refuses the events of {} orders", self.blocked.len())).into(),
+            );
+        }
+        let mut after = 0;
+        loop {
+            let page = self.store.unpublished(self.options.source, after, PAGE).await?;
+            let Some(last) = page.last().map(|entry| entry.id) else {
+                return Ok(Step::Idle);
+            };
+            let published = self.publish_page(page).await?;
+            if published > 0 {
+                return Ok(Step::Published(published));
+            }
+            // All of it belongs to blocked orders; others may stand behind.
+            after = last;
+        }
+    }
+
+    async fn publish_page(&mut self, page: Vec<JournalEntry>) -> Result<usize, RelayError> {
+        let mut published = 0;
+        for wave in waves(page) {
+            published += self.publish(wave).await?;
+        }
+        Ok(published)
+    }
+
+    /// Gives the lease back, so that another relay need not wait for its end.
+    pub async fn release(&mut self) -> Result<(), RelayError> {
+        if self.leased.take().is_some() {
+            self.lease(Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
+    async fn hold_lease(&mut self) -> Result<bool, RelayError> {
+        if self.leased.is_some_and(|since| since.elapsed() < RENEWAL) {
+            return Ok(true);
+        }
+        let asked = Instant::now();
+        self.leased = self.lease(LEASE).await?.then_some(asked);
+        Ok(self.leased.is_some())
+    }
+
+    async fn lease(&self, ttl: Duration) -> Result<bool, StoreError> {
+        let name = format!("relay{}", self.options.source.path());
+        self.store
+            .lease(&name, &self.options.holder, ttl, (self.options.clock)())
+            .await
+    }
+
+    fn unblock(&mut self) {
+        if self.blocked_since.is_some_and(|since| since.elapsed() >= BLOCKED) {
+            self.blocked_since = None;
+            self.blocked.clear();
+        }
+    }
+
+    /// Sends a wave and marks what was acknowledged.
+    async fn publish(&mut self, wave: Vec<JournalEntry>) -> Result<usize, RelayError> {
+        let wave: Vec<JournalEntry> = wave
+            .into_iter()
+            .filter(|entry| !self.blocked.contains(&entry.order_id))
+            .collect();
+        if wave.is_empty() {
+            return Ok(0);
+        }
+        let records = self.records(&wave).await?;
+        let answers = self.append(records).await;
+        let acknowledged = self.acknowledged(&wave, &answers);
+        if !acknowledged.is_empty() {
+            self.store.mark_published(self.options.source, &acknowledged).await?;
+        }
+        match answers
+            .into_iter()
+            .find_map(|answer| answer.err().filter(|error| !is_refused(error)))
+        {
+            Some(error) => Err(error.into()),
+            None => Ok(acknowledged.len()),
+        }
+    }
+
+    async fn records(&mut self, wave: &[JournalEntry]) -> Result<Vec<NewRecord>, LogError> {
+        match self.options.key {
+            KeyMode::OrderId => Ok(wave.iter().map(records::keyed).collect()),
+            KeyMode::None => {
+                let partitions = self.with_log(|log, topic| log.partitions(topic)).await?;
+                Ok(wave
+                    .iter()
+                    .map(|entry| records::keyless(entry, self.next_partition(partitions)))
+                    .collect())
+            }
+        }
+    }
+
+    fn next_partition(&mut self, partitions: u32) -> Partition {
+        let partition = Partition(self.turn % partitions);
+        self.turn = self.turn.wrapping_add(1);
+        partition
+    }
+
+    async fn append(&self, records: Vec<NewRecord>) -> Vec<Result<Placed, LogError>> {
+        self.with_log(move |log, topic| log.append(topic, records, PATIENCE))
+            .await
+    }
+
+    /// The log's calls block, so they are made beside the asynchronous threads.
+    async fn with_log<T: Send + 'static>(&self, call: impl FnOnce(&dyn EventLog, &str) -> T + Send + 'static) -> T {
+        let (log, topic) = (self.log.clone(), self.options.topic.clone());
+        tokio::task::spawn_blocking(move || call(log.as_ref(), &topic))
+            .await
+            .expect("the log's calls don't panic")
+    }
+
+    /// The numbers of the rows that the log has; what it refused is blocked, with an alarm.
+    fn acknowledged(&mut self, wave: &[JournalEntry], answers: &[Result<Placed, LogError>]) -> Vec<i64> {
+        let mut acknowledged = Vec::with_capacity(wave.len());
+        for (entry, answer) in wave.iter().zip(answers) {
+            match answer {
+                Ok(_) => acknowledged.push(entry.id),
+                Err(error) if is_refused(error) => self.block(entry, error),
+                Err(_) => {}
+            }
+        }
+        acknowledged
+    }
+
+    fn block(&mut self, entry: &JournalEntry, error: &LogError) {
+        tracing::error!(
+            order = entry.order_id.0,
+            version = entry.version.0,
+            "the log refuses {} of order {} v{}, whose later events wait behind it: {error}",
+            entry.event_type.name(),
+            entry.order_id,
+            entry.version,
+        );
+        self.blocked.insert(entry.order_id);
+        self.blocked_since.get_or_insert_with(Instant::now);
+    }
+}
+
+fn is_refused(error: &LogError) -> bool {
+    matches!(error, LogError::Refused(_))
+}
+
+/// Splits a page, whose rows stand in journal order, so that no wave holds two events of one order or delivery.
+fn waves(page: Vec<JournalEntry>) -> Vec<Vec<JournalEntry>> {
+    let mut waves: Vec<Vec<JournalEntry>> = Vec::new();
+    let mut seen = HashMap::new();
+    for entry in page {
+        let wave = seen
+            .entry(entry.order_id)
+            .and_modify(|wave| *wave += 1)
+            .or_insert(0_usize);
+        if waves.len() == *wave {
+            waves.push(Vec::new());
+        }
+        waves[*wave].push(entry);
+    }
+    waves
+}
+
+/// Steps a relay until `shutdown`, then publishes what is left, for `drain` at most, and gives the lease back.
+///
+/// `wake` is rung by whoever has written into the journal from within this process.
+pub async fn run(
+    mut relay: Relay,
+    wake: Arc<Notify>,
+    readiness: Arc<Readiness>,
+    shutdown: CancellationToken,
+    drain: Duration,
+) {
+    let mut failing = false;
+    while !shutdown.is_cancelled() {
+        let pause = observe(relay.step().await, &relay.options, &readiness, &mut failing);
+        if let Some(pause) = pause {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = wake.notified(), if !failing => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+    let emptied = async { while let Ok(Step::Published(_)) = relay.step().await {} };
+    let _ = tokio::time::timeout(drain, emptied).await;
+    if let Err(error) = relay.release().await {
+        tracing::warn!("the relay's lease was not given back and ends by itself: {error}");
+    }
+}
+
+/// How long to wait after a step; tells of an outage when it begins and when it ends.
+fn observe(
+    step: Result<Step, RelayError>,
+    options: &RelayOptions,
+    readiness: &Readiness,
+    failing: &mut bool,
+) -> Option<Duration> {
+    let trouble = step.as_ref().err().map(ToString::to_string);
+    match (&trouble, *failing) {
+        (Some(trouble), false) => tracing::warn!("{trouble}"),
+        (None, true) => tracing::info!("events are published again"),
+        _ => {}
+    }
+    *failing = trouble.is_some();
+    match trouble {
+        Some(trouble) => readiness.log_unreachable(trouble, (options.clock)()),
+        None => readiness.log_reachable(),
+    }
+    match step {
+        Ok(Step::Published(_)) => None,
+        Ok(Step::Idle) => Some(options.idle_poll),
+        Ok(Step::Standby) | Err(_) => Some(RENEWAL / 2),
+    }
+}

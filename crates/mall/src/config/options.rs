@@ -129,15 +129,15 @@ pub struct Ports {
     pub deliveries: u16,
 
     /// Port of the order service
-    #[arg(long, env = "MALL_ORDER_PORT", default_value = "8081", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "MALL_ORDER_PORT", default_value = "8081", value_parser = clap::value_parser!(u16))]
     pub order_port: u16,
 
     /// Port of the first delivery instance; the others take the next free ones
-    #[arg(long, env = "MALL_DELIVERY_PORT", default_value_t = FIRST_DELIVERY, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "MALL_DELIVERY_PORT", default_value_t = FIRST_DELIVERY, value_parser = clap::value_parser!(u16))]
     pub delivery_port: u16,
 
     /// Port of the gateway
-    #[arg(long, env = "MALL_GATEWAY_PORT", default_value = "8088", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "MALL_GATEWAY_PORT", default_value = "8088", value_parser = clap::value_parser!(u16))]
     pub gateway_port: u16,
 }
 

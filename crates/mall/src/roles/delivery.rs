@@ -1,11 +1,122 @@
-//! The delivery service.
+//! The delivery service: one instance of it.
 
-use anyhow::{Result, bail};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use eventlog::{Consumer, EventLog, Subscription};
+use lanes::{Options, Summary};
+use shop::commit::GroupCommit;
+use shop::delivery::{DeliveryHandler, ModifyDelay};
+use shop::domain::{DeliveryOutcome, DeliveryRequest, Source};
+use shop::http::{self, DeliveryService, Limits, Readiness};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Settings;
+use super::adapters::{self, Adapters};
+use super::patience::patiently;
+use super::relaying::Relaying;
+use crate::config::{RoleOptions, Settings};
+use crate::{net, telemetry};
 
 /// Runs until `shutdown` is cancelled, then drains.
-pub async fn run(_settings: Settings, _shutdown: CancellationToken) -> Result<()> {
-    bail!("the delivery service is not part of this build")
+pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
+    let options = &settings.options;
+    let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
+    let address = listener.local_addr()?;
+    let name = settings
+        .name
+        .clone()
+        .unwrap_or_else(|| net::delivery_name(address.port()));
+    telemetry::init(&name, options.log, &options.log_level);
+    if !settings.port_fixed && address.port() != settings.port {
+        tracing::info!("port {} is taken, using {}", settings.port, address.port());
+    }
+    let Some(adapters) = shutdown
+        .run_until_cancelled(adapters::open(options, Source::Deliveries))
+        .await
+    else {
+        return Ok(());
+    };
+    let adapters = adapters?;
+    let readiness = Arc::new(Readiness::default());
+    let relaying = Relaying::start(&adapters, options, Source::Deliveries, readiness.clone());
+    let deliveries = group_commit(&adapters, &relaying);
+    let consumer = join(&adapters.log, options, name).await?;
+    let consuming = tokio::spawn(consume(
+        consumer,
+        handler(&deliveries, options),
+        options,
+        shutdown.clone(),
+    ));
+    let router = http::delivery_router(DeliveryService {
+        store: adapters.store.clone(),
+        readiness: readiness.clone(),
+        authority: address.to_string(),
+    });
+    tracing::info!("listening on http://{address}");
+    super::say_when_stopping(&shutdown, readiness);
+    let limits = Limits {
+        drain: options.shutdown_timeout,
+        ..Limits::default()
+    };
+    // A consumer that can't go on ends the whole instance: somebody else gets its partitions.
+    let serving = shutdown.child_token();
+    let server = tokio::spawn(http::serve(listener, router, limits, serving.clone()));
+    let consumed = consuming.await.context("the consumer ended badly")?;
+    serving.cancel();
+    server.await?;
+    deliveries.close().await;
+    relaying.finish().await;
+    consumed.context("the log can't be consumed any more")?;
+    Ok(())
+}
+
+fn group_commit(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<DeliveryRequest, DeliveryOutcome> {
+    let (store, wake) = (adapters.store.clone(), relaying.wake.clone());
+    GroupCommit::start(move |batch| {
+        let (store, wake) = (store.clone(), wake.clone());
+        async move {
+            let outcomes = store.run_deliveries(&batch, super::now()).await;
+            wake.notify_one();
+            outcomes
+        }
+    })
+}
+
+fn handler(deliveries: &GroupCommit<DeliveryRequest, DeliveryOutcome>, options: &RoleOptions) -> DeliveryHandler {
+    let delay = ModifyDelay {
+        time: options.modify_delay,
+        customer: options.modify_delay_customer,
+    };
+    DeliveryHandler::new(deliveries.clone(), delay)
+}
+
+async fn join(log: &Arc<dyn EventLog>, options: &RoleOptions, member: String) -> Result<Box<dyn Consumer>> {
+    let subscription = Subscription {
+        group: options.group.clone(),
+        topics: vec![options.topic.clone()],
+        member,
+        session_timeout: options.session_timeout,
+        drain_timeout: options.shutdown_timeout,
+    };
+    patiently("the group can't be joined", async || {
+        let (log, subscription) = (log.clone(), subscription.clone());
+        tokio::task::spawn_blocking(move || log.subscribe(&subscription))
+            .await
+            .expect("the log doesn't panic")
+    })
+    .await
+}
+
+/// One record at a time, in the order in which the log hands them out.
+fn consume(
+    consumer: Box<dyn Consumer>,
+    handler: DeliveryHandler,
+    options: &RoleOptions,
+    shutdown: CancellationToken,
+) -> impl Future<Output = Result<Summary, eventlog::LogError>> + use<> {
+    let lanes = Options {
+        shutdown_timeout: options.shutdown_timeout,
+        ..Options::lanes(1)
+    };
+    lanes::run(consumer, handler, lanes, shutdown)
 }

@@ -1,4 +1,38 @@
-//! The services, wired: which adapters they run on.
+//! The services, wired: the only place that names adapters.
+//!
+//! ```text
+//!  order:     HTTP ─▶ group commit ─▶ store      relay: store ─▶ log
+//!  delivery:  log ─▶ lanes ─▶ handler ─▶ group commit ─▶ store      relay: store ─▶ log
+//! ```
+//! To stop, a role first stops its intake (HTTP, records), then answers what it has accepted, then publishes what its
+//! journal still holds.
 
 pub mod delivery;
 pub mod order;
+
+mod adapters;
+mod patience;
+mod relaying;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use eventlog::Timestamp;
+use shop::http::Readiness;
+use tokio_util::sync::CancellationToken;
+
+/// The wall clock, read here and nowhere below.
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// `/readyz` says no from the moment on at which a role is to stop.
+fn say_when_stopping(shutdown: &CancellationToken, readiness: Arc<Readiness>) {
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        readiness.stop();
+        tracing::info!("stopping: finishing what has been begun");
+    });
+}

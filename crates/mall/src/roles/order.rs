@@ -1,11 +1,60 @@
 //! The order service.
 
-use anyhow::{Result, bail};
+use std::sync::Arc;
+
+use anyhow::Result;
+use shop::commit::GroupCommit;
+use shop::domain::{OrderOutcome, OrderRequest, Source};
+use shop::http::{self, Limits, OrderService, Readiness};
 use tokio_util::sync::CancellationToken;
 
+use super::adapters::{self, Adapters};
+use super::relaying::Relaying;
 use crate::config::Settings;
+use crate::{net, telemetry};
 
 /// Runs until `shutdown` is cancelled, then drains.
-pub async fn run(_settings: Settings, _shutdown: CancellationToken) -> Result<()> {
-    bail!("the order service is not part of this build")
+pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
+    let options = &settings.options;
+    telemetry::init("order", options.log, &options.log_level);
+    let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
+    let address = listener.local_addr()?;
+    let Some(adapters) = shutdown
+        .run_until_cancelled(adapters::open(options, Source::Orders))
+        .await
+    else {
+        return Ok(());
+    };
+    let adapters = adapters?;
+    let readiness = Arc::new(Readiness::default());
+    let relaying = Relaying::start(&adapters, options, Source::Orders, readiness.clone());
+    let orders = group_commit(&adapters, &relaying);
+    let router = http::order_router(OrderService {
+        store: adapters.store.clone(),
+        orders: orders.clone(),
+        readiness: readiness.clone(),
+        authority: address.to_string(),
+    });
+    tracing::info!("listening on http://{address}");
+    super::say_when_stopping(&shutdown, readiness);
+    let limits = Limits {
+        drain: options.shutdown_timeout,
+        ..Limits::default()
+    };
+    http::serve(listener, router, limits, shutdown).await;
+    orders.close().await;
+    relaying.finish().await;
+    Ok(())
+}
+
+fn group_commit(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<OrderRequest, OrderOutcome> {
+    let (store, wake) = (adapters.store.clone(), relaying.wake.clone());
+    GroupCommit::start(move |batch| {
+        let (store, wake) = (store.clone(), wake.clone());
+        async move {
+            let outcomes = store.run_orders(&batch, super::now()).await;
+            wake.notify_one();
+            outcomes
+        }
+    })
 }

@@ -1,6 +1,37 @@
-//! What callers may send as an order: JSON to fields, coerced as Jackson does, and the rules an order obeys.
+//! What callers may send as an order: JSON to fields, coerced as Jackson 2.11 does, and the rules an order obeys.
+//!
+//! ```text
+//!  body text ─▶ Document ─▶ Scalar per field ─▶ OrderPatch ─▶ check_new / check_change
+//!  RFC 6902  ─▶ document of the order ─▶ patched ─▶ Scalar per field ─▶ OrderFields ─▶ check_change
+//! ```
+//!
+//! # Invariants
+//! * Coercion ([`patch_from_slice`]) only asks whether a value fits its type; the rules only ask whether an order may look
+//!   like that. Each names every bad field at once.
+//! * Of a key that occurs several times the last one counts.
+
+mod document;
+
+use json_patch::{Patch, PatchOperation};
+use serde_json::Value;
+use serde_json::error::Category;
 
 use super::{OrderFields, OrderPatch};
+use document::{Document, Scalar, clip};
+
+/// The most characters (Unicode scalar values) a string may have: what `varchar(255)` holds.
+pub const MAX_CHARS: usize = 255;
+
+/// More than anybody needs for five fields.
+const MAX_OPERATIONS: usize = 100;
+
+const PRODUCT_ID: &str = "productId";
+const PRODUCT_NAME: &str = "productName";
+const QTY: &str = "qty";
+const CUSTOMER_ID: &str = "customerId";
+const ADDRESS: &str = "address";
+
+const UTF8_BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Input that can't be accepted: every field that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,27 +39,233 @@ use super::{OrderFields, OrderPatch};
 pub struct InvalidInput {
     /// A sentence for the caller that names every bad field and what is allowed.
     pub message: String,
-    /// The names of the bad fields, in body order.
+    /// The names of the bad fields, in body order; empty if it is not about fields.
     pub fields: Vec<&'static str>,
 }
 
-/// Reads the fields that a JSON object carries. Unknown ones are ignored.
-pub fn patch_from_json(_body: &serde_json::Value) -> Result<OrderPatch, InvalidInput> {
-    todo!("written by the HTTP part")
+/// Reads the order fields that a JSON text carries, which must be an object. Unknown fields are ignored; a number for a
+/// string field keeps its digits as written (`3.70` becomes `"3.70"`).
+pub fn patch_from_slice(body: &[u8]) -> Result<OrderPatch, InvalidInput> {
+    read(serde_json::from_str(text_of(body)?).map_err(malformed)?)
 }
 
-/// Applies an RFC 6902 patch to the JSON document of an order.
-pub fn apply_json_patch(_fields: &OrderFields, _patch: &json_patch::Patch) -> Result<OrderFields, InvalidInput> {
-    todo!("written by the HTTP part")
+/// Reads the order fields that a JSON object carries, like [`patch_from_slice`], from a value that is parsed already.
+pub fn patch_from_json(body: &Value) -> Result<OrderPatch, InvalidInput> {
+    let object = body.as_object().ok_or_else(not_an_object)?;
+    read(Document::from_object(object))
+}
+
+/// Reads an RFC 6902 patch; whether it fits an order is seen when it is applied. It may have 100 operations, and copy
+/// nothing but a field to a field: a few dozen copies of a document into itself would fill any memory.
+pub fn json_patch_from_slice(body: &[u8]) -> Result<Patch, InvalidInput> {
+    let patch: Patch = serde_json::from_str(text_of(body)?).map_err(not_a_patch)?;
+    if patch.len() > MAX_OPERATIONS {
+        let message = format!(
+            "A JSON Patch may have {MAX_OPERATIONS} operations, not {}.",
+            patch.len()
+        );
+        return Err(InvalidInput::whole(message));
+    }
+    for (position, operation) in patch.iter().enumerate() {
+        if let PatchOperation::Copy(copy) = operation
+            && (copy.from.count() != 1 || copy.path.count() != 1)
+        {
+            return Err(refused_operation(
+                &patch,
+                position,
+                "only a field can be copied, and to a field",
+            ));
+        }
+    }
+    Ok(patch)
+}
+
+/// Applies an RFC 6902 patch to the JSON document of an order. A field that the patch removes becomes null. The rules
+/// are not asked: that is [`check_change`]'s part.
+pub fn apply_json_patch(fields: &OrderFields, patch: &Patch) -> Result<OrderFields, InvalidInput> {
+    let mut document = document_of(fields);
+    json_patch::patch(&mut document, patch).map_err(|error| refused_operation(patch, error.operation, &error.kind))?;
+    patch_from_json(&document).map(all_fields)
+}
+
+/// The fields of a whole order: what was not sent is null.
+pub fn all_fields(sent: OrderPatch) -> OrderFields {
+    OrderFields {
+        product_id: sent.product_id.flatten(),
+        product_name: sent.product_name.flatten(),
+        qty: sent.qty.flatten(),
+        customer_id: sent.customer_id.flatten(),
+        address: sent.address.flatten(),
+    }
 }
 
 /// The rules of a new order: customerId, productId, address are there and not blank, qty is at least 1, and no string is
 /// longer than 255 characters.
-pub fn check_new(_fields: &OrderFields) -> Result<(), InvalidInput> {
-    todo!("written by the HTTP part")
+pub fn check_new(fields: &OrderFields) -> Result<(), InvalidInput> {
+    check(None, fields)
 }
 
-/// The rules of a change: no field that was fine may become one that [`check_new`] refuses.
-pub fn check_change(_before: &OrderFields, _after: &OrderFields) -> Result<(), InvalidInput> {
-    todo!("written by the HTTP part")
+/// The rules of a change: no field may change to a value that [`check_new`] refuses. One that older rows hold already may
+/// stay.
+pub fn check_change(before: &OrderFields, after: &OrderFields) -> Result<(), InvalidInput> {
+    check(Some(before), after)
 }
+
+fn check(before: Option<&OrderFields>, after: &OrderFields) -> Result<(), InvalidInput> {
+    let set = |same: fn(&OrderFields, &OrderFields) -> bool| before.is_none_or(|before| !same(before, after));
+    let mut faults = Faults::default();
+    if set(|a, b| a.product_id == b.product_id) {
+        faults.note(PRODUCT_ID, required_text(after.product_id.as_deref()));
+    }
+    if set(|a, b| a.product_name == b.product_name) {
+        faults.note(PRODUCT_NAME, short_text(after.product_name.as_deref()));
+    }
+    if set(|a, b| a.qty == b.qty) {
+        faults.note(
+            QTY,
+            if after.qty < Some(1) {
+                Err("must be at least 1".into())
+            } else {
+                Ok(())
+            },
+        );
+    }
+    if set(|a, b| a.customer_id == b.customer_id) {
+        faults.note(CUSTOMER_ID, after.customer_id.map(|_| ()).ok_or("must be given".into()));
+    }
+    if set(|a, b| a.address == b.address) {
+        faults.note(ADDRESS, required_text(after.address.as_deref()));
+    }
+    faults.into_result()
+}
+
+fn required_text(text: Option<&str>) -> Result<(), String> {
+    match text {
+        None => Err("must be given".into()),
+        Some(text) if text.trim().is_empty() => Err("must not be blank".into()),
+        Some(_) => short_text(text),
+    }
+}
+
+fn short_text(text: Option<&str>) -> Result<(), String> {
+    // Characters are never more than bytes, so most strings need not be counted.
+    match text
+        .filter(|text| text.len() > MAX_CHARS)
+        .map(|text| text.chars().count())
+    {
+        Some(chars) if chars > MAX_CHARS => Err(format!("must not be longer than {MAX_CHARS} characters, not {chars}")),
+        _ => Ok(()),
+    }
+}
+
+fn read(document: Document<'_>) -> Result<OrderPatch, InvalidInput> {
+    let mut faults = Faults::default();
+    let patch = OrderPatch {
+        product_id: faults.coerced(PRODUCT_ID, document.product_id, Scalar::into_text),
+        product_name: faults.coerced(PRODUCT_NAME, document.product_name, Scalar::into_text),
+        qty: faults.coerced(QTY, document.qty, Scalar::into_int32),
+        customer_id: faults.coerced(CUSTOMER_ID, document.customer_id, Scalar::into_int64),
+        address: faults.coerced(ADDRESS, document.address, Scalar::into_text),
+    };
+    faults.into_result().map(|()| patch)
+}
+
+/// Jackson skips a byte order mark, so clients may be sending one.
+fn text_of(body: &[u8]) -> Result<&str, InvalidInput> {
+    let body = body.strip_prefix(UTF8_BOM).unwrap_or(body);
+    if body.is_empty() {
+        return Err(InvalidInput::whole("The body is empty; it must be JSON.".into()));
+    }
+    std::str::from_utf8(body).map_err(|error| {
+        InvalidInput::whole(format!(
+            "The body is not UTF-8 from byte {} on; JSON must be.",
+            error.valid_up_to()
+        ))
+    })
+}
+
+fn not_a_patch(error: serde_json::Error) -> InvalidInput {
+    InvalidInput::whole(match error.classify() {
+        Category::Data => format!(
+            "The body is not a JSON Patch (RFC 6902), which is an array of operations such as \
+             {{\"op\":\"replace\",\"path\":\"/address\",\"value\":\"SEOUL\"}}: {error}."
+        ),
+        _ => format!("The body is not well-formed JSON: {error}."),
+    })
+}
+
+fn refused_operation(patch: &Patch, position: usize, reason: impl std::fmt::Display) -> InvalidInput {
+    let operation = patch.get(position).map(ToString::to_string).unwrap_or_default();
+    let number = position + 1;
+    InvalidInput::whole(format!(
+        "Operation {number} of the JSON Patch, {}, can't be applied: {reason}.",
+        clip(&operation)
+    ))
+}
+
+fn malformed(error: serde_json::Error) -> InvalidInput {
+    match error.classify() {
+        Category::Data => not_an_object(),
+        _ => InvalidInput::whole(format!("The body is not well-formed JSON: {error}.")),
+    }
+}
+
+fn not_an_object() -> InvalidInput {
+    InvalidInput::whole("The body must be a JSON object with the fields of an order.".into())
+}
+
+fn document_of(fields: &OrderFields) -> Value {
+    serde_json::json!({
+        PRODUCT_ID: fields.product_id,
+        PRODUCT_NAME: fields.product_name,
+        QTY: fields.qty,
+        CUSTOMER_ID: fields.customer_id,
+        ADDRESS: fields.address,
+    })
+}
+
+impl InvalidInput {
+    fn whole(message: String) -> Self {
+        Self {
+            message,
+            fields: Vec::new(),
+        }
+    }
+}
+
+/// What is wrong with which field, in body order.
+#[derive(Default)]
+struct Faults(Vec<(&'static str, String)>);
+
+impl Faults {
+    fn note(&mut self, field: &'static str, found: Result<(), String>) {
+        self.0.extend(found.err().map(|reason| (field, reason)));
+    }
+
+    fn coerced<'a, T>(
+        &mut self,
+        field: &'static str,
+        sent: Option<Scalar<'a>>,
+        coerce: impl Fn(Scalar<'a>) -> Result<Option<T>, String>,
+    ) -> Option<Option<T>> {
+        coerce(sent?).map_err(|reason| self.0.push((field, reason))).ok()
+    }
+
+    fn into_result(self) -> Result<(), InvalidInput> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let sentences: Vec<_> = self
+            .0
+            .iter()
+            .map(|(field, reason)| format!("{field} {reason}"))
+            .collect();
+        Err(InvalidInput {
+            message: format!("{}.", sentences.join("; ")),
+            fields: self.0.into_iter().map(|(field, _)| field).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
 //! What the mall is about: orders, deliveries and their events, as plain values and pure functions.
 
+pub mod decide;
 mod delivery;
 mod event;
 pub mod input;
 mod order;
+pub mod payload;
 
 pub use delivery::{Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent};
 pub use event::{DeliveryEventType, EventType, JournalEntry, OrderEventType, Source};

@@ -66,8 +66,9 @@ pub trait Store: Send + Sync + 'static {
     /// The delivery of this order; of several, the one with the lowest number.
     async fn delivery_of(&self, order: OrderId) -> Result<Option<Delivery>>;
 
-    /// The oldest `limit` events of a journal that have not been marked as published, in journal order.
-    async fn unpublished(&self, source: Source, limit: usize) -> Result<Vec<JournalEntry>>;
+    /// The oldest `limit` events of a journal that have not been marked as published, in journal order, from behind the
+    /// row `after` (0: from the first).
+    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>>;
 
     /// Marks journal rows as published.
     async fn mark_published(&self, source: Source, ids: &[i64]) -> Result<()>;

@@ -1,1 +1,136 @@
-//! mysql adapter
+//! Orders or deliveries in MySQL 8 or MariaDB (10.6 or later), one SQL text for both.
+//!
+//! ```text
+//!  MysqlStore ─┬─ transactions ── orders, deliveries: lock and load, decide, write, commit
+//!              └─ statements ──── pages, journal, lease: one statement, one transaction
+//!                     │
+//!                  Sessions: connections with a deadline ── Session: one of them
+//! ```
+//!
+//! # Invariants
+//! * Columns are always named: tables that another system made have them in another order.
+//! * READ COMMITTED everywhere, rows locked in ascending order, so that batches queue instead of deadlocking.
+//! * Every call answers within 2 s, whatever the server does.
+
+mod address;
+mod deliveries;
+mod error;
+mod journal;
+mod lease;
+mod orders;
+mod rows;
+mod schema;
+mod session;
+mod sessions;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use eventlog::Timestamp;
+
+use self::address::Address;
+use self::session::Ending;
+use self::sessions::Sessions;
+use super::{Page, PageRequest, Result, Store};
+use crate::domain::{
+    Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
+    Source,
+};
+
+/// What text is compared by, said explicitly because servers differ in what they take otherwise.
+const COLLATION: &str = "utf8mb4_unicode_ci";
+/// Connections for batches: one for the running one, others for pieces that are retried alone.
+const TRANSACTIONS: usize = 8;
+/// Connections for everything else.
+const STATEMENTS: usize = 8;
+
+/// The database of one service on a MySQL or MariaDB server. Both services may share a database: each has its own tables.
+pub struct MysqlStore {
+    transactions: Sessions,
+    statements: Sessions,
+}
+
+impl MysqlStore {
+    /// Opens the database at `mysql://user:password@host:port/database`: makes it if it is missing, makes the tables of
+    /// that service, or brings those of an older system up to date, keeping their rows. Any number of processes may do so
+    /// at once.
+    ///
+    /// # Errors
+    /// [`Unavailable`](super::StoreError::Unavailable) while the server can't be reached or somebody else holds the
+    /// tables, [`Broken`](super::StoreError::Broken) for an address, a login or tables that can't be used.
+    pub async fn connect(url: &str, source: Source) -> Result<Self> {
+        let address = Address::parse(url)?;
+        schema::prepare(&address, source).await?;
+        Ok(Self {
+            transactions: Sessions::new(address.clone(), Ending::Commit, TRANSACTIONS),
+            statements: Sessions::new(address, Ending::Auto, STATEMENTS),
+        })
+    }
+}
+
+/// Runs `$work` with a session. The session moves in and out, because a future that borrows from a closure's argument
+/// can't be shown to be `Send`.
+macro_rules! with {
+    ($sessions:expr, |$session:ident| $work:expr) => {
+        $sessions
+            .run(|mut owned| async move {
+                let $session = &mut owned;
+                let result = $work.await;
+                (owned, result)
+            })
+            .await
+    };
+}
+
+#[async_trait]
+impl Store for MysqlStore {
+    async fn run_orders(&self, batch: &[OrderRequest], now: Timestamp) -> Result<Vec<OrderOutcome>> {
+        with!(self.transactions, |session| orders::run(session, batch, now))
+    }
+
+    async fn run_deliveries(&self, batch: &[DeliveryRequest], now: Timestamp) -> Result<Vec<DeliveryOutcome>> {
+        with!(self.transactions, |session| deliveries::run(session, batch, now))
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<Order>> {
+        with!(self.statements, |session| orders::one(session, id))
+    }
+
+    async fn orders(&self, page: &PageRequest) -> Result<Page<Order>> {
+        with!(self.statements, |session| orders::page(session, page))
+    }
+
+    async fn order_events(&self, id: OrderId) -> Result<Vec<JournalEntry>> {
+        with!(self.statements, |session| journal::of_order(session, id))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        with!(self.statements, |session| deliveries::one(session, id))
+    }
+
+    async fn deliveries(&self, page: &PageRequest) -> Result<Page<Delivery>> {
+        with!(self.statements, |session| deliveries::page(session, page))
+    }
+
+    async fn delivery_of(&self, order: OrderId) -> Result<Option<Delivery>> {
+        with!(self.statements, |session| deliveries::of(session, order))
+    }
+
+    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
+        with!(self.statements, |session| journal::unpublished(
+            session, source, after, limit
+        ))
+    }
+
+    async fn mark_published(&self, source: Source, ids: &[i64]) -> Result<()> {
+        with!(self.statements, |session| journal::mark_published(session, source, ids))
+    }
+
+    async fn lease(&self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool> {
+        with!(self.statements, |session| lease::take(session, name, holder, ttl, now))
+    }
+
+    async fn ping(&self) -> Result<()> {
+        with!(self.statements, |session| session.execute_raw("do 1")).map(drop)
+    }
+}

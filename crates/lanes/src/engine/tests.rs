@@ -1,0 +1,178 @@
+use bytes::Bytes;
+use eventlog::{Partition, Timestamp};
+
+use super::*;
+
+fn partition(number: u32) -> TopicPartition {
+    TopicPartition::new("orders", Partition(number))
+}
+
+fn record(number: u32, offset: u64) -> Record {
+    Record {
+        topic: "orders".into(),
+        partition: Partition(number),
+        offset: Offset(offset),
+        timestamp: Timestamp(0),
+        key: None,
+        value: Some(Bytes::from(vec![0; 1000])),
+        headers: Vec::new(),
+    }
+}
+
+fn assigned(engine: &mut Engine, number: u32, position: u64) {
+    let partition = partition(number);
+    let position = Offset(position);
+    engine.assign(&Assignment {
+        partition,
+        position,
+        metadata: String::new(),
+    });
+}
+
+fn offer(engine: &mut Engine, key: &'static str, record: Record) {
+    engine.offer([(LaneKey::Key(Bytes::from_static(key.as_bytes())), record)]);
+}
+
+fn take(engine: &mut Engine) -> Option<Run<Record>> {
+    let mut taken = None;
+    engine.take(1, 1, 0, |run| taken = Some(run));
+    taken
+}
+
+fn offsets(positions: Vec<Position>) -> Vec<u64> {
+    positions.into_iter().map(|position| position.offset.0).collect()
+}
+
+#[test]
+fn only_what_is_done_from_the_front_is_committed() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 5);
+    (5..8).for_each(|offset| offer(&mut engine, ["a", "b", "c"][offset as usize - 5], record(0, offset)));
+    let [first, second, third] = [(); 3].map(|()| take(&mut engine).unwrap());
+    engine.finish(&third, true);
+    engine.finish(&second, false);
+    assert_eq!(
+        engine.positions(),
+        [Position {
+            partition: partition(0),
+            offset: Offset(5),
+            metadata: crate::metadata::encode(Offset(5), [7..8]),
+        }]
+    );
+    engine.finish(&first, true);
+    assert_eq!(offsets(engine.positions()), [6]);
+}
+
+#[test]
+fn a_commit_that_did_not_land_is_asked_for_again_and_one_that_did_is_not() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    offer(&mut engine, "a", record(0, 0));
+    let run = take(&mut engine).unwrap();
+    engine.finish(&run, true);
+    let positions = engine.positions();
+    assert!(!engine.is_dirty());
+    engine.not_committed(&positions);
+    let positions = engine.positions();
+    assert_eq!(offsets(positions.clone()), [1]);
+    engine.committed(positions, &[]);
+    assert_eq!(engine.release(&partition(0)), None, "nothing is new");
+}
+
+#[test]
+fn a_refused_commit_is_asked_for_again_only_with_something_new() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    (0..2).for_each(|offset| offer(&mut engine, "a", record(0, offset)));
+    let run = take(&mut engine).unwrap();
+    engine.finish(&run, true);
+    let positions = engine.positions();
+    engine.committed(positions, &[partition(0)]);
+    assert!(!engine.is_dirty());
+    let run = take(&mut engine).unwrap();
+    engine.finish(&run, true);
+    assert_eq!(offsets(engine.positions()), [2]);
+}
+
+#[test]
+fn what_was_lost_is_never_committed_and_its_successor_waits() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    offer(&mut engine, "a", record(0, 0));
+    offer(&mut engine, "a", record(0, 1));
+    let old = take(&mut engine).unwrap();
+    engine.lose(&partition(0));
+    assigned(&mut engine, 0, 0);
+    offer(&mut engine, "a", record(0, 0));
+    assert!(take(&mut engine).is_none(), "the key is still in flight");
+    assert_eq!(engine.finish(&old, true), Finish::Late);
+    assert_eq!(engine.positions(), []);
+    let new = take(&mut engine).unwrap();
+    assert!(new.epoch > old.epoch && !engine.is_held(old.epoch));
+    engine.finish(&new, true);
+    assert_eq!(offsets(engine.positions()), [1]);
+}
+
+#[test]
+fn a_drain_drops_what_is_queued_and_waits_for_what_is_in_flight() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    (0..3).for_each(|offset| offer(&mut engine, "a", record(0, offset)));
+    let run = take(&mut engine).unwrap();
+    assert!(!engine.drain(&partition(0)));
+    offer(&mut engine, "b", record(0, 3));
+    assert_eq!(engine.scheduler().queued(), 0);
+    assert_eq!(engine.finish(&run, true), Finish::Drained);
+    assert!(engine.drain(&partition(0)));
+    assert_eq!(
+        engine.release(&partition(0)).map(|position| position.offset),
+        Some(Offset(1))
+    );
+    assert_eq!(engine.buffered_bytes(), 0);
+}
+
+#[test]
+fn a_truncated_log_begins_anew() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 500);
+    offer(&mut engine, "a", record(0, 500));
+    let old = take(&mut engine).unwrap();
+    offer(&mut engine, "a", record(0, 0));
+    assert_eq!(engine.rewound(), [partition(0)]);
+    engine.finish(&old, true);
+    let run = take(&mut engine).unwrap();
+    assert_eq!(run.items[0].offset, Offset(0));
+    engine.finish(&run, true);
+    assert_eq!(offsets(engine.positions()), [1]);
+}
+
+#[test]
+fn the_fullest_partition_pauses_and_others_keep_their_share() {
+    let mut engine = Engine::new(8, 200_000);
+    assigned(&mut engine, 0, 0);
+    assigned(&mut engine, 1, 0);
+    let mut offset = 0;
+    while engine.flow() == Flow::default() {
+        offer(&mut engine, "a", record(0, offset));
+        offset += 1;
+    }
+    assert_eq!(engine.flow().pause, [partition(0)]);
+    assert!(
+        (140_000..160_000).contains(&engine.buffered_bytes()),
+        "{}",
+        engine.buffered_bytes()
+    );
+    engine.flowed(&[partition(0)], true);
+    (0..30).for_each(|offset| offer(&mut engine, "b", record(1, offset)));
+    assert_eq!(engine.flow(), Flow::default(), "what is within its share goes on");
+    (30..60).for_each(|offset| offer(&mut engine, "b", record(1, offset)));
+    assert_eq!(engine.flow().pause, [partition(1)]);
+    let mut resumed = false;
+    while let Some(run) = take(&mut engine) {
+        engine.finish(&run, true);
+        let resume = engine.flow().resume;
+        engine.flowed(&resume, false);
+        resumed |= resume.contains(&partition(0));
+    }
+    assert!(resumed && engine.paused() == 0);
+}

@@ -1,0 +1,148 @@
+//! Random operations on a scheduler and on a list that is searched from the front.
+
+use super::*;
+use crate::dice::Dice;
+
+/// Key, epoch and a number of its own.
+type Item = (u8, u64, u64);
+
+/// The same, as slowly and plainly as possible.
+#[derive(Default)]
+struct Model {
+    queued: Vec<Item>,
+    in_flight: Vec<(LaneId, u8)>,
+    /// Keys in the order in which they became startable.
+    ready: Vec<u8>,
+}
+
+impl Model {
+    fn offer(&mut self, item: Item) {
+        self.queued.push(item);
+        self.note_ready(item.0);
+    }
+
+    fn note_ready(&mut self, key: u8) {
+        let waits = self.queued.iter().any(|item| item.0 == key);
+        let busy = self.in_flight.iter().any(|(_, other)| *other == key);
+        if waits && !busy && !self.ready.contains(&key) {
+            self.ready.push(key);
+        }
+    }
+
+    /// What a take must answer.
+    fn take(&mut self, limit: usize, max: usize) -> Option<Vec<Item>> {
+        if self.in_flight.len() == limit || self.ready.is_empty() {
+            return None;
+        }
+        let key = self.ready.remove(0);
+        let of_key = || self.queued.iter().filter(|item| item.0 == key);
+        let epoch = of_key().next().expect("a ready key has a record").1;
+        let items: Vec<_> = of_key().take_while(|item| item.1 == epoch).take(max).copied().collect();
+        self.queued.retain(|item| !items.contains(item));
+        Some(items)
+    }
+
+    fn drop_epoch(&mut self, epoch: u64) -> Vec<Item> {
+        let dropped = self.queued.iter().filter(|item| item.1 == epoch).copied().collect();
+        self.queued.retain(|item| item.1 != epoch);
+        let left: Vec<u8> = self.queued.iter().map(|item| item.0).collect();
+        self.ready.retain(|key| left.contains(key));
+        dropped
+    }
+}
+
+fn key(key: u8) -> LaneKey {
+    LaneKey::Key(Bytes::copy_from_slice(&[key]))
+}
+
+fn one_step(dice: &mut Dice, scheduler: &mut Scheduler<Item>, model: &mut Model, step: u64) {
+    match dice.below(20) {
+        0..8 => {
+            let item = (dice.below(6) as u8, dice.below(3) as u64, step);
+            scheduler.offer(key(item.0), Epoch(item.1), item);
+            model.offer(item);
+        }
+        8..13 => {
+            let max = 1 + dice.below(3);
+            let run = scheduler.take(max, step);
+            let expected = model.take(scheduler.limit, max);
+            assert_eq!(run.as_ref().map(|run| run.items.to_vec()), expected);
+            if let Some(run) = run {
+                assert!(run.items.iter().all(|item| item.1 == run.epoch.0));
+                model.in_flight.push((run.lane, run.items[0].0));
+            }
+        }
+        13..19 if !model.in_flight.is_empty() => {
+            let (lane, key) = model.in_flight.remove(dice.below(model.in_flight.len()));
+            scheduler.finish(lane);
+            model.note_ready(key);
+        }
+        19 => {
+            let epoch = dice.below(3) as u64;
+            let mut dropped = Vec::new();
+            scheduler.drop_epoch(Epoch(epoch), |item| dropped.push(item));
+            let mut expected = model.drop_epoch(epoch);
+            dropped.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(dropped, expected);
+        }
+        _ => {}
+    }
+    assert_eq!(scheduler.queued(), model.queued.len());
+    assert_eq!(scheduler.in_flight(), model.in_flight.len());
+    assert_eq!(
+        scheduler.startable(),
+        model.ready.len().min(scheduler.limit - model.in_flight.len())
+    );
+}
+
+#[test]
+fn it_does_what_a_plain_list_does() {
+    for seed in 0..300 {
+        let mut dice = Dice::new(seed);
+        let mut scheduler = Scheduler::new(1 + dice.below(4));
+        let mut model = Model::default();
+        for step in 0..300 {
+            let described = std::panic::AssertUnwindSafe(|| one_step(&mut dice, &mut scheduler, &mut model, step));
+            if let Err(panic) = std::panic::catch_unwind(described) {
+                eprintln!("seed {seed}, step {step}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+        assert_eq!(scheduler.violations(), 0);
+        let lanes = scheduler.by_key.len() + scheduler.unused.len();
+        assert_eq!(lanes, scheduler.lanes.len(), "every lane is either in use or free");
+    }
+}
+
+#[test]
+fn a_newer_epoch_waits_for_what_is_in_flight_of_an_older_one() {
+    let mut scheduler = Scheduler::new(8);
+    scheduler.offer(key(1), Epoch(1), "old");
+    let old = scheduler.take(1, 0).unwrap();
+    scheduler.drop_epoch(Epoch(1), |_| panic!("nothing is queued"));
+    scheduler.offer(key(1), Epoch(2), "new");
+    assert!(scheduler.take(1, 0).is_none());
+    scheduler.finish(old.lane);
+    assert_eq!(scheduler.take(1, 0).unwrap().items[0], "new");
+}
+
+#[test]
+fn it_tells_how_long_the_oldest_has_been_in_flight() {
+    let mut scheduler = Scheduler::new(8);
+    (0..3).for_each(|item| scheduler.offer(key(item), Epoch(1), item));
+    let first = scheduler.take(1, 5).unwrap();
+    scheduler.take(1, 7).unwrap();
+    assert_eq!(scheduler.oldest(), Some(5));
+    scheduler.finish(first.lane);
+    assert_eq!(scheduler.oldest(), Some(7));
+}
+
+#[test]
+fn the_sentinel_sees_a_record_that_was_overtaken() {
+    let mut scheduler = Scheduler::new(8);
+    (0..3).for_each(|item| scheduler.offer(key(1), Epoch(1), item));
+    scheduler.lanes[0].queue.swap(0, 1);
+    scheduler.take(3, 0).unwrap();
+    assert_eq!(scheduler.violations(), 1);
+}

@@ -1,0 +1,81 @@
+//! Opens the log and the database that the options ask for.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use eventlog::EventLog;
+use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
+use eventlog::kafka::KafkaLog;
+use shop::domain::Source;
+use shop::store::mysql::MysqlStore;
+use shop::store::sqlite::SqliteStore;
+use shop::store::{Store, StoreError};
+
+use super::patience::patiently;
+use crate::config::RoleOptions;
+use crate::data_dir::{self, InUse};
+
+/// What a role works on.
+pub struct Adapters {
+    pub log: Arc<dyn EventLog>,
+    pub store: Arc<dyn Store>,
+    /// Keeps the data folder from being reset, where there is one.
+    pub _in_use: Option<InUse>,
+}
+
+/// Opens both, waiting for what is away, and creates the topic where it is missing.
+pub async fn open(options: &RoleOptions, source: Source) -> Result<Adapters> {
+    let storage = &options.storage;
+    let embedded = storage.bootstrap_server.is_none() || storage.database_url.is_none();
+    let _in_use = embedded.then(|| data_dir::hold(&storage.data)).transpose()?;
+    let store = open_store(options, source).await?;
+    let log = open_log(options).await?;
+    create_topic(&log, options).await?;
+    Ok(Adapters { log, store, _in_use })
+}
+
+async fn open_log(options: &RoleOptions) -> Result<Arc<dyn EventLog>> {
+    let storage = &options.storage;
+    if let Some(bootstrap) = &storage.bootstrap_server {
+        return Ok(Arc::new(KafkaLog::connect(
+            bootstrap.as_str(),
+            storage.kafka_properties()?,
+        )?));
+    }
+    let retention = EmbeddedOptions {
+        retention_age: Some(options.log_retention),
+        ..EmbeddedOptions::default()
+    };
+    patiently("the embedded log can't be opened", async || {
+        EmbeddedLog::open(&storage.data, retention.clone()).map(|log| Arc::new(log) as Arc<dyn EventLog>)
+    })
+    .await
+}
+
+async fn open_store(options: &RoleOptions, source: Source) -> Result<Arc<dyn Store>> {
+    let storage = &options.storage;
+    let path = storage.data.join(match source {
+        Source::Orders => "orders.db",
+        Source::Deliveries => "deliveries.db",
+    });
+    patiently("the database can't be opened", async || match &storage.database_url {
+        Some(url) => Ok::<_, StoreError>(Arc::new(MysqlStore::connect(url.expose(), source).await?) as Arc<dyn Store>),
+        None => Ok(Arc::new(SqliteStore::open(&path, source)?) as Arc<dyn Store>),
+    })
+    .await
+}
+
+async fn create_topic(log: &Arc<dyn EventLog>, options: &RoleOptions) -> Result<()> {
+    let partitions = options.partitions;
+    let created = patiently("the topic can't be looked up", async || {
+        let (log, topic) = (log.clone(), options.topic.clone());
+        tokio::task::spawn_blocking(move || log.create_topic(&topic, partitions))
+            .await
+            .expect("the log doesn't panic")
+    })
+    .await?;
+    if created {
+        tracing::info!("created the topic {} with {partitions} partition(s)", options.topic);
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The mall as a person runs it: real processes, on the embedded default and on real Kafka and MariaDB.
+#![allow(missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod contract;
+mod course;
+mod shutdown;
+mod trouble;

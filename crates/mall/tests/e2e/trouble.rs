@@ -1,0 +1,131 @@
+//! What can be wrong around a role: each ends it with a clear sentence and the exit code of its kind.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::role::Role;
+use crate::support::stack::Stack;
+
+const COULD_NOT: i32 = 2;
+const WRONG_USAGE: i32 = 64;
+
+/// Runs a command that must end by itself; what it says must name all of `named`.
+#[track_caller]
+fn fails(command: &mut Command, code: i32, named: &[&str]) {
+    let mut role = Role::start("mall", command);
+    let ended = role.wait_exit().code();
+    assert_eq!(ended, Some(code), "{}", role.said());
+    for name in named {
+        assert!(role.said().contains(name), "{name:?} is not in:\n{}", role.said());
+    }
+}
+
+fn with_data(args: &[&str], data: &Path) -> Command {
+    let mut command = Stack::embedded().bare(args);
+    command.current_dir("/").arg("--data").arg(data);
+    command
+}
+
+#[test]
+fn a_wrong_value_names_option_value_and_what_is_allowed() {
+    let stack = Stack::embedded();
+    for (args, named) in [
+        (["order", "--partitions", "none"], ["--partitions", "none", "1"]),
+        (["order", "--key", "customer"], ["--key", "customer", "order-id"]),
+        (
+            ["delivery", "--modify-delay", "soon"],
+            ["--modify-delay", "soon", "10s"],
+        ),
+        (
+            ["order", "--bootstrap-server", "nowhere"],
+            ["--bootstrap-server", "nowhere", "HOST:PORT"],
+        ),
+        (
+            ["order", "--listen", "0.0.0.0"],
+            ["--listen", "0.0.0.0", "--admin-token"],
+        ),
+    ] {
+        fails(&mut stack.command(&args), WRONG_USAGE, &named);
+    }
+    assert!(!stack.folder.path().join("mall-data").exists(), "nothing was started");
+}
+
+#[test]
+fn an_unknown_key_in_the_configuration_is_refused() {
+    let stack = Stack::embedded();
+    std::fs::write(stack.folder.path().join("mall.toml"), "partition = 2\n").expect("written");
+    fails(
+        &mut stack.command(&["order"]),
+        WRONG_USAGE,
+        &["mall.toml", "partition", "partitions"],
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    fails(
+        &mut Stack::embedded().command(&["order", "--port", &port]),
+        COULD_NOT,
+        &[&port, "taken", "--port"],
+    );
+}
+
+#[test]
+fn a_broker_that_nobody_answers_at_is_said_at_once_and_given_up() {
+    let stack = Stack::embedded();
+    fails(
+        &mut stack.command(&["order", "--port", "0", "--bootstrap-server", "127.0.0.1:1"]),
+        COULD_NOT,
+        &["127.0.0.1:1", "trying for 30 s", "tried for 30 s"],
+    );
+}
+
+#[test]
+fn a_database_that_nobody_answers_at_is_said_at_once_and_given_up() {
+    let stack = Stack::embedded();
+    let url = "mysql://root:secret-word@127.0.0.1:1/my-database";
+    let mut role = Role::start(
+        "order",
+        &mut stack.command(&["order", "--port", "0", "--database-url", url]),
+    );
+    role.wait_line("trying for 30 s");
+    assert_eq!(role.wait_exit().code(), Some(COULD_NOT), "{}", role.said());
+    assert!(role.said().contains("127.0.0.1:1"), "{}", role.said());
+    assert!(
+        !role.said().contains("secret-word"),
+        "the password is shown:\n{}",
+        role.said()
+    );
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written_is_named() {
+    for role in ["order", "delivery"] {
+        fails(
+            &mut with_data(&[role, "--port", "0"], Path::new("/proc/mall-data")),
+            COULD_NOT,
+            &["/proc/mall-data"],
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_log_is_left_alone() {
+    let stack = Stack::embedded();
+    let data = stack.folder.path().join("mall-data");
+    std::fs::create_dir(&data).expect("a folder");
+    let garbage = "this is not a database, and somebody may want it back".repeat(200);
+    std::fs::write(data.join("log.db"), &garbage).expect("written");
+    fails(
+        &mut stack.command(&["order", "--port", "0"]),
+        COULD_NOT,
+        &["log.db", "not a database"],
+    );
+    assert_eq!(
+        std::fs::read_to_string(data.join("log.db")).expect("still there"),
+        garbage
+    );
+}

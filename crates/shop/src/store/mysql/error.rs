@@ -1,0 +1,71 @@
+//! What an error of the database means for the caller. By number: SQLSTATE lumps together what must be told apart.
+
+use std::io;
+
+use sqlx::Error;
+use sqlx::mysql::MySqlDatabaseError;
+
+use super::super::StoreError;
+
+/// What an error means that a statement answered with, or broke on.
+pub(super) fn of_statement(error: &Error, shown: &str) -> StoreError {
+    if let Some(number) = number(error) {
+        return of_number(number, error, shown);
+    }
+    match error {
+        Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_) | Error::ColumnNotFound(_) => {
+            StoreError::Broken(format!("the database {shown} holds what can't be read: {error}"))
+        }
+        _ => StoreError::Unavailable(format!("lost the connection to the database {shown}: {}", cause(error))),
+    }
+}
+
+/// What an error means that came up while logging in.
+pub(super) fn of_connect(error: &Error, shown: &str) -> StoreError {
+    if let Some(number) = number(error) {
+        return of_number(number, error, shown);
+    }
+    match error {
+        Error::Io(_) => StoreError::Unavailable(format!("can't reach the database {shown}: {}", cause(error))),
+        Error::Tls(why) => StoreError::Broken(format!("no TLS with the database {shown}: {why}")),
+        _ => StoreError::Broken(format!(
+            "what answers at {shown} doesn't speak as MySQL or MariaDB do: {error}"
+        )),
+    }
+}
+
+/// The server's number of an error, if the server said it.
+pub(super) fn number(error: &Error) -> Option<u16> {
+    let error = error.as_database_error()?;
+    Some(error.try_downcast_ref::<MySqlDatabaseError>()?.number())
+}
+
+fn of_number(number: u16, error: &Error, shown: &str) -> StoreError {
+    let said = error
+        .as_database_error()
+        .map_or_else(String::new, |e| e.message().to_owned());
+    match number {
+        // Lock wait timeout, deadlock, and "record has changed" (MariaDB from 11.6).
+        1205 | 1213 | 1020 => StoreError::Conflict(format!("somebody else holds the same rows: {said}")),
+        // Too many connections, shutting down, interrupted, killed, idle for too long, not ready (Galera).
+        1040 | 1047 | 1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1184 | 1203 | 1226 | 1317 | 1927 | 3169 | 4031 => {
+            StoreError::Unavailable(format!("the database {shown} can't serve now: {said}"))
+        }
+        1044 | 1045 | 1129 | 1130 | 1142 | 1143 | 1227 | 1251 | 1370 | 1524 | 1698 => {
+            StoreError::Broken(format!("the database {shown} refuses us: {said}"))
+        }
+        1290 | 1792 | 1836 => StoreError::Broken(format!("the database {shown} is read-only: {said}")),
+        // Files, full disks, damaged tables, and tables, columns or indexes that somebody took away.
+        1005 | 1006 | 1016 | 1017 | 1021 | 1030 | 1034 | 1035 | 1049 | 1054 | 1064 | 1114 | 1146 | 1176 | 1194
+        | 1195 | 1932 => StoreError::Broken(format!("the database {shown} is damaged or not ours: {said}")),
+        _ => StoreError::Rejected(format!("the database refused a value: {said}")),
+    }
+}
+
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
+        Error::Io(io) => io.to_string(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,139 @@
+//! The connections of a store: opened when needed, used by one unit of work at a time, kept for the next.
+//!
+//! # Invariants
+//! * A unit of work ends within [`PATIENCE`] and [`PROBE`], below the 2 s that callers are promised, whatever the server
+//!   does: connecting, waiting for a free connection and every statement share one deadline.
+//! * A connection that was dropped in the middle (its caller went away, its deadline passed) is closed, never reused.
+//! * What happened before COMMIT is rolled back with its connection, so a unit of work whose *kept* connection turns out
+//!   to be dead (the server was restarted) is run once more, on a new one.
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+
+use super::super::{Result, StoreError};
+use super::address::Address;
+use super::session::{Ending, Session, State};
+
+/// What a unit of work may take in all. Locks are waited for 1 s each.
+pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
+/// What it may take to find out whether a server hangs or somebody holds our rows.
+const PROBE: Duration = Duration::from_millis(300);
+/// For how long a hanging server is believed to hang: who queued behind the one who found out gets the same answer at
+/// once, instead of finding out again.
+const OUTAGE: Duration = Duration::from_millis(200);
+
+/// Connections of one kind.
+pub(super) struct Sessions {
+    address: Address,
+    ending: Ending,
+    limit: usize,
+    free: Semaphore,
+    idle: Mutex<Vec<Session>>,
+    outage: Mutex<Option<Instant>>,
+}
+
+impl Sessions {
+    /// At most `limit` connections; none is opened yet.
+    pub fn new(address: Address, ending: Ending, limit: usize) -> Self {
+        Self {
+            address,
+            ending,
+            limit,
+            free: Semaphore::new(limit),
+            idle: Mutex::default(),
+            outage: Mutex::default(),
+        }
+    }
+
+    /// Runs a unit of work on a connection of its own; `work` gives the connection back with its result.
+    pub async fn run<T, W>(&self, work: impl Fn(Session) -> W) -> Result<T>
+    where
+        W: Future<Output = (Session, Result<T>)>,
+    {
+        self.refuse_during_outage()?;
+        let deadline = Instant::now() + PATIENCE;
+        let result = self.run_until(deadline, work).await;
+        if matches!(result, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))) && Instant::now() >= deadline {
+            *self.outage.lock().expect("nobody panics holding it") = Some(Instant::now());
+        }
+        result
+    }
+
+    async fn run_until<T, W>(&self, deadline: Instant, work: impl Fn(Session) -> W) -> Result<T>
+    where
+        W: Future<Output = (Session, Result<T>)>,
+    {
+        let _permit = self.permit(deadline).await?;
+        if let Some(mut session) = self.take() {
+            session.deadline = deadline;
+            let (session, result) = work(session).await;
+            let dead = session.state == State::Lost && matches!(result, Err(StoreError::Unavailable(_)));
+            if !dead || Instant::now() >= deadline {
+                return self.settle(session, result).await;
+            }
+            self.forget();
+        }
+        let session = Session::open(&self.address, true, self.ending, deadline).await?;
+        let (session, result) = work(session).await;
+        self.settle(session, result).await
+    }
+
+    /// Keeps the connection if it can be used on, and tells a held row from a hanging server.
+    async fn settle<T>(&self, mut session: Session, result: Result<T>) -> Result<T> {
+        if session.state == State::Sound && result.is_err() && self.ending == Ending::Commit {
+            session.roll_back().await;
+        }
+        match session.state {
+            State::Sound => self.keep(session),
+            State::Lost => {}
+            State::Stalled => {
+                drop(session);
+                let probe = Session::open(&self.address, true, self.ending, Instant::now() + PROBE).await;
+                if let Ok(session) = probe {
+                    self.keep(session);
+                    return Err(StoreError::Conflict(
+                        "somebody else has held the same rows for too long".to_owned(),
+                    ));
+                }
+            }
+        }
+        result
+    }
+
+    async fn permit(&self, deadline: Instant) -> Result<SemaphorePermit<'_>> {
+        let permit = timeout_at(deadline, self.free.acquire()).await;
+        permit.map(|permit| permit.expect("it is never closed")).map_err(|_| {
+            StoreError::Unavailable(format!(
+                "all {} connections to the database {} are busy",
+                self.limit, self.address.shown
+            ))
+        })
+    }
+
+    fn refuse_during_outage(&self) -> Result<()> {
+        match &*self.outage.lock().expect("nobody panics holding it") {
+            Some(seen) if seen.elapsed() < OUTAGE => Err(StoreError::Unavailable(format!(
+                "the database {} doesn't answer",
+                self.address.shown
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&self) -> Option<Session> {
+        self.idle.lock().expect("nobody panics holding it").pop()
+    }
+
+    fn keep(&self, session: Session) {
+        self.idle.lock().expect("nobody panics holding it").push(session);
+    }
+
+    /// One kept connection was dead, so the others are likely to be.
+    fn forget(&self) {
+        self.idle.lock().expect("nobody panics holding it").clear();
+    }
+}

@@ -1,0 +1,214 @@
+//! The synchronous core: a service's database over one connection.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::{error, schema};
+use crate::domain::Source;
+use crate::store::{Result, StoreError};
+
+/// Pages in the WAL before a commit copies them back; the default of 1000 doubles the slowest commits.
+const CHECKPOINT_PAGES: u32 = 8000;
+/// The WAL is cut back to this many bytes after a checkpoint.
+const WAL_BYTES: u32 = 64 << 20;
+/// How often, and how many times, a lock is tried that somebody holds who doesn't take turns: half a second in all.
+const BUSY_PAUSE: Duration = Duration::from_micros(200);
+const BUSY_ATTEMPTS: i32 = 2000;
+/// More than there are statements, page sorts aside.
+const STATEMENTS: usize = 64;
+
+/// One service's database over one connection. Every method is a whole unit of work.
+pub struct Database {
+    connection: Connection,
+    source: Source,
+    /// How people know it.
+    name: String,
+    file: Option<FileIdentity>,
+    durability: Durability,
+}
+
+/// Whether a commit waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// It does.
+    Full,
+    /// A power failure may take it back, though never half of it.
+    Relaxed,
+}
+
+impl Database {
+    /// The database of `source` over a connection of its own, in memory for example; its tables are created when they
+    /// are missing.
+    ///
+    /// # Errors
+    /// `Broken` if the connection can't be used.
+    pub fn over(connection: Connection, source: Source) -> Result<Self> {
+        let mut database = Self::unprepared(connection, source, format!("the {source:?} database"), None);
+        database.prepare()?;
+        Ok(database)
+    }
+
+    /// Opens the file for writing, creating it and its tables when they are missing. To be called in the file's turn.
+    pub(super) fn open(path: &Path, source: Source) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut database = Self::open_with(path, source, flags)?;
+        database.prepare()?;
+        Ok(database)
+    }
+
+    /// Opens the file, which exists, for reading. To be called in the file's turn.
+    pub(super) fn open_reader(path: &Path, source: Source) -> Result<Self> {
+        // A reader of a WAL needs to write its index, so that a read-only handle would not always do.
+        let database = Self::open_with(path, source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        database.sql(|connection| connection.pragma_update(None, "query_only", true))?;
+        Ok(database)
+    }
+
+    fn open_with(path: &Path, source: Source, flags: OpenFlags) -> Result<Self> {
+        let name = path.display().to_string();
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(|sql| error::explain(&name, sql))?;
+        let file = FileIdentity::of(path);
+        let mut database = Self::unprepared(connection, source, name, file);
+        let patience = |attempt| {
+            std::thread::sleep(BUSY_PAUSE);
+            attempt < BUSY_ATTEMPTS
+        };
+        let name = &database.name;
+        (database.connection.busy_handler(Some(patience))).map_err(|sql| error::explain(name, sql))?;
+        Ok(database)
+    }
+
+    fn unprepared(connection: Connection, source: Source, name: String, file: Option<FileIdentity>) -> Self {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Self {
+            connection,
+            source,
+            name,
+            file,
+            durability: Durability::Full,
+        }
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        self.sql(|connection| {
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", "full")?;
+            connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            connection.pragma_update(None, "journal_size_limit", WAL_BYTES)
+        })?;
+        let tables = schema::tables(self.source);
+        self.write(Durability::Full, |connection| connection.execute_batch(tables))
+    }
+
+    /// Whether the database can be read.
+    ///
+    /// # Errors
+    /// `Broken` if its file is gone or damaged.
+    pub fn ping(&mut self) -> Result<()> {
+        self.read(|connection| connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(())))
+    }
+
+    /// Runs `work` as one transaction that writes.
+    pub(super) fn write<T>(
+        &mut self,
+        durability: Durability,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.in_place()?;
+        self.make(durability)?;
+        let name = &self.name;
+        let transact = || {
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        transact().map_err(|sql| error::explain(name, sql))
+    }
+
+    /// Runs `work` over one snapshot of what is committed.
+    pub(super) fn read<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        self.in_place()?;
+        let name = &self.name;
+        let transact = || {
+            let snapshot = self.connection.transaction()?;
+            work(&snapshot)
+        };
+        transact().map_err(|sql| error::explain(name, sql))
+    }
+
+    /// Refuses work of the other service.
+    pub(super) fn serves(&self, source: Source) -> Result<()> {
+        if self.source == source {
+            return Ok(());
+        }
+        Err(StoreError::Rejected(format!(
+            "{} holds {:?} and no {source:?}",
+            self.name, self.source
+        )))
+    }
+
+    fn make(&mut self, durability: Durability) -> Result<()> {
+        if self.durability != durability {
+            let level = match durability {
+                Durability::Full => "full",
+                Durability::Relaxed => "normal",
+            };
+            self.sql(|connection| connection.pragma_update(None, "synchronous", level))?;
+            self.durability = durability;
+        }
+        Ok(())
+    }
+
+    /// SQLite would go on writing, without a word, to a file that nobody can find any more.
+    fn in_place(&self) -> Result<()> {
+        match &self.file {
+            Some(file) if !file.is_in_place() => Err(StoreError::Broken(format!(
+                "{} was removed or replaced while it was in use; start again",
+                self.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn sql<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        work(&self.connection).map_err(|sql| error::explain(&self.name, sql))
+    }
+}
+
+/// Which file a connection has open. Only its directory entry is looked at: opening and closing the file beside SQLite
+/// would drop SQLite's locks.
+struct FileIdentity {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl FileIdentity {
+    fn of(path: &Path) -> Option<Self> {
+        let inode = inode(path)?;
+        Some(Self {
+            path: path.to_owned(),
+            inode,
+        })
+    }
+
+    fn is_in_place(&self) -> bool {
+        inode(&self.path) == Some(self.inode)
+    }
+}
+
+#[cfg(unix)]
+fn inode(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Some(std::fs::metadata(path).ok()?.ino())
+}
+
+#[cfg(not(unix))]
+fn inode(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|_| 0)
+}

@@ -1,0 +1,146 @@
+//! The threads that own the connections, and the queue in front of them.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use eventlog::LogError;
+use eventlog::embedded::Turnstile;
+use tokio::sync::{mpsc, oneshot};
+
+use super::database::Database;
+use crate::domain::Source;
+use crate::store::{Result, StoreError};
+
+/// How long a write waits for its turn. With SQLite's own waiting it leaves a caller an answer within two seconds.
+const TURN_PATIENCE: Duration = Duration::from_secs(1);
+/// How long when the write before had no turn either: whoever queues behind it has waited already.
+const STUCK_PATIENCE: Duration = Duration::from_millis(100);
+/// How long opening and closing wait: a restart of many processes at once is no emergency.
+const OPEN_PATIENCE: Duration = Duration::from_secs(10);
+/// Work that waits for a thread; beyond it the caller waits.
+const QUEUE: usize = 256;
+
+type Job = Box<dyn FnOnce(&mut Seat) + Send>;
+
+/// Threads with a connection each that share a queue. They end when it is dropped and the queue is empty.
+pub(super) struct Crew {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Crew {
+    /// One thread, which takes its turn for everything it does.
+    pub(super) fn writer(path: &Path, source: Source) -> Result<Self> {
+        Self::start("sqlite-writer", vec![Seat::writer(path, source)?])
+    }
+
+    /// `count` threads that only read.
+    pub(super) fn readers(path: &Path, source: Source, count: usize) -> Result<Self> {
+        let seats = (0..count).map(|_| Seat::reader(path, source));
+        Self::start("sqlite-reader", seats.collect::<Result<_>>()?)
+    }
+
+    fn start(name: &str, seats: Vec<Seat>) -> Result<Self> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let queue = Arc::new(Mutex::new(queue));
+        for seat in seats {
+            let queue = queue.clone();
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread
+                .spawn(move || seat.serve(&queue))
+                .map_err(|error| StoreError::Broken(format!("no thread for {name}: {error}")))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Runs `work` on one of the threads. It runs also if nobody waits for the answer any more.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Database) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, receipt) = oneshot::channel();
+        let job = Box::new(move |seat: &mut Seat| {
+            let _ = answer.send(seat.run(work));
+        });
+        let ended = || StoreError::Broken("the database's thread has ended".to_owned());
+        self.jobs.send(job).await.map_err(|_| ended())?;
+        receipt.await.map_err(|_| ended())?
+    }
+}
+
+/// A connection and its place in the file's turns.
+struct Seat {
+    /// Taken out only when the seat is dropped.
+    database: Option<Database>,
+    turnstile: Turnstile,
+    writes: bool,
+    stuck: bool,
+}
+
+impl Seat {
+    fn writer(path: &Path, source: Source) -> Result<Self> {
+        Self::open(path, true, |path| Database::open(path, source))
+    }
+
+    fn reader(path: &Path, source: Source) -> Result<Self> {
+        Self::open(path, false, |path| Database::open_reader(path, source))
+    }
+
+    fn open(path: &Path, writes: bool, open: impl FnOnce(&Path) -> Result<Database>) -> Result<Self> {
+        let mut turnstile = Turnstile::open(path).map_err(no_turn)?;
+        let turn = turnstile.enter(OPEN_PATIENCE).map_err(no_turn)?;
+        let database = Some(open(path)?);
+        drop(turn);
+        Ok(Self {
+            database,
+            turnstile,
+            writes,
+            stuck: false,
+        })
+    }
+
+    fn serve(mut self, queue: &Mutex<mpsc::Receiver<Job>>) {
+        while let Some(job) = next(queue) {
+            job(&mut self);
+        }
+    }
+
+    fn run<T>(&mut self, work: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
+        let database = self
+            .database
+            .as_mut()
+            .expect("the database is there until the seat is dropped");
+        if !self.writes {
+            return work(database);
+        }
+        let patience = if self.stuck { STUCK_PATIENCE } else { TURN_PATIENCE };
+        let turn = self.turnstile.enter(patience);
+        self.stuck = turn.is_err();
+        let _turn = turn.map_err(no_turn)?;
+        work(database)
+    }
+}
+
+impl Drop for Seat {
+    /// Closing writes too: the last connection empties the WAL. Without a turn it is closed all the same.
+    fn drop(&mut self) {
+        let turn = self.turnstile.enter(OPEN_PATIENCE);
+        drop(self.database.take());
+        drop(turn);
+    }
+}
+
+fn next(queue: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
+    // A thread that panicked did so in a job, not while it held the queue.
+    queue
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .blocking_recv()
+}
+
+fn no_turn(error: LogError) -> StoreError {
+    match error {
+        LogError::Unavailable(sentence) => StoreError::Unavailable(sentence),
+        LogError::Refused(sentence) | LogError::Broken(sentence) => StoreError::Broken(sentence),
+    }
+}

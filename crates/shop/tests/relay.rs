@@ -1,0 +1,201 @@
+//! The relay between a real journal and a real log: what it publishes, in which order, and what it does when it can't.
+#![allow(missing_docs)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
+use eventlog::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
+use shop::domain::{Change, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest, Source};
+use shop::relay::{KeyMode, Relay, RelayError, RelayOptions, Step};
+use shop::store::Store;
+use shop::store::sqlite::SqliteStore;
+use tempfile::TempDir;
+
+const TOPIC: &str = "kafka.scaling";
+const NOW: Timestamp = Timestamp(1_749_697_512_193);
+
+struct Shop {
+    folder: TempDir,
+    store: Arc<SqliteStore>,
+    log: Arc<EmbeddedLog>,
+}
+
+impl Shop {
+    fn open(partitions: u32) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let store = SqliteStore::open(&folder.path().join("orders.db"), Source::Orders).expect("a store");
+        let log = EmbeddedLog::open(folder.path(), EmbeddedOptions::default()).expect("a log");
+        if partitions > 0 {
+            log.create_topic(TOPIC, partitions).expect("a topic");
+        }
+        Self {
+            folder,
+            store: Arc::new(store),
+            log: Arc::new(log),
+        }
+    }
+
+    fn relay(&self, key: KeyMode, holder: &str) -> Relay {
+        let options = RelayOptions {
+            source: Source::Orders,
+            topic: TOPIC.into(),
+            key,
+            holder: holder.into(),
+            idle_poll: Duration::from_millis(25),
+            clock: || NOW,
+        };
+        Relay::new(self.store.clone(), self.log.clone(), options)
+    }
+
+    async fn run(&self, commands: Vec<OrderCommand>, traceparent: Option<String>) {
+        let batch: Vec<OrderRequest> = commands
+            .into_iter()
+            .map(|command| OrderRequest {
+                command,
+                traceparent: traceparent.clone(),
+            })
+            .collect();
+        self.store.run_orders(&batch, NOW).await.expect("a batch");
+    }
+
+    async fn place(&self, count: usize) {
+        let fields = OrderFields {
+            qty: Some(1),
+            customer_id: Some(1),
+            ..text_fields()
+        };
+        self.run(vec![OrderCommand::Place(fields); count], None).await;
+    }
+
+    async fn set_qty(&self, order: i64, qty: i32) {
+        self.run(vec![set_qty(order, qty)], None).await;
+    }
+
+    fn records(&self, partition: u32) -> Vec<Record> {
+        let partition = TopicPartition::new(TOPIC, Partition(partition));
+        self.log.read(&partition, Offset(0), 10_000).expect("records")
+    }
+}
+
+fn text_fields() -> OrderFields {
+    OrderFields {
+        product_id: Some("100".into()),
+        product_name: Some("RADIO".into()),
+        address: Some("PUSAN".into()),
+        ..OrderFields::default()
+    }
+}
+
+fn set_qty(order: i64, qty: i32) -> OrderCommand {
+    let patch = OrderPatch {
+        qty: Some(Some(qty)),
+        ..OrderPatch::default()
+    };
+    OrderCommand::Change(OrderId(order), Change::Merge(patch))
+}
+
+/// `ce_id` of each record.
+fn ids(records: &[Record]) -> Vec<String> {
+    let id = |record: &Record| String::from_utf8_lossy(record.header("ce_id").unwrap_or_default()).into_owned();
+    records.iter().map(id).collect()
+}
+
+#[tokio::test]
+async fn versions_of_an_order_follow_each_other_and_are_marked() {
+    let shop = Shop::open(1);
+    shop.place(2).await;
+    shop.set_qty(1, 2).await;
+    shop.set_qty(2, 2).await;
+    shop.run(vec![OrderCommand::Cancel(OrderId(1))], None).await;
+    let mut relay = shop.relay(KeyMode::OrderId, "a");
+    assert_eq!(relay.step().await, Ok(Step::Published(5)));
+    assert_eq!(
+        ids(&shop.records(0)),
+        [
+            "/orders/1/1",
+            "/orders/2/1",
+            "/orders/1/2",
+            "/orders/2/2",
+            "/orders/1/3"
+        ]
+    );
+    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(shop.store.unpublished(Source::Orders, 0, 10).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn without_a_key_partitions_are_taken_in_turn_from_the_first() {
+    let shop = Shop::open(2);
+    shop.place(1).await;
+    shop.set_qty(1, 2).await;
+    shop.run(vec![OrderCommand::Cancel(OrderId(1))], None).await;
+    let mut relay = shop.relay(KeyMode::None, "a");
+    assert_eq!(relay.step().await, Ok(Step::Published(3)));
+    assert_eq!(ids(&shop.records(0)), ["/orders/1/1", "/orders/1/3"]);
+    assert_eq!(ids(&shop.records(1)), ["/orders/1/2"]);
+    assert!(shop.records(0).iter().all(|record| record.key.is_none()));
+}
+
+/// What one order carries is too large for the log: its later events wait, everybody else's pass (A14).
+#[tokio::test]
+async fn what_the_log_refuses_blocks_its_own_order_alone() {
+    let shop = Shop::open(1);
+    shop.place(3).await;
+    let mut relay = shop.relay(KeyMode::OrderId, "a");
+    assert_eq!(relay.step().await, Ok(Step::Published(3)));
+    shop.run(vec![set_qty(2, 2)], Some("x".repeat(64 << 20))).await;
+    shop.set_qty(2, 3).await;
+    shop.set_qty(3, 2).await;
+    assert_eq!(relay.step().await, Ok(Step::Published(1)));
+    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(ids(&shop.records(0))[3..], ["/orders/3/2"]);
+    let waiting = shop.store.unpublished(Source::Orders, 0, 10).await.expect("a journal");
+    assert_eq!(waiting.iter().map(|entry| entry.version.0).collect::<Vec<_>>(), [2, 3]);
+}
+
+/// A relay that crashed between the acknowledgement and the mark sends the same again: nothing is lost (A13).
+#[tokio::test]
+async fn what_was_not_marked_is_sent_again() {
+    let shop = Shop::open(1);
+    shop.place(2).await;
+    shop.set_qty(1, 2).await;
+    assert_eq!(shop.relay(KeyMode::OrderId, "a").step().await, Ok(Step::Published(3)));
+    let journal = rusqlite::Connection::open(shop.folder.path().join("orders.db")).expect("a journal");
+    journal
+        .execute("update order_event set published = 0 where order_id = 1", [])
+        .expect("unmarked");
+    assert_eq!(shop.relay(KeyMode::OrderId, "a").step().await, Ok(Step::Published(2)));
+    let expected = [
+        "/orders/1/1",
+        "/orders/2/1",
+        "/orders/1/2",
+        "/orders/1/1",
+        "/orders/1/2",
+    ];
+    assert_eq!(ids(&shop.records(0)), expected);
+}
+
+#[tokio::test]
+async fn a_second_relay_stands_by_until_the_lease_is_given_back() {
+    let shop = Shop::open(1);
+    let (mut first, mut second) = (shop.relay(KeyMode::OrderId, "a"), shop.relay(KeyMode::OrderId, "b"));
+    assert_eq!(first.step().await, Ok(Step::Idle));
+    shop.place(1).await;
+    assert_eq!(second.step().await, Ok(Step::Standby));
+    first.release().await.expect("given back");
+    assert_eq!(second.step().await, Ok(Step::Published(1)));
+}
+
+/// With a hundred orders refused it is the log that is wrong: the relay waits, and goes on once that is mended.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_refuses_everything_is_waited_for() {
+    let shop = Shop::open(0);
+    shop.place(150).await;
+    let mut relay = shop.relay(KeyMode::OrderId, "a");
+    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert!(matches!(relay.step().await, Err(RelayError::Log(_))));
+    shop.log.create_topic(TOPIC, 1).expect("a topic");
+    tokio::time::advance(Duration::from_secs(31)).await;
+    assert_eq!(relay.step().await, Ok(Step::Published(150)));
+}

@@ -1,0 +1,102 @@
+//! The journals as outboxes, and the relays' lease.
+
+use std::time::Duration;
+
+use eventlog::Timestamp;
+use shop::domain::{OrderEventType, OrderId, Source, Version};
+
+use crate::fixture::*;
+
+pub async fn events_are_published_once_and_in_order(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Orders).await;
+    assert_eq!(store.unpublished(Source::Orders, 0, 10).await.unwrap(), []);
+    let id = placed(&*store, fields("PUSAN")).await.id;
+    for number in 0..9 {
+        run(&*store, modify(id, &format!("street {number}"))).await;
+    }
+    let oldest = store.unpublished(Source::Orders, 0, 4).await.unwrap();
+    let versions: Vec<_> = oldest.iter().map(|entry| entry.version.0).collect();
+    assert_eq!(versions, [1, 2, 3, 4]);
+
+    // The second one is still on its way.
+    let marks = [oldest[0].id, oldest[2].id, oldest[3].id];
+    store.mark_published(Source::Orders, &marks).await.unwrap();
+    let left = store.unpublished(Source::Orders, 0, 100).await.unwrap();
+    let versions: Vec<_> = left.iter().map(|entry| entry.version.0).collect();
+    assert_eq!(versions, [2, 5, 6, 7, 8, 9, 10]);
+
+    let ids: Vec<_> = left.iter().map(|entry| entry.id).collect();
+    store.mark_published(Source::Orders, &ids).await.unwrap();
+    store.mark_published(Source::Orders, &ids).await.unwrap();
+    drop(store);
+    let store = fixture.open(Source::Orders).await;
+    assert_eq!(store.unpublished(Source::Orders, 0, 10).await.unwrap(), []);
+    assert_eq!(store.order_events(id).await.unwrap().len(), 10, "the journal is kept");
+}
+
+pub async fn delivery_events_have_a_journal_of_their_own(fixture: &dyn Fixture) {
+    let orders = fixture.open(Source::Orders).await;
+    placed(&*orders, fields("PUSAN")).await;
+    let store = fixture.open(Source::Deliveries).await;
+    let mut request = full_event(6, 1, OrderEventType::Placed, "PUSAN");
+    request.traceparent = Some("00-1-2-01".into());
+    applied(&*store, request).await;
+    let journal = store.unpublished(Source::Deliveries, 0, 10).await.unwrap();
+    let [entry] = &journal[..] else {
+        panic!("{journal:?}");
+    };
+    assert_eq!(
+        (entry.source, entry.row_id, entry.order_id),
+        (Source::Deliveries, 1, OrderId(6))
+    );
+    assert_eq!((entry.version, entry.timestamp), (Version(1), NOW));
+    assert_eq!(entry.traceparent.as_deref(), Some("00-1-2-01"));
+    assert_eq!(
+        entry.payload,
+        r#"{"eventType":"DeliveryStarted","timestamp":1749697512193,"id":1,"orderId":6,"customerId":2000,"productId":"100","productName":"RADIO","qty":3,"address":"PUSAN","status":"DELIVERY STARTED"}"#
+    );
+    store.mark_published(Source::Deliveries, &[entry.id]).await.unwrap();
+    assert_eq!(store.unpublished(Source::Deliveries, 0, 10).await.unwrap(), []);
+    assert_eq!(orders.unpublished(Source::Orders, 0, 10).await.unwrap().len(), 1);
+}
+
+pub async fn a_lease_has_one_holder(fixture: &dyn Fixture) {
+    const TTL: Duration = Duration::from_secs(5);
+    let store = fixture.open(Source::Orders).await;
+    let at = |seconds: i64| Timestamp(NOW.0 + seconds * 1000);
+    let take = async |name, holder, ttl, now| store.lease(name, holder, ttl, now).await.unwrap();
+    assert!(take("orders", "A", TTL, at(0)).await, "free");
+    assert!(!take("orders", "B", TTL, at(1)).await, "held");
+    assert!(take("other", "B", TTL, at(1)).await, "another lease");
+    assert!(take("orders", "A", TTL, at(4)).await, "renewed");
+    assert!(take("orders", "A", TTL, at(4)).await, "renewed twice in one moment");
+    assert!(!take("orders", "B", TTL, at(8)).await, "still held");
+    assert!(take("orders", "B", TTL, at(9)).await, "expired");
+    assert!(!take("orders", "A", TTL, at(10)).await, "taken over");
+    assert!(
+        !take("orders", "A", Duration::ZERO, at(10)).await,
+        "not A's to give back"
+    );
+    take("orders", "B", Duration::ZERO, at(10)).await;
+    assert!(take("orders", "A", TTL, at(10)).await, "given back");
+}
+
+pub async fn concurrent_takers_of_a_lease_get_it_once(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Orders).await;
+    let take = |number: u32| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let holder = format!("relay-{number}");
+            store
+                .lease("orders", &holder, Duration::from_secs(5), NOW)
+                .await
+                .unwrap()
+        })
+    };
+    let takers: Vec<_> = (0..10).map(take).collect();
+    let mut holders = 0;
+    for taker in takers {
+        holders += u32::from(taker.await.unwrap());
+    }
+    assert_eq!(holders, 1);
+}

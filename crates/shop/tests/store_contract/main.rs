@@ -1,0 +1,70 @@
+//! One suite for every [`Store`]: what a database does may differ, what the mall sees may not.
+//!
+//! Each case is a function over a [`Fixture`], and [`contract!`] makes it a test of every adapter.
+
+mod batches;
+mod deliveries;
+mod fixture;
+mod journal;
+mod orders;
+mod pages;
+mod races;
+
+mod mysql;
+mod sqlite;
+
+#[path = "../store_mysql/database.rs"]
+#[allow(dead_code, reason = "the tests of that store alone use the rest")]
+mod database;
+
+/// Makes each case a test in a module named after the adapter.
+macro_rules! contract {
+    ($($group:ident :: $case:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::$group::$case(&crate::sqlite::SqliteFixture::new()).await;
+            })*
+        }
+
+        mod on_mysql {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::$group::$case(&crate::mysql::MysqlFixture::new()).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    orders::an_order_lives_and_its_journal_outlives_it,
+    orders::a_change_that_changes_nothing_writes_nothing,
+    orders::what_is_not_allowed_writes_nothing,
+    orders::a_missing_order_is_missing,
+    orders::text_of_every_script_comes_back,
+    orders::rows_of_older_systems_are_read_and_changed,
+    orders::numbers_are_never_given_out_twice,
+    orders::an_answer_tells_whether_the_database_is_there,
+    batches::commands_of_one_order_fold,
+    batches::a_batch_numbers_its_new_orders_in_order,
+    batches::an_empty_batch_is_no_trouble,
+    batches::a_guilty_piece_fails_alone,
+    races::concurrent_changes_leave_no_hole_in_the_versions,
+    races::concurrent_changes_of_two_instances_leave_no_hole,
+    races::concurrent_orders_get_numbers_of_their_own,
+    deliveries::a_delivery_follows_its_order,
+    deliveries::the_naive_way_shows_what_goes_wrong,
+    deliveries::several_events_fold_in_one_batch,
+    deliveries::the_lowest_numbered_delivery_of_an_order_counts,
+    deliveries::rows_of_older_systems_are_read_and_changed_too,
+    deliveries::delivery_numbers_are_never_given_out_twice,
+    journal::events_are_published_once_and_in_order,
+    journal::delivery_events_have_a_journal_of_their_own,
+    journal::a_lease_has_one_holder,
+    journal::concurrent_takers_of_a_lease_get_it_once,
+    pages::pages_cut_the_table_and_count_it,
+    pages::every_property_sorts,
+    pages::nulls_sort_first_and_ties_by_number,
+    pages::several_properties_sort_most_important_first,
+    pages::deliveries_have_pages_too,
+}

@@ -1,0 +1,10 @@
+//! The MySQL store against a real MariaDB or MySQL server, whose address is in `MALL_TEST_MYSQL`.
+
+mod basics;
+mod faults;
+mod migration;
+mod races;
+
+mod database;
+mod proxy;
+mod words;

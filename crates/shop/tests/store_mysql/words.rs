@@ -1,0 +1,54 @@
+//! Short words for what the tests do with a store.
+
+use std::time::{Duration, Instant};
+
+use eventlog::Timestamp;
+use shop::domain::{Change, OrderCommand, OrderFields, OrderId, OrderOutcome, OrderPatch, OrderRequest};
+
+/// The time of every command.
+pub const NOW: Timestamp = Timestamp(1_749_697_512_193);
+
+/// Waits until a condition holds.
+pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "{what}: not within 10 s");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub fn radio() -> OrderFields {
+    OrderFields {
+        product_id: Some("100".into()),
+        product_name: Some("RADIO".into()),
+        qty: Some(3),
+        customer_id: Some(2000),
+        address: Some("부산 🏠".into()),
+    }
+}
+
+pub fn request(command: OrderCommand) -> OrderRequest {
+    OrderRequest {
+        command,
+        traceparent: None,
+    }
+}
+
+pub fn place() -> OrderRequest {
+    request(OrderCommand::Place(radio()))
+}
+
+pub fn move_to(id: OrderId, address: &str) -> OrderRequest {
+    let patch = OrderPatch {
+        address: Some(Some(address.to_owned())),
+        ..OrderPatch::default()
+    };
+    request(OrderCommand::Change(id, Change::Merge(patch)))
+}
+
+pub fn number_of(outcome: &OrderOutcome) -> OrderId {
+    match outcome {
+        OrderOutcome::Placed(order) => order.id,
+        other => panic!("not placed: {other:?}"),
+    }
+}
