@@ -189,7 +189,7 @@ async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> 
                 }
                 None => return Ok(exit),
             },
-            () = signals.next() => {}
+            _ = signals.next() => {}
             () = overdue => {
                 output.own("the deadline has passed: ending what still runs");
                 wish.send_replace(Wish::Die);
