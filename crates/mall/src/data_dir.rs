@@ -108,6 +108,7 @@ mod tests {
         for name in [
             "log.db",
             "log.db-wal",
+            "log.members",
             "orders.db.door",
             "notes.txt",
             "log.dbx",

@@ -90,7 +90,7 @@ fn rows(connection: &Connection, statement: &str) -> Result<Table> {
     if !statement.readonly() {
         bail!(Usage("mall sql only reads; this statement writes".into()));
     }
-    let names: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
     let mut table = Table::default();
     let mut all_numbers = vec![true; names.len()];
     let mut rows = statement.query([])?;
