@@ -51,6 +51,12 @@ impl FromStr for Bootstrap {
 }
 
 impl DatabaseUrl {
+    /// The database's name.
+    pub fn database(&self) -> &str {
+        let path = self.0.rsplit('/').next().unwrap_or_default();
+        path.split('?').next().unwrap_or_default()
+    }
+
     /// The address with its password, for the driver alone.
     pub fn expose(&self) -> &str {
         &self.0

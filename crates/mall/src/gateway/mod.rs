@@ -44,17 +44,18 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         order.as_str(),
         delivery.as_str()
     );
+    let port = listener.local_addr()?.port();
     let limits = shop::http::Limits {
         drain: options.shutdown_timeout,
         ..Default::default()
     };
-    shop::http::serve(listener, router(order, delivery), limits, shutdown).await;
+    shop::http::serve(listener, router(order, delivery, port), limits, shutdown).await;
     tracing::info!("gateway stopped");
     Ok(())
 }
 
-fn router(order: BaseUrl, delivery: BaseUrl) -> Router {
-    let page = page(&order, &delivery);
+fn router(order: BaseUrl, delivery: BaseUrl, port: u16) -> Router {
+    let page = page(&order, &delivery, port);
     Router::new()
         .route("/", get(move || std::future::ready(Html(page.clone()))))
         .route("/livez", get(|| std::future::ready("ok")))
@@ -100,7 +101,7 @@ fn health() -> Response {
 }
 
 /// Honest about what it is: links, until there is more to show.
-fn page(order: &BaseUrl, delivery: &BaseUrl) -> String {
+fn page(order: &BaseUrl, delivery: &BaseUrl, port: u16) -> String {
     let (order, delivery) = (escaped(order.as_str()), escaped(delivery.as_str()));
     format!(
         r#"<!doctype html>
@@ -119,7 +120,7 @@ fn page(order: &BaseUrl, delivery: &BaseUrl) -> String {
 <li><a href="/deliveries">/deliveries</a>, answered by {delivery}</li>
 </ul>
 <p>Place an order from a terminal:</p>
-<pre>http :8088/orders customerId=2000 productId=100 productName=RADIO qty=3 address=PUSAN</pre>
+<pre>http :{port}/orders customerId=2000 productId=100 productName=RADIO qty=3 address=PUSAN</pre>
 </body>
 </html>
 "#

@@ -130,6 +130,20 @@ impl Plan {
             .map(|port| format!("http://localhost:{port}"))
             .collect();
         let order = self.order;
+        let mall = if std::env::var_os("MALL_CHECKOUT").is_some() {
+            "./mall"
+        } else {
+            "mall"
+        };
+        let data = format!(" --data {}", storage.data.display());
+        let place = match &storage.bootstrap_server {
+            Some(servers) => format!(" --bootstrap-server {}", servers.as_str()),
+            None => data.clone(),
+        };
+        let database_place = match &storage.database_url {
+            Some(_) => " --database-url …".to_owned(),
+            None => data,
+        };
         vec![
             format!("orders      http://localhost:{order}"),
             format!("deliveries  {}", deliveries.join(", ")),
@@ -141,10 +155,10 @@ impl Plan {
             format!("            http PATCH :{order}/orders/1 address=SEOUL"),
             format!("            http DELETE :{order}/orders/1"),
             format!(
-                "            mall kafka-console-consumer --topic {} --from-beginning",
+                "            {mall} kafka-console-consumer --topic {} --from-beginning{place}",
                 options.topic
             ),
-            "            mall sql \"select * from Delivery_table;\"".to_owned(),
+            format!("            {mall} sql \"select * from Delivery_table;\"{database_place}"),
             "Ctrl-C finishes what is in flight and stops everything.".to_owned(),
         ]
     }

@@ -12,6 +12,8 @@ mod producer;
 mod source;
 mod topics;
 
+pub use lines::print;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
