@@ -111,7 +111,7 @@ impl Format {
 fn switches(property: &str) -> Vec<&str> {
     let is_switch = |part: &&str| part.starts_with("print.") && part.contains('=');
     let parts: Vec<_> = property.split(',').collect();
-    if parts.iter().all(|part| is_switch(part)) {
+    if parts.iter().all(is_switch) {
         parts
     } else {
         vec![property]
