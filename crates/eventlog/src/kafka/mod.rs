@@ -7,19 +7,21 @@
 //! ```
 //!
 //! # Invariants
-//! * Every call is bounded: within its patience, otherwise within [`ANSWER`] or a session timeout.
+//! * Every call is bounded: within its patience, otherwise within five seconds or a session timeout.
 //! * An offset is committed only because the caller said so; librdkafka stores and commits none by itself (A17).
 //! * Records are handed to librdkafka strictly in order, and nothing of a failed call is still in its queues when the
 //!   next call begins (A8, A9).
-//! * Nothing happens between a rebalance event and the answer to it ([`member`]).
+//! * Nothing happens between a rebalance event and the answer to it (`member`).
 
 mod admin;
 mod append;
 mod client;
+mod committer;
 mod convert;
 mod fault;
 mod member;
 mod producer;
+mod rebalances;
 mod scan;
 mod settings;
 

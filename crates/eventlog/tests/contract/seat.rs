@@ -85,7 +85,11 @@ impl Seat {
     }
 
     pub fn leave(&mut self) {
-        self.consumer.leave(&mut self.books).expect("the group can be left");
+        self.try_leave().expect("the group can be left");
+    }
+
+    pub fn try_leave(&mut self) -> eventlog::Result<()> {
+        self.consumer.leave(&mut self.books)
     }
 }
 
