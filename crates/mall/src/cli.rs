@@ -1,7 +1,6 @@
 //! The command line: which command, with which options.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
@@ -9,7 +8,7 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Su
 
 use crate::config::{self, DeliveryOptions, File, KeyMode, Origin, Ports, RoleOptions, Settings, Storage};
 use crate::exit::Exit;
-use crate::{gateway, net, reset, roles, shutdown, sql, supervisor, tools};
+use crate::{data_dir, gateway, net, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -236,7 +235,7 @@ fn storage_of(program: &[OsString]) -> Result<Storage> {
 
 /// The command with the file's values, and the place of the data folder, as defaults.
 fn command(file: &File) -> Command {
-    let data = data_default().into_os_string();
+    let data = data_dir::default_place().into_os_string();
     let with_data = |command: Command| {
         let data = data.clone();
         command.mut_args(move |arg| match arg.get_id() == "data" {
@@ -247,14 +246,6 @@ fn command(file: &File) -> Command {
     };
     let command = Cli::command().mut_subcommands(with_data);
     file.as_defaults(command)
-}
-
-/// The same folder from wherever a checkout's own script was called, otherwise one in the working directory.
-fn data_default() -> PathBuf {
-    match std::env::var_os("MALL_CHECKOUT") {
-        Some(checkout) if !checkout.is_empty() => PathBuf::from(checkout).join("mall-data"),
-        _ => PathBuf::from("./mall-data"),
-    }
 }
 
 fn role_command(command: &Command, role: &str) -> Command {
