@@ -275,6 +275,13 @@ impl Member {
         }
     }
 
+    /// Whether a refused commit only came in between two generations of the group: the partitions are kept, and will take
+    /// the same commit in the new one.
+    fn only_overtaken(&self, refusal: RDKafkaErrorCode) -> bool {
+        use RDKafkaErrorCode as E;
+        matches!(refusal, E::IllegalGeneration | E::StaleMemberEpoch) && !self.client.assignment_lost()
+    }
+
     /// Commits once; `Ok(false)` if these partitions are no longer this member's.
     fn try_commit(&mut self, list: &TopicPartitionList) -> Result<bool> {
         let mut overtaken = 0;
@@ -288,7 +295,7 @@ impl Member {
                     overtaken += 1;
                     std::thread::sleep(LOOK_UP);
                 }
-                Some(code) if fault::not_ours(code) => return Ok(false),
+                Some(code) if fault::not_ours(code) && !self.only_overtaken(code) => return Ok(false),
                 _ => {
                     let what = format!("offsets of group {} can't be committed", self.subscription.group);
                     return Err(self.client.context().watch.explain(&what, &error));
