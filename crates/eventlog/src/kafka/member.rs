@@ -59,6 +59,8 @@ pub(super) struct Member {
     topics: convert::Topics,
     /// An error after which librdkafka does nothing any more.
     fatal: Option<LogError>,
+    /// An error event that came behind records, which were handed out first.
+    unheeded: Option<KafkaError>,
 }
 
 impl Member {
@@ -78,6 +80,7 @@ impl Member {
             assigned: BTreeSet::new(),
             topics: convert::Topics::default(),
             fatal: None,
+            unheeded: None,
         })
     }
 
@@ -313,13 +316,19 @@ impl Consumer for Member {
         let deadline = Instant::now() + timeout;
         let mut records = Vec::new();
         self.answer_events(&mut records, rebalance)?;
+        if let Some(error) = self.unheeded.take() {
+            self.heed(&error)?;
+        }
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let patience = if records.is_empty() { left } else { Duration::ZERO };
             match self.client.poll(patience) {
                 Some(Ok(message)) => records.push(convert::record(&message, &mut self.topics)),
                 Some(Err(error)) if records.is_empty() => self.heed(&error)?,
-                Some(Err(error)) => tracing::debug!(%error, "behind records"),
+                Some(Err(error)) => {
+                    self.unheeded = Some(error);
+                    return Ok(records);
+                }
                 None => match self.answer_events(&mut records, rebalance) {
                     // librdkafka is past these records and would not hand them out again. The event stays first.
                     Err(error) if !records.is_empty() => {
