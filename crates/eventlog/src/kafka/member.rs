@@ -146,10 +146,7 @@ impl Member {
             "the committed offsets of group {} can't be read",
             self.subscription.group
         );
-        let explain = |error: KafkaError| match self.client.context().watch.explain(&what, &error) {
-            LogError::Refused(why) => LogError::Unavailable(why),
-            other => other,
-        };
+        let explain = |error: KafkaError| passing(self.client.context().watch.explain(&what, &error));
         let committed = self.client.committed_offsets(list.clone(), ANSWER).map_err(explain)?;
         let extents = self.extents(list);
         let mut topics = convert::Topics::default();
@@ -266,7 +263,7 @@ impl Member {
                 Err(fatal)
             }
             Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::UnknownTopicOrPartition) => {
-                Err(watch.explain(&what, error))
+                Err(passing(watch.explain(&what, error)))
             }
             Some(RDKafkaErrorCode::PollExceeded) => {
                 tracing::warn!("the group has given this member up: it did not poll for too long");
@@ -404,6 +401,14 @@ impl Consumer for Member {
 impl Drop for Member {
     fn drop(&mut self) {
         self.client.context().abandon(&self.client);
+    }
+}
+
+/// A topic was there when the member joined, so a broker that does not know it, or part of it, may only be behind.
+fn passing(error: LogError) -> LogError {
+    match error {
+        LogError::Refused(why) => LogError::Unavailable(why),
+        other => other,
     }
 }
 

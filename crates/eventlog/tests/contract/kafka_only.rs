@@ -298,6 +298,34 @@ fn a_commit_between_two_generations_can_be_repeated() {
 }
 
 #[test]
+fn a_topic_may_be_unknown_for_a_while() {
+    let (brokers, log) = simulated("unknown");
+    let mut seat = Seat::join(&log, &subscription("unknown", "unknown", "member"));
+    until("it has the partition", &mut [&mut seat], |seats| {
+        seats[0].books.owned.len() == 1
+    });
+    let answer = |error| {
+        brokers
+            .topic_error("unknown", error)
+            .expect("the topic's answer is set")
+    };
+    answer(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    let deadline = Instant::now() + PATIENCE;
+    let told = loop {
+        assert!(Instant::now() < deadline, "it is never told");
+        if let Err(error) = seat.try_turn() {
+            break error;
+        }
+    };
+    assert!(matches!(told, LogError::Unavailable(_)), "{told:?}");
+    answer(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    let deadline = Instant::now() + PATIENCE;
+    while seat.try_turn().is_err() || seat.books.owned.is_empty() {
+        assert!(Instant::now() < deadline, "it is polled again");
+    }
+}
+
+#[test]
 fn an_outage_does_not_hold_up_who_leaves() {
     let (brokers, log) = simulated("away");
     append(&log, "away", (0..10).map(|n| placed_at(0, n.to_string())).collect());
