@@ -22,7 +22,10 @@ const CLASSIC_ONLY: [&str; 3] = [
 ];
 
 /// Properties of a membership, which clients that only look must not have.
-const MEMBER_ONLY: [&str; 3] = [GROUP_PROTOCOL, "group.remote.assignor", "group.instance.id"];
+const MEMBER_ONLY: [&str; 3] = [GROUP_PROTOCOL, "group.remote.assignor", INSTANCE];
+
+/// What makes a membership static: the group keeps its place for whoever comes back under the same id.
+const INSTANCE: &str = "group.instance.id";
 
 /// Properties that carry an invariant: the values that may be given (they say what is so anyway), and why no other.
 const FIXED: [(&[&str], &[&str], &str); 12] = [
@@ -223,6 +226,10 @@ impl Settings {
             )));
         }
         self.give(&mut config, |name| side(name) != Side::Producer);
+        // Instances are given the same properties, and two members of one id fence each other.
+        if let Some(given) = config.get(INSTANCE).map(str::to_owned) {
+            config.set(INSTANCE, format!("{given}-{}", subscription.member));
+        }
         Ok(config)
     }
 
@@ -291,5 +298,33 @@ fn side(name: &str) -> Side {
         Side::Producer
     } else {
         Side::Both
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(name: &str, properties: &[(&str, &str)]) -> ClientConfig {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let subscription = Subscription {
+            group: "delivery".into(),
+            topics: vec!["orders".into()],
+            member: name.into(),
+            session_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(15),
+        };
+        let settings = Settings::new("localhost:1", properties.iter().map(own).collect()).unwrap();
+        settings.member(&subscription).unwrap()
+    }
+
+    #[test]
+    fn instances_of_the_same_properties_are_told_apart() {
+        let ids = ["delivery-1", "delivery-2"].map(|name| {
+            let config = member(name, &[(INSTANCE, "seoul")]);
+            config.get(INSTANCE).unwrap().to_owned()
+        });
+        assert_eq!(ids, ["seoul-delivery-1", "seoul-delivery-2"]);
+        assert_eq!(member("delivery-1", &[]).get(INSTANCE), None);
     }
 }
