@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::kafka::{ANSWER, fault};
+use crate::kafka::fault;
 use crate::port::{LogError, Result, Subscription};
 
 /// How a consumer group is formed: by the members themselves, or by the broker (KIP-848).
@@ -207,7 +207,7 @@ impl Settings {
     pub(super) fn member(&self, subscription: &Subscription) -> Result<ClientConfig> {
         let mut config = self.consumer(&subscription.group);
         let session = subscription.session_timeout.as_millis().max(1);
-        let interval = max_poll_interval(subscription).as_millis();
+        let interval = max_poll_interval(subscription, self.session(subscription)).as_millis();
         config
             .set("client.id", &subscription.member)
             .set("max.poll.interval.ms", interval.to_string());
@@ -234,8 +234,20 @@ impl Settings {
     }
 
     fn broker_assigns(&self) -> bool {
-        let protocol = self.properties.iter().rev().find(|(name, _)| name == GROUP_PROTOCOL);
-        protocol.is_some_and(|(_, value)| value.eq_ignore_ascii_case("consumer"))
+        self.given(GROUP_PROTOCOL)
+            .is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
+    }
+
+    /// librdkafka starts no client whose poll interval is shorter than its session, whoever has chosen that.
+    fn session(&self, subscription: &Subscription) -> Duration {
+        let given = self.given("session.timeout.ms").and_then(|given| given.parse().ok());
+        given.map_or(subscription.session_timeout, Duration::from_millis)
+    }
+
+    /// What the user has said of a property; the last word counts.
+    fn given(&self, property: &str) -> Option<&str> {
+        let given = self.properties.iter().rev().find(|(name, _)| name == property);
+        given.map(|(_, value)| value.as_str())
     }
 
     fn common(&self) -> ClientConfig {
@@ -272,10 +284,12 @@ impl Settings {
     }
 }
 
-/// A poll thread is busy with a drain, a commit and a look at committed offsets at the longest.
-fn max_poll_interval(subscription: &Subscription) -> Duration {
-    let busy = subscription.drain_timeout + 2 * ANSWER;
-    subscription.session_timeout.max(busy)
+/// How long a poll thread may be busy beside a drain: with commits and looks at committed offsets that are not answered,
+/// over again, and with whatever its caller does between two polls.
+const BUSY: Duration = Duration::from_secs(30);
+
+fn max_poll_interval(subscription: &Subscription, session: Duration) -> Duration {
+    session.max(subscription.drain_timeout + BUSY)
 }
 
 fn check(name: &str, value: &str) -> Result<()> {
@@ -326,5 +340,22 @@ mod tests {
         });
         assert_eq!(ids, ["seoul-delivery-1", "seoul-delivery-2"]);
         assert_eq!(member("delivery-1", &[]).get(INSTANCE), None);
+    }
+
+    #[test]
+    fn the_poll_interval_has_room_for_a_drain_and_is_no_shorter_than_the_session() {
+        let interval =
+            |properties: &[(&str, &str)]| member("1", properties).get("max.poll.interval.ms").map(str::to_owned);
+        assert_eq!(interval(&[]).as_deref(), Some("45000"));
+        assert_eq!(interval(&[("session.timeout.ms", "60000")]).as_deref(), Some("60000"));
+        let chosen = [("session.timeout.ms", "60000"), ("max.poll.interval.ms", "90000")];
+        assert_eq!(interval(&chosen).as_deref(), Some("90000"));
+        for properties in [&[("session.timeout.ms", "60000")][..], &chosen] {
+            assert!(
+                member("1", properties)
+                    .create::<rdkafka::consumer::BaseConsumer>()
+                    .is_ok()
+            );
+        }
     }
 }
