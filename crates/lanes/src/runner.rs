@@ -51,7 +51,7 @@ pub async fn run<H: Handler>(
     let shutdown = shutdown.child_token();
     let _dropped = shutdown.clone().drop_guard();
     let runtime = Handle::current();
-    let runner = Runner::new(consumer, handler, options, runtime);
+    let runner = Runner::new(consumer, handler, options, runtime, shutdown.clone());
     let (answer, answered) = oneshot::channel();
     std::thread::Builder::new()
         .name("lanes-poll".to_owned())
@@ -90,11 +90,17 @@ const BACKOFF: Backoff = Backoff {
 };
 
 impl<H: Handler> Runner<H> {
-    fn new(consumer: Box<dyn Consumer>, handler: H, options: Options, runtime: Handle) -> Self {
+    fn new(
+        consumer: Box<dyn Consumer>,
+        handler: H,
+        options: Options,
+        runtime: Handle,
+        shutdown: CancellationToken,
+    ) -> Self {
         let shared = Arc::new(Shared::new(handler, &options, runtime.clone()));
         Self {
             consumer,
-            gate: Gate { shared },
+            gate: Gate::new(shared, shutdown, options.shutdown_timeout),
             options,
             runtime,
             incoming: Vec::with_capacity(CHUNK),
@@ -291,10 +297,10 @@ impl<H: Handler> Runner<H> {
 
     /// Takes nothing more in, waits for what is in flight, commits and leaves.
     fn close(&mut self) -> Summary {
+        let deadline = self.gate.closing();
         let held = self.gate.shared.begin_closing();
         // Whatever comes all the same is not taken in.
         let _ = self.consumer.pause(&held);
-        let deadline = Instant::now() + self.options.shutdown_timeout;
         while !self.gate.shared.wait_until_empty(POLL_BUSY) && Instant::now() < deadline {
             // Polling keeps the membership alive; an error now changes nothing.
             let _ = self.consumer.poll(Duration::ZERO, &mut self.gate);
