@@ -5,10 +5,11 @@
 //! * Every commit and every answer to a rebalance is made on this one thread, so no commit can land after its revoke.
 //! * When the log can't be reached it is tried again, slower and slower, and told once; work in flight goes on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventlog::{Consumer, LogError, Record};
+use eventlog::{Consumer, LogError, Offset, Record, TopicPartition};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use crate::backoff::Backoff;
 use crate::engine::Unchecked;
 use crate::gate::Gate;
 use crate::handler::Handler;
-use crate::metadata::{self, Unusable};
+use crate::metadata;
 use crate::options::{Mode, Options};
 use crate::outage::Outage;
 use crate::scheduler::LaneKey;
@@ -191,8 +192,11 @@ impl<H: Handler> Runner<H> {
     /// Looks into the metadata of partitions just assigned: what was done behind their positions.
     fn take_over(&mut self) {
         let unchecked = self.gate.shared.lock().engine.unchecked();
+        let ends = self.ends(&unchecked);
         for grant in unchecked {
-            match self.decode(&grant) {
+            let TopicPartition { topic, partition } = &grant.partition;
+            let end = ends.get(topic).and_then(|ends| ends.get(partition.0 as usize));
+            match metadata::decode(grant.position, end.copied(), &grant.metadata) {
                 Ok(done) => self.gate.shared.lock().engine.inherit(grant.epoch, done),
                 Err(reason) => tracing::warn!(partition = %grant.partition, position = %grant.position, %reason,
                     "the metadata of the last commit is not used; records done before may come again"),
@@ -200,12 +204,15 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    fn decode(&self, grant: &Unchecked) -> Result<Vec<std::ops::Range<u64>>, Unusable> {
-        let end = match &self.options.end_of {
-            Some(end_of) => end_of(&grant.partition).ok().flatten(),
-            None => None,
-        };
-        metadata::decode(grant.position, end, &grant.metadata)
+    /// The ends of these grants' logs, as far as they can be learnt. Nothing is polled meanwhile, so it is asked once for
+    /// each topic, and after one failure no more: the next might take as long.
+    fn ends(&self, grants: &[Unchecked]) -> BTreeMap<Arc<str>, Vec<Offset>> {
+        let topics: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.partition.topic).collect();
+        let asked = self.options.ends_of.iter().flat_map(|ends_of| {
+            let ends = move |topic: &Arc<str>| Some((topic.clone(), ends_of(topic).ok()?));
+            topics.iter().copied().map_while(ends)
+        });
+        asked.collect()
     }
 
     /// Pauses and resumes partitions as the buffer fills and empties.
