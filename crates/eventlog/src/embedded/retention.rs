@@ -38,7 +38,7 @@ pub fn prune(conn: &Connection, retention: Retention, now: Timestamp) -> Result<
     }
     write(conn, |tx| match due(tx, retention, now)? {
         None => Ok(Pruned::Idle),
-        Some((head, until)) => Ok(Pruned::Removed(remove(tx, &head, until)?)),
+        Some((head, due)) => Ok(Pruned::Removed(remove(tx, &head, &due)?)),
     })
 }
 
@@ -48,19 +48,37 @@ struct Head {
     appended: i64,
 }
 
-/// The partition to prune, and the first time to be kept.
-fn due(conn: &Connection, retention: Retention, now: Timestamp) -> Result<Option<(Head, i64)>> {
+/// What is to be removed of a partition.
+struct Due {
+    /// Only what the log got before this time.
+    before: i64,
+    /// No more than what covers so many bytes.
+    bytes: i64,
+}
+
+/// The partition to prune, and how far.
+fn due(conn: &Connection, retention: Retention, now: Timestamp) -> Result<Option<(Head, Due)>> {
     let Some(head) = oldest(conn)? else { return Ok(None) };
-    if retention
-        .bytes
-        .is_some_and(|most| used(conn).is_ok_and(|used| used > most))
-    {
-        return Ok(Some((head, i64::MAX)));
+    let excess = match retention.bytes {
+        Some(most) => used(conn)?.saturating_sub(most),
+        None => 0,
+    };
+    if excess > 0 {
+        let due = Due {
+            before: i64::MAX,
+            // What is less than a page frees none.
+            bytes: i64::try_from(excess).unwrap_or(i64::MAX).max(page_size(conn)?),
+        };
+        return Ok(Some((head, due)));
     }
     let cutoff = retention.age.map(|age| now.0.saturating_sub(age.as_millis() as i64));
+    let due = |before| Due {
+        before,
+        bytes: i64::MAX,
+    };
     Ok(cutoff
         .filter(|cutoff| head.appended < *cutoff)
-        .map(|cutoff| (head, cutoff)))
+        .map(|cutoff| (head, due(cutoff))))
 }
 
 fn oldest(conn: &Connection) -> Result<Option<Head>> {
@@ -80,22 +98,36 @@ fn oldest(conn: &Connection) -> Result<Option<Head>> {
 
 /// The bytes of the file that are in use.
 fn used(conn: &Connection) -> Result<u64> {
-    let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let pages = number("page_count")? - number("freelist_count")?;
-    Ok((pages * number("page_size")?) as u64)
+    let pages = number(conn, "page_count")? - number(conn, "freelist_count")?;
+    Ok((pages * page_size(conn)?) as u64)
+}
+
+fn page_size(conn: &Connection) -> Result<i64> {
+    number(conn, "page_size")
+}
+
+fn number(conn: &Connection, pragma: &str) -> Result<i64> {
+    Ok(conn.pragma_query_value(None, pragma, |row| row.get(0))?)
 }
 
 /// Removes from the front only, and stops at the first record to be kept, so that no hole comes about.
-fn remove(tx: &Connection, head: &Head, until: i64) -> Result<usize> {
+fn remove(tx: &Connection, head: &Head, due: &Due) -> Result<usize> {
     let place = (&head.topic, head.partition);
     let mut front = tx.prepare_cached(
-        "select offset, appended from records where topic = ? and partition = ? order by offset limit ?",
+        "select offset, appended,
+             ifnull(length(key), 0) + ifnull(length(value), 0) + ifnull(length(headers), 0)
+         from records where topic = ? and partition = ? order by offset limit ?",
     )?;
-    let rows = front.query_map((place.0, place.1, STEP), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let front: Vec<(i64, i64)> = rows.collect::<Result<_, _>>()?;
-    let Some((last, _)) = front.into_iter().take_while(|(_, appended)| *appended < until).last() else {
-        return Ok(0);
-    };
+    let mut rows = front.query((place.0, place.1, STEP))?;
+    let (mut last, mut covered) = (None, 0_i64);
+    while covered < due.bytes
+        && let Some(row) = rows.next()?
+        && row.get::<_, i64>(1)? < due.before
+    {
+        last = Some(row.get::<_, i64>(0)?);
+        covered = covered.saturating_add(row.get(2)?);
+    }
+    let Some(last) = last else { return Ok(0) };
     let mut delete = tx.prepare_cached("delete from records where topic = ? and partition = ? and offset <= ?")?;
     Ok(delete.execute((place.0, place.1, last))?)
 }
@@ -163,12 +195,24 @@ mod tests {
         topics::create(&conn, "orders", 2).unwrap();
         fill(&conn, 1, 1000, 1_000);
         fill(&conn, 0, 1000, 2_000);
-        let retention = Retention {
+        let retention = |bytes| Retention {
             age: None,
-            bytes: Some(used(&conn).unwrap() - 1),
+            bytes: Some(bytes),
         };
-        assert_eq!(prune(&conn, retention, Timestamp(3_000)), Ok(Pruned::Removed(1000)));
-        assert_eq!(prune(&conn, retention, Timestamp(3_000)), Ok(Pruned::Idle));
-        assert_eq!(kept(&conn), [(0, 1000), (1000, 1000)]);
+        let full = used(&conn).unwrap();
+        let pruned = |bytes| {
+            while prune(&conn, retention(bytes), Timestamp(3_000)).unwrap() != Pruned::Idle {}
+            assert!(used(&conn).unwrap() <= bytes);
+            kept(&conn)
+        };
+        let slightly = pruned(full - 1);
+        assert_eq!(slightly[0], (0, 1000));
+        assert!(
+            (1..50).contains(&slightly[1].0),
+            "more than there was too much: {slightly:?}"
+        );
+        let largely = pruned(full / 4);
+        assert_eq!(largely[1], (1000, 1000), "the oldest go first");
+        assert!((500..700).contains(&largely[0].0), "{largely:?}");
     }
 }
