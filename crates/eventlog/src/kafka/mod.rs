@@ -135,10 +135,17 @@ impl EventLog for KafkaLog {
             Some(count) if highest.is_none_or(|highest| highest.0 < count) => Ok(count),
             _ => ask(),
         };
-        match known {
-            Ok(count) => lock(&self.producer).append(topic, count, &records, deadline),
-            Err(error) => vec![Err(error); records.len()],
+        let count = match known {
+            Ok(count) => count,
+            Err(error) => return vec![Err(error); records.len()],
+        };
+        let mut producer = lock(&self.producer);
+        if Instant::now() >= deadline {
+            // The appends before this one took all of its time. Nothing of it is in the log, nor will be.
+            let sentence = format!("topic {topic} was not appended to: earlier appends took too long");
+            return vec![Err(LogError::Unavailable(sentence)); records.len()];
         }
+        producer.append(topic, count, &records, deadline)
     }
 
     fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {

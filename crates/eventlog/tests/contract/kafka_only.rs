@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -226,6 +227,23 @@ fn nothing_of_a_failed_append_comes_behind_a_later_one() {
     let numbers: Vec<u32> = values.map(|value| value.parse().expect("a number")).collect();
     // While the brokers were down nothing could be on its way, so nothing of those calls may appear at all.
     assert_eq!(numbers, (0..10).chain(30..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_append_whose_time_was_taken_by_others_is_not_begun() {
+    let (brokers, log) = simulated("queue");
+    append(&log, "queue", vec![placed_at(0, "first")]);
+    brokers.broker_down(-1).expect("the brokers go down");
+    let send = |patience| log.append("queue", vec![placed_at(0, "v")], patience).remove(0);
+    let not_begun = |answer| matches!(answer, Err(LogError::Unavailable(why)) if why.contains("earlier appends"));
+    thread::scope(|scope| {
+        let patient = scope.spawn(|| send(Duration::from_secs(1)));
+        let mut told = false;
+        while !patient.is_finished() && !told {
+            told = not_begun(send(Duration::from_millis(50)));
+        }
+        assert!(told, "the impatient one waits behind the patient one");
+    });
 }
 
 #[test]
