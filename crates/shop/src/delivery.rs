@@ -5,6 +5,7 @@
 //! logged, and passed over.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,9 @@ use lanes::{Attempt, Handler, Outcome};
 use tokio::time::Instant;
 
 use crate::commit::GroupCommit;
-use crate::domain::{Delivery, DeliveryOutcome, DeliveryRequest, EventType, IncomingEvent, OrderEventType, Version};
+use crate::domain::{
+    Delivery, DeliveryOutcome, DeliveryRequest, EventType, IncomingEvent, OrderEventType, Place, Provenance, Version,
+};
 use crate::records::{self, Incoming};
 use crate::store::StoreError;
 use crate::trace;
@@ -29,6 +32,7 @@ const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_se
 pub struct DeliveryHandler {
     deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>,
     delay: ModifyDelay,
+    instance: Arc<str>,
 }
 
 /// The slow work of a modification.
@@ -41,9 +45,17 @@ pub struct ModifyDelay {
 }
 
 impl DeliveryHandler {
-    /// A handler that applies through `deliveries`.
-    pub fn new(deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>, delay: ModifyDelay) -> Self {
-        Self { deliveries, delay }
+    /// A handler that applies through `deliveries`; `instance` is what the apply history calls it.
+    pub fn new(
+        deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>,
+        delay: ModifyDelay,
+        instance: Arc<str>,
+    ) -> Self {
+        Self {
+            deliveries,
+            delay,
+            instance,
+        }
     }
 
     async fn apply(&self, event: IncomingEvent, record: &Record, attempt: Attempt) -> Outcome {
@@ -58,6 +70,11 @@ impl DeliveryHandler {
             .submit(DeliveryRequest {
                 event: event.clone(),
                 traceparent,
+                provenance: Provenance {
+                    instance: self.instance.clone(),
+                    epoch: Some(attempt.epoch.0),
+                    place: Some(Place::of(record)),
+                },
             })
             .await
         {

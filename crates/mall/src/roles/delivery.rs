@@ -40,10 +40,11 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let readiness = Arc::new(Readiness::default());
     let relaying = Relaying::start(&adapters, options, Source::Deliveries, readiness.clone());
     let deliveries = group_commit(&adapters, &relaying);
+    let instance = format!("{name}/{}", std::process::id()).into();
     let consumer = join(&adapters.log, options, name).await?;
     let consuming = tokio::spawn(consume(
         consumer,
-        handler(&deliveries, options),
+        handler(&deliveries, options, instance),
         options,
         shutdown.clone(),
     ));
@@ -82,12 +83,16 @@ fn group_commit(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<Deliver
     })
 }
 
-fn handler(deliveries: &GroupCommit<DeliveryRequest, DeliveryOutcome>, options: &RoleOptions) -> DeliveryHandler {
+fn handler(
+    deliveries: &GroupCommit<DeliveryRequest, DeliveryOutcome>,
+    options: &RoleOptions,
+    instance: Arc<str>,
+) -> DeliveryHandler {
     let delay = ModifyDelay {
         time: options.modify_delay,
         customer: options.modify_delay_customer,
     };
-    DeliveryHandler::new(deliveries.clone(), delay)
+    DeliveryHandler::new(deliveries.clone(), delay, instance)
 }
 
 async fn join(log: &Arc<dyn EventLog>, options: &RoleOptions, member: String) -> Result<Box<dyn Consumer>> {

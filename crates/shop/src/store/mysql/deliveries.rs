@@ -6,9 +6,9 @@ use eventlog::Timestamp;
 use sqlx::mysql::MySqlRow;
 
 use super::super::{Page, PageRequest, Result};
-use super::journal;
 use super::rows::{self, FIELDS, bind_fields, column, fields, statement};
 use super::session::Session;
+use super::{applies, journal};
 use crate::domain::decide::{NewDelivery, decide_deliveries, looked_up_orders};
 use crate::domain::{Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, OrderId, Source, Version};
 
@@ -30,6 +30,7 @@ pub(super) async fn run(
     update(session, &decision.updates).await?;
     let done = decision.complete(&inserted, now);
     journal::append(session, Source::Deliveries, &done.journal).await?;
+    applies::append(session, &done.applies).await?;
     session.commit().await?;
     Ok(done.outcomes)
 }

@@ -13,6 +13,7 @@
 //! * Every call answers within 2 s, whatever the server does.
 
 mod address;
+mod applies;
 mod deliveries;
 mod error;
 mod journal;

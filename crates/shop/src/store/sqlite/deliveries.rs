@@ -6,7 +6,7 @@ use eventlog::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::{Database, Durability};
-use super::{journal, pages};
+use super::{applies, journal, pages};
 use crate::domain::decide::{NewDelivery, decide_deliveries, looked_up_orders};
 use crate::domain::{Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, OrderFields, OrderId, Source, Version};
 use crate::store::{Page, PageRequest, Result};
@@ -35,6 +35,7 @@ impl Database {
             update(connection, &decision.updates)?;
             let done = decision.complete(&inserted, now);
             journal::append(connection, Source::Deliveries, &done.journal)?;
+            applies::append(connection, &done.applies)?;
             Ok(done.outcomes)
         })
     }

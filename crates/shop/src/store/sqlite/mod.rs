@@ -14,6 +14,7 @@
 //!
 //! [`Turnstile`]: eventlog::embedded::Turnstile
 
+mod applies;
 mod database;
 mod deliveries;
 mod driver;
