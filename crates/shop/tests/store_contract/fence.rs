@@ -9,6 +9,7 @@ use shop::domain::fence::{
 };
 use shop::domain::{Delivery, OrderId, Place, Provenance, Source, Version};
 use shop::store::Store;
+use tokio::sync::Barrier;
 
 use crate::fixture::*;
 
@@ -354,8 +355,9 @@ pub async fn nothing_stays_parked_when_two_race(fixture: &dyn Fixture) {
         fixture.open(Source::Deliveries).await,
         fixture.open(Source::Deliveries).await,
     ];
-    let first = tokio::spawn(race(instances[0].clone(), ORDERS, 1, Placed));
-    let second = tokio::spawn(race(instances[1].clone(), ORDERS, 2, Modified));
+    let start = Arc::new(Barrier::new(2));
+    let first = tokio::spawn(race(instances[0].clone(), start.clone(), ORDERS, 1, Placed));
+    let second = tokio::spawn(race(instances[1].clone(), start, ORDERS, 2, Modified));
     let handed_over = first.await.unwrap() + second.await.unwrap();
     let waiting = keys(&*instances[0]).await;
     let stuck: Vec<_> = waiting.iter().filter(|key| key.lowest.lease_until.0 == 0).collect();
@@ -370,10 +372,17 @@ pub async fn nothing_stays_parked_when_two_race(fixture: &dyn Fixture) {
     assert_eq!((all.total, waiting.len()), (300, handed_over));
 }
 
-/// Applies one version of each order; how many events were handed over.
-async fn race(store: Arc<dyn Store>, orders: i64, version: i64, event_type: OrderEventType) -> usize {
+/// Applies one version of each order, each at the same time as the other racer; how many events were handed over.
+async fn race(
+    store: Arc<dyn Store>,
+    start: Arc<Barrier>,
+    orders: i64,
+    version: i64,
+    event_type: OrderEventType,
+) -> usize {
     let mut handed_over = 0;
     for order in 1..=orders {
+        start.wait().await;
         let command = FenceCommand::Apply(received(order, version, event_type, "SEOUL"));
         if let FenceOutcome::Applied { next: Some(_), .. } = run(&*store, command).await {
             handed_over += 1;
