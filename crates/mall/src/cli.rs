@@ -9,7 +9,8 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Su
 
 use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
 use crate::exit::Exit;
-use crate::{gateway, net, reset, roles, shutdown, sql, supervisor, tools};
+use crate::parked::ParkedCommand;
+use crate::{gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -55,6 +56,12 @@ enum Commands {
     /// Shows what a select, show tables or desc finds in the database; read-only
     #[command(after_help = "Example:\n  mall sql \"select * from Delivery_table where orderId = 1;\"")]
     Sql(SqlArgs),
+    /// What waits before the delivery side's fence, and the dead letters; both decisions only mark, an instance acts
+    #[command(
+        subcommand,
+        after_help = "Example:\n  mall parked list\n  mall parked retry 6\n  mall parked discard 6 2"
+    )]
+    Parked(ParkedCommand),
     /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
     Reset(ResetArgs),
     /// Prints every option's value and where it came from
@@ -168,6 +175,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         }
         Commands::Gateway(args) => role(settings(args.options, &args.port, 8088, given, file)?, gateway::run),
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
+        Commands::Parked(command) => parked::run(command),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
         Commands::Config(args) => {
             let options = checked(args.options, given, file)?;
@@ -241,17 +249,16 @@ fn storage_of(program: &[OsString]) -> Result<Storage> {
 
 /// The command with the file's values, and the place of the data folder, as defaults.
 fn command(file: &File) -> Command {
-    let data = data_default().into_os_string();
-    let with_data = |command: Command| {
-        let data = data.clone();
-        command.mut_args(move |arg| match arg.get_id() == "data" {
-            true => arg.default_value(data.clone()),
-            // A value from the environment may be a secret.
-            false => arg.hide_env_values(true),
-        })
-    };
-    let command = Cli::command().mut_subcommands(with_data);
-    file.as_defaults(command)
+    file.as_defaults(with_data(Cli::command(), &data_default().into_os_string()))
+}
+
+fn with_data(command: Command, data: &OsString) -> Command {
+    let command = command.mut_args(|arg| match arg.get_id() == "data" {
+        true => arg.default_value(data.clone()),
+        // A value from the environment may be a secret.
+        false => arg.hide_env_values(true),
+    });
+    command.mut_subcommands(|subcommand| with_data(subcommand, data))
 }
 
 /// The same folder from wherever a checkout's own script was called, otherwise one in the working directory.
