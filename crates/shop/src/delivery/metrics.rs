@@ -23,6 +23,8 @@ pub struct DeliveryMetrics {
     pub ignored: Counter,
     /// Events that were parked as poison.
     pub poisoned: Counter,
+    /// Versions that were passed over because a person wants it so.
+    pub discarded: Counter,
     /// Records that went to the dead letters and parked nothing.
     pub buried: Counter,
     /// Gaps that passed their deadline.

@@ -117,15 +117,18 @@ impl FenceDecision {
                 Step::Answered(outcome) => outcome,
                 Step::Applied { effect, moved } => {
                     let delivery = effects.render(*effect);
+                    let (next, discarded) = (take(moved.next), moved.versions());
                     effects.applies.extend(moved.discards);
                     FenceOutcome::Applied {
                         delivery,
-                        next: take(moved.next),
+                        next,
+                        discarded,
                     }
                 }
                 Step::Resumed(moved) => {
+                    let (next, discarded) = (take(moved.next), moved.versions());
                     effects.applies.extend(moved.discards);
-                    FenceOutcome::Resumed(take(moved.next))
+                    FenceOutcome::Resumed { next, discarded }
                 }
             });
         }
@@ -152,6 +155,12 @@ struct Moved {
     next: Option<(OrderId, Version)>,
     /// Those that were passed over on the way.
     discards: Vec<NewApply>,
+}
+
+impl Moved {
+    fn versions(&self) -> Vec<Version> {
+        self.discards.iter().filter_map(|discard| discard.version).collect()
+    }
 }
 
 struct Fold {

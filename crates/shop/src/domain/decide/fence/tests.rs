@@ -224,8 +224,9 @@ fn said(outcome: &FenceOutcome) -> String {
         FenceOutcome::Refused(why) => format!("refused: {why}"),
         FenceOutcome::Applied { next: None, .. } => "applied".into(),
         FenceOutcome::Applied { next: Some(next), .. } => format!("applied, {} handed over", next.head.version),
-        FenceOutcome::Resumed(None) => "nothing".into(),
-        FenceOutcome::Resumed(Some(next)) => format!("{} handed over", next.head.version),
+        FenceOutcome::Resumed { next: None, discarded } if discarded.is_empty() => "nothing".into(),
+        FenceOutcome::Resumed { next: None, discarded } => format!("passed over {discarded:?}"),
+        FenceOutcome::Resumed { next: Some(next), .. } => format!("{} handed over", next.head.version),
         FenceOutcome::Noted(noted) => format!("{noted}"),
     }
 }
@@ -393,7 +394,7 @@ fn anomaly_a24_or_passed_over() {
          > look 2 Modified B
          parked as poison; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
          > resume
-         nothing; cursor 2, DELIVERY STARTED A | 3 behind
+         passed over [Version(2)]; cursor 2, DELIVERY STARTED A | 3 behind
          > resume by x
          3 handed over; cursor 2, DELIVERY STARTED A | 3 behind of x
          > apply 3 Modified C
