@@ -2,7 +2,7 @@
 //! deliveries end as the orders say.
 #![allow(missing_docs)]
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use shop::relay::{KeyMode, Relay, RelayOptions};
 use shop::store::sqlite::SqliteStore;
 use shop::store::{FenceStore, PageRequest, Store};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -95,6 +96,22 @@ impl World {
     fn fence(&self, name: &str, delay: Duration) -> Arc<Fence> {
         let (commands, stopping) = (self.commands(), CancellationToken::new());
         Arc::new(Fence::new(commands, instance(name, delay), stopping))
+    }
+
+    /// A fence whose second command, which is its first apply, is held until it is woken.
+    fn freezing(&self, name: &str, calls: Arc<AtomicUsize>, woken: Arc<Notify>) -> Arc<Fence> {
+        let store = self.store.clone();
+        let commands = GroupCommit::start(move |batch: Arc<[FenceCommand]>| {
+            let (store, calls, woken) = (store.clone(), calls.clone(), woken.clone());
+            async move {
+                if calls.fetch_add(1, Ordering::Relaxed) == 1 {
+                    woken.notified().await;
+                }
+                store.run_fence(&batch, now()).await
+            }
+        });
+        let instance = instance(name, Duration::from_millis(1));
+        Arc::new(Fence::new(commands, instance, CancellationToken::new()))
     }
 
     fn subscribe(&self, name: &str) -> Box<dyn eventlog::Consumer> {
@@ -402,23 +419,27 @@ async fn a_zombies_write_is_refused_and_seen_to_be() {
         number: 1,
         epoch: Epoch(1),
     };
-    let (zombie, other) = (
-        world.fence("zombie", Duration::from_millis(300)),
-        world.fence("other", Duration::ZERO),
-    );
+    let (calls, woken) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let zombie = world.freezing("zombie", calls.clone(), woken.clone());
+    let other = world.fence("other", Duration::ZERO);
     let other_handler = FencedHandler::new(other.clone());
     assert_eq!(other_handler.handle(&records[..1], attempt).await, Outcome::Done);
     let frozen = {
         let (handler, record) = (FencedHandler::new(zombie.clone()), records[1].clone());
         tokio::spawn(async move { handler.handle(&[record], attempt).await })
     };
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let deadline = Instant::now() + PATIENCE;
+    while calls.load(Ordering::Relaxed) < 2 {
+        assert!(Instant::now() < deadline, "it has looked, and done its slow work");
+        tokio::task::yield_now().await;
+    }
     for record in &records[1..] {
         assert_eq!(
             other_handler.handle(std::slice::from_ref(record), attempt).await,
             Outcome::Done
         );
     }
+    woken.notify_one();
     assert_eq!(frozen.await.expect("it wakes"), Outcome::Done);
     assert_eq!(zombie.instance().metrics.stale_refused.get(), 1);
     assert_eq!(zombie.instance().metrics.applied.get(), 0);
