@@ -238,11 +238,7 @@ pub fn listen(text: &str) -> Result<std::net::IpAddr, String> {
 /// A database address with its password masked, also one that makes no sense.
 pub fn masked_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return if url.contains('@') {
-            MASK.to_owned()
-        } else {
-            url.to_owned()
-        };
+        return MASK.to_owned();
     };
     let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
     match rest.rsplit_once('@') {
@@ -250,7 +246,8 @@ pub fn masked_url(url: &str) -> String {
             let user = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{user}:{MASK}@{host}{query}")
         }
-        None => format!("{scheme}://{rest}{query}"),
+        // Without a host behind an @, what stands here may well be the password.
+        None => format!("{scheme}://{MASK}"),
     }
 }
 
