@@ -19,6 +19,7 @@ mod exit;
 mod gateway;
 mod logs;
 mod net;
+mod parked;
 mod reset;
 mod roles;
 mod shutdown;

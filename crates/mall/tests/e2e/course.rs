@@ -117,7 +117,7 @@ fn with_the_key_the_order_is_kept(stack: &Stack, orders: SocketAddr, deliveries:
 }
 
 /// Places an order and waits for its delivery to start.
-fn place(stack: &Stack, orders: SocketAddr) -> i64 {
+pub fn place(stack: &Stack, orders: SocketAddr) -> i64 {
     let fields = [
         ("customerId", "2000"),
         ("productId", "100"),
@@ -130,7 +130,7 @@ fn place(stack: &Stack, orders: SocketAddr) -> i64 {
     placed.id()
 }
 
-fn change_and_cancel(orders: SocketAddr, order: i64) {
+pub fn change_and_cancel(orders: SocketAddr, order: i64) {
     let path = format!("/orders/{order}");
     assert_eq!(patch(orders, &path, &[("address", "SEOUL")]).status, 200);
     assert_eq!(delete(orders, &path).status, 204);
@@ -145,13 +145,13 @@ fn status(stack: &Stack, order: i64) -> String {
     .to_owned()
 }
 
-fn wait_status(stack: &Stack, order: i64, wanted: &str) {
+pub fn wait_status(stack: &Stack, order: i64, wanted: &str) {
     wait_for(&format!("order {order} to be {wanted}"), || {
         (status(stack, order) == wanted).then_some(())
     });
 }
 
-fn order_events(stack: &Stack, order: i64) -> Vec<Printed> {
+pub fn order_events(stack: &Stack, order: i64) -> Vec<Printed> {
     let ours = |record: &Printed| record.order() == order && record.event().starts_with("Order");
     let mut events: Vec<Printed> = records(stack).into_iter().filter(ours).collect();
     events.sort_by_key(|record| record.timestamp);
@@ -160,7 +160,7 @@ fn order_events(stack: &Stack, order: i64) -> Vec<Printed> {
 
 /// The delivery events of an order in the order in which they happened: by timestamp, and by the journal's version where
 /// two fall into one millisecond. The console shows them partition by partition.
-fn delivery_events(stack: &Stack, order: i64) -> Vec<String> {
+pub fn delivery_events(stack: &Stack, order: i64) -> Vec<String> {
     let mut events = wait_for(&format!("three delivery events of order {order}"), || {
         let ours = |record: &Printed| record.order() == order && record.event().starts_with("Delivery");
         let events: Vec<Printed> = records(stack).into_iter().filter(ours).collect();

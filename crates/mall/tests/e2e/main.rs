@@ -6,5 +6,6 @@ mod support;
 
 mod contract;
 mod course;
+mod fence;
 mod shutdown;
 mod trouble;
