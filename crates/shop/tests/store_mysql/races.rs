@@ -5,15 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use shop::commit::GroupCommit;
-use shop::domain::{
-    DeliveryRequest, IncomingEvent, OrderEventType, OrderId, OrderOutcome, OrderPatch, OrderRequest, Provenance,
-    Source, Version,
-};
+use shop::domain::{OrderEventType, OrderId, OrderOutcome, OrderRequest, Source, Version};
 use shop::store::mysql::MysqlStore;
 use shop::store::{Store, StoreError};
 
 use super::database::{Database, execute, number};
-use super::words::{NOW, move_to, place};
+use super::words::{NOW, event, move_to, place};
 
 /// A group commit over a store, which counts the batches that conflicted.
 fn group_commit(store: Arc<MysqlStore>, conflicts: Arc<AtomicUsize>) -> GroupCommit<OrderRequest, OrderOutcome> {
@@ -104,19 +101,6 @@ async fn batches_over_the_same_orders_queue_and_never_deadlock() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deliveries_of_two_instances_queue_and_never_deadlock() {
     let database = Database::unmade();
-    let event = |order, version, event_type| DeliveryRequest {
-        event: IncomingEvent {
-            order_id: OrderId(order),
-            version: Some(Version(version)),
-            event_type,
-            fields: OrderPatch {
-                qty: Some(Some(7)),
-                ..OrderPatch::default()
-            },
-        },
-        traceparent: None,
-        provenance: Provenance::default(),
-    };
     let placed: Vec<_> = (1..=40).map(|order| event(order, 1, OrderEventType::Placed)).collect();
     let mut tasks = Vec::new();
     for instance in 0..2 {
