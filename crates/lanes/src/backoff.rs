@@ -22,3 +22,26 @@ impl Backoff {
         whole.mul_f64(0.5 + part / 2.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_spread_over_half_of_it() {
+        let ms = Duration::from_millis;
+        let backoff = Backoff {
+            first: ms(100),
+            most: ms(1000),
+        };
+        for (attempt, whole) in [(1, 100), (2, 200), (4, 800), (5, 1000), (u32::MAX, 1000)] {
+            let waits: Vec<_> = (0..200).map(|salt| backoff.after(attempt, salt)).collect();
+            assert!(
+                waits.iter().all(|wait| (ms(whole / 2)..=ms(whole)).contains(wait)),
+                "{attempt}: {waits:?}"
+            );
+            let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+            assert!(*most - *least > ms(whole / 3), "they all wait for about {least:?}");
+        }
+    }
+}

@@ -135,7 +135,7 @@ impl Engine {
     pub fn offer(&mut self, records: impl IntoIterator<Item = (LaneKey, Record)>) {
         let mut last: Option<(TopicPartition, Epoch)> = None;
         for (key, record) in records {
-            let known = last.as_ref().filter(|(partition, _)| partition.holds(&record));
+            let known = last.as_ref().filter(|(partition, _)| stands_in(&record, partition));
             let epoch = match known {
                 Some((_, epoch)) => *epoch,
                 None => {
@@ -349,6 +349,14 @@ impl Engine {
         self.grants.values().map(|grant| grant.bytes).sum()
     }
 
+    /// How many partitions wait for what is in flight, to be given back.
+    pub fn draining(&self) -> usize {
+        self.grants
+            .values()
+            .filter(|grant| grant.state == State::Draining)
+            .count()
+    }
+
     /// How many records former owners had done.
     pub fn skipped(&self) -> u64 {
         self.skipped
@@ -396,14 +404,8 @@ impl Grant {
     }
 }
 
-trait Holds {
-    fn holds(&self, record: &Record) -> bool;
-}
-
-impl Holds for TopicPartition {
-    fn holds(&self, record: &Record) -> bool {
-        self.partition == record.partition && self.topic == record.topic
-    }
+fn stands_in(record: &Record, partition: &TopicPartition) -> bool {
+    record.partition == partition.partition && record.topic == partition.topic
 }
 
 /// What a record takes in memory, roughly.

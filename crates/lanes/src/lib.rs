@@ -19,11 +19,13 @@
 mod backoff;
 #[cfg(test)]
 mod dice;
+mod gate;
 mod handler;
 mod metrics;
 mod options;
 mod outage;
 mod runner;
+mod shared;
 mod worker;
 
 pub mod engine;

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub commits_failed: Number,
     /// Partitions taken away without a revoke, or whose drain took too long.
     pub partitions_lost: Number,
+    /// Partitions that are to be given back and wait for what is in flight.
+    pub draining_partitions: Number,
     /// Lanes in flight.
     pub in_flight: Number,
     /// For how many milliseconds the oldest of them has been in flight; looked at twice a second.

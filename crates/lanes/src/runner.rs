@@ -8,19 +8,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventlog::{Assignment, Consumer, LogError, Position, Rebalance, Record, TopicPartition};
+use eventlog::{Consumer, LogError, Record};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::engine::Unchecked;
+use crate::gate::Gate;
 use crate::handler::Handler;
 use crate::metadata::{self, Unusable};
 use crate::options::{Mode, Options};
 use crate::outage::Outage;
 use crate::scheduler::LaneKey;
-use crate::worker::Shared;
+use crate::shared::Shared;
 
 /// What a runner has done in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -272,6 +273,7 @@ impl<H: Handler> Runner<H> {
         metrics.in_flight.set(engine.scheduler().in_flight() as u64);
         metrics.queued.set(engine.scheduler().queued() as u64);
         metrics.buffered_bytes.set(engine.buffered_bytes() as u64);
+        metrics.draining_partitions.set(engine.draining() as u64);
         metrics.paused_partitions.set(engine.paused() as u64);
         metrics.skipped.set(engine.skipped());
         metrics.order_violations.set(engine.scheduler().violations());
@@ -312,39 +314,5 @@ fn tolerate(result: Result<(), LogError>) -> Result<Option<()>, LogError> {
         Ok(()) => Ok(Some(())),
         Err(LogError::Unavailable(_)) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Answers the log's rebalances.
-struct Gate<H: Handler> {
-    shared: Arc<Shared<H>>,
-}
-
-impl<H: Handler> Rebalance for Gate<H> {
-    fn assigned(&mut self, assignments: &[Assignment]) {
-        let mut state = self.shared.lock();
-        for assignment in assignments {
-            tracing::info!(partition = %assignment.partition, position = %assignment.position, "assigned");
-            state.engine.assign(assignment);
-        }
-    }
-
-    fn revoke(&mut self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>> {
-        let positions = self.shared.drain(partitions, patience)?;
-        for partition in partitions {
-            tracing::info!(%partition, "given back");
-        }
-        Some(positions)
-    }
-
-    fn lost(&mut self, partitions: &[TopicPartition]) {
-        let mut state = self.shared.lock();
-        for partition in partitions {
-            tracing::warn!(%partition, "lost: another member may own it, and what is in flight of it is not committed");
-            state.engine.lose(partition);
-        }
-        drop(state);
-        self.shared.metrics.partitions_lost.add(partitions.len() as u64);
-        self.shared.withdrawn.notify_waiters();
     }
 }

@@ -96,7 +96,7 @@ struct DeliveryArgs {
 #[derive(Debug, Args)]
 struct PortArg {
     /// Port to listen on [default: order 8081, delivery the first free one from 8082 on, gateway 8088]
-    #[arg(long, env = "MALL_PORT", value_parser = clap::value_parser!(u16))]
+    #[arg(long, env = "MALL_PORT", value_parser = config::port)]
     port: Option<u16>,
 }
 

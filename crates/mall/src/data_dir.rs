@@ -11,7 +11,10 @@ use anyhow::{Context, Result, bail};
 const LOCK: &str = ".in-use";
 
 /// The databases of the embedded default. Each may have files of SQLite's and of its turnstile beside it.
-pub const DATABASES: [&str; 3] = ["log.db", "orders.db", "deliveries.db"];
+const DATABASES: [&str; 3] = ["log.db", "orders.db", "deliveries.db"];
+
+/// Which members of consumer groups are alive: a folder of lock files.
+const MEMBERS: &str = "log.members";
 
 /// Keeps the data folder from being reset; held until dropped.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub struct InUse {
 /// Creates the data folder if it is missing and marks it as in use.
 pub fn hold(dir: &Path) -> Result<InUse> {
     std::fs::create_dir_all(dir).with_context(|| format!("can't create the data folder {}", dir.display()))?;
-    let lock = lock_file(dir, true).with_context(|| format!("can't write in the data folder {}", dir.display()))?;
+    let lock = lock_file(dir).with_context(|| format!("can't write in the data folder {}", dir.display()))?;
     match lock.try_lock_shared() {
         Ok(()) => Ok(InUse { _lock: lock }),
         Err(std::fs::TryLockError::WouldBlock) => bail!("the data folder {} is being reset; try again", dir.display()),
@@ -34,7 +37,7 @@ pub fn hold(dir: &Path) -> Result<InUse> {
 
 /// The data folder for oneself alone, or `None` while a role runs on it.
 pub fn hold_alone(dir: &Path) -> Result<Option<InUse>> {
-    let lock = lock_file(dir, true).with_context(|| format!("can't write in the data folder {}", dir.display()))?;
+    let lock = lock_file(dir).with_context(|| format!("can't write in the data folder {}", dir.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(InUse { _lock: lock })),
         Err(std::fs::TryLockError::WouldBlock) => Ok(None),
@@ -70,17 +73,15 @@ pub fn contents(dir: &Path) -> Result<Vec<PathBuf>> {
 /// `log.db`, `log.db-wal`, `log.db.door`, …, and the lock.
 fn is_ours(name: &str) -> bool {
     let beside = |rest: &str| rest.is_empty() || rest.starts_with(['-', '.']);
-    name == LOCK
-        || DATABASES
-            .iter()
-            .any(|database| name.strip_prefix(database).is_some_and(beside))
+    let of_a_database = |database: &str| name.strip_prefix(database).is_some_and(beside);
+    [LOCK, MEMBERS].contains(&name) || DATABASES.into_iter().any(of_a_database)
 }
 
-fn lock_file(dir: &Path, create: bool) -> std::io::Result<File> {
+fn lock_file(dir: &Path) -> std::io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)
-        .create(create)
+        .create(true)
         .truncate(false)
         .open(dir.join(LOCK))
 }
@@ -107,6 +108,7 @@ mod tests {
         for name in [
             "log.db",
             "log.db-wal",
+            "log.members",
             "orders.db.door",
             "notes.txt",
             "log.dbx",
@@ -121,7 +123,7 @@ mod tests {
             .collect();
         assert_eq!(
             names,
-            ["log.db", "log.db-wal", "orders.db.door"].map(|name| Some(name.into()))
+            ["log.db", "log.db-wal", "log.members", "orders.db.door"].map(|name| Some(name.into()))
         );
     }
 }

@@ -1,4 +1,78 @@
-//! reset
-pub fn run(_storage: &crate::config::Storage, _yes: bool) -> anyhow::Result<crate::exit::Exit> {
-    anyhow::bail!("no reset")
+//! `mall reset`: starts over by removing the embedded log and databases.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::{Context, Result, bail};
+
+use crate::config::Storage;
+use crate::data_dir;
+use crate::exit::{self, Exit, Usage};
+
+/// Removes what is ours in the data folder, after a yes. Kafka and MySQL are never touched.
+pub fn run(storage: &Storage, yes: bool) -> Result<Exit> {
+    if storage.bootstrap_server.is_some() || storage.database_url.is_some() {
+        exit::say(&by_hand(storage));
+        return Ok(Exit::NO);
+    }
+    let dir = &storage.data;
+    let shown = dir.display();
+    if data_dir::contents(dir)?.is_empty() {
+        exit::say(&format!("There is nothing to remove in {shown}."));
+        return Ok(Exit::DONE);
+    }
+    if !yes && !agreed(&format!("Remove all orders, deliveries and events in {shown}? [y/N] "))? {
+        exit::say("Nothing was removed.");
+        return Ok(Exit::NO);
+    }
+    let Some(_alone) = data_dir::hold_alone(dir)? else {
+        bail!("a role is running on {shown}; stop it first (Ctrl-C where mall runs), then reset again");
+    };
+    for path in data_dir::contents(dir)? {
+        let removed = match path.is_dir() {
+            true => std::fs::remove_dir_all(&path),
+            false => std::fs::remove_file(&path),
+        };
+        removed.with_context(|| format!("can't remove {}", path.display()))?;
+    }
+    // Whatever else somebody put there stays, and then the folder does, too.
+    let _ = std::fs::remove_dir(dir);
+    exit::say(&format!(
+        "Removed the log and the databases in {shown}. The next order is number 1."
+    ));
+    Ok(Exit::DONE)
+}
+
+fn agreed(question: &str) -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!(Usage(
+            "mall reset asks first, and there is no terminal to ask on; give --yes".into()
+        ));
+    }
+    let mut stderr = io::stderr();
+    write!(stderr, "{question}")
+        .and_then(|()| stderr.flush())
+        .context("can't ask")?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).context("can't read the answer")?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn by_hand(storage: &Storage) -> String {
+    let mut lines = vec!["mall reset removes only the embedded log and databases. It removed nothing.".to_owned()];
+    if let Some(servers) = &storage.bootstrap_server {
+        lines.push(format!(
+            "To start over on Kafka, stop the roles, then delete topic and group with Kafka's own tools:\n  \
+             kafka-topics --bootstrap-server {servers} --delete --topic kafka.scaling\n  \
+             kafka-consumer-groups --bootstrap-server {servers} --delete --group delivery",
+            servers = servers.as_str()
+        ));
+    }
+    if let Some(url) = &storage.database_url {
+        lines.push(format!(
+            "To start over in {url}, stop the roles, then drop its database with the mysql client:\n  \
+             drop database `{}`;",
+            url.database()
+        ));
+    }
+    lines.join("\n")
 }

@@ -3,6 +3,8 @@
 //! The first of them cancels a token, upon which the role drains. A second signal ends the process at once.
 
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -29,12 +31,12 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
-    pub async fn next(&mut self) {
+    /// Waits for the next one; answers with the exit code a shell gives for it.
+    pub async fn next(&mut self) -> u8 {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.hang_up.recv() => {}
+            _ = self.terminate.recv() => 143,
+            _ = self.interrupt.recv() => 130,
+            _ = self.hang_up.recv() => 129,
         }
     }
 }
@@ -68,4 +70,26 @@ fn watch_supervisor(cancel: CancellationToken) -> std::io::Result<()> {
         .name("supervisor-watch".into())
         .spawn(watch)?;
     Ok(())
+}
+
+/// For tools that work without a runtime: the exit code to end with once a signal has come (130 after Ctrl-C), 0 before.
+/// The second signal ends the process at once.
+pub fn exit_code_asked() -> std::io::Result<Arc<AtomicU8>> {
+    let asked = Arc::new(AtomicU8::new(0));
+    let told = Arc::clone(&asked);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals::listen()?
+    };
+    let listen = move || {
+        runtime.block_on(async {
+            let code = signals.next().await;
+            told.store(code, Ordering::SeqCst);
+            let code = signals.next().await;
+            std::process::exit(code.into());
+        })
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(listen)?;
+    Ok(asked)
 }

@@ -72,6 +72,9 @@ pub struct RelayOptions {
     pub holder: String,
     /// How often the journal is looked at unasked, for what other processes have written.
     pub idle_poll: Duration,
+    /// How long to let events gather after some were published: under load, one append then serves many. A lone event
+    /// never waits, since nothing was published just before it.
+    pub gather: Duration,
     /// The wall clock, for the lease.
     pub clock: fn() -> Timestamp,
 }
@@ -293,13 +296,10 @@ pub async fn run(
 ) {
     let mut failing = false;
     while !shutdown.is_cancelled() {
-        let pause = observe(relay.step().await, &relay.options, &readiness, &mut failing);
-        if let Some(pause) = pause {
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = wake.notified(), if !failing => {}
-                () = tokio::time::sleep(pause) => {}
-            }
+        match observe(relay.step().await, &relay.options, &readiness, &mut failing) {
+            Pause::None => {}
+            Pause::Until(time) => pause(time, None, &shutdown).await,
+            Pause::Woken(time) => pause(time, Some(&wake), &shutdown).await,
         }
     }
     let emptied = async { while let Ok(Step::Published(_)) = relay.step().await {} };
@@ -309,13 +309,32 @@ pub async fn run(
     }
 }
 
-/// How long to wait after a step; tells of an outage when it begins and when it ends.
-fn observe(
-    step: Result<Step, RelayError>,
-    options: &RelayOptions,
-    readiness: &Readiness,
-    failing: &mut bool,
-) -> Option<Duration> {
+/// What to do between two steps.
+enum Pause {
+    /// There is more to publish.
+    None,
+    /// Nothing before this time has passed.
+    Until(Duration),
+    /// Nothing before something is written or this time has passed.
+    Woken(Duration),
+}
+
+async fn pause(time: Duration, wake: Option<&Notify>, shutdown: &CancellationToken) {
+    let woken = async {
+        match wake {
+            Some(wake) => wake.notified().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = woken => {}
+        () = tokio::time::sleep(time) => {}
+    }
+}
+
+/// What to do after a step; tells of an outage when it begins and when it ends.
+fn observe(step: Result<Step, RelayError>, options: &RelayOptions, readiness: &Readiness, failing: &mut bool) -> Pause {
     let trouble = step.as_ref().err().map(ToString::to_string);
     match (&trouble, *failing) {
         (Some(trouble), false) => tracing::warn!("{trouble}"),
@@ -328,8 +347,9 @@ fn observe(
         None => readiness.log_reachable(),
     }
     match step {
-        Ok(Step::Published(_)) => None,
-        Ok(Step::Idle) => Some(options.idle_poll),
-        Ok(Step::Standby) | Err(_) => Some(RENEWAL / 2),
+        Ok(Step::Published(count)) if count < PAGE => Pause::Until(options.gather),
+        Ok(Step::Published(_)) => Pause::None,
+        Ok(Step::Idle) => Pause::Woken(options.idle_poll),
+        Ok(Step::Standby) | Err(_) => Pause::Until(RENEWAL / 2),
     }
 }

@@ -43,6 +43,7 @@ impl Shop {
             key,
             holder: holder.into(),
             idle_poll: Duration::from_millis(25),
+            gather: Duration::ZERO,
             clock: || NOW,
         };
         Relay::new(self.store.clone(), self.log.clone(), options)

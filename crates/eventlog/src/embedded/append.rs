@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::headers;
 use super::schema::write;
-use super::topics::unknown;
+use super::topics::{no_partition, unknown};
 use crate::partitioner::partition_of;
 use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Offset, Partition, Placed, Timestamp};
@@ -110,10 +110,7 @@ impl Ends {
             (None, None) => keyless.next(topic, count),
         };
         let Some(next) = self.next.get_mut(partition.0 as usize) else {
-            return Err(LogError::Refused(format!(
-                "topic '{topic}' has no partition {partition}, only 0 to {}",
-                count - 1
-            )));
+            return Err(no_partition(topic, partition, count));
         };
         *next += 1;
         Ok(Placed {

@@ -246,7 +246,9 @@ impl Consumer for EmbeddedConsumer {
         }
         let member = &mut self.member;
         self.file.write(|conn| group::leave(conn, member))?;
-        self.presence = None;
+        if let Some(presence) = self.presence.take() {
+            presence.end();
+        }
         Ok(())
     }
 }

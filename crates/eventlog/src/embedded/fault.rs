@@ -6,7 +6,7 @@ use rusqlite::{Error, ErrorCode};
 
 use crate::port::LogError;
 
-/// The sentence names no file, as a connection alone does not tell; [`in_file`] adds it.
+/// The sentence names no file, as a connection alone does not tell; whoever opened it adds it.
 impl From<Error> for LogError {
     fn from(error: Error) -> Self {
         let Some(code) = error.sqlite_error_code() else {

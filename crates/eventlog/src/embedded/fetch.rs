@@ -2,8 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::group::{Member, epoch};
+use super::group::Member;
 use super::page::{self, Budget};
+use super::roster::epoch;
 use super::schema::read;
 use crate::port::Result;
 use crate::record::{Offset, Record, TopicPartition};

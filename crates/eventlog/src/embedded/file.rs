@@ -128,10 +128,13 @@ fn wait_a_little(tries: i32) -> bool {
 
 /// A larger write-ahead log more than halves the p99 of commits; the limit gives the disk back after a burst.
 fn settle(conn: &Connection, purpose: Purpose) -> Result<()> {
-    let synchronous = if purpose == Purpose::Records { "full" } else { "normal" };
+    let (synchronous, cache_kib) = match purpose {
+        Purpose::Records => ("full", 8192),
+        Purpose::Positions | Purpose::Reading => ("normal", 2048),
+    };
+    conn.pragma_update(None, "cache_size", -cache_kib)?;
     conn.pragma_update(None, "synchronous", synchronous)?;
     conn.pragma_update(None, "query_only", purpose == Purpose::Reading)?;
-    conn.pragma_update(None, "cache_size", -8192)?;
     conn.pragma_update_and_check(None, "wal_autocheckpoint", 8000, |_| Ok(()))?;
     conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     Ok(())

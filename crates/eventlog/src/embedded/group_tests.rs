@@ -3,9 +3,10 @@ use super::super::fetch::{Fetched, fetch};
 use super::super::positions::{commit, release};
 use super::super::retention::{Pruned, Retention, prune};
 use super::super::schema::in_memory;
+use super::super::topics;
 use super::*;
 use crate::port::Position;
-use crate::record::{NewRecord, Timestamp};
+use crate::record::{NewRecord, Partition, Timestamp};
 
 const SESSION: Duration = Duration::from_secs(3);
 
@@ -129,6 +130,7 @@ fn a_partition_changes_hands_only_once_it_is_released_with_its_position() {
         release(&conn, &mut one, &partitions(&[1]), &[position(1, 2)]),
         Ok(vec![])
     );
+    assert_eq!(fetch(&conn, &mut two), Ok(Fetched::Regroup), "the release is noticed");
     let step = take(&conn, &mut two, 30);
     assert_eq!((claimed(&step), &*step.claimed[0].metadata), (vec![(1, 2)], "at 2"));
     assert_eq!(commit(&conn, &mut one, &[position(1, 9)]), Ok(partitions(&[1])));

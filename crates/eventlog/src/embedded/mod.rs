@@ -34,6 +34,7 @@ mod file;
 pub mod headers;
 mod presence;
 mod pulse;
+mod roster;
 mod turnstile;
 
 use std::hash::{BuildHasher, RandomState};
@@ -43,7 +44,6 @@ use std::time::Duration;
 
 use self::appender::Appender;
 use self::file::{LogFile, Purpose};
-use self::page::Budget;
 use self::presence::Presences;
 use crate::port::{Consumer, EventLog, Extent, LogError, PartitionInfo, Result, Subscription, TopicInfo};
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
@@ -177,12 +177,7 @@ impl EventLog for EmbeddedLog {
     }
 
     fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {
-        let mut budget = Budget {
-            records: max,
-            ..Budget::PAGE
-        };
-        self.reader()
-            .read(|conn| page::read(conn, partition, from, &mut budget))
+        self.reader().read(|conn| page::scan(conn, partition, from, max))
     }
 
     fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Offset>>> {
@@ -192,6 +187,9 @@ impl EventLog for EmbeddedLog {
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>> {
         let member = group::Member::new(subscription, RandomState::new().hash_one(std::process::id()));
         let file = self.writer(Purpose::Positions)?;
+        for topic in &subscription.topics {
+            file.read(|conn| topics::partitions(conn, topic))?;
+        }
         let presences = Presences::of(&self.path);
         Ok(Box::new(EmbeddedConsumer::new(
             file,

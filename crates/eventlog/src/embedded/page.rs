@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row};
 
-use super::headers;
+use super::{headers, topics};
 use crate::port::Result;
 use crate::record::{Offset, Partition, Record, Timestamp, TopicPartition};
 
@@ -45,6 +45,22 @@ pub fn read(conn: &Connection, partition: &TopicPartition, from: Offset, budget:
         budget.records -= 1;
         budget.bytes = budget.bytes.saturating_sub(size);
         records.push(record);
+    }
+    Ok(records)
+}
+
+/// Up to `max` records of a partition from `from` on; never more than a page's bytes.
+///
+/// # Errors
+/// [`crate::LogError::Refused`] if there is no such partition.
+pub fn scan(conn: &Connection, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {
+    let mut budget = Budget {
+        records: max,
+        ..Budget::PAGE
+    };
+    let records = read(conn, partition, from, &mut budget)?;
+    if records.is_empty() {
+        topics::check_partition(conn, partition)?;
     }
     Ok(records)
 }

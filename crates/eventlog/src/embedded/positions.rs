@@ -5,7 +5,8 @@
 
 use rusqlite::Connection;
 
-use super::group::{Holding, Member, bump};
+use super::group::{Holding, Member};
+use super::roster::bump;
 use super::schema::write;
 use crate::port::{LogError, Position, Result};
 use crate::record::TopicPartition;

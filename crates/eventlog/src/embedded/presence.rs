@@ -12,7 +12,7 @@ use crate::port::{LogError, Result};
 #[derive(Debug, Clone)]
 pub(super) struct Presences(PathBuf);
 
-/// A member's own lock. Dropping it says that the member is no more.
+/// A member's own lock. Dropping it without [`Self::end`] leaves a free lock, which says that the member is dead.
 #[derive(Debug)]
 pub(super) struct Presence {
     path: PathBuf,
@@ -58,9 +58,10 @@ impl Presences {
     }
 }
 
-impl Drop for Presence {
-    fn drop(&mut self) {
-        // Left in place it would only be an empty file that the next burial clears.
+impl Presence {
+    /// After the member has left: nobody needs to find its lock free.
+    pub(super) fn end(self) {
+        // Left in place it would only be an empty file.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -84,5 +85,11 @@ mod tests {
         presences.clear("two");
         assert!(!left_behind.exists());
         assert!(!presences.ended("two"), "a missing file tells nothing");
+
+        let path = presence.path.clone();
+        drop(presence);
+        assert!(presences.ended("one"));
+        presences.show("one").unwrap().end();
+        assert!(!path.exists());
     }
 }

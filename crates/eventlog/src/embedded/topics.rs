@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::schema::{read, write};
 use crate::port::{Extent, LogError, Result};
-use crate::record::{Offset, Partition};
+use crate::record::{Offset, Partition, TopicPartition};
 
 /// Enough for a machine; a slip of the finger should not create millions of rows.
 const MAX_PARTITIONS: u32 = 10_000;
@@ -125,6 +125,22 @@ pub fn committed(conn: &Connection, group: &str, topic: &str) -> Result<Vec<Opti
         return Err(unknown(topic));
     }
     Ok(offsets)
+}
+
+/// Refuses a partition that its topic does not have.
+pub(super) fn check_partition(conn: &Connection, partition: &TopicPartition) -> Result<()> {
+    let count = partitions(conn, &partition.topic)?;
+    if partition.partition.0 < count {
+        return Ok(());
+    }
+    Err(no_partition(&partition.topic, partition.partition, count))
+}
+
+pub(super) fn no_partition(topic: &str, partition: Partition, count: u32) -> LogError {
+    LogError::Refused(format!(
+        "topic '{topic}' has no partition {partition}, only 0 to {}",
+        count - 1
+    ))
 }
 
 pub(super) fn unknown(topic: &str) -> LogError {

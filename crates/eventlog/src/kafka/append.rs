@@ -158,3 +158,57 @@ fn refuse(topic: &str, count: u32, record: &NewRecord) -> Option<Result<Placed>>
     let partition = record.partition.filter(|partition| partition.0 >= count)?;
     Some(Err(fault::no_partition(topic, partition, count)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Offset, Partition};
+
+    const PLACED: Delivery = Delivery::Placed(Placed {
+        partition: Partition(0),
+        offset: Offset(7),
+    });
+    const TOO_LARGE: Delivery = Delivery::Failed(RDKafkaErrorCode::MessageSizeTooLarge);
+    const PURGED: Delivery = Delivery::Failed(RDKafkaErrorCode::PurgeQueue);
+
+    fn ruled(deliveries: &[Delivery], certain: bool, in_time: bool) -> (Vec<Ruling>, bool) {
+        let verdict = judge(deliveries, certain, in_time);
+        (verdict.rulings, verdict.sound)
+    }
+
+    #[test]
+    fn a_record_refused_beforehand_spoils_nothing() {
+        let not_taken = Delivery::NotTaken(RDKafkaErrorCode::MessageSizeTooLarge);
+        let (rulings, sound) = ruled(&[PLACED, not_taken, PLACED], false, true);
+        assert_eq!(rulings, [Ruling::Placed, Ruling::Refused, Ruling::Placed]);
+        assert!(sound);
+    }
+
+    #[test]
+    fn a_refused_batch_is_sent_again_singly() {
+        let (rulings, sound) = ruled(&[PLACED, TOO_LARGE, TOO_LARGE, PURGED], false, true);
+        assert_eq!(rulings, [Ruling::Placed, Ruling::Open, Ruling::Open, Ruling::Open]);
+        assert!(!sound, "the producer is thrown away");
+    }
+
+    #[test]
+    fn a_single_record_is_refused_for_itself() {
+        let (rulings, sound) = ruled(&[PLACED, TOO_LARGE, PURGED], true, true);
+        assert_eq!(rulings, [Ruling::Placed, Ruling::Refused, Ruling::Open]);
+        assert!(!sound);
+    }
+
+    #[test]
+    fn nothing_is_known_of_what_was_not_answered_in_time() {
+        let (rulings, sound) = ruled(&[PLACED, Delivery::Unanswered], false, false);
+        assert_eq!(rulings, [Ruling::Placed, Ruling::Unknown]);
+        assert!(!sound);
+    }
+
+    #[test]
+    fn a_topic_that_is_closed_is_closed_for_every_record() {
+        let forbidden = Delivery::Failed(RDKafkaErrorCode::TopicAuthorizationFailed);
+        let (rulings, _) = ruled(&[forbidden, PURGED], false, true);
+        assert_eq!(rulings, [Ruling::Refused, Ruling::Refused]);
+    }
+}

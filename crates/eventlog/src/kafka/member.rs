@@ -20,22 +20,20 @@
 //!   partition is that member's.
 //! * A record of a partition is never handed out behind its revoke.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, RebalanceProtocol};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
-use rdkafka::types::RDKafkaRespErr;
 
-use crate::kafka::client::{self, Watch};
+use crate::kafka::client;
+use crate::kafka::committer::Committer;
+use crate::kafka::rebalances::{Event, Events, unassign};
 use crate::kafka::scan::extents;
 use crate::kafka::settings::Settings;
-use crate::kafka::{ANSWER, convert, fault, lock};
+use crate::kafka::{ANSWER, convert, fault};
 use crate::port::{Assignment, Consumer, Extent, LogError, Position, Rebalance, Result, Subscription};
 use crate::record::{Offset, Record, TopicPartition};
 
@@ -53,7 +51,9 @@ const METADATA: usize = 4096;
 
 /// A member of a group, as long as it has not left.
 pub(super) struct Member {
-    client: BaseConsumer<Events>,
+    /// Before `client`, which closes when nobody holds it any more.
+    committer: Committer,
+    client: Arc<BaseConsumer<Events>>,
     subscription: Subscription,
     assigned: BTreeSet<TopicPartition>,
     topics: convert::Topics,
@@ -70,7 +70,9 @@ impl Member {
         client
             .subscribe(&topics)
             .map_err(|error| fault::sort(&what, &error, None))?;
+        let client = Arc::new(client);
         Ok(Self {
+            committer: Committer::start(&client)?,
             client,
             subscription: subscription.clone(),
             assigned: BTreeSet::new(),
@@ -274,10 +276,10 @@ impl Member {
     }
 
     /// Commits once; `Ok(false)` if these partitions are no longer this member's.
-    fn try_commit(&self, list: &TopicPartitionList) -> Result<bool> {
+    fn try_commit(&mut self, list: &TopicPartitionList) -> Result<bool> {
         let mut overtaken = 0;
         loop {
-            let Err(error) = self.client.commit(list, CommitMode::Sync) else {
+            let Err(error) = self.committer.commit(list.clone(), ANSWER) else {
                 return Ok(true);
             };
             match error.rdkafka_error_code() {
@@ -356,18 +358,17 @@ impl Consumer for Member {
 
     fn leave(&mut self, rebalance: &mut dyn Rebalance) -> Result<()> {
         let deadline = Instant::now() + self.subscription.drain_timeout + ANSWER;
-        let failed = |error: KafkaError| fault::sort("the group can't be left", &error, None);
         self.fatal = Some(LogError::Refused("this member has left its group".into()));
-        self.answer_events(&mut Vec::new(), rebalance)?;
         // Before closing: librdkafka sends no heartbeats for a membership that is being closed.
         let partitions: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
         self.give_back(&partitions, rebalance);
         self.assigned.clear();
-        self.client.close_queue().map_err(failed)?;
+        self.client.context().abandon(&self.client);
+        let closing = self.client.close_queue();
+        closing.map_err(|error| fault::sort("the group can't be left", &error, None))?;
         while !self.client.closed() && Instant::now() < deadline {
             // Records that were still queued are read again by whoever continues.
             let _dropped = self.client.poll(LOOK_UP);
-            self.answer_events(&mut Vec::new(), rebalance)?;
         }
         if self.client.closed() {
             return Ok(());
@@ -381,71 +382,7 @@ impl Consumer for Member {
 /// Without a leave nothing is drained, but librdkafka still closes the membership as the client is dropped.
 impl Drop for Member {
     fn drop(&mut self) {
-        let events = self.client.context();
-        events.abandoned.store(true, Ordering::Release);
-        while let Some(event) = events.first() {
-            if let Event::Revoke(list) = event {
-                let _ended = unassign(&self.client, &list);
-            }
-            events.answered();
-        }
-    }
-}
-
-/// A rebalance that librdkafka waits to have answered.
-#[derive(Clone)]
-enum Event {
-    Assign(TopicPartitionList),
-    Revoke(TopicPartitionList),
-}
-
-/// Notes rebalances as they come out of librdkafka's queue.
-#[derive(Default)]
-struct Events {
-    watch: Watch,
-    waiting: Mutex<VecDeque<Event>>,
-    /// Nobody answers events any more.
-    abandoned: AtomicBool,
-}
-
-impl Events {
-    fn first(&self) -> Option<Event> {
-        lock(&self.waiting).front().cloned()
-    }
-
-    fn answered(&self) {
-        lock(&self.waiting).pop_front();
-    }
-}
-
-impl ClientContext for Events {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
-    }
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.watch.note(&error, reason);
-    }
-}
-
-impl ConsumerContext for Events {
-    fn rebalance(&self, client: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.abandoned.load(Ordering::Acquire) {
-            let _ended = if assign { Ok(()) } else { unassign(client, list) };
-            return;
-        }
-        let event = if assign { Event::Assign } else { Event::Revoke };
-        lock(&self.waiting).push_back(event(list.clone()));
-    }
-}
-
-fn unassign(client: &BaseConsumer<Events>, list: &TopicPartitionList) -> KafkaResult<()> {
-    match client.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => client.incremental_unassign(list),
-        _ => client.unassign(),
+        self.client.context().abandon(&self.client);
     }
 }
 

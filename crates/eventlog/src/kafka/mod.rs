@@ -7,19 +7,21 @@
 //! ```
 //!
 //! # Invariants
-//! * Every call is bounded: within its patience, otherwise within [`ANSWER`] or a session timeout.
+//! * Every call is bounded: within its patience, otherwise within five seconds or a session timeout.
 //! * An offset is committed only because the caller said so; librdkafka stores and commits none by itself (A17).
 //! * Records are handed to librdkafka strictly in order, and nothing of a failed call is still in its queues when the
 //!   next call begins (A8, A9).
-//! * Nothing happens between a rebalance event and the answer to it ([`member`]).
+//! * Nothing happens between a rebalance event and the answer to it (`member`).
 
 mod admin;
 mod append;
 mod client;
+mod committer;
 mod convert;
 mod fault;
 mod member;
 mod producer;
+mod rebalances;
 mod scan;
 mod settings;
 
@@ -72,9 +74,19 @@ impl KafkaLog {
 
     /// The number of partitions as the brokers say it now.
     fn count_partitions(&self, topic: &str) -> Result<u32> {
-        let count = self.scanner.partitions(topic)?;
+        self.count_partitions_within(topic, ANSWER)
+    }
+
+    fn count_partitions_within(&self, topic: &str, patience: Duration) -> Result<u32> {
+        let count = self.scanner.partitions(topic, patience)?;
         lock(&self.counts).insert(topic.to_owned(), (Instant::now(), count));
         Ok(count)
+    }
+
+    /// The number of partitions, if it was asked for a moment ago.
+    fn recent_count(&self, topic: &str) -> Option<u32> {
+        let (asked, count) = *lock(&self.counts).get(topic)?;
+        (asked.elapsed() < COUNT_KEPT).then_some(count)
     }
 }
 
@@ -104,11 +116,8 @@ impl EventLog for KafkaLog {
     }
 
     fn partitions(&self, topic: &str) -> Result<u32> {
-        let known = lock(&self.counts).get(topic).copied();
-        match known {
-            Some((asked, count)) if asked.elapsed() < COUNT_KEPT => Ok(count),
-            _ => self.count_partitions(topic),
-        }
+        self.recent_count(topic)
+            .map_or_else(|| self.count_partitions(topic), Ok)
     }
 
     fn extents(&self, topic: &str) -> Result<Vec<Extent>> {
@@ -118,14 +127,13 @@ impl EventLog for KafkaLog {
 
     fn append(&self, topic: &str, records: Vec<NewRecord>, patience: Duration) -> Vec<Result<Placed>> {
         let deadline = Instant::now() + patience;
-        let known = self.partitions(topic).and_then(|count| {
-            let highest = records.iter().filter_map(|record| record.partition).max();
+        let ask = || self.count_partitions_within(topic, patience.min(ANSWER));
+        let highest = records.iter().filter_map(|record| record.partition).max();
+        let known = match self.recent_count(topic) {
             // A partition beyond the count may have been added since it was asked for.
-            match highest {
-                Some(partition) if partition.0 >= count => self.count_partitions(topic),
-                _ => Ok(count),
-            }
-        });
+            Some(count) if highest.is_none_or(|highest| highest.0 < count) => Ok(count),
+            _ => ask(),
+        };
         match known {
             Ok(count) => lock(&self.producer).append(topic, count, &records, deadline),
             Err(error) => vec![Err(error); records.len()],

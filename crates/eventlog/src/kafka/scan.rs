@@ -61,7 +61,7 @@ impl Scanner {
     }
 
     /// How many partitions a topic has, asked anew.
-    pub(super) fn partitions(&self, topic: &str) -> Result<u32> {
+    pub(super) fn partitions(&self, topic: &str, patience: Duration) -> Result<u32> {
         if topic.is_empty() || topic.contains('\0') {
             return Err(LogError::Refused(format!("{topic:?} is no name of a topic")));
         }
@@ -69,7 +69,7 @@ impl Scanner {
             "Kafka at {} does not answer about topic {topic}",
             self.settings.bootstrap()
         );
-        let metadata = self.ask(&what, |looker| looker.fetch_metadata(Some(topic), ANSWER))?;
+        let metadata = self.ask(&what, |looker| looker.fetch_metadata(Some(topic), patience))?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Err(fault::no_topic(topic));
         };
@@ -87,7 +87,7 @@ impl Scanner {
     pub(super) fn await_partitions(&self, topic: &str, partitions: u32) -> Result<()> {
         let deadline = Instant::now() + ANSWER;
         loop {
-            match self.partitions(topic) {
+            match self.partitions(topic, ANSWER) {
                 Ok(count) if count >= partitions => return Ok(()),
                 Err(error @ LogError::Broken(_)) => return Err(error),
                 _ if Instant::now() >= deadline => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::kafka::fault;
+use crate::kafka::{ANSWER, fault};
 use crate::port::{LogError, Result, Subscription};
 
 /// How a consumer group is formed: by the members themselves, or by the broker (KIP-848).
@@ -267,7 +267,7 @@ impl Settings {
 
 /// A poll thread is busy with a drain, a commit and a look at committed offsets at the longest.
 fn max_poll_interval(subscription: &Subscription) -> Duration {
-    let busy = subscription.drain_timeout + Duration::from_secs(5);
+    let busy = subscription.drain_timeout + 2 * ANSWER;
     subscription.session_timeout.max(busy)
 }
 

@@ -136,7 +136,7 @@ pub fn a_commit_for_a_partition_given_back_is_refused(world: &dyn World) {
         .collect();
     assert_eq!(
         first.commit_at(&late),
-        [moved.clone()],
+        std::slice::from_ref(&moved),
         "what moved is refused, what stayed is not"
     );
     let committed = log.committed(&group, &topic).expect("committed offsets are read");

@@ -9,12 +9,15 @@ use eventlog::kafka::KafkaLog;
 use eventlog::{EventLog, Extent, LogError, Offset, partitioner};
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, TopicPartitionList};
 
 use crate::groups;
 use crate::records::{append, keyed, placed_at, topic};
-use crate::seat::{PATIENCE, partition};
-use crate::world::{Kafka, World};
+use crate::seat::{PATIENCE, Seat, partition, until};
+use crate::world::{Kafka, World, subscription};
 
 /// Starts one of Kafka's own tools.
 fn tool(name: &str) -> Command {
@@ -154,9 +157,7 @@ fn properties_that_break_an_invariant_are_refused() {
     let world = Kafka::with(&[("group.protocol", "consumer"), ("session.timeout.ms", "10000")]);
     let log = world.open();
     let topic = topic(&*log, "properties", 1);
-    let answer = log
-        .subscribe(&crate::world::subscription("properties", &topic, "member"))
-        .err();
+    let answer = log.subscribe(&subscription("properties", &topic, "member")).err();
     assert!(
         matches!(&answer, Some(LogError::Refused(why)) if why.contains("session.timeout.ms")),
         "{answer:?}"
@@ -188,9 +189,123 @@ fn a_broker_that_is_away_is_said_soon() {
     said("append", answers.into_iter().next().and_then(Result::err), started);
 }
 
+/// Three brokers in this process which can be switched off, with a topic of one partition.
+fn simulated(topic: &str) -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
+    let brokers = MockCluster::new(3).expect("simulated brokers start");
+    brokers.create_topic(topic, 1, 3).expect("the topic is made");
+    let log = KafkaLog::connect(&brokers.bootstrap_servers(), Vec::new()).expect("the clients start");
+    (brokers, log)
+}
+
+#[test]
+fn nothing_of_a_failed_append_comes_behind_a_later_one() {
+    let (brokers, log) = simulated("outage");
+    let numbered = |from: u32, to: u32| (from..to).map(|n| placed_at(0, n.to_string())).collect::<Vec<_>>();
+    append(&log, "outage", numbered(0, 10));
+    brokers.broker_down(-1).expect("the brokers go down");
+    for (from, to) in [(10, 20), (20, 30)] {
+        let started = Instant::now();
+        let answers = log.append("outage", numbered(from, to), Duration::from_secs(1));
+        assert!(
+            started.elapsed() < Duration::from_secs(3),
+            "it took {:?}",
+            started.elapsed()
+        );
+        let unavailable = |answer: &_| matches!(answer, Err(LogError::Unavailable(_)));
+        assert!(answers.iter().all(unavailable), "{:?}", answers[0]);
+    }
+    brokers.broker_up(-1).expect("the brokers come back");
+    append(&log, "outage", numbered(30, 40));
+    append(&log, "outage", numbered(40, 50));
+    let read = log
+        .read(&partition("outage", 0), Offset(0), 1_000)
+        .expect("the partition is read");
+    let values = read
+        .iter()
+        .map(|record| String::from_utf8_lossy(record.value.as_ref().expect("a value")).into_owned());
+    let numbers: Vec<u32> = values.map(|value| value.parse().expect("a number")).collect();
+    // While the brokers were down nothing could be on its way, so nothing of those calls may appear at all.
+    assert_eq!(numbers, (0..10).chain(30..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_broker_that_stumbles_is_asked_again_in_order() {
+    let (brokers, log) = simulated("stumble");
+    append(&log, "stumble", vec![placed_at(0, "first")]);
+    brokers.request_errors(
+        RDKafkaApiKey::Produce,
+        &[
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        ],
+    );
+    let placed = append(&log, "stumble", (0..100).map(|n| placed_at(0, n.to_string())).collect());
+    let offsets: Vec<u64> = placed.iter().map(|placed| placed.offset.0).collect();
+    assert_eq!(offsets, (1..=100).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_member_outlives_an_outage() {
+    let (brokers, log) = simulated("member");
+    append(&log, "member", (0..10).map(|n| placed_at(0, n.to_string())).collect());
+    let mut seat = Seat::join(&log, &subscription("outlives", "member", "member"));
+    until("the backlog is read", &mut [&mut seat], |seats| {
+        seats[0].books.read.len() == 10
+    });
+    brokers.broker_down(-1).expect("the brokers go down");
+    let started = Instant::now();
+    let outcome = seat.try_commit();
+    assert!(matches!(outcome, Err(LogError::Unavailable(_))), "{outcome:?}");
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "it took {:?}",
+        started.elapsed()
+    );
+    let heard = Instant::now() + PATIENCE;
+    while !matches!(seat.try_turn(), Err(LogError::Unavailable(_))) {
+        assert!(Instant::now() < heard, "polling says that the brokers are away");
+    }
+    brokers.broker_up(-1).expect("the brokers come back");
+    let back = Instant::now() + PATIENCE;
+    while seat.try_commit() != Ok(Vec::new()) {
+        assert!(Instant::now() < back, "commits work again");
+        let _still_away = seat.try_turn();
+    }
+    append(&log, "member", vec![placed_at(0, "10")]);
+    while seat.books.read.len() < 11 {
+        assert!(Instant::now() < back, "the rest is read");
+        let _still_away = seat.try_turn();
+    }
+}
+
+#[test]
+fn an_outage_does_not_hold_up_who_leaves() {
+    let (brokers, log) = simulated("away");
+    append(&log, "away", (0..10).map(|n| placed_at(0, n.to_string())).collect());
+    let mut seats: Vec<Seat> = ["leaves", "is dropped"]
+        .map(|group| Seat::join(&log, &subscription(group, "away", "member")))
+        .into();
+    for seat in &mut seats {
+        until("the backlog is read", &mut [seat], |seats| {
+            seats[0].books.read.len() == 10
+        });
+    }
+    brokers.broker_down(-1).expect("the brokers go down");
+    let started = Instant::now();
+    let _not_told = seats[0].try_leave();
+    drop(seats);
+    assert!(
+        started.elapsed() < Duration::from_secs(30),
+        "it took {:?}",
+        started.elapsed()
+    );
+}
+
 #[test]
 fn the_broker_s_own_limit_refuses_only_the_guilty() {
-    let world = Kafka::new();
+    // Many batches, so that others are in flight behind the refused one.
+    let world = Kafka::with(&[("batch.num.messages", "10")]);
     let log = world.open();
     let topic = topic(&*log, "limit", 2);
     let resource = ResourceSpecifier::Topic(&topic);

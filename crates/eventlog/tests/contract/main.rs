@@ -35,6 +35,7 @@ contract! {
     records::reading_outside_of_a_partition,
     records::an_unknown_topic_is_refused,
     records::topics_are_created_once_and_only_grow,
+    records::a_new_partition_is_used_soon,
     groups::a_group_reads_everything_once,
     groups::partitions_move_without_overlap,
     groups::commits_survive_a_restart,

@@ -335,3 +335,16 @@ pub fn topics_are_created_once_and_only_grow(world: &dyn World) {
         Err(LogError::Refused(_))
     ));
 }
+
+pub fn a_new_partition_is_used_soon(world: &dyn World) {
+    let log = world.open();
+    let topic = topic(&*log, "used", 1);
+    append(&*log, &topic, vec![keyed("order-1", "v")]);
+    world.open().grow_topic(&topic, 4).expect("the topic grows");
+    let grown = Instant::now();
+    // With four partitions Java puts this key into partition 2.
+    while append(&*log, &topic, vec![keyed("order-1", "v")])[0].partition != Partition(2) {
+        assert!(grown.elapsed() < Duration::from_secs(10), "the key has not moved");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -46,8 +46,11 @@ impl Seat {
 
     /// Polls once, and keeps the books.
     pub fn turn(&mut self) {
-        let records = self.consumer.poll(TURN, &mut self.books).expect("polling works");
-        for record in records {
+        self.try_turn().expect("polling works");
+    }
+
+    pub fn try_turn(&mut self) -> eventlog::Result<()> {
+        for record in self.consumer.poll(TURN, &mut self.books)? {
             let partition = record.topic_partition();
             assert!(
                 self.books.owned.contains_key(&partition),
@@ -57,12 +60,16 @@ impl Seat {
             assert_eq!(next, Some(record.offset), "{partition} goes on where it was");
             self.books.read.push(record);
         }
+        Ok(())
     }
 
     /// Commits where everything read is done; returns what was refused.
     pub fn commit(&mut self) -> Vec<TopicPartition> {
-        let positions = self.books.positions(|_| true);
-        self.commit_at(&positions)
+        self.try_commit().expect("the log answers a commit")
+    }
+
+    pub fn try_commit(&mut self) -> eventlog::Result<Vec<TopicPartition>> {
+        self.consumer.commit(&self.books.positions(|_| true))
     }
 
     pub fn commit_at(&mut self, positions: &[Position]) -> Vec<TopicPartition> {
@@ -78,7 +85,11 @@ impl Seat {
     }
 
     pub fn leave(&mut self) {
-        self.consumer.leave(&mut self.books).expect("the group can be left");
+        self.try_leave().expect("the group can be left");
+    }
+
+    pub fn try_leave(&mut self) -> eventlog::Result<()> {
+        self.consumer.leave(&mut self.books)
     }
 }
 

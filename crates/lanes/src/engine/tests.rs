@@ -80,7 +80,7 @@ fn a_commit_that_did_not_land_is_asked_for_again_and_one_that_did_is_not() {
 }
 
 #[test]
-fn a_refused_commit_is_asked_for_again_only_with_something_new() {
+fn a_refused_commit_is_not_repeated_but_not_taken_for_landed_either() {
     let mut engine = Engine::new(8, 1 << 20);
     assigned(&mut engine, 0, 0);
     (0..2).for_each(|offset| offer(&mut engine, "a", record(0, offset)));
@@ -90,8 +90,12 @@ fn a_refused_commit_is_asked_for_again_only_with_something_new() {
     engine.committed(positions, &[partition(0)]);
     assert!(!engine.is_dirty());
     let run = take(&mut engine).unwrap();
-    engine.finish(&run, true);
-    assert_eq!(offsets(engine.positions()), [2]);
+    engine.finish(&run, false);
+    assert_eq!(
+        engine.release(&partition(0)).map(|position| position.offset),
+        Some(Offset(1)),
+        "it never landed"
+    );
 }
 
 #[test]
@@ -175,4 +179,21 @@ fn the_fullest_partition_pauses_and_others_keep_their_share() {
         resumed |= resume.contains(&partition(0));
     }
     assert!(resumed && engine.paused() == 0);
+}
+
+#[test]
+fn a_partition_that_has_emptied_resumes_beside_one_that_is_stuck() {
+    let mut engine = Engine::new(8, 200_000);
+    assigned(&mut engine, 0, 0);
+    assigned(&mut engine, 1, 0);
+    (0..300).for_each(|offset| offer(&mut engine, "a", record(0, offset)));
+    let stuck = take(&mut engine).unwrap();
+    assert_eq!(stuck.items[0].partition, Partition(0));
+    (0..60).for_each(|offset| offer(&mut engine, "b", record(1, offset)));
+    engine.flowed(&[partition(0), partition(1)], true);
+    assert_eq!(engine.flow(), Flow::default());
+    while let Some(run) = take(&mut engine) {
+        engine.finish(&run, true);
+    }
+    assert_eq!(engine.flow().resume, [partition(1)]);
 }

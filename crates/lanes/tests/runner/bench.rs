@@ -1,8 +1,8 @@
-//! A runner with its script and its handler.
+//! A runner on a runtime of its own, alone or with a script.
 
 use std::sync::Arc;
 
-use eventlog::LogError;
+use eventlog::{Consumer, LogError};
 use lanes::{Handler, Metrics, Options, Summary};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -11,13 +11,17 @@ use tokio_util::sync::CancellationToken;
 use crate::gated::Gated;
 use crate::scripted::{PATIENCE, Script, script};
 
+pub struct Running {
+    shutdown: CancellationToken,
+    running: JoinHandle<Result<Summary, LogError>>,
+    runtime: Runtime,
+}
+
 pub struct Bench<H = Gated> {
     pub script: Script,
     pub handler: H,
     pub metrics: Arc<Metrics>,
-    shutdown: CancellationToken,
-    running: JoinHandle<Result<Summary, LogError>>,
-    runtime: Runtime,
+    running: Running,
 }
 
 pub fn bench(options: Options) -> Bench {
@@ -25,28 +29,43 @@ pub fn bench(options: Options) -> Bench {
 }
 
 pub fn bench_with<H: Handler + Clone>(options: Options, handler: H) -> Bench<H> {
-    let runtime = Runtime::new().unwrap();
     let (script, consumer) = script();
-    let metrics = options.metrics.clone();
-    let shutdown = CancellationToken::new();
-    let running = runtime.spawn(lanes::run(consumer, handler.clone(), options, shutdown.clone()));
     Bench {
         script,
-        handler,
-        metrics,
-        shutdown,
-        running,
-        runtime,
+        handler: handler.clone(),
+        metrics: options.metrics.clone(),
+        running: Running::start(consumer, handler, options),
     }
 }
 
 impl<H> Bench<H> {
     pub fn shut_down(&self) {
-        self.shutdown.cancel();
+        self.running.shutdown.cancel();
     }
 
     pub fn stop(self) -> Result<Summary, LogError> {
-        self.shut_down();
+        self.running.stop()
+    }
+
+    pub fn end(self) -> Result<Summary, LogError> {
+        self.running.end()
+    }
+}
+
+impl Running {
+    pub fn start(consumer: Box<dyn Consumer>, handler: impl Handler, options: Options) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let shutdown = CancellationToken::new();
+        let running = runtime.spawn(lanes::run(consumer, handler, options, shutdown.clone()));
+        Self {
+            shutdown,
+            running,
+            runtime,
+        }
+    }
+
+    pub fn stop(self) -> Result<Summary, LogError> {
+        self.shutdown.cancel();
         self.end()
     }
 

@@ -77,10 +77,11 @@ impl Gated {
         let (guard, waited) = changed
             .wait_timeout_while(guard, PATIENCE, |journal| !wanted(journal))
             .unwrap();
-        let (started, finished) = (&guard.started, &guard.finished);
+        let last = |places: &[String]| places[places.len().saturating_sub(20)..].join(" ");
+        let (started, finished) = (last(&guard.started), last(&guard.finished));
         assert!(
             !waited.timed_out(),
-            "waited in vain until {what}: started {started:?}, finished {finished:?}"
+            "waited in vain until {what}: last started {started}, last finished {finished}"
         );
     }
 

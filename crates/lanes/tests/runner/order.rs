@@ -184,3 +184,21 @@ fn what_has_piled_up_of_a_key_comes_in_one_run_where_asked_for() {
     });
     bench.stop().unwrap();
 }
+
+#[test]
+fn every_lane_that_may_start_starts_without_anything_else_happening() {
+    let bench = bench(Options::lanes(20));
+    bench.script.assign(0, 0);
+    let keys: Vec<String> = (0..25).map(|key| format!("{key}")).collect();
+    (0..25).for_each(|offset| bench.handler.hold(&format!("0@{offset}")));
+    let records = keys
+        .iter()
+        .enumerate()
+        .map(|(offset, key)| record(0, offset as u64, key));
+    bench.script.records(records.collect());
+    (0..20).for_each(|offset| bench.handler.until_started(&format!("0@{offset}")));
+    bench.handler.look(|journal| assert_eq!(journal.started.len(), 20));
+    (0..25).for_each(|offset| bench.handler.release(&format!("0@{offset}")));
+    bench.script.until_committed(0, 25);
+    bench.stop().unwrap();
+}

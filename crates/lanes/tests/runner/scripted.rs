@@ -170,9 +170,10 @@ impl ScriptedConsumer {
 
     fn revoke(&mut self, partitions: &[TopicPartition], patience: Duration, rebalance: &mut dyn Rebalance) {
         let deadline = Instant::now() + patience;
+        let mut wait = Duration::ZERO;
         self.held.retain(|held| !partitions.contains(held));
         loop {
-            if let Some(positions) = rebalance.revoke(partitions, Duration::from_millis(20)) {
+            if let Some(positions) = rebalance.revoke(partitions, wait) {
                 return self.see(|seen| {
                     seen.revokes_answered += 1;
                     seen.released.extend(positions);
@@ -186,6 +187,7 @@ impl ScriptedConsumer {
                     seen.lost += 1;
                 });
             }
+            wait = deadline - Instant::now().min(deadline);
         }
     }
 

@@ -56,7 +56,7 @@ pub struct RoleOptions {
 
     /// Partitions of the topic when it is created
     #[arg(long, env = "MALL_PARTITIONS", default_value = "1", value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = EVENTS)]
+          value_parser = value::partitions, help_heading = EVENTS)]
     pub partitions: u32,
 
     /// Message key of the events
@@ -72,7 +72,7 @@ pub struct RoleOptions {
     pub modify_delay: Duration,
 
     /// The only customer whose modifications are slow [default: everyone]
-    #[arg(long, env = "MALL_MODIFY_DELAY_CUSTOMER", value_name = "ID", help_heading = EVENTS)]
+    #[arg(long, env = "MALL_MODIFY_DELAY_CUSTOMER", value_name = "ID", value_parser = value::customer, help_heading = EVENTS)]
     pub modify_delay_customer: Option<i64>,
 
     /// How long the log keeps records (embedded log)
@@ -125,19 +125,19 @@ const LOGS: &str = "Logs";
 #[command(next_help_heading = "What to start")]
 pub struct Ports {
     /// Delivery instances
-    #[arg(long, env = "MALL_DELIVERIES", default_value = "1", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, env = "MALL_DELIVERIES", default_value = "1", value_name = "N", value_parser = value::deliveries)]
     pub deliveries: u16,
 
     /// Port of the order service
-    #[arg(long, env = "MALL_ORDER_PORT", default_value = "8081", value_parser = clap::value_parser!(u16))]
+    #[arg(long, env = "MALL_ORDER_PORT", default_value = "8081", value_parser = value::port)]
     pub order_port: u16,
 
     /// Port of the first delivery instance; the others take the next free ones
-    #[arg(long, env = "MALL_DELIVERY_PORT", default_value_t = FIRST_DELIVERY, value_parser = clap::value_parser!(u16))]
+    #[arg(long, env = "MALL_DELIVERY_PORT", default_value_t = FIRST_DELIVERY, value_parser = value::port)]
     pub delivery_port: u16,
 
     /// Port of the gateway
-    #[arg(long, env = "MALL_GATEWAY_PORT", default_value = "8088", value_parser = clap::value_parser!(u16))]
+    #[arg(long, env = "MALL_GATEWAY_PORT", default_value = "8088", value_parser = value::port)]
     pub gateway_port: u16,
 }
 

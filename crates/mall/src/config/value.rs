@@ -51,6 +51,12 @@ impl FromStr for Bootstrap {
 }
 
 impl DatabaseUrl {
+    /// The database's name.
+    pub fn database(&self) -> &str {
+        let path = self.0.rsplit('/').next().unwrap_or_default();
+        path.split('?').next().unwrap_or_default()
+    }
+
     /// The address with its password, for the driver alone.
     pub fn expose(&self) -> &str {
         &self.0
@@ -136,6 +142,33 @@ impl FromStr for Property {
 impl fmt::Debug for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&masked_property(&format!("{}={}", self.name, self.value)))
+    }
+}
+
+/// How many partitions a topic is created with.
+pub fn partitions(text: &str) -> Result<u32, String> {
+    within(text, 1, 10_000)
+}
+
+/// How many delivery instances are started.
+pub fn deliveries(text: &str) -> Result<u16, String> {
+    within(text, 1, 64)
+}
+
+/// A port to listen on.
+pub fn port(text: &str) -> Result<u16, String> {
+    within(text, 0, u16::MAX).map_err(|allowed| format!("{allowed} (0: any free one)"))
+}
+
+/// A customer's number.
+pub fn customer(text: &str) -> Result<i64, String> {
+    within(text, i64::MIN, i64::MAX).map_err(|_| "allowed: a customer's number (2000)".into())
+}
+
+fn within<N: FromStr + PartialOrd + fmt::Display>(text: &str, least: N, most: N) -> Result<N, String> {
+    match text.parse() {
+        Ok(number) if number >= least && number <= most => Ok(number),
+        _ => Err(format!("allowed: a whole number from {least} to {most}")),
     }
 }
 

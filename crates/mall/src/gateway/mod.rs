@@ -1,10 +1,132 @@
-//! gateway
-use anyhow::{Result, bail};
+//! The gateway: one address for both services, and a page with links.
+//!
+//! ```text
+//!  client ── /orders/** ──────▶ --order-url
+//!         ── /deliveries/** ──▶ --delivery-url
+//!         ── / ───────────────▶ the page
+//! ```
+//!
+//! # Invariants
+//! * The `Host` header stays as the client sent it, so that the links in an answer lead back to the gateway.
+//! * A request's body is taken whole, up to a limit, before anything is sent on; an answer is streamed.
+//! * A service that is away, silent or broken is answered with a problem and its `message`, never with a hang.
+
+mod proxy;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Settings;
+use crate::config::{BaseUrl, Settings};
+use crate::{net, telemetry};
 
-/// Runs until `shutdown` is cancelled, then drains.
-pub async fn run(_settings: Settings, _shutdown: CancellationToken) -> Result<()> {
-    bail!("no gateway")
+use proxy::Proxy;
+
+/// Serves until `shutdown` is cancelled, then finishes the requests in flight.
+pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let options = settings.options;
+    telemetry::init("gateway", options.log, &options.log_level);
+    let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
+    let order = options.order_url.unwrap_or_else(|| BaseUrl::local(8081));
+    let delivery = options
+        .delivery_url
+        .unwrap_or_else(|| BaseUrl::local(net::FIRST_DELIVERY));
+    tracing::info!(
+        "gateway on http://{}: /orders from {}, /deliveries from {}",
+        listener.local_addr()?,
+        order.as_str(),
+        delivery.as_str()
+    );
+    let port = listener.local_addr()?.port();
+    let limits = shop::http::Limits {
+        drain: options.shutdown_timeout,
+        ..Default::default()
+    };
+    shop::http::serve(listener, router(order, delivery, port), limits, shutdown).await;
+    tracing::info!("gateway stopped");
+    Ok(())
+}
+
+fn router(order: BaseUrl, delivery: BaseUrl, port: u16) -> Router {
+    let page = page(&order, &delivery, port);
+    Router::new()
+        .route("/", get(move || std::future::ready(Html(page.clone()))))
+        .route("/livez", get(|| std::future::ready("ok")))
+        .route("/readyz", get(|| std::future::ready("ok")))
+        .route("/actuator/health", get(|| std::future::ready(health())))
+        .fallback(forward)
+        .layer(axum::middleware::map_response(allow_everyone))
+        .with_state(Proxy::new(order, delivery))
+}
+
+async fn forward(State(proxy): State<Proxy>, request: axum::extract::Request) -> Response {
+    let preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    match preflight {
+        true => allow_methods(),
+        false => proxy.forward(request).await,
+    }
+}
+
+/// A browser's page of any origin may call the services, as with the course's own gateway.
+async fn allow_everyone(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Location"));
+    response
+}
+
+fn allow_methods() -> Response {
+    let headers: [(HeaderName, &str); 3] = [
+        (
+            ACCESS_CONTROL_ALLOW_METHODS,
+            "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+        ),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Content-Type"),
+        (ACCESS_CONTROL_MAX_AGE, "600"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+fn health() -> Response {
+    let kind = [("content-type", "application/json")];
+    (kind, r#"{"status":"UP"}"#).into_response()
+}
+
+/// Honest about what it is: links, until there is more to show.
+fn page(order: &BaseUrl, delivery: &BaseUrl, port: u16) -> String {
+    let (order, delivery) = (escaped(order.as_str()), escaped(delivery.as_str()));
+    format!(
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>12st Mall</title>
+<style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem; color-scheme: light dark }}</style>
+</head>
+<body>
+<h1>12st Mall</h1>
+<p>This is the gateway: one address for the services behind it.</p>
+<ul>
+<li><a href="/orders">/orders</a>, answered by {order}</li>
+<li><a href="/deliveries">/deliveries</a>, answered by {delivery}</li>
+</ul>
+<p>Place an order from a terminal:</p>
+<pre>http :{port}/orders customerId=2000 productId=100 productName=RADIO qty=3 address=PUSAN</pre>
+</body>
+</html>
+"#
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }

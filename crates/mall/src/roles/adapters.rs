@@ -47,7 +47,7 @@ async fn open_log(options: &RoleOptions) -> Result<Arc<dyn EventLog>> {
         ..EmbeddedOptions::default()
     };
     patiently("the embedded log can't be opened", async || {
-        EmbeddedLog::open(&storage.data, retention.clone()).map(|log| Arc::new(log) as Arc<dyn EventLog>)
+        EmbeddedLog::open(&storage.data, retention).map(|log| Arc::new(log) as Arc<dyn EventLog>)
     })
     .await
 }

@@ -17,6 +17,9 @@ use super::relaying::Relaying;
 use crate::config::{RoleOptions, Settings};
 use crate::{net, telemetry};
 
+/// How many bytes of records wait in memory: plenty for one at a time.
+const BUFFER: usize = 8 << 20;
+
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let options = &settings.options;
@@ -121,6 +124,7 @@ fn consume(
 ) -> impl Future<Output = Result<Summary, eventlog::LogError>> + use<> {
     let lanes = Options {
         shutdown_timeout: options.shutdown_timeout,
+        buffer_bytes: BUFFER,
         ..Options::lanes(1)
     };
     lanes::run(consumer, handler, lanes, shutdown)

@@ -36,6 +36,11 @@ impl Relaying {
             },
             holder: format!("{}-{}", std::process::id(), super::now().0),
             idle_poll: IDLE_POLL,
+            gather: match source {
+                Source::Orders => Duration::from_millis(1),
+                // Nobody waits for these.
+                Source::Deliveries => Duration::from_millis(10),
+            },
             clock: super::now,
         };
         let relay = Relay::new(adapters.store.clone(), adapters.log.clone(), relay_options);

@@ -63,24 +63,23 @@ struct Plan {
 impl Plan {
     /// Finds free ports; the deliveries' may move, the others' were promised to clients.
     fn new(ports: &Ports, options: &RoleOptions) -> Result<Self> {
-        let free = |port: u16, option: &str| match net::bind(options.listen, port, true) {
-            Ok(_) => Ok(port),
-            Err(error) => Err(anyhow::anyhow!("{}", error.to_string().replace("--port", option))),
+        // Held until all are found, lest two roles get the same.
+        let mut held = Vec::new();
+        let mut take = |port: u16, fixed: bool, option: &str| -> Result<u16> {
+            let listener = net::bind(options.listen, port, fixed)
+                .map_err(|error| anyhow::anyhow!(format!("{error:#}").replace("--port", option)))?;
+            let port = listener.local_addr()?.port();
+            held.push(listener);
+            Ok(port)
         };
-        let order = free(ports.order_port, "--order-port")?;
-        let gateway = free(ports.gateway_port, "--gateway-port")?;
+        let order = take(ports.order_port, true, "--order-port")?;
+        let gateway = take(ports.gateway_port, true, "--gateway-port")?;
         let mut deliveries = Vec::new();
         let mut next = ports.delivery_port;
         for _ in 0..ports.deliveries {
-            while [order, gateway].contains(&next) {
-                next = next.saturating_add(1);
-            }
-            let port = net::bind(options.listen, next, false)
-                .map_err(|error| anyhow::anyhow!("{}", error.to_string().replace("--port", "--delivery-port")))?
-                .local_addr()?
-                .port();
+            let port = take(next, false, "--delivery-port")?;
+            next = if next == 0 { 0 } else { port.saturating_add(1) };
             deliveries.push(port);
-            next = port.saturating_add(1);
         }
         Ok(Self {
             order,
@@ -131,6 +130,20 @@ impl Plan {
             .map(|port| format!("http://localhost:{port}"))
             .collect();
         let order = self.order;
+        let mall = if std::env::var_os("MALL_CHECKOUT").is_some() {
+            "./mall"
+        } else {
+            "mall"
+        };
+        let data = format!(" --data {}", storage.data.display());
+        let place = match &storage.bootstrap_server {
+            Some(servers) => format!(" --bootstrap-server {}", servers.as_str()),
+            None => data.clone(),
+        };
+        let database_place = match &storage.database_url {
+            Some(_) => " --database-url …".to_owned(),
+            None => data,
+        };
         vec![
             format!("orders      http://localhost:{order}"),
             format!("deliveries  {}", deliveries.join(", ")),
@@ -142,10 +155,10 @@ impl Plan {
             format!("            http PATCH :{order}/orders/1 address=SEOUL"),
             format!("            http DELETE :{order}/orders/1"),
             format!(
-                "            mall kafka-console-consumer --topic {} --from-beginning",
+                "            {mall} kafka-console-consumer --topic {} --from-beginning{place}",
                 options.topic
             ),
-            "            mall sql \"select * from Delivery_table;\"".to_owned(),
+            format!("            {mall} sql \"select * from Delivery_table;\"{database_place}"),
             "Ctrl-C finishes what is in flight and stops everything.".to_owned(),
         ]
     }
@@ -189,7 +202,7 @@ async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> 
                 }
                 None => return Ok(exit),
             },
-            () = signals.next() => {}
+            _ = signals.next() => {}
             () = overdue => {
                 output.own("the deadline has passed: ending what still runs");
                 wish.send_replace(Wish::Die);

@@ -19,8 +19,8 @@ fn records_on_the_embedded_log_are_as_the_contract_says() {
 
 fn check(stack: &Stack, partitions: u32) {
     let order = stack.role("order", &["--partitions", &partitions.to_string()]);
-    let _delivery = stack.role("delivery", &["--modify-delay", "0s"]);
     let orders = order.address();
+    let _delivery = stack.role("delivery", &["--modify-delay", "0s"]);
     for address in ["PUSAN", "서울특별시 🚚"] {
         let placed = post(
             orders,

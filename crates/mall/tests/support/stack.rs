@@ -82,11 +82,13 @@ impl Stack {
         command
     }
 
-    /// Starts a role on a free port.
+    /// Starts a role on a free port, and waits until it listens.
     #[track_caller]
     pub fn role(&self, role: &str, args: &[&str]) -> Role {
         let mut command = self.command(&[role, "--port", "0"]);
-        Role::start(role, command.args(args))
+        let started = Role::start(role, command.args(args));
+        started.address();
+        started
     }
 
     /// Runs `mall` to its end.

@@ -112,7 +112,8 @@ async fn bring_up_to_date(session: &mut Session, table: &Table) -> Result<()> {
             return Ok(());
         }
         for step in steps {
-            tracing::info!(table = table.name, sql = step, "changing the schema");
+            tracing::debug!(sql = step, "a change of the schema");
+            tracing::info!("bringing the table {} up to date", table.name);
             session.allow(REBUILD);
             session.execute_raw(step).await?;
         }

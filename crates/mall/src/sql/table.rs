@@ -1,0 +1,156 @@
+//! A table as the mysql client draws it.
+//!
+//! ```text
+//! +----+------+
+//! | id | name |
+//! +----+------+
+//! |  1 | NULL |
+//! +----+------+
+//! 1 row in set (0.00 sec)
+//! ```
+
+use std::time::Duration;
+
+/// Rows to be shown.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// The rows; `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Whether it holds numbers, which stand on the right.
+    pub number: bool,
+}
+
+impl Table {
+    /// Draws it; `took` is how long the answer took.
+    pub fn render(&self, took: Duration) -> String {
+        let took = format!("({:.2} sec)", took.as_secs_f64());
+        if self.rows.is_empty() {
+            return format!("Empty set {took}\n");
+        }
+        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+        let widths: Vec<usize> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| {
+                rows.iter()
+                    .map(|row| width(&row[index]))
+                    .fold(width(&column.name), usize::max)
+            })
+            .collect();
+        let rule: String = widths
+            .iter()
+            .map(|width| format!("+{}", "-".repeat(width + 2)))
+            .collect::<String>()
+            + "+\n";
+        let mut text = rule.clone();
+        text += &line(
+            self.columns
+                .iter()
+                .zip(&widths)
+                .map(|(column, width)| padded(&column.name, *width, false)),
+        );
+        text += &rule;
+        for row in &rows {
+            let cells = row.iter().zip(&widths).zip(&self.columns);
+            text += &line(cells.map(|((cell, width), column)| padded(cell, *width, column.number)));
+        }
+        text += &rule;
+        let count = rows.len();
+        text + &format!("{count} row{} in set {took}\n", if count == 1 { "" } else { "s" })
+    }
+}
+
+/// A value in its cell; a line break would tear the table apart.
+fn shown(value: &Option<String>) -> String {
+    let Some(text) = value else {
+        return "NULL".into();
+    };
+    text.chars()
+        .flat_map(|c| match c.is_control() {
+            true => c.escape_default().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect()
+}
+
+fn line(cells: impl Iterator<Item = String>) -> String {
+    cells.map(|cell| format!("| {cell} ")).collect::<String>() + "|\n"
+}
+
+fn padded(text: &str, to: usize, right: bool) -> String {
+    let blanks = " ".repeat(to.saturating_sub(width(text)));
+    if right {
+        blanks + text
+    } else {
+        text.to_owned() + &blanks
+    }
+}
+
+/// How many cells of a terminal a text takes: Korean, Chinese and Japanese characters and most symbols take two.
+fn width(text: &str) -> usize {
+    let wide = |c: char| {
+        matches!(c as u32, 0x1100..=0x115f | 0x2e80..=0x303e | 0x3041..=0xa4cf | 0xa960..=0xa97f | 0xac00..=0xd7a3
+            | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd)
+    };
+    text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, number: bool) -> Column {
+        Column {
+            name: name.into(),
+            number,
+        }
+    }
+
+    #[test]
+    fn it_looks_as_in_the_mysql_client() {
+        let table = Table {
+            columns: vec![column("id", true), column("address", false)],
+            rows: vec![
+                vec![Some("1".into()), Some("PUSAN".into())],
+                vec![Some("10000".into()), None],
+                vec![Some("7".into()), Some("서울".into())],
+            ],
+        };
+        let expected = "\
++-------+---------+
+| id    | address |
++-------+---------+
+|     1 | PUSAN   |
+| 10000 | NULL    |
+|     7 | 서울    |
++-------+---------+
+3 rows in set (0.01 sec)
+";
+        assert_eq!(table.render(Duration::from_millis(12)), expected);
+    }
+
+    #[test]
+    fn no_row_and_one_row_have_words_of_their_own() {
+        let mut table = Table {
+            columns: vec![column("a", false)],
+            rows: Vec::new(),
+        };
+        assert_eq!(table.render(Duration::ZERO), "Empty set (0.00 sec)\n");
+        table.rows.push(vec![Some("x\ny".into())]);
+        let text = table.render(Duration::ZERO);
+        assert!(
+            text.contains("| x\\ny |") && text.ends_with("1 row in set (0.00 sec)\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! Options as Kafka's tools read them: one dash or two, `--name value` or `--name=value`, never abbreviated.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+/// An option a tool knows.
+#[derive(Debug)]
+pub struct Opt {
+    /// Its name without dashes.
+    pub name: &'static str,
+    /// What its value is called; none for a flag.
+    pub value: Option<&'static str>,
+    /// Whether it may be given more than once.
+    repeated: bool,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+impl Opt {
+    /// An option with a value, given at most once.
+    pub const fn value(name: &'static str, value: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            value: Some(value),
+            repeated: false,
+            about,
+        }
+    }
+
+    /// An option with a value that may be given several times.
+    pub const fn repeated(name: &'static str, value: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            value: Some(value),
+            repeated: true,
+            about,
+        }
+    }
+
+    /// An option without a value.
+    pub const fn flag(name: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
+            repeated: false,
+            about,
+        }
+    }
+}
+
+/// What was given.
+#[derive(Debug, Default)]
+pub struct Given(BTreeMap<&'static str, Vec<String>>);
+
+impl Given {
+    /// Reads the words. Words that belong to no option are passed over, as Kafka's tools do.
+    pub fn parse(words: &[OsString], options: &[&Opt]) -> Result<Self, String> {
+        let mut given = Self::default();
+        let mut words = words.iter().map(|word| word.to_string_lossy().into_owned());
+        while let Some(word) = words.next() {
+            if word == "--" {
+                break;
+            }
+            let Some(rest) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else {
+                continue;
+            };
+            let (name, attached) = match rest.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (rest, None),
+            };
+            let option = options
+                .iter()
+                .find(|option| option.name == name)
+                .ok_or_else(|| unknown(name))?;
+            let values = given.0.entry(option.name).or_default();
+            match (option.value, attached) {
+                (None, None) => {}
+                (None, Some(_)) => return Err(format!("Option {name} does not take an argument")),
+                (Some(_), Some(value)) => values.push(value),
+                (Some(_), None) => values.push(words.next().ok_or(format!("Option {name} requires an argument"))?),
+            }
+            if values.len() > 1 && !option.repeated {
+                return Err(format!(
+                    "Found multiple arguments for option {name}, but you asked for only one"
+                ));
+            }
+        }
+        Ok(given)
+    }
+
+    /// Whether the option was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Its values, in order.
+    pub fn all(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Its value.
+    pub fn last(&self, name: &str) -> Option<&str> {
+        self.all(name).last().map(String::as_str)
+    }
+
+    /// Its value as a number.
+    pub fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, String> {
+        self.last(name)
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| format!("Cannot parse argument '{text}' of option {name}"))
+            })
+            .transpose()
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let sentence = format!("{name} is not a recognized option");
+    match name {
+        "zookeeper" | "broker-list" => format!(
+            "{sentence}: it is of older Kafka. Use --bootstrap-server HOST:PORT instead, or leave it out for the embedded log"
+        ),
+        _ => sentence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: [Opt; 3] = [
+        Opt::value("topic", "T", ""),
+        Opt::repeated("property", "P", ""),
+        Opt::flag("list", ""),
+    ];
+
+    fn parse(words: &[&str]) -> Result<Given, String> {
+        let words: Vec<_> = words.iter().map(OsString::from).collect();
+        Given::parse(&words, &OPTIONS.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn one_dash_or_two_and_an_equals_sign() {
+        for words in [&["-topic", "a"][..], &["--topic", "a"], &["--topic=a"], &["-topic=a"]] {
+            assert_eq!(parse(words).expect("good").last("topic"), Some("a"), "{words:?}");
+        }
+        let given = parse(&["--property", "key.separator==", "--list", "--property=a=b"]).expect("good");
+        assert_eq!(given.all("property"), ["key.separator==", "a=b"]);
+        assert!(given.has("list"));
+        assert_eq!(parse(&["--topic", "-3"]).expect("good").last("topic"), Some("-3"));
+    }
+
+    #[test]
+    fn errors_read_as_kafkas() {
+        assert_eq!(
+            parse(&["--foo"]).expect_err("unknown"),
+            "foo is not a recognized option"
+        );
+        assert_eq!(
+            parse(&["--top", "x"]).expect_err("short"),
+            "top is not a recognized option"
+        );
+        assert_eq!(
+            parse(&["--topic"]).expect_err("no value"),
+            "Option topic requires an argument"
+        );
+        let twice = parse(&["--topic", "a", "--topic", "b"]).expect_err("twice");
+        assert_eq!(
+            twice,
+            "Found multiple arguments for option topic, but you asked for only one"
+        );
+        let number = parse(&["--topic", "x"]).expect("good").number::<u32>("topic");
+        assert_eq!(
+            number.expect_err("no number"),
+            "Cannot parse argument 'x' of option topic"
+        );
+        assert!(
+            parse(&["--zookeeper", "x"])
+                .expect_err("old")
+                .contains("--bootstrap-server")
+        );
+    }
+}

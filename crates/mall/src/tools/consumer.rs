@@ -1,0 +1,317 @@
+//! `kafka-console-consumer`: prints the records of a topic.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use eventlog::{LogError, Offset, Partition, Record};
+
+use super::Wrong;
+use super::args::{Given, Opt};
+use super::format::{Format, check_deserializer};
+use super::source::{Member, Scan, Start, Wanted};
+use crate::config::Storage;
+use crate::exit::{self, Exit};
+use crate::logs::{self, Purpose};
+use crate::shutdown;
+
+pub const OPTIONS: [Opt; 18] = [
+    Opt::value("topic", "topic", "The topic to consume on."),
+    Opt::value(
+        "include",
+        "pattern",
+        "A regular expression of the topics to consume (literals, '.', '*', '|').",
+    ),
+    Opt::flag(
+        "from-beginning",
+        "Start with the earliest message, if the group has no offset yet.",
+    ),
+    Opt::value("partition", "partition", "The partition to consume from."),
+    Opt::value(
+        "offset",
+        "offset",
+        "The offset to begin with: a number, 'earliest' or 'latest' (the default).",
+    ),
+    Opt::value(
+        "group",
+        "group id",
+        "The consumer group; without one, nothing is committed.",
+    ),
+    Opt::value(
+        "max-messages",
+        "num",
+        "The number of messages to consume before exiting.",
+    ),
+    Opt::value("timeout-ms", "ms", "Exit if no message is available for this long."),
+    Opt::repeated(
+        "property",
+        "prop",
+        "print.key=true, print.timestamp, print.partition, print.offset, print.headers, \
+                  print.value, key.separator, line.separator, headers.separator, null.literal.",
+    ),
+    Opt::repeated("formatter-property", "prop", "The same."),
+    Opt::value("formatter", "class", "Only DefaultMessageFormatter."),
+    Opt::repeated("consumer-property", "k=v", "A property of the Kafka client."),
+    Opt::repeated("command-property", "k=v", "The same."),
+    Opt::value("consumer.config", "FILE", "Properties of the Kafka client, one a line."),
+    Opt::value("key-deserializer", "class", "Only String and ByteArray."),
+    Opt::value("value-deserializer", "class", "Only String and ByteArray."),
+    Opt::value(
+        "isolation-level",
+        "level",
+        "read_uncommitted (the default) or read_committed.",
+    ),
+    Opt::flag("skip-message-on-error", "Accepted; there is nothing to skip."),
+];
+
+/// How long to wait before looking again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long between two complaints about the same trouble.
+const COMPLAINT: Duration = Duration::from_secs(10);
+
+/// Prints records until the number, the silence or the signal that ends it.
+pub fn run(given: &Given, storage: &Storage) -> Result<Exit, Wrong> {
+    let (wanted, group) = wanted(given).map_err(Wrong::Usage)?;
+    let mut storage = storage.clone();
+    // The group is joined by name, and these two say only what options say as well.
+    let names = ["group.id", "auto.offset.reset", "enable.auto.commit"];
+    storage
+        .kafka_property
+        .retain(|property| !names.contains(&property.name.as_str()));
+    let limits = Limits {
+        messages: given
+            .number::<i64>("max-messages")
+            .map_err(Wrong::Other)?
+            .and_then(|n| u64::try_from(n).ok()),
+        silence: given
+            .number::<i64>("timeout-ms")
+            .map_err(Wrong::Other)?
+            .and_then(|n| u64::try_from(n).ok())
+            .map(Duration::from_millis),
+    };
+    let asked = shutdown::exit_code_asked().map_err(|error| Wrong::Other(error.to_string()))?;
+    let mut printer = Printer {
+        format: format(given).map_err(Wrong::Usage)?,
+        printed: 0,
+    };
+    let ended = consume(&storage, &wanted, group.as_deref(), &limits, &asked, &mut printer);
+    let exit = match ended {
+        Ok(()) => Exit(asked.load(Ordering::SeqCst)),
+        Err(sentence) => {
+            exit::say(&sentence);
+            Exit::NO
+        }
+    };
+    exit::say(&format!("Processed a total of {} messages", printer.printed));
+    Ok(exit)
+}
+
+/// When to stop by oneself.
+struct Limits {
+    messages: Option<u64>,
+    silence: Option<Duration>,
+}
+
+/// A source, opened when there is something to open.
+enum Source {
+    None,
+    Scan(Scan),
+    Member(Member),
+}
+
+fn consume(
+    storage: &Storage,
+    wanted: &Wanted,
+    group: Option<&str>,
+    limits: &Limits,
+    asked: &AtomicU8,
+    printer: &mut Printer,
+) -> Result<(), String> {
+    let mut source = Source::None;
+    let mut complaint = Complaint::default();
+    let mut last = Instant::now();
+    while asked.load(Ordering::SeqCst) == 0 {
+        let records = match step(&mut source, storage, wanted, group) {
+            Ok(records) => records,
+            Err(error @ LogError::Unavailable(_)) => {
+                complaint.say(&logs::explained(&error, storage));
+                Vec::new()
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        let left = limits.messages.map(|max| max.saturating_sub(printer.printed));
+        let some = records
+            .len()
+            .min(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)));
+        if printer.print(&records[..some], &mut source).is_err() {
+            exit::say("Unable to write to standard out, closing consumer.");
+            break;
+        }
+        if limits.messages.is_some_and(|max| printer.printed >= max) {
+            break;
+        }
+        if !records.is_empty() {
+            last = Instant::now();
+        } else if limits.silence.is_some_and(|silence| last.elapsed() >= silence) {
+            exit::say(
+                "Error processing message, terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException",
+            );
+            break;
+        } else {
+            std::thread::sleep(PAUSE);
+        }
+    }
+    match source {
+        Source::Member(member) => member.leave().map_err(|error| error.to_string()),
+        Source::None | Source::Scan(_) => Ok(()),
+    }
+}
+
+/// One look at the source, which is opened first if need be.
+fn step(source: &mut Source, storage: &Storage, wanted: &Wanted, group: Option<&str>) -> Result<Vec<Record>, LogError> {
+    if let Source::None = source {
+        let Some(log) = logs::open(storage, Purpose::Reading)? else {
+            let dir = storage.data.display();
+            return Err(LogError::Unavailable(format!(
+                "there is no embedded log in {dir} yet; waiting for it"
+            )));
+        };
+        *source = match group {
+            None => Source::Scan(Scan::new(log, wanted.clone())),
+            Some(group) => {
+                // There is a log; a member of a group writes its positions into it.
+                let log = logs::open(storage, Purpose::Writing)?.unwrap_or(log);
+                Source::Member(Member::join(log.as_ref(), wanted, group)?)
+            }
+        };
+    }
+    match source {
+        Source::None => Ok(Vec::new()),
+        Source::Scan(scan) => scan.step(),
+        Source::Member(member) => member.step(PAUSE),
+    }
+}
+
+/// Says each trouble once in a while.
+#[derive(Default)]
+struct Complaint {
+    last: Option<(String, Instant)>,
+}
+
+impl Complaint {
+    fn say(&mut self, sentence: &str) {
+        let fresh = |(said, when): &(String, Instant)| said == sentence && when.elapsed() < COMPLAINT;
+        if !self.last.as_ref().is_some_and(fresh) {
+            exit::say(&format!("WARN {sentence}"));
+            self.last = Some((sentence.to_owned(), Instant::now()));
+        }
+    }
+}
+
+struct Printer {
+    format: Format,
+    printed: u64,
+}
+
+impl Printer {
+    fn print(&mut self, records: &[Record], source: &mut Source) -> std::io::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for record in records {
+            self.format.write(record, &mut bytes);
+        }
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(&bytes)?;
+        stdout.flush()?;
+        self.printed += records.len() as u64;
+        if let Source::Member(member) = source {
+            records.iter().for_each(|record| member.done(record));
+        }
+        Ok(())
+    }
+}
+
+fn wanted(given: &Given) -> Result<(Wanted, Option<String>), String> {
+    let (topic, include) = (given.last("topic"), given.last("include"));
+    let topics = match (topic, include) {
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        _ => return Err("Exactly one of the following arguments is required: [topic], [include]".into()),
+    };
+    let partition = given.number::<u32>("partition")?.map(Partition);
+    if partition.is_some() && topic.is_none() {
+        return Err("The topic is required when partition is specified.".into());
+    }
+    if given.has("offset") && partition.is_none() {
+        return Err("The partition is required when offset is specified.".into());
+    }
+    if given.has("from-beginning") && given.has("offset") {
+        return Err("Options from-beginning and offset cannot be specified together.".into());
+    }
+    let group = group(given);
+    if group.is_some() && partition.is_some() {
+        return Err("Options group and partition cannot be specified together.".into());
+    }
+    Ok((
+        Wanted {
+            topics,
+            is_pattern: include.is_some(),
+            partition,
+            start: start(given)?,
+        },
+        group,
+    ))
+}
+
+fn start(given: &Given) -> Result<Start, String> {
+    let reset = property(given, "auto.offset.reset");
+    match given.last("offset") {
+        None if given.has("from-beginning") || reset.as_deref() == Some("earliest") => Ok(Start::Earliest),
+        None => Ok(Start::Latest),
+        Some(text) if text.eq_ignore_ascii_case("earliest") => Ok(Start::Earliest),
+        Some(text) if text.eq_ignore_ascii_case("latest") => Ok(Start::Latest),
+        Some(text) => text.parse().map(|offset| Start::At(Offset(offset))).map_err(|_| {
+            format!(
+                "The provided offset value '{text}' is incorrect. Valid values are 'earliest', 'latest', or a \
+                 non-negative long."
+            )
+        }),
+    }
+}
+
+fn group(given: &Given) -> Option<String> {
+    given
+        .last("group")
+        .map(str::to_owned)
+        .or_else(|| property(given, "group.id"))
+}
+
+fn property(given: &Given, name: &str) -> Option<String> {
+    let properties = ["consumer-property", "command-property"]
+        .map(|option| given.all(option))
+        .concat();
+    properties
+        .iter()
+        .find_map(|text| text.split_once('=').filter(|(key, _)| *key == name))
+        .map(|(_, value)| value.to_owned())
+}
+
+fn format(given: &Given) -> Result<Format, String> {
+    if given.has("property") && given.has("formatter-property") {
+        return Err("Options --property and --formatter-property cannot be specified together.".into());
+    }
+    if let Some(class) = given
+        .last("formatter")
+        .filter(|class| !class.ends_with("DefaultMessageFormatter"))
+    {
+        return Err(format!(
+            "The formatter {class} is not supported here; there is DefaultMessageFormatter"
+        ));
+    }
+    for option in ["key-deserializer", "value-deserializer"] {
+        given.last(option).map_or(Ok(()), check_deserializer)?;
+    }
+    Format::with(&[given.all("property"), given.all("formatter-property")].concat())
+}

@@ -1,0 +1,372 @@
+//! `kafka-console-producer`: appends the lines of its input to a topic.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use eventlog::{EventLog, Header, NewRecord, Timestamp};
+
+use super::Wrong;
+use super::args::{Given, Opt};
+use crate::config::Storage;
+use crate::exit::{self, Exit};
+use crate::logs::{self, Purpose};
+
+pub const OPTIONS: [Opt; 11] = [
+    Opt::value("topic", "topic", "REQUIRED: The topic to produce messages to."),
+    Opt::repeated(
+        "property",
+        "prop",
+        "parse.key=true, parse.headers=true, key.separator, headers.delimiter, \
+                  headers.separator, headers.key.separator, ignore.error, null.marker.",
+    ),
+    Opt::repeated("reader-property", "prop", "The same."),
+    Opt::repeated("producer-property", "k=v", "A property of the Kafka client."),
+    Opt::repeated("command-property", "k=v", "The same."),
+    Opt::value("producer.config", "FILE", "Properties of the Kafka client, one a line."),
+    Opt::flag("sync", "Accepted: each message is waited for."),
+    Opt::value("request-required-acks", "acks", "Only all (the default)."),
+    Opt::value(
+        "compression-codec",
+        "codec",
+        "Accepted; see --producer-property compression.type.",
+    ),
+    Opt::value("timeout", "ms", "Accepted: nothing is held back."),
+    Opt::value(
+        "max-block-ms",
+        "ms",
+        "How long a message may wait for the log (default: 60000).",
+    ),
+];
+
+/// Lines appended at once when they are there already.
+const BATCH: usize = 500;
+
+/// Appends line by line until the input ends.
+pub fn run(given: &Given, storage: &Storage) -> Result<Exit, Wrong> {
+    let topic = given
+        .last("topic")
+        .ok_or(Wrong::Usage("Missing required argument \"[topic]\"".into()))?;
+    if given.has("property") && given.has("reader-property") {
+        return Err(Wrong::Usage(
+            "Options --reader-property and --property cannot be specified together.".into(),
+        ));
+    }
+    let reader = Reader::with(&[given.all("property"), given.all("reader-property")].concat()).map_err(Wrong::Other)?;
+    if given
+        .last("request-required-acks")
+        .is_some_and(|acks| !matches!(acks, "all" | "-1"))
+    {
+        return Err(Wrong::Usage("--request-required-acks: allowed is all (-1)".into()));
+    }
+    let patience = given
+        .number::<u64>("max-block-ms")
+        .map_err(Wrong::Other)?
+        .unwrap_or(60_000);
+    let log = logs::open(storage, Purpose::Writing)
+        .map_err(|error| Wrong::Other(logs::explained(&error, storage)))?
+        .ok_or(Wrong::Other("There is no log".into()))?;
+    if storage.bootstrap_server.is_none() {
+        // As a broker does by default.
+        log.create_topic(topic, 1)
+            .map_err(|error| Wrong::Other(error.to_string()))?;
+    }
+    let producer = Producer {
+        log: log.as_ref(),
+        topic,
+        patience: Duration::from_millis(patience),
+        storage,
+    };
+    producer.run(&reader).map(|()| Exit::DONE).map_err(Wrong::Other)
+}
+
+struct Producer<'a> {
+    log: &'a dyn EventLog,
+    topic: &'a str,
+    patience: Duration,
+    storage: &'a Storage,
+}
+
+impl Producer<'_> {
+    /// A line that can't be read ends it, but not before everything ahead of it was appended.
+    fn run(&self, reader: &Reader) -> Result<(), String> {
+        let mut input = std::io::BufReader::new(std::io::stdin().lock());
+        let prompt = std::io::stdin().is_terminal();
+        let (mut number, mut batch) = (0, Vec::new());
+        loop {
+            if prompt {
+                let _ = write!(std::io::stdout(), ">").and_then(|()| std::io::stdout().flush());
+            }
+            let mut line = Vec::new();
+            let read = input
+                .read_until(b'\n', &mut line)
+                .map_err(|error| format!("Can't read the input: {error}"))?;
+            if read == 0 {
+                self.append(std::mem::take(&mut batch));
+                return Ok(());
+            }
+            number += 1;
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            match reader.parse(&String::from_utf8_lossy(line), number) {
+                Ok(record) => batch.push(record),
+                Err(sentence) => {
+                    self.append(batch);
+                    return Err(format!("org.apache.kafka.common.KafkaException: {sentence}"));
+                }
+            }
+            // Whoever types waits for nothing; whoever pipes is served in batches.
+            if batch.len() >= BATCH || input.buffer().is_empty() {
+                self.append(std::mem::take(&mut batch));
+            }
+        }
+    }
+
+    /// As Kafka's tool does it: what could not be sent is said, and the next line is read.
+    fn append(&self, records: Vec<NewRecord>) {
+        if records.is_empty() {
+            return;
+        }
+        let length = |bytes: &Option<Bytes>| {
+            bytes
+                .as_ref()
+                .map_or("null".into(), |bytes| format!("{} bytes", bytes.len()))
+        };
+        let shapes: Vec<_> = records
+            .iter()
+            .map(|record| (length(&record.key), length(&record.value)))
+            .collect();
+        let answers = self.log.append(self.topic, records, self.patience);
+        for ((key, value), answer) in shapes.iter().zip(answers) {
+            if let Err(error) = answer {
+                exit::say(&format!(
+                    "ERROR Error when sending message to topic {} with key: {key}, value: {value} with error: {}",
+                    self.topic,
+                    logs::explained(&error, self.storage)
+                ));
+            }
+        }
+    }
+}
+
+/// How a line becomes a record: Kafka's `LineMessageReader`.
+#[derive(Debug)]
+struct Reader {
+    parse_key: bool,
+    parse_headers: bool,
+    ignore_error: bool,
+    key_separator: String,
+    headers_delimiter: String,
+    headers_separator: String,
+    header_key_separator: String,
+    null_marker: Option<String>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            parse_key: false,
+            parse_headers: false,
+            ignore_error: false,
+            key_separator: "\t".into(),
+            headers_delimiter: "\t".into(),
+            headers_separator: ",".into(),
+            header_key_separator: ":".into(),
+            null_marker: None,
+        }
+    }
+}
+
+impl Reader {
+    fn with(properties: &[String]) -> Result<Self, String> {
+        let mut reader = Self::default();
+        for property in properties {
+            let (name, value) = property.split_once('=').unwrap_or((property, ""));
+            let on = value.trim().eq_ignore_ascii_case("true");
+            match name {
+                "parse.key" => reader.parse_key = on,
+                "parse.headers" => reader.parse_headers = on,
+                "ignore.error" => reader.ignore_error = on,
+                "key.separator" => reader.key_separator = value.into(),
+                "headers.delimiter" => reader.headers_delimiter = value.into(),
+                "headers.separator" => reader.headers_separator = value.into(),
+                "headers.key.separator" => reader.header_key_separator = value.into(),
+                "null.marker" => reader.null_marker = Some(value.into()),
+                _ => {}
+            }
+        }
+        reader.check()?;
+        Ok(reader)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let names = [
+            ("null.marker", self.null_marker.as_deref()),
+            ("key.separator", self.parse_key.then_some(&*self.key_separator)),
+            (
+                "headers.delimiter",
+                self.parse_headers.then_some(&*self.headers_delimiter),
+            ),
+            (
+                "headers.separator",
+                self.parse_headers.then_some(&*self.headers_separator),
+            ),
+            (
+                "headers.key.separator",
+                self.parse_headers.then_some(&*self.header_key_separator),
+            ),
+        ];
+        for (index, (name, value)) in names.iter().enumerate() {
+            if name != &"null.marker" && value.is_some_and(str::is_empty) {
+                return Err(format!("{name} may not be empty"));
+            }
+            let same = names[index + 1..]
+                .iter()
+                .find(|(_, other)| value.is_some() && other == value);
+            // A key may follow the headers with the same separator that ends them.
+            if let Some((other, _)) =
+                same.filter(|(other, _)| (*name, *other) != ("key.separator", "headers.delimiter"))
+            {
+                return Err(format!("{name} and {other} may not be equal"));
+            }
+        }
+        Ok(())
+    }
+
+    fn parse(&self, line: &str, number: u64) -> Result<NewRecord, String> {
+        let mut rest = line;
+        let headers = self.cut(
+            self.parse_headers,
+            &mut rest,
+            &self.headers_delimiter,
+            "headers delimiter",
+            line,
+            number,
+        )?;
+        let key = self.cut(
+            self.parse_key,
+            &mut rest,
+            &self.key_separator,
+            "key separator",
+            line,
+            number,
+        )?;
+        let bytes = |text: &str| (Some(text) != self.null_marker.as_deref()).then(|| Bytes::from(text.to_owned()));
+        let headers = match headers {
+            Some(headers) if Some(headers) != self.null_marker.as_deref() => self.headers(headers, number)?,
+            _ => Vec::new(),
+        };
+        Ok(NewRecord {
+            partition: None,
+            timestamp: now(),
+            key: key.and_then(bytes),
+            value: bytes(rest),
+            headers,
+        })
+    }
+
+    /// Cuts what stands before `separator` off the front of `rest`.
+    fn cut<'a>(
+        &self,
+        wanted: bool,
+        rest: &mut &'a str,
+        separator: &str,
+        name: &str,
+        line: &str,
+        number: u64,
+    ) -> Result<Option<&'a str>, String> {
+        if !wanted {
+            return Ok(None);
+        }
+        match rest.split_once(separator) {
+            Some((front, back)) => {
+                *rest = back;
+                Ok(Some(front))
+            }
+            None if self.ignore_error => Ok(None),
+            None => Err(format!("No {name} found on line number {number}: '{line}'")),
+        }
+    }
+
+    fn headers(&self, text: &str, number: u64) -> Result<Vec<Header>, String> {
+        let mut pairs: Vec<_> = text.split(&*self.headers_separator).collect();
+        // As Java splits: nothing for what is empty at the end, unless that is all there is.
+        while pairs.len() > 1 && pairs.last().is_some_and(|pair| pair.is_empty()) {
+            pairs.pop();
+        }
+        pairs.into_iter().map(|pair| self.header(pair, number)).collect()
+    }
+
+    fn header(&self, pair: &str, number: u64) -> Result<Header, String> {
+        let Some((name, value)) = pair.split_once(&*self.header_key_separator) else {
+            return match self.ignore_error {
+                true => Ok(Header {
+                    name: pair.to_owned(),
+                    value: None,
+                }),
+                false => Err(format!(
+                    "No header key separator found in pair '{pair}' on line number {number}"
+                )),
+            };
+        };
+        if let Some(marker) = self.null_marker.as_deref().filter(|marker| *marker == name) {
+            return Err(format!(
+                "Header keys should not be equal to the null marker '{marker}' as they can't be null"
+            ));
+        }
+        let value = (Some(value) != self.null_marker.as_deref()).then(|| Bytes::from(value.to_owned()));
+        Ok(Header {
+            name: name.to_owned(),
+            value,
+        })
+    }
+}
+
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(properties: &[&str]) -> Result<Reader, String> {
+        Reader::with(&properties.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn headers_key_and_value_are_cut_off_in_turn() {
+        let reader = reader(&["parse.key=true", "parse.headers=true", "null.marker=NULL"]).expect("good");
+        let record = reader.parse("h1:v1,h2:NULL\tk\tNULL", 1).expect("good");
+        assert_eq!(record.key.as_deref(), Some(&b"k"[..]));
+        assert_eq!(record.value, None);
+        assert_eq!(record.headers[0], Header::text("h1", "v1"));
+        assert_eq!(record.headers[1].value, None);
+        assert!(reader.parse("NULL\tk\tv", 1).expect("good").headers.is_empty());
+    }
+
+    #[test]
+    fn errors_are_kafkas() {
+        let reader = reader(&["parse.key=true"]).expect("good");
+        let error = reader.parse("no key", 3).expect_err("no key");
+        assert_eq!(error, "No key separator found on line number 3: 'no key'");
+        let reader = super::Reader::with(&["parse.headers=true".into()]).expect("good");
+        let error = reader.parse("\tv", 3).expect_err("no header");
+        assert_eq!(error, "No header key separator found in pair '' on line number 3");
+    }
+
+    #[test]
+    fn errors_can_be_ignored() {
+        let reader = reader(&["parse.key=true", "ignore.error=true"]).expect("good");
+        let record = reader.parse("no key", 1).expect("good");
+        assert_eq!((record.key, record.value.as_deref()), (None, Some(&b"no key"[..])));
+    }
+
+    #[test]
+    fn separators_must_differ() {
+        let error = reader(&["parse.key=true", "key.separator=x", "null.marker=x"]).expect_err("equal");
+        assert_eq!(error, "null.marker and key.separator may not be equal");
+        assert!(reader(&["parse.headers=true", "headers.separator=:"]).is_err());
+    }
+}

@@ -1,0 +1,227 @@
+//! `kafka-topics`: `--create`, `--alter`, `--describe`, `--list`.
+
+use std::fmt::Write;
+
+use eventlog::{LogError, PartitionInfo, TopicInfo};
+
+use super::args::{Given, Opt};
+use super::{Wrong, lines, pattern};
+use crate::config::Storage;
+use crate::exit::Exit;
+use crate::logs::{self, Purpose};
+
+pub const OPTIONS: [Opt; 12] = [
+    Opt::flag("create", "Create a new topic."),
+    Opt::flag("alter", "Alter the number of partitions."),
+    Opt::flag("describe", "List details for the given topics."),
+    Opt::flag("list", "List all available topics."),
+    Opt::flag(
+        "delete",
+        "Not supported: use Kafka's own tool, or mall reset for the embedded log.",
+    ),
+    Opt::value(
+        "topic",
+        "topic",
+        "The topic; also a regular expression (literals, '.', '*', '|'), except for --create.",
+    ),
+    Opt::value(
+        "partitions",
+        "# of partitions",
+        "The number of partitions of the topic being created or altered.",
+    ),
+    Opt::value(
+        "replication-factor",
+        "factor",
+        "1 on the embedded log; on Kafka the broker's default is used.",
+    ),
+    Opt::flag(
+        "if-exists",
+        "Only altering or describing: do nothing if the topic does not exist.",
+    ),
+    Opt::flag("if-not-exists", "Only creating: do nothing if the topic exists."),
+    Opt::flag("exclude-internal", "Internal topics are never shown."),
+    Opt::repeated("config", "name=value", "Not supported: use Kafka's own tool."),
+];
+
+const ACTIONS: [&str; 5] = ["list", "describe", "create", "alter", "delete"];
+
+const COLLIDE: &str = "WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could \
+                       collide. To avoid issues it is best to use either, but not both.\n";
+
+/// Does what was asked; failures are a sentence on stdout, as Kafka's tool has it, and exit code 1.
+pub fn run(given: &Given, storage: &Storage) -> Result<Exit, Wrong> {
+    let actions: Vec<_> = ACTIONS.into_iter().filter(|action| given.has(action)).collect();
+    let [action] = actions[..] else {
+        let sentence = "Command must include exactly one action: --list, --describe, --create, --alter or --delete";
+        return Err(Wrong::Usage(sentence.into()));
+    };
+    if matches!(action, "create" | "alter" | "delete") && !given.has("topic") {
+        return Err(Wrong::Usage("Missing required argument \"[topic]\"".into()));
+    }
+    if action == "alter" && !given.has("partitions") {
+        return Err(Wrong::Usage("Missing required argument \"[partitions]\"".into()));
+    }
+    let mut output = String::new();
+    let done = match action {
+        "create" => create(given, storage, &mut output),
+        "alter" => alter(given, storage),
+        "describe" => describe(given, storage, &mut output),
+        "list" => list(given, storage, &mut output),
+        _ => Err(
+            "Deleting topics is not supported here; use Kafka's own tool, or `mall reset` for the embedded log".into(),
+        ),
+    };
+    if let Err(sentence) = &done {
+        let _ = writeln!(output, "Error while executing topic command : {sentence}");
+    }
+    // Nobody reading is no reason to fail.
+    let _ = lines::print(&output);
+    Ok(if done.is_ok() { Exit::DONE } else { Exit::NO })
+}
+
+fn create(given: &Given, storage: &Storage, output: &mut String) -> Result<(), String> {
+    let topic = given.last("topic").unwrap_or_default();
+    check_name(topic)?;
+    if topic.contains(['.', '_']) {
+        output.push_str(COLLIDE);
+    }
+    let partitions = given.number::<i32>("partitions")?.unwrap_or(1);
+    let partitions = u32::try_from(partitions)
+        .ok()
+        .filter(|n| *n > 0)
+        .ok_or("The partitions must be greater than 0")?;
+    check_replication(given, storage)?;
+    if given.has("config") {
+        return Err("--config is not supported here; use Kafka's own tool".into());
+    }
+    let say = |error: LogError| logs::explained(&error, storage);
+    let log = logs::open(storage, Purpose::Writing)
+        .map_err(say)?
+        .ok_or("There is no log")?;
+    match log.create_topic(topic, partitions).map_err(say)? {
+        true => writeln!(output, "Created topic {topic}.").map_err(|error| error.to_string()),
+        false if given.has("if-not-exists") => Ok(()),
+        false => Err(format!("Topic '{topic}' already exists.")),
+    }
+}
+
+fn check_name(topic: &str) -> Result<(), String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let invalid = |why: &str| Err(format!("Topic name is invalid: {why}"));
+    match topic {
+        "" => invalid("the empty string is not allowed"),
+        "." | ".." => invalid("'.' or '..' is not allowed"),
+        _ if topic.len() > 249 => invalid(&format!(
+            "the length of '{topic}' is longer than the max allowed length 249"
+        )),
+        _ if !topic.chars().all(legal) => invalid(&format!(
+            "'{topic}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_replication(given: &Given, storage: &Storage) -> Result<(), String> {
+    let factor = given.number::<i16>("replication-factor")?.unwrap_or(1);
+    match (factor, &storage.bootstrap_server) {
+        (1 | -1, _) => Ok(()),
+        (..=0, _) => Err("The replication factor must be between 1 and 32767 inclusive".into()),
+        (_, None) => Err(format!(
+            "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be \
+             reached because only 1 broker(s) are registered."
+        )),
+        (_, Some(_)) => Err("A --replication-factor above 1 is not supported here; use Kafka's own tool".into()),
+    }
+}
+
+fn alter(given: &Given, storage: &Storage) -> Result<(), String> {
+    let wanted = given.number::<i32>("partitions")?.unwrap_or(0);
+    for topic in chosen(given, storage)? {
+        let now = topic.partitions.len() as i64;
+        let name = topic.name;
+        let more = u32::try_from(wanted).ok().filter(|wanted| i64::from(*wanted) > now);
+        match more {
+            Some(wanted) => {
+                let say = |error: LogError| logs::explained(&error, storage);
+                let log = logs::open(storage, Purpose::Writing)
+                    .map_err(say)?
+                    .ok_or("There is no log")?;
+                log.grow_topic(&name, wanted).map_err(say)?;
+            }
+            None if wanted <= 0 => return Err("The partitions must be greater than 0".into()),
+            None if i64::from(wanted) == now => return Err(format!("Topic already has {now} partition(s).")),
+            None => {
+                return Err(format!(
+                    "The topic {name} currently has {now} partition(s); {wanted} would not be an increase."
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn describe(given: &Given, storage: &Storage, output: &mut String) -> Result<(), String> {
+    for topic in chosen(given, storage)? {
+        let replication = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
+        let count = topic.partitions.len();
+        let name = &topic.name;
+        let _ = writeln!(
+            output,
+            "Topic: {name}\tPartitionCount: {count}\tReplicationFactor: {replication}\tConfigs: "
+        );
+        for partition in &topic.partitions {
+            let _ = writeln!(output, "{}", described(name, partition));
+        }
+    }
+    Ok(())
+}
+
+fn described(topic: &str, partition: &PartitionInfo) -> String {
+    let nodes = |nodes: &[i32]| nodes.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
+    let leader = partition.leader.map_or("none".to_owned(), |node| node.to_string());
+    format!(
+        "\tTopic: {topic}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}\tElr: N/A\tLastKnownElr: N/A",
+        partition.partition,
+        nodes(&partition.replicas),
+        nodes(&partition.isr)
+    )
+}
+
+fn list(given: &Given, storage: &Storage, output: &mut String) -> Result<(), String> {
+    for topic in all(storage)? {
+        if given
+            .last("topic")
+            .is_none_or(|pattern| pattern::matches(pattern, &topic.name))
+        {
+            output.push_str(&topic.name);
+            output.push('\n');
+        }
+    }
+    Ok(())
+}
+
+/// The topics that `--topic` means; one at least, unless `--if-exists` was given.
+fn chosen(given: &Given, storage: &Storage) -> Result<Vec<TopicInfo>, String> {
+    let topics = all(storage)?;
+    let Some(pattern) = given.last("topic") else {
+        return Ok(topics);
+    };
+    let chosen: Vec<_> = topics
+        .into_iter()
+        .filter(|topic| pattern::matches(pattern, &topic.name))
+        .collect();
+    match chosen.is_empty() && !given.has("if-exists") {
+        true => Err(format!("Topic '{pattern}' does not exist as expected")),
+        false => Ok(chosen),
+    }
+}
+
+fn all(storage: &Storage) -> Result<Vec<TopicInfo>, String> {
+    let say = |error: LogError| logs::explained(&error, storage);
+    let mut topics = match logs::open(storage, Purpose::Reading).map_err(say)? {
+        Some(log) => log.topics().map_err(say)?,
+        None => Vec::new(),
+    };
+    topics.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(topics)
+}
