@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::audit::{self, AuditArgs};
 use crate::config::{self, DeliveryOptions, File, KeyMode, Origin, Ports, RoleOptions, Settings, Storage};
 use crate::exit::Exit;
 use crate::{gateway, net, reset, roles, shutdown, sql, supervisor, tools};
@@ -57,6 +58,8 @@ enum Commands {
     Sql(SqlArgs),
     /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
     Reset(ResetArgs),
+    /// Asks of anybody's topic whether each key's events stand in one partition and in their order
+    Audit(AuditArgs),
     /// Prints every option's value and where it came from
     Config(UpArgs),
     /// Prints a completion script for a shell
@@ -168,6 +171,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         }
         Commands::Gateway(args) => role(settings(args.options, &args.port, 8088, given, file)?, gateway::run),
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
+        Commands::Audit(args) => audit::run(&args),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
         Commands::Config(args) => {
             let options = checked(args.options, given, file)?;

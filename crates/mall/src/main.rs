@@ -12,6 +12,7 @@
 //! * Nothing starts before every option has been checked.
 //! * A secret is never printed, not even in the message about a wrong value.
 
+mod audit;
 mod cli;
 mod config;
 mod data_dir;
@@ -21,6 +22,7 @@ mod logs;
 mod net;
 mod reset;
 mod roles;
+mod scan;
 mod shutdown;
 mod sql;
 mod supervisor;
