@@ -3,6 +3,7 @@
 pub mod decide;
 mod delivery;
 mod event;
+pub mod fence;
 pub mod input;
 mod order;
 pub mod payload;

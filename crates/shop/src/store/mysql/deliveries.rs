@@ -60,7 +60,7 @@ async fn first(session: &mut Session, condition: &str, number: i64) -> Result<Op
 
 /// Rows are locked in the order of the index, which is the same for everybody; it is named because the server may
 /// otherwise scan (and lock) a table that it takes for small.
-async fn lock(session: &mut Session, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Delivery>> {
+pub(super) async fn lock(session: &mut Session, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Delivery>> {
     let orders: Vec<i64> = orders.iter().map(|order| order.0).collect();
     let mut lowest = BTreeMap::<OrderId, Delivery>::new();
     for list in rows::lists(&orders) {
@@ -83,7 +83,8 @@ async fn lock(session: &mut Session, orders: &[OrderId]) -> Result<BTreeMap<Orde
     Ok(lowest)
 }
 
-async fn insert(session: &mut Session, deliveries: &[NewDelivery]) -> Result<Vec<DeliveryId>> {
+/// Inserts new rows; their numbers, ascending in the rows' order.
+pub(super) async fn insert(session: &mut Session, deliveries: &[NewDelivery]) -> Result<Vec<DeliveryId>> {
     let mut ids = Vec::with_capacity(deliveries.len());
     for piece in rows::pieces(deliveries) {
         let mut query = statement(format!(
@@ -100,7 +101,7 @@ async fn insert(session: &mut Session, deliveries: &[NewDelivery]) -> Result<Vec
 }
 
 /// The rows are locked and there, so that every one of these inserts is an update.
-async fn update(session: &mut Session, deliveries: &[Delivery]) -> Result<()> {
+pub(super) async fn update(session: &mut Session, deliveries: &[Delivery]) -> Result<()> {
     for piece in rows::pieces(deliveries) {
         let mut query = statement(format!(
             "insert into Delivery_table ({COLUMNS}, {FIELDS}) values {} on duplicate key update status = values(status), \
