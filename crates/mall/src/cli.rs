@@ -10,6 +10,7 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Su
 use crate::audit::{self, AuditArgs};
 use crate::config::{self, DeliveryOptions, File, KeyMode, Origin, Ports, RoleOptions, Settings, Storage};
 use crate::exit::Exit;
+use crate::verify::{self, VerifyArgs};
 use crate::{gateway, net, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
@@ -60,6 +61,8 @@ enum Commands {
     Reset(ResetArgs),
     /// Asks of anybody's topic whether each key's events stand in one partition and in their order
     Audit(AuditArgs),
+    /// Proves whether every order's events took effect once and in order, or names what went wrong
+    Verify(VerifyArgs),
     /// Prints every option's value and where it came from
     Config(UpArgs),
     /// Prints a completion script for a shell
@@ -172,6 +175,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         Commands::Gateway(args) => role(settings(args.options, &args.port, 8088, given, file)?, gateway::run),
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
         Commands::Audit(args) => audit::run(&args),
+        Commands::Verify(args) => verify::run(&args),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
         Commands::Config(args) => {
             let options = checked(args.options, given, file)?;

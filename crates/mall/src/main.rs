@@ -28,6 +28,7 @@ mod sql;
 mod supervisor;
 mod telemetry;
 mod tools;
+mod verify;
 
 use std::process::ExitCode;
 

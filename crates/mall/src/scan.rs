@@ -52,7 +52,7 @@ pub struct Progress {
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Progress {
-    /// Nothing is done yet of `total`.
+    /// Nothing is done yet of `total`; 0 if nobody knows how much there is.
     pub fn of(what: impl Into<String>, total: u64) -> Self {
         Self {
             what: what.into(),
@@ -68,8 +68,13 @@ impl Progress {
         self.done += done;
         if self.on_terminal && self.shown.is_none_or(|shown| shown.elapsed() >= LOOK) {
             self.shown = Some(Instant::now());
-            let (what, done, total) = (&self.what, self.done, self.total);
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{what}: {done} of {total}");
+            let (what, done) = (&self.what, self.done);
+            let of = if self.total > 0 {
+                format!(" of {}", self.total)
+            } else {
+                String::new()
+            };
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{what}: {done}{of}");
         }
     }
 }

@@ -167,6 +167,29 @@ pub struct PartitionState {
     pub kept_since: Option<Timestamp>,
 }
 
+impl History {
+    /// Keeps the orders that `keep` names, and all that is known of the partitions.
+    pub fn retain_orders(&mut self, keep: impl Fn(OrderId) -> bool) {
+        self.written.retain(|written| keep(written.order));
+        self.topic.retain(|record| keep(record.order));
+        self.applied.retain(|applied| keep(applied.order));
+        self.deliveries.retain(|delivery| delivery.order_id.is_some_and(&keep));
+        self.answers.retain(|answer| keep(answer.order));
+        self.unanswered.retain(|order| keep(*order));
+        self.parked.retain(|parked| keep(parked.order));
+        self.moving.retain(|order| keep(*order));
+    }
+
+    /// The orders of which something was written, published or applied at `since` or later.
+    pub fn orders_since(&self, since: Timestamp) -> BTreeSet<OrderId> {
+        let written = self.written.iter().map(|written| (written.order, written.at));
+        let published = self.topic.iter().map(|record| (record.order, record.at));
+        let applied = self.applied.iter().map(|applied| (applied.order, applied.at));
+        let events = written.chain(published).chain(applied);
+        events.filter(|(_, at)| *at >= since).map(|(order, _)| order).collect()
+    }
+}
+
 impl PartitionState {
     /// Up to when records may have been removed by retention; none if nothing ever was.
     pub(super) fn removed_up_to(&self) -> Option<Timestamp> {

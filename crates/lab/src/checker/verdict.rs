@@ -1,5 +1,6 @@
 //! What the checker answers: verdicts with their evidence, and doubts.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -136,6 +137,24 @@ impl Judgement {
     /// The verdicts that are about effects.
     pub fn harm(&self) -> impl Iterator<Item = &Verdict> {
         self.verdicts.iter().filter(|verdict| verdict.kind == Kind::Harm)
+    }
+
+    /// What is left of it after an earlier look: harm that was not there then may be a trick of the reading, which takes
+    /// its time while others write, and is a doubt until it is seen twice.
+    #[must_use]
+    pub fn confirmed_by(mut self, earlier: &Self) -> Self {
+        let seen: BTreeSet<_> = earlier.harm().map(|verdict| (verdict.order, verdict.anomaly)).collect();
+        let new = |verdict: &Verdict| verdict.kind == Kind::Harm && !seen.contains(&(verdict.order, verdict.anomaly));
+        let doubts = self
+            .verdicts
+            .iter()
+            .filter(|verdict| new(verdict))
+            .map(|verdict| Doubt::Moving(verdict.order));
+        self.doubts.extend(doubts);
+        self.doubts.sort();
+        self.doubts.dedup();
+        self.verdicts.retain(|verdict| !new(verdict));
+        self
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is under way is not judged by its absence.
 
+use eventlog::Timestamp;
 use lab::checker::{Anomaly, Doubt, History, Parked, Waits, check};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{OrderId, Version};
@@ -166,4 +167,24 @@ fn what_was_asked_from_the_order_service_took_effect_too() {
     let mut history = one_order();
     (history.applied[1].place, history.applied[1].epoch) = (None, None);
     assert_eq!((verdicts(&history), doubts(&history)), (vec![], vec![]));
+}
+
+#[test]
+fn harm_counts_once_it_was_seen_twice() {
+    let (clean, harmed) = (check(&one_order()), check(&with(Anomaly::Inversion)));
+    let once = harmed.clone().confirmed_by(&clean);
+    assert_eq!((once.harm().count(), once.doubts), (0, vec![Doubt::Moving(ORDER)]));
+    assert_eq!(harmed.clone().confirmed_by(&harmed), harmed);
+    let hazard = check(&with(Anomaly::SplitKey));
+    assert_eq!(hazard.clone().confirmed_by(&clean), hazard);
+}
+
+#[test]
+fn a_history_can_be_cut_down_to_orders_and_to_a_time() {
+    let mut history = one_order();
+    let last = history.applied[3].at;
+    assert_eq!(history.orders_since(last).into_iter().collect::<Vec<_>>(), [ORDER]);
+    assert!(history.orders_since(Timestamp(last.0 + 1)).is_empty());
+    history.retain_orders(|order| order != ORDER);
+    assert_eq!(check(&history).orders, 0);
 }

@@ -7,10 +7,10 @@
 //! To stop, a role first stops its intake (HTTP, records), then answers what it has accepted, then publishes what its
 //! journal still holds.
 
+pub mod adapters;
 pub mod delivery;
 pub mod order;
 
-mod adapters;
 mod patience;
 mod relaying;
 
@@ -22,7 +22,7 @@ use shop::http::Readiness;
 use tokio_util::sync::CancellationToken;
 
 /// The wall clock, read here and nowhere below.
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }

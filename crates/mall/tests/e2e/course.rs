@@ -55,7 +55,7 @@ fn one_partition_keeps_the_order(stack: &Stack, orders: SocketAddr) {
 }
 
 /// A producer learns of a new partition within some seconds.
-fn both_partitions_are_written(stack: &Stack, orders: SocketAddr) {
+pub fn both_partitions_are_written(stack: &Stack, orders: SocketAddr) {
     wait_for("a record in partition 1", || {
         place(stack, orders);
         records(stack).iter().any(|record| record.partition == 1).then_some(())
@@ -117,7 +117,7 @@ fn with_the_key_the_order_is_kept(stack: &Stack, orders: SocketAddr, deliveries:
 }
 
 /// Places an order and waits for its delivery to start.
-fn place(stack: &Stack, orders: SocketAddr) -> i64 {
+pub fn place(stack: &Stack, orders: SocketAddr) -> i64 {
     let fields = [
         ("customerId", "2000"),
         ("productId", "100"),
@@ -130,7 +130,7 @@ fn place(stack: &Stack, orders: SocketAddr) -> i64 {
     placed.id()
 }
 
-fn change_and_cancel(orders: SocketAddr, order: i64) {
+pub fn change_and_cancel(orders: SocketAddr, order: i64) {
     let path = format!("/orders/{order}");
     assert_eq!(patch(orders, &path, &[("address", "SEOUL")]).status, 200);
     assert_eq!(delete(orders, &path).status, 204);
@@ -145,7 +145,7 @@ fn status(stack: &Stack, order: i64) -> String {
     .to_owned()
 }
 
-fn wait_status(stack: &Stack, order: i64, wanted: &str) {
+pub fn wait_status(stack: &Stack, order: i64, wanted: &str) {
     wait_for(&format!("order {order} to be {wanted}"), || {
         (status(stack, order) == wanted).then_some(())
     });

@@ -9,3 +9,4 @@ mod contract;
 mod course;
 mod shutdown;
 mod trouble;
+mod verify;
