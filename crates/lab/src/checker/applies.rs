@@ -8,6 +8,7 @@ use shop::domain::{EventType, OrderEventType, Version};
 use super::history::{Applied, InTopic, Parked, Waits};
 use super::index::Order;
 use super::published::stands;
+use super::settled::is_stuck;
 use super::verdict::{Anomaly, Fact, Verdict};
 
 /// What is wrong with the sequence of effects. It holds for any beginning of a history, so also while orders move.
@@ -140,19 +141,6 @@ pub(super) fn parked(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
             verdicts.push(Anomaly::StuckPark.of(order.id, says, evidence_of_stuck(order, parked)));
         }
     }
-}
-
-/// Whether all versions below were there to be applied, and nothing is under way or waits for a person.
-fn is_stuck(order: &Order<'_>, version: Version) -> bool {
-    let below = order.parked.range(..version);
-    let somebody_acts = below
-        .into_iter()
-        .any(|(_, parked)| matches!(parked.waits, Waits::Apply | Waits::Person(_)));
-    let there = |below: Version| {
-        let known = below <= order.baseline() || order.published.contains(&below) || order.discarded.contains(&below);
-        known && !order.may_come(below)
-    };
-    !order.moving && !somebody_acts && (1..version.0).map(Version).all(there)
 }
 
 fn evidence_of_stuck(order: &Order<'_>, parked: &Parked) -> Vec<Fact> {

@@ -1,5 +1,7 @@
 //! What is still under way, and so can't be judged by its absence.
 
+use shop::domain::Version;
+
 use super::history::{History, Waits};
 use super::index::Order;
 use super::verdict::Doubt;
@@ -38,12 +40,26 @@ pub(super) fn doubts(order: &Order<'_>) -> Vec<Doubt> {
     doubts
 }
 
-fn parked(order: &Order<'_>) -> impl Iterator<Item = Doubt> {
-    order.parked.values().filter_map(|parked| match &parked.waits {
+/// What the lowest parked event waits for; those above it wait for it.
+fn parked(order: &Order<'_>) -> Option<Doubt> {
+    let parked = order.parked.values().next()?;
+    match &parked.waits {
         Waits::Apply => Some(Doubt::Applying(order.id, parked.version)),
         Waits::Person(why) => Some(Doubt::Refused(order.id, parked.version, why.clone())),
-        Waits::Predecessors => None,
-    })
+        Waits::Predecessors if is_stuck(order, parked.version) => None,
+        Waits::Predecessors => Some(Doubt::Waiting(order.id, parked.version)),
+    }
+}
+
+/// Whether all versions below were there to be applied, and nothing is under way or waits for a person.
+pub(super) fn is_stuck(order: &Order<'_>, version: Version) -> bool {
+    let mut below = order.parked.range(..version);
+    let somebody_acts = below.any(|(_, parked)| parked.waits != Waits::Predecessors);
+    let there = |below: Version| {
+        let known = below <= order.baseline() || order.published.contains(&below) || order.discarded.contains(&below);
+        known && !order.may_come(below)
+    };
+    !order.moving && !somebody_acts && (1..version.0).map(Version).all(there)
 }
 
 /// Whether all that was written has come to its end, so that the final rows can be compared.

@@ -131,6 +131,8 @@ pub enum Doubt {
     Refused(OrderId, Version, String),
     /// A parked event is being applied.
     Applying(OrderId, Version),
+    /// A parked event waits for one before it that has not come.
+    Waiting(OrderId, Version),
 }
 
 impl Judgement {
@@ -219,7 +221,7 @@ impl Doubt {
             Self::Moving(_) => "in-flight",
             Self::Unpublished(..) | Self::Unanswered(_) => "unpublished",
             Self::Unsequenced(..) => "unsequenced",
-            Self::Refused(..) => "parked",
+            Self::Refused(..) | Self::Waiting(..) => "parked",
             Self::Applying(..) => "applying",
         }
     }
@@ -233,7 +235,8 @@ impl Doubt {
             | Self::Unanswered(order)
             | Self::Unsequenced(order, _)
             | Self::Refused(order, ..)
-            | Self::Applying(order, _) => Some(*order),
+            | Self::Applying(order, _)
+            | Self::Waiting(order, _) => Some(*order),
         }
     }
 
@@ -300,6 +303,9 @@ impl fmt::Display for Doubt {
                 "order {order} waits at v{version} for a person (mall parked show): {why}"
             ),
             Self::Applying(order, version) => write!(f, "order {order} v{version} is being applied"),
+            Self::Waiting(order, version) => {
+                write!(f, "order {order} v{version} waits for one before it that has not come")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use eventlog::{Record, Timestamp};
 use lab::checker::{Answer, Applied, InTopic, Parked, Place, Waits, Written};
 use serde_json::Value;
-use shop::domain::fence::{ParkReason, ParkedEvent};
+use shop::domain::fence::{LEASE, ParkReason, ParkedEvent};
 use shop::domain::{DeliveryId, EventType, IncomingEvent, OrderId, Version, input};
 use shop::records::{self, Incoming, text_header};
 use shop::store::{ApplyRow, JournalRow};
@@ -111,7 +111,9 @@ pub fn applied(row: ApplyRow) -> Applied {
 /// An event that waits.
 pub fn parked(event: ParkedEvent, now: Timestamp) -> Parked {
     let head = &event.head;
-    let waits = if head.mark.is_some() || head.lease_until > now {
+    // A lease that has run out was left by a crash; the sweeper is given its time.
+    let leased = head.lease_until.0 + LEASE.as_millis() as i64 > now.0;
+    let waits = if head.mark.is_some() || leased {
         Waits::Apply
     } else if head.reason == ParkReason::Poison {
         Waits::Person(event.error.unwrap_or_default())

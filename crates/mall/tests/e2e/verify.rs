@@ -1,12 +1,16 @@
 //! `mall verify` after what the course does, on either stack.
 
-use std::process::Output;
+use std::io::{BufRead, BufReader};
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::course::{both_partitions_are_written, change_and_cancel, place, wait_status};
 use crate::support::stack::Stack;
 use crate::support::tools::grow;
+use crate::support::wait_for;
 
 /// Long enough for whatever is under way on a busy machine; nobody waits for it in vain.
 const WAIT: [&str; 2] = ["--wait", "60s"];
@@ -115,6 +119,38 @@ fn what_is_under_way_can_not_be_told() {
     let (code, text) = verify(&stack, &["--wait", "1s"]);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("could not tell (lagging): partition 0"), "{text}");
+}
+
+#[test]
+fn a_watch_prints_what_changes_until_it_is_stopped() {
+    let stack = Stack::embedded();
+    let order = stack.role("order", &[]);
+    let delivery = stack.role("delivery", &[]);
+    delivery.wait_line("assigned");
+    let mut command = stack.command(&["verify", "--watch"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    std::thread::spawn(move || {
+        let read = stdout.lines().map_while(Result::ok);
+        read.for_each(|line| sink.lock().expect("nobody panics").push(line));
+    });
+    let until = |end: &str| {
+        let found = || {
+            lines
+                .lock()
+                .expect("nobody panics")
+                .iter()
+                .any(|line| line.ends_with(end))
+        };
+        wait_for(end, || found().then_some(()));
+    };
+    until("0 order(s): 0 harm, 0 hazard(s), 0 could not be told: no harm");
+    place(&stack, order.address());
+    until("1 order(s): 0 harm, 0 hazard(s), 0 could not be told: no harm");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
 #[test]
