@@ -1,6 +1,6 @@
 //! What is under way is not judged by its absence.
 
-use eventlog::Timestamp;
+use eventlog::{Offset, Timestamp};
 use lab::checker::{Anomaly, Doubt, History, Parked, Waits, check};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{OrderId, Version};
@@ -128,6 +128,28 @@ fn what_retention_removed_is_not_lost() {
 }
 
 #[test]
+fn what_stands_behind_the_first_record_kept_may_have_been_removed() {
+    let mut history = with(Anomaly::LostEvent);
+    history.partitions[0].start = Offset(1);
+    let lost = history.written[3].at;
+    for (kept_since, found) in [(lost, vec![]), (Timestamp(lost.0 - 1), vec![Anomaly::LostEvent])] {
+        history.partitions[0].kept_since = Some(kept_since);
+        assert_eq!((verdicts(&history), doubts(&history)), (found, vec![]));
+    }
+}
+
+#[test]
+fn a_parked_event_is_not_stuck_before_the_group_has_come_to_its_predecessor() {
+    let mut history = with(Anomaly::StuckPark);
+    let predecessor = history.topic[2].place;
+    history.partitions[0].committed = Some(predecessor.offset);
+    assert_eq!(
+        (verdicts(&history), doubts(&history)),
+        (vec![], vec!["lagging", "parked"])
+    );
+}
+
+#[test]
 fn what_an_older_system_left_behind_is_taken_as_it_is() {
     let mut history = one_order();
     history.written[0].inherited = true;
@@ -178,6 +200,12 @@ fn harm_counts_once_it_was_seen_twice() {
     let once = harmed.clone().confirmed_by(&clean);
     assert_eq!((once.harm().count(), once.doubts), (0, vec![Doubt::Moving(ORDER)]));
     assert_eq!(harmed.clone().confirmed_by(&harmed), harmed);
+    let other = harmed.clone().confirmed_by(&check(&with(Anomaly::Unseen)));
+    let left: Vec<Anomaly> = other.harm().map(|verdict| verdict.anomaly).collect();
+    assert_eq!(
+        (left, other.doubts),
+        (vec![Anomaly::Divergence], vec![Doubt::Moving(ORDER)])
+    );
     let hazard = check(&with(Anomaly::SplitKey));
     assert_eq!(hazard.clone().confirmed_by(&clean), hazard);
 }

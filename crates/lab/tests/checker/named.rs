@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lab::checker::{Anomaly, History, Kind, Verdict, check};
-use shop::domain::OrderId;
+use shop::domain::{OrderId, Version};
 
 use crate::model::one_order;
 use crate::mutations::{ALL, companions, mutate};
@@ -100,6 +100,32 @@ fn divergence_says_what_should_be_there() {
     );
     history.deliveries.clear();
     assert_eq!(found(&history, Anomaly::Divergence)[0].says, "no delivery row");
+}
+
+#[test]
+fn delivery_events_are_held_against_the_effects_that_led_to_them() {
+    let mut history = one_order();
+    let (first, last) = (history.answers[0].event_type, history.answers[3].event_type);
+    (history.answers[0].event_type, history.answers[3].event_type) = (last, first);
+    assert_eq!(
+        found(&history, Anomaly::OutInversion).len(),
+        1,
+        "their numbers ascend, and their kinds are exchanged"
+    );
+
+    let mut history = one_order();
+    history.applied.remove(0);
+    assert_eq!(
+        check(&history).verdicts,
+        [],
+        "there were effects before the history began"
+    );
+    history.applied[0].before = Version(0);
+    assert_eq!(
+        found(&history, Anomaly::Phantom).len(),
+        1,
+        "an answer that nothing led to"
+    );
 }
 
 #[test]
