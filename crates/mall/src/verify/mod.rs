@@ -70,7 +70,7 @@ Examples:
   mall verify --order 2
   mall verify --since 10m --json
 
-It reads everything into memory: some 500 bytes for each event of an order.
+It reads everything into memory: some 800 bytes for each event of an order.
 
 Exit codes: 0 no harm (hazards are named), 1 harm, 2 it can't be told: events are under way, or carry no version.";
 
