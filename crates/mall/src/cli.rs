@@ -8,10 +8,11 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::audit::{self, AuditArgs};
-use crate::config::{self, DeliveryOptions, File, KeyMode, Origin, Ports, RoleOptions, Settings, Storage};
+use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
 use crate::exit::Exit;
+use crate::parked::ParkedCommand;
 use crate::verify::{self, VerifyArgs};
-use crate::{gateway, net, reset, roles, shutdown, sql, supervisor, tools};
+use crate::{gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -57,6 +58,12 @@ enum Commands {
     /// Shows what a select, show tables or desc finds in the database; read-only
     #[command(after_help = "Example:\n  mall sql \"select * from Delivery_table where orderId = 1;\"")]
     Sql(SqlArgs),
+    /// What waits before the delivery side's fence, and the dead letters; both decisions only mark, an instance acts
+    #[command(
+        subcommand,
+        after_help = "Example:\n  mall parked list\n  mall parked retry 6\n  mall parked discard 6 2"
+    )]
+    Parked(ParkedCommand),
     /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
     Reset(ResetArgs),
     /// Asks of anybody's topic whether each key's events stand in one partition and in their order
@@ -176,11 +183,16 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
         Commands::Audit(args) => audit::run(&args),
         Commands::Verify(args) => verify::run(&args),
+        Commands::Parked(command) => parked::run(command),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
         Commands::Config(args) => {
             let options = checked(args.options, given, file)?;
-            let by_course = options.course && origin_of_key(given, file) < config::origin_of(given, file, "course");
-            print(&config::listing(definition, given, file, by_course))
+            print(&config::listing(
+                definition,
+                given,
+                file,
+                &decided_by_course(&options, given, file),
+            ))
         }
         Commands::Completions { shell } => {
             let mut script = Vec::new();
@@ -220,14 +232,15 @@ fn settings(options: RoleOptions, port: &PortArg, default: u16, given: &ArgMatch
 /// The options once what depends on several of them is settled.
 fn checked(mut options: RoleOptions, given: &ArgMatches, file: &File) -> Result<RoleOptions> {
     options.check()?;
-    if options.course && origin_of_key(given, file) < config::origin_of(given, file, "course") {
-        options.key = KeyMode::None;
-    }
+    options.follow_course(&decided_by_course(&options, given, file));
     Ok(options)
 }
 
-fn origin_of_key(given: &ArgMatches, file: &File) -> Origin {
-    config::origin_of(given, file, "key")
+/// The options about which --course is heard: those that nobody has given in a place that counts as much.
+fn decided_by_course(options: &RoleOptions, given: &ArgMatches, file: &File) -> Vec<(&'static str, &'static str)> {
+    let course = config::origin_of(given, file, "course");
+    let open = |option: &str| options.course && config::origin_of(given, file, option) < course;
+    config::COURSE.into_iter().filter(|(option, _)| open(option)).collect()
 }
 
 /// Where things are kept when nobody says so on the command line, for the tools that have a command line of their own.
@@ -244,17 +257,16 @@ fn storage_of(program: &[OsString]) -> Result<Storage> {
 
 /// The command with the file's values, and the place of the data folder, as defaults.
 fn command(file: &File) -> Command {
-    let data = data_default().into_os_string();
-    let with_data = |command: Command| {
-        let data = data.clone();
-        command.mut_args(move |arg| match arg.get_id() == "data" {
-            true => arg.default_value(data.clone()),
-            // A value from the environment may be a secret.
-            false => arg.hide_env_values(true),
-        })
-    };
-    let command = Cli::command().mut_subcommands(with_data);
-    file.as_defaults(command)
+    file.as_defaults(with_data(Cli::command(), &data_default().into_os_string()))
+}
+
+fn with_data(command: Command, data: &OsString) -> Command {
+    let command = command.mut_args(|arg| match arg.get_id() == "data" {
+        true => arg.default_value(data.clone()),
+        // A value from the environment may be a secret.
+        false => arg.hide_env_values(true),
+    });
+    command.mut_subcommands(|subcommand| with_data(subcommand, data))
 }
 
 /// The same folder from wherever a checkout's own script was called, otherwise one in the working directory.

@@ -20,6 +20,7 @@ mod exit;
 mod gateway;
 mod logs;
 mod net;
+mod parked;
 mod reset;
 mod roles;
 mod scan;

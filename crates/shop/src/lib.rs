@@ -23,3 +23,4 @@ pub mod trace;
 
 pub mod delivery;
 pub mod http;
+pub mod parked;

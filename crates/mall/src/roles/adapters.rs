@@ -28,7 +28,7 @@ pub async fn open(options: &RoleOptions, source: Source) -> Result<Adapters> {
     let storage = &options.storage;
     let embedded = storage.bootstrap_server.is_none() || storage.database_url.is_none();
     let _in_use = embedded.then(|| data_dir::hold(&storage.data)).transpose()?;
-    let store = open_store(&options.storage, source).await?;
+    let store = open_store(storage, source).await?;
     let log = open_log(options).await?;
     create_topic(&log, options).await?;
     Ok(Adapters { log, store, _in_use })

@@ -7,12 +7,16 @@
 //! To stop, a role first stops its intake (HTTP, records), then answers what it has accepted, then publishes what its
 //! journal still holds.
 
-pub mod adapters;
 pub mod delivery;
 pub mod order;
 
+mod adapters;
+mod asking;
+mod consuming;
 mod patience;
 mod relaying;
+
+pub use adapters::open_store;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

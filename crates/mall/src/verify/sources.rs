@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use crate::config::Storage;
 use crate::data_dir::{self, InUse};
 use crate::logs::{self, Purpose};
-use crate::roles::adapters::open_store;
+use crate::roles::open_store;
 use crate::sql;
 
 /// The log and both services' databases.

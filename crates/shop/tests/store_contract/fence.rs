@@ -9,6 +9,7 @@ use shop::domain::fence::{
 };
 use shop::domain::{Delivery, OrderId, Place, Provenance, Source, Version};
 use shop::store::Store;
+use tokio::sync::Barrier;
 
 use crate::fixture::*;
 
@@ -80,6 +81,13 @@ fn mark(order: i64, version: i64, mark: Mark) -> FenceCommand {
     }
 }
 
+fn nothing() -> FenceOutcome {
+    FenceOutcome::Resumed {
+        next: None,
+        discarded: Vec::new(),
+    }
+}
+
 fn resume(order: i64) -> FenceCommand {
     FenceCommand::Resume {
         order_id: OrderId(order),
@@ -99,7 +107,7 @@ async fn run(store: &dyn Store, command: FenceCommand) -> FenceOutcome {
 
 async fn apply(store: &dyn Store, received: Received) -> (Delivery, Option<Box<ParkedEvent>>) {
     match run(store, FenceCommand::Apply(received)).await {
-        FenceOutcome::Applied { delivery, next } => (delivery, next),
+        FenceOutcome::Applied { delivery, next, .. } => (delivery, next),
         other => panic!("not applied: {other:?}"),
     }
 }
@@ -150,11 +158,7 @@ pub async fn an_early_version_waits_and_is_handed_over(fixture: &dyn Fixture) {
     let next = next.expect("what waited is handed over");
     assert_eq!(next.record, *early.record, "byte for byte");
     assert_eq!(next.head.lease_holder, "delivery-1/7");
-    assert_eq!(
-        run(&*store, resume(6)).await,
-        FenceOutcome::Resumed(None),
-        "it is taken"
-    );
+    assert_eq!(run(&*store, resume(6)).await, nothing(), "it is taken");
     let (cancelled, none) = apply(&*store, early).await;
     assert_eq!((cancelled.version, none), (Version(3), None));
     assert_eq!(cancelled.status.as_deref(), Some("DELIVERY CANCELLED"));
@@ -186,13 +190,9 @@ pub async fn what_a_crash_left_is_taken_when_its_lease_ends(fixture: &dyn Fixtur
         run_at(&*store, renew("delivery-1/7", true), LATER).await,
         FenceOutcome::Noted(true)
     );
-    assert_eq!(
-        run_at(&*store, resume(6), LATER).await,
-        FenceOutcome::Resumed(None),
-        "renewed"
-    );
+    assert_eq!(run_at(&*store, resume(6), LATER).await, nothing(), "renewed");
     run_at(&*store, renew("delivery-1/7", false), LATER).await;
-    let FenceOutcome::Resumed(Some(taken)) = run_at(&*store, resume(6), LATER).await else {
+    let FenceOutcome::Resumed { next: Some(taken), .. } = run_at(&*store, resume(6), LATER).await else {
         panic!("it was given back");
     };
     assert_eq!((taken.head.version, &*taken.head.lease_holder), (Version(3), "sweeper"));
@@ -234,7 +234,7 @@ pub async fn a_retry_hands_the_poison_over_and_then_what_is_behind(fixture: &dyn
     assert_eq!(run(&*store, mark(6, 9, Mark::Retry)).await, FenceOutcome::Noted(false));
     assert_eq!(run(&*store, mark(6, 2, Mark::Retry)).await, FenceOutcome::Noted(true));
     assert!(keys(&*store).await[0].is_ready(NOW));
-    let FenceOutcome::Resumed(Some(poison)) = run(&*store, resume(6)).await else {
+    let FenceOutcome::Resumed { next: Some(poison), .. } = run(&*store, resume(6)).await else {
         panic!("marked for a retry");
     };
     assert_eq!(poison.error.as_deref(), Some("the address is no address"));
@@ -262,14 +262,15 @@ pub async fn a_discard_passes_over_one_version(fixture: &dyn Fixture) {
     run(&*store, refused(6, 2)).await;
     run(&*store, FenceCommand::Look(received(6, 3, Cancelled, "PUSAN"))).await;
     run(&*store, mark(6, 2, Mark::Discard)).await;
-    let FenceOutcome::Resumed(first) = run(&*store, resume(6)).await else {
+    let FenceOutcome::Resumed { next: first, discarded } = run(&*store, resume(6)).await else {
         panic!("an answer to another command");
     };
+    assert_eq!(discarded, [Version(2)]);
     let next = match first {
         Some(next) => next,
         // What stands behind was not loaded with the discarded one: the next look finds it.
         None => match run(&*store, resume(6)).await {
-            FenceOutcome::Resumed(Some(next)) => next,
+            FenceOutcome::Resumed { next: Some(next), .. } => next,
             other => panic!("{other:?}"),
         },
     };
@@ -354,8 +355,9 @@ pub async fn nothing_stays_parked_when_two_race(fixture: &dyn Fixture) {
         fixture.open(Source::Deliveries).await,
         fixture.open(Source::Deliveries).await,
     ];
-    let first = tokio::spawn(race(instances[0].clone(), ORDERS, 1, Placed));
-    let second = tokio::spawn(race(instances[1].clone(), ORDERS, 2, Modified));
+    let start = Arc::new(Barrier::new(2));
+    let first = tokio::spawn(race(instances[0].clone(), start.clone(), ORDERS, 1, Placed));
+    let second = tokio::spawn(race(instances[1].clone(), start, ORDERS, 2, Modified));
     let handed_over = first.await.unwrap() + second.await.unwrap();
     let waiting = keys(&*instances[0]).await;
     let stuck: Vec<_> = waiting.iter().filter(|key| key.lowest.lease_until.0 == 0).collect();
@@ -370,10 +372,17 @@ pub async fn nothing_stays_parked_when_two_race(fixture: &dyn Fixture) {
     assert_eq!((all.total, waiting.len()), (300, handed_over));
 }
 
-/// Applies one version of each order; how many events were handed over.
-async fn race(store: Arc<dyn Store>, orders: i64, version: i64, event_type: OrderEventType) -> usize {
+/// Applies one version of each order, each at the same time as the other racer; how many events were handed over.
+async fn race(
+    store: Arc<dyn Store>,
+    start: Arc<Barrier>,
+    orders: i64,
+    version: i64,
+    event_type: OrderEventType,
+) -> usize {
     let mut handed_over = 0;
     for order in 1..=orders {
+        start.wait().await;
         let command = FenceCommand::Apply(received(order, version, event_type, "SEOUL"));
         if let FenceOutcome::Applied { next: Some(_), .. } = run(&*store, command).await {
             handed_over += 1;

@@ -97,7 +97,7 @@ impl FenceDecision {
     /// over has been read.
     ///
     /// # Panics
-    /// If there aren't as many numbers as inserts, or something that is handed over is missing.
+    /// If there aren't as many numbers as inserts.
     pub fn complete(self, inserted: &[DeliveryId], handed_over: Vec<ParkedEvent>, now: Timestamp) -> FenceDone {
         assert_eq!(
             inserted.len(),
@@ -108,9 +108,8 @@ impl FenceDecision {
             .into_iter()
             .map(|event| ((event.order_id, event.head.version), event))
             .collect();
-        let mut take = |next: Option<(OrderId, Version)>| {
-            next.map(|next| Box::new(parked.remove(&next).expect("what is handed over is there")))
-        };
+        // What a later command of the batch applied after all is nobody's to handle any more.
+        let mut take = |next: Option<(OrderId, Version)>| next.and_then(|next| parked.remove(&next)).map(Box::new);
         let mut effects = Effects::new(inserted, now);
         let mut outcomes = Vec::with_capacity(self.steps.len());
         for step in self.steps {
@@ -118,15 +117,18 @@ impl FenceDecision {
                 Step::Answered(outcome) => outcome,
                 Step::Applied { effect, moved } => {
                     let delivery = effects.render(*effect);
+                    let (next, discarded) = (take(moved.next), moved.versions());
                     effects.applies.extend(moved.discards);
                     FenceOutcome::Applied {
                         delivery,
-                        next: take(moved.next),
+                        next,
+                        discarded,
                     }
                 }
                 Step::Resumed(moved) => {
+                    let (next, discarded) = (take(moved.next), moved.versions());
                     effects.applies.extend(moved.discards);
-                    FenceOutcome::Resumed(take(moved.next))
+                    FenceOutcome::Resumed { next, discarded }
                 }
             });
         }
@@ -153,6 +155,12 @@ struct Moved {
     next: Option<(OrderId, Version)>,
     /// Those that were passed over on the way.
     discards: Vec<NewApply>,
+}
+
+impl Moved {
+    fn versions(&self) -> Vec<Version> {
+        self.discards.iter().filter_map(|discard| discard.version).collect()
+    }
 }
 
 struct Fold {
@@ -244,6 +252,7 @@ impl Fold {
     }
 
     fn finish(self, steps: Vec<Step>) -> FenceDecision {
+        let is_parked = |(order, version): &(OrderId, Version)| self.rows[order].heads.contains_key(version);
         let mut decision = FenceDecision {
             inserts: self.inserts,
             updates: Vec::new(),
@@ -252,7 +261,7 @@ impl Fold {
             changes: Vec::new(),
             unparks: Vec::new(),
             letters: self.letters,
-            handed_over: steps.iter().filter_map(Step::handed_over).collect(),
+            handed_over: steps.iter().filter_map(Step::handed_over).filter(is_parked).collect(),
             steps,
         };
         for (order, row) in self.rows {
@@ -270,3 +279,6 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
