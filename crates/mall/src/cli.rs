@@ -1,7 +1,6 @@
 //! The command line: which command, with which options.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
@@ -12,7 +11,7 @@ use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, S
 use crate::exit::Exit;
 use crate::parked::ParkedCommand;
 use crate::verify::{self, VerifyArgs};
-use crate::{gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
+use crate::{data_dir, gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -257,7 +256,7 @@ fn storage_of(program: &[OsString]) -> Result<Storage> {
 
 /// The command with the file's values, and the place of the data folder, as defaults.
 fn command(file: &File) -> Command {
-    file.as_defaults(with_data(Cli::command(), &data_default().into_os_string()))
+    file.as_defaults(with_data(Cli::command(), &data_dir::default_place().into_os_string()))
 }
 
 fn with_data(command: Command, data: &OsString) -> Command {
@@ -267,14 +266,6 @@ fn with_data(command: Command, data: &OsString) -> Command {
         false => arg.hide_env_values(true),
     });
     command.mut_subcommands(|subcommand| with_data(subcommand, data))
-}
-
-/// The same folder from wherever a checkout's own script was called, otherwise one in the working directory.
-fn data_default() -> PathBuf {
-    match std::env::var_os("MALL_CHECKOUT") {
-        Some(checkout) if !checkout.is_empty() => PathBuf::from(checkout).join("mall-data"),
-        _ => PathBuf::from("./mall-data"),
-    }
 }
 
 fn role_command(command: &Command, role: &str) -> Command {

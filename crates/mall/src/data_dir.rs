@@ -16,6 +16,14 @@ const DATABASES: [&str; 3] = ["log.db", "orders.db", "deliveries.db"];
 /// Which members of consumer groups are alive: a folder of lock files.
 const MEMBERS: &str = "log.members";
 
+/// The same folder from wherever a checkout's own script was called, otherwise one in the working directory.
+pub fn default_place() -> PathBuf {
+    match std::env::var_os("MALL_CHECKOUT") {
+        Some(checkout) if !checkout.is_empty() => PathBuf::from(checkout).join("mall-data"),
+        _ => PathBuf::from("./mall-data"),
+    }
+}
+
 /// Keeps the data folder from being reset; held until dropped.
 #[derive(Debug)]
 pub struct InUse {

@@ -1,4 +1,5 @@
-//! A ratchet on the size of things: functions of at most 70 lines, files of at most 500 without their tests.
+//! A ratchet on the size of things: functions of at most 70 lines, files of at most 500. Tests, with their tables of
+//! cases, may be longer.
 #![allow(missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ fn functions_and_files_stay_short() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the crates' folder");
-    let sources = rust_files(crates);
+    let mut sources = rust_files(crates);
+    sources.retain(|path| !is_test(path));
     assert!(
         sources.len() > 20,
         "only {} source files were found below {}",
@@ -32,11 +34,15 @@ fn a_long_function_is_noticed() {
     );
 }
 
+fn is_test(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "tests") || path.file_stem().is_some_and(|stem| stem == "tests")
+}
+
 fn complaints_about(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).expect("a source file is readable");
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let place = path.display();
-    let mut complaints: Vec<String> = long_functions(&text)
+    let mut complaints: Vec<String> = long_functions(code)
         .into_iter()
         .map(|(name, lines)| format!("{place}: {name} has {lines} lines, {LONGEST_FUNCTION} are allowed"))
         .collect();

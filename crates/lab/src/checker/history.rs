@@ -69,8 +69,8 @@ pub struct InTopic {
     pub order: OrderId,
     /// Which one of that order; absent from producers that don't count.
     pub version: Option<Version>,
-    /// What happened.
-    pub event_type: OrderEventType,
+    /// What happened; none if that can't be read.
+    pub event_type: Option<OrderEventType>,
     /// A hash of the record's value.
     pub hash: u64,
     /// Where.

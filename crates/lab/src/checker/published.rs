@@ -113,7 +113,10 @@ pub(super) fn stands(record: &InTopic) -> Fact {
     Fact {
         at: Some(record.at),
         version: record.version,
-        what: format!("{} in the topic", EventType::Order(record.event_type).name()),
+        what: match record.event_type {
+            Some(event) => format!("{} in the topic", EventType::Order(event).name()),
+            None => "in the topic, and can't be read".to_owned(),
+        },
         place: Some(record.place),
         instance: None,
         epoch: None,

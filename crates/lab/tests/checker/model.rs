@@ -59,7 +59,7 @@ impl Model {
         self.history.topic.push(InTopic {
             order: written.order,
             version: Some(written.version),
-            event_type: written.event_type,
+            event_type: Some(written.event_type),
             hash: written.hash,
             place,
             at: written.at,

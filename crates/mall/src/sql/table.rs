@@ -37,14 +37,15 @@ impl Table {
             return format!("Empty set {took}\n");
         }
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+        // The client makes room for as many cells as there are bytes.
         let widths: Vec<usize> = self
             .columns
             .iter()
             .enumerate()
             .map(|(index, column)| {
                 rows.iter()
-                    .map(|row| width(&row[index]))
-                    .fold(width(&column.name), usize::max)
+                    .map(|row| row[index].len())
+                    .fold(column.name.len(), usize::max)
             })
             .collect();
         let rule: String = widths

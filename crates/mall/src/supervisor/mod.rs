@@ -22,6 +22,7 @@ use anyhow::{Context, Result};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{BaseUrl, Ports, RoleOptions};
+use crate::data_dir;
 use crate::exit::Exit;
 use crate::net;
 use crate::shutdown::Signals;
@@ -136,7 +137,10 @@ impl Plan {
         } else {
             "mall"
         };
-        let data = format!(" --data {}", storage.data.display());
+        let data = match storage.data == data_dir::default_place() {
+            true => String::new(),
+            false => format!(" --data {}", storage.data.display()),
+        };
         let place = match &storage.bootstrap_server {
             Some(servers) => format!(" --bootstrap-server {}", servers.as_str()),
             None => data.clone(),

@@ -7,8 +7,8 @@ use eventlog::{Record, Timestamp};
 use lab::checker::{Answer, Applied, InTopic, Parked, Place, Waits, Written};
 use serde_json::Value;
 use shop::domain::fence::{LEASE, ParkReason, ParkedEvent};
-use shop::domain::{DeliveryId, EventType, IncomingEvent, OrderId, Version, input};
-use shop::records::{self, Incoming, text_header};
+use shop::domain::{DeliveryId, EventType, IncomingEvent, OrderEventType, OrderId, Version, input};
+use shop::records::{self, Incoming, Malformed, text_header};
 use shop::store::{ApplyRow, JournalRow};
 
 /// What a record of the topic is to the checker.
@@ -53,16 +53,24 @@ pub fn written(row: &JournalRow) -> Result<Written> {
 /// What a record means, if it means something.
 pub fn found(record: &Record) -> Option<Found> {
     match records::incoming(record) {
-        Incoming::Order(event) => Some(Found::Event(in_topic(record, &event))),
-        Incoming::Other | Incoming::Malformed(_) => answer(record).map(Found::Answer),
+        Incoming::Order(IncomingEvent {
+            order_id,
+            version,
+            event_type,
+            ..
+        }) => Some(Found::Event(in_topic(record, order_id, version, Some(event_type)))),
+        Incoming::Malformed(Malformed { order_id, version, .. }) => {
+            Some(Found::Event(in_topic(record, order_id?, version, None)))
+        }
+        Incoming::Other => answer(record).map(Found::Answer),
     }
 }
 
-fn in_topic(record: &Record, event: &IncomingEvent) -> InTopic {
+fn in_topic(record: &Record, order: OrderId, version: Option<Version>, event_type: Option<OrderEventType>) -> InTopic {
     InTopic {
-        order: event.order_id,
-        version: event.version,
-        event_type: event.event_type,
+        order,
+        version,
+        event_type,
         hash: hash(record.value.as_deref().unwrap_or_default()),
         place: place(record),
         at: record.timestamp,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::course::{both_partitions_are_written, change_and_cancel, place, wait_status};
 use crate::support::stack::Stack;
-use crate::support::tools::grow;
+use crate::support::tools::{feed, grow};
 use crate::support::wait_for;
 
 /// Long enough for whatever is under way on a busy machine; nobody waits for it in vain.
@@ -86,6 +86,59 @@ fn without_a_key(stack: &Stack) {
 
     let (code, text) = verify(stack, &["--since", "2999-01-01T00:00:00Z"]);
     assert!(code == Some(0) && text.contains("0 order(s)"), "{text}");
+}
+
+#[test]
+fn the_fence_keeps_the_order_without_a_key_on_the_embedded_default() {
+    fenced(&Stack::embedded());
+}
+
+#[test]
+fn the_fence_keeps_the_order_without_a_key_on_kafka_and_mariadb() {
+    fenced(&Stack::real());
+}
+
+fn fenced(stack: &Stack) {
+    let keyless = ["--course", "--guard", "version"];
+    let order = stack.role("order", &keyless);
+    let delivery = [&keyless[..], &["--modify-delay", "2s"]].concat();
+    let first = stack.role("delivery", &delivery);
+    first.wait_line("assigned");
+    grow(stack, 2);
+    let second = stack.role("delivery", &delivery);
+    second.wait_line("assigned");
+    both_partitions_are_written(stack, order.address());
+    let park = place(stack, order.address());
+    change_and_cancel(order.address(), park);
+    let (code, text) = verify(stack, &WAIT);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(&format!("hazard split-key order={park}")), "{text}");
+    wait_status(stack, park, "DELIVERY CANCELLED");
+}
+
+#[test]
+fn an_event_without_a_version_leaves_its_order_open() {
+    let stack = Stack::embedded();
+    let order = stack.role("order", &[]);
+    let delivery = stack.role("delivery", &["--modify-delay", "0s"]);
+    delivery.wait_line("assigned");
+    let placed = place(&stack, order.address());
+    let mut producer = stack.bare(&["kafka-console-producer", "--topic", "kafka.scaling"]);
+    producer.arg("--data").arg(stack.folder.path().join("mall-data"));
+    let event = format!("{{\"eventType\":\"OrderModified\",\"id\":{placed},\"qty\":9}}\n");
+    feed(&mut producer, &event);
+    delivery.wait_line("OrderModified");
+    let other = place(&stack, order.address());
+    let (code, text) = verify(&stack, &["--wait", "5s"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(
+        text.contains(&format!(
+            "could not tell (unsequenced): an event of order {placed}, P0@"
+        )),
+        "{text}"
+    );
+    let (code, text) = verify(&stack, &["--order", &other.to_string(), "--wait", "5s"]);
+    assert_eq!(code, Some(0), "{text}");
 }
 
 fn with_the_key(stack: &Stack) {

@@ -1,0 +1,9 @@
+//! The command line as a person or a script meets it, through the real binary: options and where they come from, Kafka's
+//! tools on the embedded log, `sql`, `reset`, the gateway and the supervisor.
+
+mod config;
+mod program;
+mod real;
+mod reset;
+mod supervisor;
+mod tools;

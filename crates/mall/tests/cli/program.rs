@@ -1,0 +1,68 @@
+//! Runs the binary in a folder of its own, without the tester's own `MALL_…` variables.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder to run in.
+pub struct Folder(TempDir);
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn has_data(&self) -> bool {
+        self.path().join("mall-data").exists()
+    }
+
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mall"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("MALL_") {
+                command.env_remove(name);
+            }
+        }
+        command.args(words).current_dir(self.path());
+        command
+    }
+
+    pub fn run(&self, words: &[&str]) -> Ended {
+        ended(self.command(words).stdin(Stdio::null()).output().expect("it runs"))
+    }
+
+    pub fn run_with(&self, words: &[&str], input: &str) -> Ended {
+        let mut command = self.command(words);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        let mut stdin = child.stdin.take().expect("its input");
+        stdin.write_all(input.as_bytes()).expect("it reads");
+        drop(stdin);
+        ended(child.wait_with_output().expect("it ends"))
+    }
+}
+
+pub fn ended(output: Output) -> Ended {
+    Ended {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

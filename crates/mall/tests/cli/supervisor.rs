@@ -1,0 +1,188 @@
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::program::Folder;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running mall whose lines are read one by one.
+struct Mall {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStderr>>,
+    said: Vec<String>,
+}
+
+impl Mall {
+    fn up(folder: &Folder) -> Self {
+        let ports = ["--order-port=0", "--delivery-port=0", "--gateway-port=0"];
+        Self::run(&mut folder.command(&[&["up", "--modify-delay=1s"], &ports[..]].concat()))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
+        let stderr = child.stderr.take().expect("its lines");
+        Self {
+            child,
+            lines: BufReader::new(stderr).lines(),
+            said: Vec::new(),
+        }
+    }
+
+    /// Reads on until a line begins with `name` and has `part`; the mall ends with the test, and so do its lines.
+    fn wait(&mut self, name: &str, part: &str) -> String {
+        for line in self.lines.by_ref() {
+            let line = line.expect("text");
+            self.said.push(line.clone());
+            if line.starts_with(name) && line.contains(part) {
+                return line;
+            }
+        }
+        panic!("{name} never said {part}: {:#?}", self.said)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// The ids of its children, by the kernel's own list.
+    fn children(&self) -> Vec<Pid> {
+        let id = self.child.id();
+        let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("a list");
+        list.split_whitespace()
+            .filter_map(|id| Pid::from_raw(id.parse().ok()?))
+            .collect()
+    }
+}
+
+impl Drop for Mall {
+    fn drop(&mut self) {
+        // Its children see the end of their input, and drain.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn words_of(pid: Pid) -> String {
+    std::fs::read_to_string(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default()
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn get(port: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn a_child_that_dies_is_started_again_and_ctrl_c_stops_all() {
+    let folder = Folder::new();
+    let mut mall = Mall::up(&folder);
+    mall.wait("delivery-1", "listening");
+    let children = mall.children();
+    assert_eq!(children.len(), 3);
+    let order = children
+        .iter()
+        .find(|pid| words_of(**pid).contains("\0order\0"))
+        .expect("the order service");
+    kill_process(*order, Signal::KILL).expect("killed");
+    mall.wait("mall", "order died (signal: 9");
+    mall.wait("order", "listening");
+    let children = mall.children();
+    kill_process(mall.pid(), Signal::INT).expect("told");
+    assert_eq!(mall.child.wait().expect("it ends").code(), Some(0));
+    assert!(children.iter().all(|pid| words_of(*pid).is_empty()), "all have ended");
+}
+
+#[test]
+fn children_drain_when_the_supervisor_disappears() {
+    let folder = Folder::new();
+    let mut mall = Mall::up(&folder);
+    mall.wait("delivery-1", "listening");
+    let children = mall.children();
+    kill_process(mall.pid(), Signal::KILL).expect("killed");
+    mall.child.wait().expect("it ends");
+    wait_until("all children are gone", || {
+        children.iter().all(|pid| !words_of(*pid).contains("mall"))
+    });
+}
+
+#[test]
+fn the_gateway_leads_to_both_services_and_keeps_the_host() {
+    let folder = Folder::new();
+    let mut mall = Mall::up(&folder);
+    let line = mall.wait("mall", "gateway     http://localhost:");
+    let port = line.rsplit(':').next().expect("a port").to_owned();
+    let mut waiting = vec!["order ", "delivery-1 ", "gateway "];
+    while !waiting.is_empty() {
+        let line = mall.wait("", " on http://");
+        waiting.retain(|name| !line.starts_with(name));
+    }
+    for (path, status, part) in [
+        ("/orders", "200", "http://shop.example/orders"),
+        ("/deliveries", "200", "http://shop.example/deliveries"),
+        ("/", "200", "<h1>12st Mall</h1>"),
+        ("/readyz", "200", "ok"),
+        ("/nope", "404", "\"message\""),
+    ] {
+        let answer = get(&port, path);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(part),
+            "{path}: {answer}"
+        );
+        assert!(answer.contains("access-control-allow-origin: *"), "{path}: {answer}");
+    }
+}
+
+#[test]
+fn a_gateway_whose_services_are_away_says_so() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["gateway", "--port=0", "--order-url=http://127.0.0.1:1"]);
+    let mut mall = Mall::run(&mut command);
+    let line = mall.wait("", "gateway on http://");
+    let port = line
+        .split("gateway on http://127.0.0.1:")
+        .nth(1)
+        .and_then(|rest| rest.split(':').next())
+        .expect("a port");
+    let answer = get(port, "/orders/1");
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("application/problem+json") && answer.contains("\"message\":\"The order service"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_port_that_is_taken_is_refused_before_anything_starts() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let ended = folder.run(&["up", "--delivery-port=0", "--gateway-port=0", "--order-port", &port]);
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        ended.err.contains(&port) && ended.err.contains("--order-port"),
+        "{ended:?}"
+    );
+    assert!(!folder.has_data());
+}
