@@ -8,9 +8,11 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{self, AuditArgs};
 use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
 use crate::exit::Exit;
 use crate::parked::ParkedCommand;
+use crate::verify::{self, VerifyArgs};
 use crate::{data_dir, gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
@@ -68,6 +70,10 @@ enum Commands {
     Parked(ParkedCommand),
     /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
     Reset(ResetArgs),
+    /// Asks of anybody's topic whether each key's events stand in one partition and in their order
+    Audit(AuditArgs),
+    /// Proves whether every order's events took effect once and in order, or names what went wrong
+    Verify(VerifyArgs),
     /// Prints every option's value and where it came from
     Config(UpArgs),
     /// Prints a completion script for a shell
@@ -179,6 +185,8 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         }
         Commands::Gateway(args) => role(settings(args.options, &args.port, 8088, given, file)?, gateway::run),
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
+        Commands::Audit(args) => audit::run(&args),
+        Commands::Verify(args) => verify::run(&args),
         Commands::Parked(command) => parked::run(command),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
         Commands::Config(args) => {

@@ -58,7 +58,7 @@ fn one_partition_keeps_the_order(stack: &Stack, orders: SocketAddr) {
 }
 
 /// A producer learns of a new partition within some seconds.
-fn both_partitions_are_written(stack: &Stack, orders: SocketAddr) {
+pub fn both_partitions_are_written(stack: &Stack, orders: SocketAddr) {
     wait_for("a record in partition 1", || {
         place(stack, orders);
         records(stack).iter().any(|record| record.partition == 1).then_some(())
