@@ -8,8 +8,11 @@ use crate::support::stack::Stack;
 use crate::support::tools::{Printed, grow, records, sql};
 use crate::support::wait_for;
 
-/// The course waits ten seconds for a modification; the interleavings are the same with three.
-const DELAY: &str = "3s";
+/// The course waits ten seconds for a modification; the interleavings are the same with three. `MALL_TEST_COURSE_DELAY=10s`
+/// runs it as written.
+fn delay() -> String {
+    std::env::var("MALL_TEST_COURSE_DELAY").unwrap_or_else(|_| "3s".to_owned())
+}
 
 #[test]
 fn the_course_on_the_embedded_default() {
@@ -23,12 +26,12 @@ fn the_course_on_kafka_and_mariadb() {
 
 fn teach(stack: &Stack) {
     let mut order = stack.role("order", &["--course"]);
-    let first = stack.role("delivery", &["--course", "--modify-delay", DELAY]);
+    let first = stack.role("delivery", &["--course", "--modify-delay", &delay()]);
     first.wait_line("assigned");
     one_partition_keeps_the_order(stack, order.address());
 
     grow(stack, 2);
-    let second = stack.role("delivery", &["--course", "--modify-delay", DELAY]);
+    let second = stack.role("delivery", &["--course", "--modify-delay", &delay()]);
     second.wait_line("assigned");
     both_partitions_are_written(stack, order.address());
     without_a_key_the_cancellation_overtakes(stack, order.address());
@@ -55,7 +58,7 @@ fn one_partition_keeps_the_order(stack: &Stack, orders: SocketAddr) {
 }
 
 /// A producer learns of a new partition within some seconds.
-fn both_partitions_are_written(stack: &Stack, orders: SocketAddr) {
+pub fn both_partitions_are_written(stack: &Stack, orders: SocketAddr) {
     wait_for("a record in partition 1", || {
         place(stack, orders);
         records(stack).iter().any(|record| record.partition == 1).then_some(())

@@ -4,8 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit;
 mod contract;
 mod course;
 mod fence;
 mod shutdown;
 mod trouble;
+mod verify;

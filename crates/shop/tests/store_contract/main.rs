@@ -6,6 +6,7 @@ mod batches;
 mod deliveries;
 mod fence;
 mod fixture;
+mod history;
 mod journal;
 mod orders;
 mod pages;
@@ -75,6 +76,8 @@ contract! {
     journal::delivery_events_have_a_journal_of_their_own,
     journal::a_lease_has_one_holder,
     journal::concurrent_takers_of_a_lease_get_it_once,
+    history::a_journal_is_read_page_by_page_published_or_not,
+    history::the_apply_history_says_what_took_effect_and_where_it_came_from,
     pages::pages_cut_the_table_and_count_it,
     pages::every_property_sorts,
     pages::nulls_sort_first_and_ties_by_number,

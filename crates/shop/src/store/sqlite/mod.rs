@@ -20,6 +20,7 @@ mod deliveries;
 mod driver;
 mod error;
 mod fence;
+mod history;
 mod journal;
 mod letters;
 mod orders;
@@ -35,7 +36,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use eventlog::Timestamp;
 
-use super::{FenceStore, Page, PageRequest, Result, Store};
+use super::{ApplyRow, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
@@ -163,5 +164,18 @@ impl FenceStore for SqliteStore {
         self.writer
             .run(move |database| database.mark_letters_published(&ids))
             .await
+    }
+}
+
+#[async_trait]
+impl HistoryStore for SqliteStore {
+    async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
+        self.readers
+            .run(move |database| database.journal(source, after, limit))
+            .await
+    }
+
+    async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
+        self.readers.run(move |database| database.applies(after, limit)).await
     }
 }
