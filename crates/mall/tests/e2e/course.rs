@@ -121,6 +121,12 @@ fn with_the_key_the_order_is_kept(stack: &Stack, orders: SocketAddr, deliveries:
 
 /// Places an order and waits for its delivery to start.
 pub fn place(stack: &Stack, orders: SocketAddr) -> i64 {
+    let order = place_without_delivery(orders);
+    wait_status(stack, order, "DELIVERY STARTED");
+    order
+}
+
+pub fn place_without_delivery(orders: SocketAddr) -> i64 {
     let fields = [
         ("customerId", "2000"),
         ("productId", "100"),
@@ -129,7 +135,6 @@ pub fn place(stack: &Stack, orders: SocketAddr) -> i64 {
     ];
     let placed = post(orders, "/orders", &[&fields[..], &[("address", "PUSAN")]].concat());
     assert_eq!(placed.status, 201, "{placed:?}");
-    wait_status(stack, placed.id(), "DELIVERY STARTED");
     placed.id()
 }
 

@@ -5,9 +5,10 @@ use std::io::Write;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::course::{change_and_cancel, delivery_events, order_events, place, wait_status};
-use crate::support::http::patch;
+use crate::course::{change_and_cancel, delivery_events, order_events, place, place_without_delivery, wait_status};
+use crate::support::http::{delete, patch};
 use crate::support::stack::Stack;
+use crate::support::tools::sql;
 use crate::support::wait_for;
 
 #[test]
@@ -146,4 +147,40 @@ fn produce(stack: &Stack, line: &str) {
 fn said(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A version that the log will never have: its event was committed and marked, and never sent (A26). Everything behind it
+/// waits, until the order service is asked for it.
+#[test]
+fn what_the_log_lost_is_asked_of_the_order_service() {
+    let stack = Stack::embedded();
+    let mut order = stack.role("order", &[]);
+    let kim = place_without_delivery(order.address());
+    assert_eq!(order.stop(), Some(0));
+    let journal = rusqlite::Connection::open(stack.folder.path().join("mall-data/orders.db")).expect("a journal");
+    let lost = format!(
+        "update Order_table set version = 2, qty = 7 where id = {kim};
+         insert into order_event (order_id, version, type, payload, timestamp, published)
+         values ({kim}, 2, 'OrderModified', '{{\"eventType\":\"OrderModified\",\"id\":{kim},\"qty\":7}}', 5, 1);"
+    );
+    journal.execute_batch(&lost).expect("an event that nobody sends");
+    drop(journal);
+
+    let order = stack.role("order", &[]);
+    let url = format!("http://{}", order.address());
+    let options = ["--modify-delay", "0s", "--gap-deadline", "1s", "--order-url", &url];
+    let delivery = stack.role("delivery", &options);
+    assert_eq!(delete(order.address(), &format!("/orders/{kim}")).status, 204);
+    delivery.wait_line(&format!("OrderCancelled order={kim} v3"));
+    delivery.wait_line("has not come, though everything in the log has been handled");
+    wait_status(&stack, kim, "DELIVERY CANCELLED");
+    assert!(
+        delivery
+            .said()
+            .contains(&format!("OrderModified order={kim} v2 from the order service"))
+    );
+    assert_eq!(
+        sql(&stack, &format!("select qty from Delivery_table where orderId = {kim}")).trim(),
+        "7"
+    );
 }
