@@ -91,7 +91,8 @@ pub struct FenceDone {
 impl FenceDecision {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.cursors.is_empty() && self.changes.is_empty() && self.letters.is_empty() && self.updates.is_empty()
+        let rows = self.inserts.is_empty() && self.updates.is_empty() && self.letters.is_empty();
+        rows && self.cursors.is_empty() && self.changes.is_empty()
     }
 
     /// Renders the journal rows and the outcomes, now that the numbers of the new deliveries are known, and what is handed

@@ -141,8 +141,10 @@ impl Fold {
         let event = &request.event;
         let row = self.rows.get_mut(&event.order_id).expect("its row is loaded");
         let before = row.cursor;
-        if event.version.is_some() {
-            row.advance();
+        match (event.version, &row.delivery) {
+            (Some(_), _) => row.advance(),
+            (None, DeliveryState::None) => row.made_unversioned(),
+            (None, _) => {}
         }
         let after = row.cursor;
         match &mut row.delivery {
@@ -151,12 +153,11 @@ impl Fold {
                     order_id: event.order_id,
                     fields: merged(&OrderFields::default(), &event.fields),
                     status: event.event_type.delivery_status(),
-                    version: after,
+                    version: after.max(Version(1)),
                     events: Version(1),
                 };
                 let insert = self.inserts.len();
                 row.delivery = DeliveryState::New(insert);
-                row.born();
                 self.inserts.push(state.clone());
                 Effect::new(request, before, after, insert, state)
             }

@@ -467,19 +467,56 @@ fn without_versions_only_the_state_counts() {
          > look - Placed A
          next; cursor none
          > apply - Placed A
-         applied; cursor 0, DELIVERY STARTED A
+         applied; cursor none, DELIVERY STARTED A
          > apply - Placed B
-         ignored; cursor 0, DELIVERY STARTED A
+         ignored; cursor none, DELIVERY STARTED A
          > apply - Modified B
-         applied; cursor 0, DELIVERY MODIFIED B
+         applied; cursor none, DELIVERY MODIFIED B
          > apply - Cancelled
-         applied; cursor 0, DELIVERY CANCELLED B
+         applied; cursor none, DELIVERY CANCELLED B
          > look - Modified C
-         ignored; cursor 0, DELIVERY CANCELLED B
+         ignored; cursor none, DELIVERY CANCELLED B
          > apply - Cancelled
-         ignored; cursor 0, DELIVERY CANCELLED B",
+         ignored; cursor none, DELIVERY CANCELLED B",
     );
-    assert_eq!(shelf.history, ["- 0→0 applied", "- 0→0 applied", "- 0→0 applied"]);
+    assert_eq!(shelf.history, ["- 0→1 applied", "- 1→1 applied", "- 1→1 applied"]);
+}
+
+/// An older order service placed it, and one that counts took over.
+#[test]
+fn versions_may_begin_after_an_order_was_placed_without_one() {
+    let shelf = transcript(
+        "> apply - Placed A + apply - Modified B
+         applied + applied; cursor none, DELIVERY MODIFIED B
+         > apply 1 Placed A
+         duplicate; cursor none, DELIVERY MODIFIED B
+         > apply 2 Modified C
+         applied; cursor 2, DELIVERY MODIFIED C
+         > apply - Modified D
+         applied; cursor 2, DELIVERY MODIFIED D
+         > apply 3 Cancelled
+         applied; cursor 3, DELIVERY CANCELLED D",
+    );
+    let expected = [
+        "- 0→1 applied",
+        "- 1→1 applied",
+        "2 1→2 applied",
+        "- 2→2 applied",
+        "3 2→3 applied",
+    ];
+    assert_eq!(shelf.history, expected);
+}
+
+#[test]
+fn a_placed_order_without_a_version_moves_no_cursor_that_others_wait_on() {
+    transcript(
+        "> look 2 Modified B
+         parked as gap; cursor 0 | 2 gap
+         > apply - Placed A
+         applied; cursor 0, DELIVERY STARTED A | 2 gap
+         > apply 1 Placed C
+         applied, 2 handed over; cursor 1, DELIVERY STARTED C | 2 gap of x",
+    );
 }
 
 #[test]
