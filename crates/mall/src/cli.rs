@@ -1,10 +1,12 @@
 //! The command line: which command, with which options.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, AuditArgs};
 use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
@@ -21,6 +23,9 @@ struct Cli {
     #[command(subcommand)]
     command: Commands,
 }
+
+/// How much longer than asked a role may take to stop before it gives up on what is left.
+const OVERTIME: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -205,7 +210,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
 }
 
 /// Runs a role until it is asked to stop.
-fn role<F>(settings: Settings, run: impl FnOnce(Settings, tokio_util::sync::CancellationToken) -> F) -> Result<Exit>
+fn role<F>(settings: Settings, run: impl FnOnce(Settings, CancellationToken) -> F) -> Result<Exit>
 where
     F: Future<Output = Result<()>>,
 {
@@ -213,10 +218,27 @@ where
         .enable_all()
         .build()
         .context("can't start the runtime")?;
-    let result = runtime.block_on(async { run(settings, shutdown::token()?).await });
+    let patience = settings.options.shutdown_timeout + OVERTIME;
+    let result = runtime.block_on(async {
+        let shutdown = shutdown::token()?;
+        let overdue = overdue(shutdown.clone(), patience);
+        tokio::select! {
+            result = run(settings, shutdown) => result,
+            () = overdue => {
+                tracing::warn!("not everything was finished within {patience:?}; what was left will be done again");
+                Ok(())
+            }
+        }
+    });
     // A thread that is still waiting (for a name to resolve, say) must not keep a role alive that is done.
     runtime.shutdown_background();
     result.map(|()| Exit::DONE)
+}
+
+/// A role's parts drain one after the other, each with a deadline of its own; this is the deadline of them all.
+async fn overdue(shutdown: CancellationToken, patience: Duration) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(patience).await;
 }
 
 fn settings(options: RoleOptions, port: &PortArg, default: u16, given: &ArgMatches, file: &File) -> Result<Settings> {

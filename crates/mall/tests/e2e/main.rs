@@ -7,6 +7,7 @@ mod support;
 mod audit;
 mod contract;
 mod course;
+mod fence;
 mod shutdown;
 mod trouble;
 mod verify;

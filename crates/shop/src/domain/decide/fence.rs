@@ -19,8 +19,9 @@ mod row;
 pub use row::{FenceRow, HeadChange, NewParked};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use eventlog::Timestamp;
+use eventlog::{Offset, Partition, Record, Timestamp};
 
 use super::effects::{Effect, Effects, NewDelivery};
 use super::{NewApply, NewEntry};
@@ -241,8 +242,16 @@ impl Fold {
         }
     }
 
+    /// What never came can be passed over too: it is parked as nothing, so that whoever acts on marks finds it.
     fn mark(&mut self, order: OrderId, version: Version, mark: Mark) -> bool {
-        match self.row(order).heads.get_mut(&version) {
+        let now = self.now;
+        let row = self.row(order);
+        if mark == Mark::Discard && row.is_missed(version) {
+            row.park(Head::new(version, ParkReason::Gap, now, Arc::new(nothing(now))))
+                .mark(mark);
+            return true;
+        }
+        match row.heads.get_mut(&version) {
             Some(head) => {
                 head.mark(mark);
                 true
@@ -268,6 +277,19 @@ impl Fold {
             row.finish(order, &mut decision);
         }
         decision
+    }
+}
+
+/// The record of something that never came.
+fn nothing(now: Timestamp) -> Record {
+    Record {
+        topic: "".into(),
+        partition: Partition(0),
+        offset: Offset(0),
+        timestamp: now,
+        key: None,
+        value: None,
+        headers: Vec::new(),
     }
 }
 

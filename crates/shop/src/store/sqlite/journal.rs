@@ -42,9 +42,11 @@ const DELIVERIES: Statements = Statements {
 const OF_ORDER: &str = "select id, order_id, order_id, version, type, payload, timestamp, traceparent \
                         from order_event where order_id = ? order by version";
 
-/// Whoever has it may renew it; anybody may have it once it has expired.
+/// Whoever has it may renew it; anybody may have it once it has expired, or if it would end later than a new one could: then
+/// the clock was wrong that it was taken by.
 const LEASE: &str = "insert into relay_lease (name, holder, expires) values (?1, ?2, ?3) \
-                     on conflict (name) do update set holder = ?2, expires = ?3 where holder = ?2 or expires <= ?4";
+                     on conflict (name) do update set holder = ?2, expires = ?3 where holder = ?2 or expires <= ?4 \
+                     or expires > ?3 + 5000";
 
 impl Database {
     /// The oldest `limit` events behind `after` that have not been marked as published, in journal order.

@@ -53,9 +53,10 @@ impl Fold {
         match row.standing(version) {
             Standing::Passed => Step::Answered(FenceOutcome::Duplicate),
             Standing::Above => Step::Answered(self.park(received, version)),
-            Standing::Next => match self.refusal(event) {
-                Some(why) => Step::Answered(FenceOutcome::Refused(why)),
-                None => {
+            Standing::Next => match (row.given_up(version), self.refusal(event)) {
+                (Some(reason), _) => Step::Answered(FenceOutcome::Parked(reason)),
+                (None, Some(why)) => Step::Answered(FenceOutcome::Refused(why)),
+                (None, None) => {
                     let effect = Box::new(self.take_effect(&received.request));
                     let moved = self.advance(event.order_id, &received.request.provenance.instance);
                     Step::Applied { effect, moved }

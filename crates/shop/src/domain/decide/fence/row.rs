@@ -124,6 +124,17 @@ impl Row {
         }
     }
 
+    /// Why this version is parked, if a person wants it passed over: then it takes effect no more.
+    pub fn given_up(&self, version: Version) -> Option<ParkReason> {
+        let head = self.heads.get(&version)?;
+        (head.state.mark == Some(Mark::Discard)).then_some(head.state.reason)
+    }
+
+    /// Whether something waits for this version, which is not there itself.
+    pub fn is_missed(&self, version: Version) -> bool {
+        self.parked > 0 && self.standing(version) == Standing::Next && !self.heads.contains_key(&version)
+    }
+
     /// The next version is over, one way or the other.
     pub fn advance(&mut self) {
         self.cursor = self.cursor.next();

@@ -391,8 +391,8 @@ fn anomaly_a24_or_passed_over() {
          parked as behind; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
          > discard 2 + discard 9
          true + false; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
-         > look 2 Modified B
-         parked as poison; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
+         > look 2 Modified B + apply 2 Modified B
+         parked as poison + parked as poison; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
          > resume
          passed over [Version(2)]; cursor 2, DELIVERY STARTED A | 3 behind
          > resume by x
@@ -414,6 +414,27 @@ fn a_discard_of_what_stands_behind_takes_effect_in_its_turn() {
          applied, 3 handed over + parked as gap; cursor 2, DELIVERY STARTED A | 3 gap of x",
     );
     assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 discarded"]);
+}
+
+#[test]
+fn anomaly_a26_what_never_came_can_be_passed_over() {
+    let shelf = transcript(
+        "> apply 1 Placed A
+         applied; cursor 1, DELIVERY STARTED A
+         > discard 2
+         false; cursor 1, DELIVERY STARTED A
+         > look 4 Cancelled
+         parked as gap; cursor 1, DELIVERY STARTED A | 4 gap
+         > discard 3 + retry 2
+         false + false; cursor 1, DELIVERY STARTED A | 4 gap
+         > discard 2
+         true; cursor 1, DELIVERY STARTED A | 2 gap discard, 4 gap
+         > resume
+         passed over [Version(2)]; cursor 2, DELIVERY STARTED A | 4 gap
+         > apply 3 Modified C
+         applied, 4 handed over; cursor 3, DELIVERY MODIFIED C | 4 gap of x",
+    );
+    assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 discarded", "3 2→3 applied"]);
 }
 
 #[test]
