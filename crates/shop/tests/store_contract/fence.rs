@@ -404,3 +404,67 @@ pub async fn a_zombies_late_write_is_refused(fixture: &dyn Fixture) {
     assert_eq!(run(&*zombie, FenceCommand::Apply(held)).await, FenceOutcome::Duplicate);
     assert_eq!(other.delivery_of(OrderId(6)).await.unwrap(), Some(cancelled));
 }
+
+const VERSIONS: i64 = 6;
+
+/// What an order's event of this version is.
+fn event_of(order: i64, version: i64) -> Received {
+    let event_type = match version {
+        1 => Placed,
+        VERSIONS => Cancelled,
+        _ => Modified,
+    };
+    received(order, version, event_type, &format!("v{version}"))
+}
+
+/// Three instances get all events of many orders, in batches and in any order, and some of them twice. No batch fails, and
+/// each order ends as it should.
+pub async fn whatever_the_interleaving_it_ends_in_order(fixture: &dyn Fixture) {
+    const ORDERS: i64 = 60;
+    let mut events: Vec<(i64, i64)> = (0..ORDERS * VERSIONS)
+        .map(|number| number * 7919 % (ORDERS * VERSIONS))
+        .map(|number| (1 + number % ORDERS, 1 + number / ORDERS))
+        .collect();
+    events.extend_from_within(..40);
+    let mut tasks = Vec::new();
+    for instance in 0..3 {
+        let store = fixture.open(Source::Deliveries).await;
+        for part in 0..3 {
+            let mine: Vec<_> = events.iter().skip(instance * 3 + part).step_by(9).copied().collect();
+            tasks.push(tokio::spawn(apply_all(store.clone(), mine)));
+        }
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let store = fixture.open(Source::Deliveries).await;
+    assert_eq!(keys(&*store).await, []);
+    let all = store.deliveries(&page(0, 1000, &[])).await.unwrap();
+    assert_eq!(all.total, ORDERS.cast_unsigned());
+    for delivery in all.items {
+        assert_eq!(
+            (delivery.version, delivery.events),
+            (Version(VERSIONS), Version(VERSIONS))
+        );
+        assert_eq!(delivery.status.as_deref(), Some("DELIVERY CANCELLED"));
+        assert_eq!(delivery.fields.address, Some(format!("v{}", VERSIONS - 1)));
+    }
+}
+
+/// Applies events in batches, and then whatever was handed over for them.
+async fn apply_all(store: Arc<dyn Store>, events: Vec<(i64, i64)>) {
+    for batch in events.chunks(8) {
+        let mut waiting = batch.to_vec();
+        while !waiting.is_empty() {
+            let commands: Vec<_> = waiting
+                .drain(..)
+                .map(|(order, version)| FenceCommand::Apply(event_of(order, version)))
+                .collect();
+            let outcomes = store.run_fence(&commands, NOW).await.expect("no batch fails");
+            waiting.extend(outcomes.into_iter().filter_map(|outcome| match outcome {
+                FenceOutcome::Applied { next, .. } => next.map(|next| (next.order_id.0, next.head.version.0)),
+                _ => None,
+            }));
+        }
+    }
+}

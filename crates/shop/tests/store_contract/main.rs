@@ -71,6 +71,7 @@ contract! {
     fence::a_batch_of_many_orders_folds,
     fence::nothing_stays_parked_when_two_race,
     fence::a_zombies_late_write_is_refused,
+    fence::whatever_the_interleaving_it_ends_in_order,
     journal::events_are_published_once_and_in_order,
     journal::delivery_events_have_a_journal_of_their_own,
     journal::a_lease_has_one_holder,
