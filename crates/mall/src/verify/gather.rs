@@ -10,8 +10,8 @@
 use anyhow::Result;
 use eventlog::{Extent, Offset, Partition, Timestamp};
 use lab::checker::{History, PartitionState};
-use shop::domain::{OrderId, Source};
-use shop::store::PageRequest;
+use shop::domain::{DeliveryId, OrderId, Source};
+use shop::store::{ApplyRow, JournalRow};
 
 use super::sources::Sources;
 use super::translate::{self, Found};
@@ -57,11 +57,7 @@ fn tails(sources: &Sources, history: &mut History, journal_end: i64, applies_end
     sources.of_log(scanned).map(drop)
 }
 
-fn journal(
-    sources: &Sources,
-    mut after: i64,
-    mut take: impl FnMut(shop::store::JournalRow) -> Result<()>,
-) -> Result<i64> {
+fn journal(sources: &Sources, mut after: i64, mut take: impl FnMut(JournalRow) -> Result<()>) -> Result<i64> {
     let mut progress = Progress::of("reading the order journal", 0);
     loop {
         let page = sources.of_orders(|store| store.journal(Source::Orders, after, PAGE))?;
@@ -72,7 +68,7 @@ fn journal(
     }
 }
 
-fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(shop::store::ApplyRow)) -> Result<i64> {
+fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(ApplyRow)) -> Result<i64> {
     let mut progress = Progress::of("reading the apply history", 0);
     loop {
         let page = sources.of_deliveries(|store| store.applies(after, PAGE))?;
@@ -139,20 +135,14 @@ fn parked(sources: &Sources, history: &mut History) -> Result<()> {
 
 fn deliveries(sources: &Sources, history: &mut History) -> Result<()> {
     let mut progress = Progress::of("reading the deliveries", 0);
-    for page in 0.. {
-        let request = PageRequest {
-            page,
-            size: PAGE as u64,
-            sort: Vec::new(),
-        };
-        let page = sources.of_deliveries(|store| async move { store.deliveries(&request).await })?;
-        progress.add(page.items.len() as u64);
-        if page.items.is_empty() {
-            break;
-        }
-        history.deliveries.extend(page.items);
+    let mut after = DeliveryId(i64::MIN);
+    loop {
+        let page = sources.of_deliveries(|store| store.deliveries_after(after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.id;
+        progress.add(page.len() as u64);
+        history.deliveries.extend(page);
     }
-    Ok(())
 }
 
 fn unanswered(sources: &Sources, history: &mut History) -> Result<()> {

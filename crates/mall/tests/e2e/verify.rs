@@ -84,6 +84,13 @@ fn without_a_key(stack: &Stack) {
         .expect("keyless");
     assert_eq!(split["kind"], "hazard", "{text}");
 
+    let (code, text) = audit(stack, &["--key", "header:ce_subject"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("split-key: ") && text.contains(&format!("key {park}: first P0@")),
+        "{text}"
+    );
+
     let (code, text) = verify(stack, &["--since", "2999-01-01T00:00:00Z"]);
     assert!(code == Some(0) && text.contains("0 order(s)"), "{text}");
 }
@@ -139,6 +146,48 @@ fn an_event_without_a_version_leaves_its_order_open() {
     );
     let (code, text) = verify(&stack, &["--order", &other.to_string(), "--wait", "5s"]);
     assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn what_waits_for_a_person_and_what_one_passed_over_is_named() {
+    let stack = Stack::embedded();
+    let order = stack.role("order", &[]);
+    let delivery = stack.role("delivery", &["--modify-delay", "0s"]);
+    delivery.wait_line("assigned");
+    let placed = place(&stack, order.address());
+    let mut producer = stack.bare(&["kafka-console-producer", "--topic", "kafka.scaling"]);
+    producer.args(["--property", "parse.headers=true", "--property", "headers.delimiter=|"]);
+    producer.arg("--data").arg(stack.folder.path().join("mall-data"));
+    let headers = format!("type:OrderModified,ce_subject:{placed},ce_sequence:2");
+    feed(&mut producer, &format!("{headers}|nobody can read this\n"));
+    let (_, text) = wait_for("the event to be parked", || {
+        Some(verify(&stack, &[])).filter(|(_, text)| text.contains("could not tell (parked)"))
+    });
+    assert!(
+        text.contains(&format!("order {placed} waits at v2 for a person")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("harm phantom order={placed}: v2 is in the topic")),
+        "{text}"
+    );
+
+    let discard = stack
+        .tool(&["parked", "discard", &placed.to_string(), "2"])
+        .expect("it runs");
+    assert!(discard.status.success(), "{}", String::from_utf8_lossy(&discard.stderr));
+    let (code, text) = verify(&stack, &WAIT);
+    assert_eq!(code, Some(1), "the phantom is still there: {text}");
+    assert!(
+        text.contains(&format!(
+            "hazard discarded order={placed}: v2 was passed over by a person"
+        )),
+        "{text}"
+    );
+    assert!(
+        !text.contains("could not tell") && !text.contains("divergence"),
+        "{text}"
+    );
 }
 
 fn with_the_key(stack: &Stack) {
@@ -223,7 +272,22 @@ fn where_nothing_is_nothing_is_made() {
 }
 
 fn verify(stack: &Stack, args: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stdout, stderr } = stack.run(&[&["verify"], args].concat());
-    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-    (status.code(), text)
+    said(stack.run(&[&["verify"], args].concat()))
+}
+
+/// The audit of the stack's own topic.
+fn audit(stack: &Stack, args: &[&str]) -> (Option<i32>, String) {
+    let output = match &stack.real {
+        None => stack.tool(&[&["audit", "--topic", "kafka.scaling"], args].concat()),
+        Some(real) => {
+            let there = ["audit", "--topic", &real.topic, "--bootstrap-server", &real.kafka];
+            stack.bare(&[&there[..], args].concat()).output()
+        }
+    };
+    said(output.expect("it runs"))
+}
+
+fn said(output: Output) -> (Option<i32>, String) {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text)
 }

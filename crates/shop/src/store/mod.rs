@@ -113,6 +113,9 @@ pub trait HistoryStore: Send + Sync + 'static {
     /// The first `limit` rows of the apply history behind the row `after` (0: from the first). Per order they ascend as the
     /// effects do; across orders they may be committed in another sequence.
     async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>>;
+
+    /// The first `limit` deliveries behind `after`, by number. However many there are, a page costs the same.
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>>;
 }
 
 /// A row of a journal.

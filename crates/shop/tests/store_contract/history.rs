@@ -34,6 +34,18 @@ pub async fn a_journal_is_read_page_by_page_published_or_not(fixture: &dyn Fixtu
     assert_eq!(rows.into_iter().map(|row| row.entry).collect::<Vec<_>>(), unpublished);
 }
 
+pub async fn deliveries_are_read_by_number(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    assert_eq!(store.deliveries_after(DeliveryId(0), 10).await.unwrap(), []);
+    let mut deliveries = Vec::new();
+    for order in [7, 5, 6] {
+        deliveries.push(applied(&*store, full_event(order, 1, OrderEventType::Placed, "PUSAN")).await);
+    }
+    let first = store.deliveries_after(DeliveryId(0), 2).await.unwrap();
+    assert_eq!(first, deliveries[..2]);
+    assert_eq!(store.deliveries_after(first[1].id, 2).await.unwrap(), deliveries[2..]);
+}
+
 pub async fn the_apply_history_says_what_took_effect_and_where_it_came_from(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     assert_eq!(store.applies(0, 10).await.unwrap(), []);

@@ -178,4 +178,8 @@ impl HistoryStore for MysqlStore {
     async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
         with!(self.statements, |session| history::applies(session, after, limit))
     }
+
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+        with!(self.statements, |session| deliveries::after(session, after, limit))
+    }
 }

@@ -178,4 +178,10 @@ impl HistoryStore for SqliteStore {
     async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
         self.readers.run(move |database| database.applies(after, limit)).await
     }
+
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+        self.readers
+            .run(move |database| database.deliveries_after(after, limit))
+            .await
+    }
 }
