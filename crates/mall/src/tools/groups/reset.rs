@@ -292,5 +292,9 @@ fn planned(group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> String 
         ]
     };
     let heads = ["GROUP", "TOPIC", "PARTITION", "NEW-OFFSET"];
-    table(heads, [15, 15, 10, 0], positions.iter().map(row).collect())
+    table(
+        heads,
+        [group.chars().count().max(15), 15, 10, 0],
+        positions.iter().map(row).collect(),
+    )
 }
