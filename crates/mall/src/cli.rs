@@ -53,6 +53,9 @@ enum Commands {
     /// Creates, grows and shows topics, as Kafka's tool does
     #[command(disable_help_flag = true)]
     KafkaTopics(ToolArgs),
+    /// Shows consumer groups, their members and lag, and sets their offsets, as Kafka's tool does
+    #[command(disable_help_flag = true)]
+    KafkaConsumerGroups(ToolArgs),
     /// Shows the records of a topic, as Kafka's tool does
     #[command(disable_help_flag = true)]
     KafkaConsoleConsumer(ToolArgs),
@@ -203,7 +206,10 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
             clap_complete::generate(shell, &mut command.clone(), "mall", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
-        Commands::KafkaTopics(_) | Commands::KafkaConsoleConsumer(_) | Commands::KafkaConsoleProducer(_) => {
+        Commands::KafkaTopics(_)
+        | Commands::KafkaConsumerGroups(_)
+        | Commands::KafkaConsoleConsumer(_)
+        | Commands::KafkaConsoleProducer(_) => {
             anyhow::bail!("Kafka's tools are handled before")
         }
     }
