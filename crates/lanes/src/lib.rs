@@ -36,6 +36,6 @@ pub mod scheduler;
 pub use backoff::Backoff;
 pub use handler::{Attempt, Handler, Outcome};
 pub use metrics::{Metrics, Number};
-pub use options::{EndOf, Mode, Options};
+pub use options::{EndsOf, Mode, Options};
 pub use runner::{Summary, run};
 pub use scheduler::Epoch;

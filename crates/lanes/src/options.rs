@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{EventLog, LogError, Offset, TopicPartition};
+use eventlog::{EventLog, LogError, Offset};
 
 use crate::metrics::Metrics;
 
-/// Tells the end of a partition's log (the next offset to be written).
-pub type EndOf = Arc<dyn Fn(&TopicPartition) -> Result<Option<Offset>, LogError> + Send + Sync>;
+/// Tells the ends of a topic's partitions in order (the next offset to be written to each).
+pub type EndsOf = Arc<dyn Fn(&str) -> Result<Vec<Offset>, LogError> + Send + Sync>;
 
 /// What makes a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,9 +40,9 @@ pub struct Options {
     pub shutdown_timeout: Duration,
     /// Where the counters are kept.
     pub metrics: Arc<Metrics>,
-    /// Where to learn the end of a log. Records that a former owner has done behind its committed offset are skipped only
+    /// Where to learn the ends of logs. Records that a former owner has done behind its committed offset are skipped only
     /// if this proves that they are still the same log's; without it they are handled again.
-    pub end_of: Option<EndOf>,
+    pub ends_of: Option<EndsOf>,
 }
 
 impl Options {
@@ -57,9 +57,9 @@ impl Options {
 
     /// Asks this log for the ends of its partitions.
     pub fn with_log(mut self, log: Arc<dyn EventLog>) -> Self {
-        self.end_of = Some(Arc::new(move |partition| {
-            let extents = log.extents(&partition.topic)?;
-            Ok(extents.get(partition.partition.0 as usize).map(|extent| extent.end))
+        self.ends_of = Some(Arc::new(move |topic| {
+            let extents = log.extents(topic)?;
+            Ok(extents.into_iter().map(|extent| extent.end).collect())
         }));
         self
     }
@@ -75,7 +75,7 @@ impl Default for Options {
             buffer_bytes: 64 << 20,
             shutdown_timeout: Duration::from_secs(30),
             metrics: Arc::default(),
-            end_of: None,
+            ends_of: None,
         }
     }
 }

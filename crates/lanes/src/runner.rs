@@ -5,10 +5,11 @@
 //! * Every commit and every answer to a rebalance is made on this one thread, so no commit can land after its revoke.
 //! * When the log can't be reached it is tried again, slower and slower, and told once; work in flight goes on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventlog::{Consumer, LogError, Record};
+use eventlog::{Consumer, LogError, Offset, Record, TopicPartition};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use crate::backoff::Backoff;
 use crate::engine::Unchecked;
 use crate::gate::Gate;
 use crate::handler::Handler;
-use crate::metadata::{self, Unusable};
+use crate::metadata;
 use crate::options::{Mode, Options};
 use crate::outage::Outage;
 use crate::scheduler::LaneKey;
@@ -51,7 +52,7 @@ pub async fn run<H: Handler>(
     let shutdown = shutdown.child_token();
     let _dropped = shutdown.clone().drop_guard();
     let runtime = Handle::current();
-    let runner = Runner::new(consumer, handler, options, runtime);
+    let runner = Runner::new(consumer, handler, options, runtime, shutdown.clone());
     let (answer, answered) = oneshot::channel();
     std::thread::Builder::new()
         .name("lanes-poll".to_owned())
@@ -90,11 +91,17 @@ const BACKOFF: Backoff = Backoff {
 };
 
 impl<H: Handler> Runner<H> {
-    fn new(consumer: Box<dyn Consumer>, handler: H, options: Options, runtime: Handle) -> Self {
+    fn new(
+        consumer: Box<dyn Consumer>,
+        handler: H,
+        options: Options,
+        runtime: Handle,
+        shutdown: CancellationToken,
+    ) -> Self {
         let shared = Arc::new(Shared::new(handler, &options, runtime.clone()));
         Self {
             consumer,
-            gate: Gate { shared },
+            gate: Gate::new(shared, shutdown, options.shutdown_timeout),
             options,
             runtime,
             incoming: Vec::with_capacity(CHUNK),
@@ -185,8 +192,11 @@ impl<H: Handler> Runner<H> {
     /// Looks into the metadata of partitions just assigned: what was done behind their positions.
     fn take_over(&mut self) {
         let unchecked = self.gate.shared.lock().engine.unchecked();
+        let ends = self.ends(&unchecked);
         for grant in unchecked {
-            match self.decode(&grant) {
+            let TopicPartition { topic, partition } = &grant.partition;
+            let end = ends.get(topic).and_then(|ends| ends.get(partition.0 as usize));
+            match metadata::decode(grant.position, end.copied(), &grant.metadata) {
                 Ok(done) => self.gate.shared.lock().engine.inherit(grant.epoch, done),
                 Err(reason) => tracing::warn!(partition = %grant.partition, position = %grant.position, %reason,
                     "the metadata of the last commit is not used; records done before may come again"),
@@ -194,12 +204,15 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    fn decode(&self, grant: &Unchecked) -> Result<Vec<std::ops::Range<u64>>, Unusable> {
-        let end = match &self.options.end_of {
-            Some(end_of) => end_of(&grant.partition).ok().flatten(),
-            None => None,
-        };
-        metadata::decode(grant.position, end, &grant.metadata)
+    /// The ends of these grants' logs, as far as they can be learnt. Nothing is polled meanwhile, so it is asked once for
+    /// each topic, and after one failure no more: the next might take as long.
+    fn ends(&self, grants: &[Unchecked]) -> BTreeMap<Arc<str>, Vec<Offset>> {
+        let topics: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.partition.topic).collect();
+        let asked = self.options.ends_of.iter().flat_map(|ends_of| {
+            let ends = move |topic: &Arc<str>| Some((topic.clone(), ends_of(topic).ok()?));
+            topics.iter().copied().map_while(ends)
+        });
+        asked.collect()
     }
 
     /// Pauses and resumes partitions as the buffer fills and empties.
@@ -291,10 +304,10 @@ impl<H: Handler> Runner<H> {
 
     /// Takes nothing more in, waits for what is in flight, commits and leaves.
     fn close(&mut self) -> Summary {
+        let deadline = self.gate.closing();
         let held = self.gate.shared.begin_closing();
         // Whatever comes all the same is not taken in.
         let _ = self.consumer.pause(&held);
-        let deadline = Instant::now() + self.options.shutdown_timeout;
         while !self.gate.shared.wait_until_empty(POLL_BUSY) && Instant::now() < deadline {
             // Polling keeps the membership alive; an error now changes nothing.
             let _ = self.consumer.poll(Duration::ZERO, &mut self.gate);

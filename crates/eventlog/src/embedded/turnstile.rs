@@ -97,15 +97,17 @@ impl Turnstile {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(self.kept(patience));
+                return Err(self.kept(file, patience));
             }
             let waited = patience.saturating_sub(left);
             std::thread::sleep(if waited < PATIENT_AFTER { PAUSE } else { PATIENT_PAUSE });
         }
     }
 
-    fn kept(&self, patience: Duration) -> LogError {
-        let holder = holder(&self.room).unwrap_or_else(|| "another process".to_owned());
+    /// Who writes keeps those who wait. Nobody writes while somebody sleeps in the door, and then that one keeps them.
+    fn kept(&self, wanted: &File, patience: Duration) -> LogError {
+        let holder = holder(&self.room).or_else(|| holder(wanted));
+        let holder = holder.unwrap_or_else(|| "another process".to_owned());
         LogError::Unavailable(format!(
             "{holder} has kept others from writing {} for {:.1} s; if it is stopped or stuck, continue or end it",
             self.database.display(),
@@ -197,6 +199,21 @@ mod tests {
         }
         drop(turn);
         drop(second.enter(Duration::ZERO).expect("the turn is free again"));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn who_sleeps_in_the_door_is_named() {
+        let (_dir, path) = database();
+        let sleeper = Turnstile::open(&path).unwrap();
+        let door = sleeper.hold(&sleeper.door, LONG, Instant::now()).unwrap();
+        let mut next = Turnstile::open(&path).unwrap();
+        let Err(LogError::Unavailable(sentence)) = next.enter(Duration::ZERO) else {
+            panic!("the door is taken");
+        };
+        let own = format!("process {} ", std::process::id());
+        assert!(sentence.starts_with(&own), "{sentence}");
+        drop(door);
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl Member {
         );
         let explain = |error: KafkaError| passing(self.client.context().watch.explain(&what, &error));
         let committed = self.client.committed_offsets(list.clone(), ANSWER).map_err(explain)?;
+        self.client.context().watch.clear();
         let extents = self.extents(list);
         let mut topics = convert::Topics::default();
         let partitions = convert::partitions(list, &mut topics);
@@ -287,6 +288,7 @@ impl Member {
         let mut overtaken = 0;
         loop {
             let Err(error) = self.committer.commit(list.clone(), ANSWER) else {
+                self.client.context().watch.clear();
                 return Ok(true);
             };
             match error.rdkafka_error_code() {

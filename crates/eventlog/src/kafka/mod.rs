@@ -59,7 +59,8 @@ pub struct KafkaLog {
 
 impl KafkaLog {
     /// Prepares the clients for the brokers at `bootstrap` (`host:port`, several separated by commas). `properties` are
-    /// librdkafka's and win over this adapter's choices, but for those that would break an invariant.
+    /// librdkafka's and win over this adapter's choices, but for those that would break an invariant. To
+    /// `group.instance.id` each member adds a hyphen and its name, which then must be unique in its group.
     ///
     /// # Errors
     /// `Refused` names a property that is unknown, has a wrong value or can't be chosen. A broker that is away is none:

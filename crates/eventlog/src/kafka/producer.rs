@@ -79,10 +79,14 @@ impl Producer {
                 Err(code) => reports.note(index, Delivery::NotTaken(code)),
             }
         }
-        if reports.wait(deadline) == Waited::SomeFailed {
-            // What is behind a failure must not be sent any more (A8).
-            self.client.purge(PurgeConfig::default().queue().inflight());
-            reports.wait_for_all(Instant::now() + PURGED);
+        match reports.wait(deadline) {
+            Waited::AllPlaced => reports.watch.clear(),
+            Waited::SomeFailed => {
+                // What is behind a failure must not be sent any more (A8).
+                self.client.purge(PurgeConfig::default().queue().inflight());
+                reports.wait_for_all(Instant::now() + PURGED);
+            }
+            Waited::TimeIsUp => {}
         }
         reports.take()
     }

@@ -261,6 +261,7 @@ pub(super) fn committed(client: &BaseConsumer<Watch>, topic: &str, count: u32) -
         let _event = client.poll(Duration::ZERO);
     }
     let list = answer.map_err(|error| client.context().explain(&what, &error))?;
+    client.context().clear();
     let offset = |element: &TopicPartitionListElem<'_>| match element.error() {
         Ok(()) => Ok(convert::offset(element)),
         Err(error) => Err(fault::sort(&what, &error, None)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::kafka::{ANSWER, fault};
+use crate::kafka::fault;
 use crate::port::{LogError, Result, Subscription};
 
 /// How a consumer group is formed: by the members themselves, or by the broker (KIP-848).
@@ -22,7 +22,10 @@ const CLASSIC_ONLY: [&str; 3] = [
 ];
 
 /// Properties of a membership, which clients that only look must not have.
-const MEMBER_ONLY: [&str; 3] = [GROUP_PROTOCOL, "group.remote.assignor", "group.instance.id"];
+const MEMBER_ONLY: [&str; 3] = [GROUP_PROTOCOL, "group.remote.assignor", INSTANCE];
+
+/// What makes a membership static: the group keeps its place for whoever comes back under the same id.
+const INSTANCE: &str = "group.instance.id";
 
 /// Properties that carry an invariant: the values that may be given (they say what is so anyway), and why no other.
 const FIXED: [(&[&str], &[&str], &str); 12] = [
@@ -204,7 +207,7 @@ impl Settings {
     pub(super) fn member(&self, subscription: &Subscription) -> Result<ClientConfig> {
         let mut config = self.consumer(&subscription.group);
         let session = subscription.session_timeout.as_millis().max(1);
-        let interval = max_poll_interval(subscription).as_millis();
+        let interval = max_poll_interval(subscription, self.session(subscription)).as_millis();
         config
             .set("client.id", &subscription.member)
             .set("max.poll.interval.ms", interval.to_string());
@@ -223,12 +226,28 @@ impl Settings {
             )));
         }
         self.give(&mut config, |name| side(name) != Side::Producer);
+        // Instances are given the same properties, and two members of one id fence each other.
+        if let Some(given) = config.get(INSTANCE).map(str::to_owned) {
+            config.set(INSTANCE, format!("{given}-{}", subscription.member));
+        }
         Ok(config)
     }
 
     fn broker_assigns(&self) -> bool {
-        let protocol = self.properties.iter().rev().find(|(name, _)| name == GROUP_PROTOCOL);
-        protocol.is_some_and(|(_, value)| value.eq_ignore_ascii_case("consumer"))
+        self.given(GROUP_PROTOCOL)
+            .is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
+    }
+
+    /// librdkafka starts no client whose poll interval is shorter than its session, whoever has chosen that.
+    fn session(&self, subscription: &Subscription) -> Duration {
+        let given = self.given("session.timeout.ms").and_then(|given| given.parse().ok());
+        given.map_or(subscription.session_timeout, Duration::from_millis)
+    }
+
+    /// What the user has said of a property; the last word counts.
+    fn given(&self, property: &str) -> Option<&str> {
+        let given = self.properties.iter().rev().find(|(name, _)| name == property);
+        given.map(|(_, value)| value.as_str())
     }
 
     fn common(&self) -> ClientConfig {
@@ -265,10 +284,12 @@ impl Settings {
     }
 }
 
-/// A poll thread is busy with a drain, a commit and a look at committed offsets at the longest.
-fn max_poll_interval(subscription: &Subscription) -> Duration {
-    let busy = subscription.drain_timeout + 2 * ANSWER;
-    subscription.session_timeout.max(busy)
+/// How long a poll thread may be busy beside a drain: with commits and looks at committed offsets that are not answered,
+/// over again, and with whatever its caller does between two polls.
+const BUSY: Duration = Duration::from_secs(30);
+
+fn max_poll_interval(subscription: &Subscription, session: Duration) -> Duration {
+    session.max(subscription.drain_timeout + BUSY)
 }
 
 fn check(name: &str, value: &str) -> Result<()> {
@@ -291,5 +312,50 @@ fn side(name: &str) -> Side {
         Side::Producer
     } else {
         Side::Both
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(name: &str, properties: &[(&str, &str)]) -> ClientConfig {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let subscription = Subscription {
+            group: "delivery".into(),
+            topics: vec!["orders".into()],
+            member: name.into(),
+            session_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(15),
+        };
+        let settings = Settings::new("localhost:1", properties.iter().map(own).collect()).unwrap();
+        settings.member(&subscription).unwrap()
+    }
+
+    #[test]
+    fn instances_of_the_same_properties_are_told_apart() {
+        let ids = ["delivery-1", "delivery-2"].map(|name| {
+            let config = member(name, &[(INSTANCE, "seoul")]);
+            config.get(INSTANCE).unwrap().to_owned()
+        });
+        assert_eq!(ids, ["seoul-delivery-1", "seoul-delivery-2"]);
+        assert_eq!(member("delivery-1", &[]).get(INSTANCE), None);
+    }
+
+    #[test]
+    fn the_poll_interval_has_room_for_a_drain_and_is_no_shorter_than_the_session() {
+        let interval =
+            |properties: &[(&str, &str)]| member("1", properties).get("max.poll.interval.ms").map(str::to_owned);
+        assert_eq!(interval(&[]).as_deref(), Some("45000"));
+        assert_eq!(interval(&[("session.timeout.ms", "60000")]).as_deref(), Some("60000"));
+        let chosen = [("session.timeout.ms", "60000"), ("max.poll.interval.ms", "90000")];
+        assert_eq!(interval(&chosen).as_deref(), Some("90000"));
+        for properties in [&[("session.timeout.ms", "60000")][..], &chosen] {
+            assert!(
+                member("1", properties)
+                    .create::<rdkafka::consumer::BaseConsumer>()
+                    .is_ok()
+            );
+        }
     }
 }

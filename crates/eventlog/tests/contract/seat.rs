@@ -9,8 +9,8 @@ use eventlog::{
     Assignment, Consumer, EventLog, Offset, Partition, Position, Rebalance, Record, Subscription, TopicPartition,
 };
 
-/// How long anything may take before a case gives up.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take before a case gives up. A member that stops polling is given up after half a minute.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 const TURN: Duration = Duration::from_millis(20);
 

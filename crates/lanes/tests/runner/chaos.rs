@@ -160,10 +160,10 @@ impl Broker {
 #[test]
 fn through_random_rebalances_nothing_is_lost_or_overtaken() {
     for seed in 1..=6 {
-        let end_of: lanes::EndOf = Arc::new(|_: &eventlog::TopicPartition| Ok(Some(Offset(LOG_END))));
+        let ends_of: lanes::EndsOf = Arc::new(|_: &str| Ok(vec![Offset(LOG_END); PARTITIONS as usize]));
         let commit_every = Duration::from_millis(2);
         let options = Options {
-            end_of: Some(end_of),
+            ends_of: Some(ends_of),
             commit_every,
             ..Options::lanes(4)
         };

@@ -2,16 +2,17 @@
 
 use crate::bench::bench;
 use crate::scripted::record;
-use eventlog::{LogError, Offset, TopicPartition};
-use lanes::{EndOf, Options, metadata};
+use eventlog::{LogError, Offset};
+use lanes::{EndsOf, Options, metadata};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
-fn log_end(end: u64) -> Option<EndOf> {
-    Some(Arc::new(move |_: &TopicPartition| Ok(Some(Offset(end)))))
+fn log_end(end: u64) -> Option<EndsOf> {
+    Some(Arc::new(move |_: &str| Ok(vec![Offset(end)])))
 }
 
-fn unknown_end() -> Option<EndOf> {
-    Some(Arc::new(|_: &TopicPartition| {
+fn unknown_end() -> Option<EndsOf> {
+    Some(Arc::new(|_: &str| {
         Err(LogError::Unavailable("no broker answers".to_owned()))
     }))
 }
@@ -19,7 +20,7 @@ fn unknown_end() -> Option<EndOf> {
 #[test]
 fn a_restart_behind_one_open_record_repeats_nothing_else() {
     let bench = bench(Options {
-        end_of: log_end(200),
+        ends_of: log_end(200),
         ..Options::lanes(8)
     });
     bench
@@ -45,9 +46,9 @@ fn metadata_that_does_not_fit_skips_nothing() {
         (None, good.as_str()),
         (unknown_end(), good.as_str()),
     ];
-    for (end_of, text) in cases {
+    for (ends_of, text) in cases {
         let bench = bench(Options {
-            end_of,
+            ends_of,
             ..Options::lanes(8)
         });
         bench.script.assign_with(0, 0, text);
@@ -60,6 +61,27 @@ fn metadata_that_does_not_fit_skips_nothing() {
             .look(|journal| assert_eq!(journal.started, ["0@0", "0@1", "0@2"], "{text}"));
         bench.stop().unwrap();
     }
+}
+
+#[test]
+fn the_ends_of_a_topic_are_asked_for_once() {
+    let (asked, counted) = channel();
+    let ends_of = move |topic: &str| {
+        asked.send(topic.to_owned()).unwrap();
+        Ok(vec![Offset(3); 4])
+    };
+    let bench = bench(Options {
+        ends_of: Some(Arc::new(ends_of)),
+        ..Options::lanes(8)
+    });
+    let text = metadata::encode(Offset(0), [1..3]);
+    bench.script.assign_all_with(0..4, &text);
+    bench
+        .script
+        .records((0..4).map(|number| record(number, 0, "a")).collect());
+    (0..4).for_each(|number| bench.handler.until_finished(&format!("{number}@0")));
+    bench.stop().unwrap();
+    assert_eq!(counted.iter().collect::<Vec<_>>(), ["orders"]);
 }
 
 #[test]

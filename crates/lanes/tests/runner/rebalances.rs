@@ -147,3 +147,24 @@ fn a_shutdown_does_not_wait_for_ever() {
     assert_eq!(bench.stop().unwrap().unfinished, 1);
     assert!(script.seen().left);
 }
+
+#[test]
+fn a_shutdown_ends_a_revoke_too() {
+    let bench = bench(Options {
+        shutdown_timeout: Duration::ZERO,
+        ..Options::lanes(8)
+    });
+    bench.script.assign(0, 0);
+    bench.handler.hold("0@1");
+    bench.script.records(vec![record(0, 0, "a"), record(0, 1, "b")]);
+    bench.handler.until_started("0@1");
+    bench.handler.until_finished("0@0");
+    bench.script.revoke(0, 3 * scripted::PATIENCE);
+    bench.script.until("the revoke waits", |seen| seen.not_yet > 0);
+    bench.shut_down();
+    let seen = bench.script.until("it left", |seen| seen.left);
+    assert_eq!((seen.revokes_answered, seen.revokes_given_up), (1, 0));
+    let last = seen.commits.iter().chain(&seen.released).next_back();
+    assert_eq!(last.map(|position| position.offset), Some(Offset(1)));
+    assert_eq!(bench.end().unwrap().unfinished, 1);
+}

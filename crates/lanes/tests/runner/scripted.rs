@@ -1,5 +1,6 @@
 //! A consumer that does what a test tells it, when it tells it: for interleavings that no real log can be made to show.
 
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -77,6 +78,14 @@ pub fn partition(number: u32) -> TopicPartition {
     TopicPartition::new("orders", Partition(number))
 }
 
+fn assignment(number: u32, position: u64, metadata: &str) -> Assignment {
+    Assignment {
+        partition: partition(number),
+        position: Offset(position),
+        metadata: metadata.to_owned(),
+    }
+}
+
 pub fn record(number: u32, offset: u64, key: &str) -> Record {
     Record {
         topic: "orders".into(),
@@ -95,11 +104,13 @@ impl Script {
     }
 
     pub fn assign_with(&self, number: u32, position: u64, metadata: &str) {
-        self.step(Step::Assign(vec![Assignment {
-            partition: partition(number),
-            position: Offset(position),
-            metadata: metadata.to_owned(),
-        }]));
+        self.step(Step::Assign(vec![assignment(number, position, metadata)]));
+    }
+
+    /// Assigns several at once, each from its beginning.
+    pub fn assign_all_with(&self, numbers: Range<u32>, metadata: &str) {
+        let assignments = numbers.map(|number| assignment(number, 0, metadata));
+        self.step(Step::Assign(assignments.collect()));
     }
 
     pub fn records(&self, records: Vec<Record>) {
