@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{self, DeliveryOptions, File, KeyMode, Origin, Ports, RoleOptions, Settings, Storage};
+use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
 use crate::exit::Exit;
 use crate::{data_dir, gateway, net, reset, roles, shutdown, sql, supervisor, tools};
 
@@ -170,8 +170,12 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
         Commands::Config(args) => {
             let options = checked(args.options, given, file)?;
-            let by_course = options.course && origin_of_key(given, file) < config::origin_of(given, file, "course");
-            print(&config::listing(definition, given, file, by_course))
+            print(&config::listing(
+                definition,
+                given,
+                file,
+                &decided_by_course(&options, given, file),
+            ))
         }
         Commands::Completions { shell } => {
             let mut script = Vec::new();
@@ -211,14 +215,15 @@ fn settings(options: RoleOptions, port: &PortArg, default: u16, given: &ArgMatch
 /// The options once what depends on several of them is settled.
 fn checked(mut options: RoleOptions, given: &ArgMatches, file: &File) -> Result<RoleOptions> {
     options.check()?;
-    if options.course && origin_of_key(given, file) < config::origin_of(given, file, "course") {
-        options.key = KeyMode::None;
-    }
+    options.follow_course(&decided_by_course(&options, given, file));
     Ok(options)
 }
 
-fn origin_of_key(given: &ArgMatches, file: &File) -> Origin {
-    config::origin_of(given, file, "key")
+/// The options about which --course is heard: those that nobody has given in a place that counts as much.
+fn decided_by_course(options: &RoleOptions, given: &ArgMatches, file: &File) -> Vec<(&'static str, &'static str)> {
+    let course = config::origin_of(given, file, "course");
+    let open = |option: &str| options.course && config::origin_of(given, file, option) < course;
+    config::COURSE.into_iter().filter(|(option, _)| open(option)).collect()
 }
 
 /// Where things are kept when nobody says so on the command line, for the tools that have a command line of their own.

@@ -12,6 +12,8 @@
 //! * What the log refuses for good blocks its own order alone; everything else is tried again from the journal.
 //! * A lease keeps two relays of one journal from being the normal case; two at once only repeat events (A11).
 
+mod letters;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use crate::domain::{JournalEntry, OrderId, Source};
 use crate::http::Readiness;
 use crate::records;
 use crate::store::{Store, StoreError};
+use letters::Letters;
 
 /// Rows read from the journal at a time.
 const PAGE: usize = 1000;
@@ -53,6 +56,8 @@ pub struct Relay {
     store: Arc<dyn Store>,
     log: Arc<dyn EventLog>,
     options: RelayOptions,
+    /// Only deliveries have them.
+    letters: Option<Letters>,
     turn: u32,
     leased: Option<Instant>,
     blocked: HashSet<OrderId>,
@@ -104,10 +109,12 @@ pub enum RelayError {
 impl Relay {
     /// A relay that has done nothing yet.
     pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>, options: RelayOptions) -> Self {
+        let letters = (options.source == Source::Deliveries).then(|| Letters::new(store.clone(), log.clone()));
         Self {
             store,
             log,
             options,
+            letters,
             turn: 0,
             leased: None,
             blocked: HashSet::new(),
@@ -115,7 +122,7 @@ impl Relay {
         }
     }
 
-    /// Publishes a page of the journal.
+    /// Publishes a page of the journal, and one of the dead letters.
     pub async fn step(&mut self) -> Result<Step, RelayError> {
         if !self.hold_lease().await? {
             return Ok(Step::Standby);
@@ -126,15 +133,27 @@ impl Relay {
                 LogError::Refused(format!("the log refuses the events of {} orders", self.blocked.len())).into(),
             );
         }
+        let events = self.publish_events().await?;
+        let letters = match &mut self.letters {
+            Some(letters) => letters.step().await?,
+            None => 0,
+        };
+        Ok(match events + letters {
+            0 => Step::Idle,
+            published => Step::Published(published),
+        })
+    }
+
+    async fn publish_events(&mut self) -> Result<usize, RelayError> {
         let mut after = 0;
         loop {
             let page = self.store.unpublished(self.options.source, after, PAGE).await?;
             let Some(last) = page.last().map(|entry| entry.id) else {
-                return Ok(Step::Idle);
+                return Ok(0);
             };
             let published = self.publish_page(page).await?;
             if published > 0 {
-                return Ok(Step::Published(published));
+                return Ok(published);
             }
             // All of it belongs to blocked orders; others may stand behind.
             after = last;

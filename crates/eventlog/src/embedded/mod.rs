@@ -31,7 +31,7 @@ mod appender;
 mod consumer;
 mod fault;
 mod file;
-mod headers;
+pub mod headers;
 mod presence;
 mod pulse;
 mod roster;

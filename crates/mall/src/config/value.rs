@@ -160,6 +160,11 @@ pub fn port(text: &str) -> Result<u16, String> {
     within(text, 0, u16::MAX).map_err(|allowed| format!("{allowed} (0: any free one)"))
 }
 
+/// How many lanes.
+pub fn lanes(text: &str) -> Result<usize, String> {
+    within(text, 1, 10_000)
+}
+
 /// A customer's number.
 pub fn customer(text: &str) -> Result<i64, String> {
     within(text, i64::MIN, i64::MAX).map_err(|_| "allowed: a customer's number (2000)".into())

@@ -11,6 +11,8 @@ pub mod delivery;
 pub mod order;
 
 mod adapters;
+mod asking;
+mod consuming;
 mod patience;
 mod relaying;
 

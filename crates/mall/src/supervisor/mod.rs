@@ -97,15 +97,16 @@ impl Plan {
             words.extend(more);
             Child::new(name, program.clone(), words)
         };
+        let mut urls: Vec<OsString> = Vec::new();
+        if options.order_url.is_none() {
+            urls.push(format!("--order-url={}", BaseUrl::local(self.order).as_str()).into());
+        }
         let mut children = vec![child("order".into(), "order", self.order, Vec::new())];
         for (index, port) in self.deliveries.iter().enumerate() {
             let name = format!("delivery-{}", index + 1);
-            let more = vec![format!("--name={name}").into()];
+            let mut more = urls.clone();
+            more.push(format!("--name={name}").into());
             children.push(child(name, "delivery", *port, more));
-        }
-        let mut urls = Vec::new();
-        if options.order_url.is_none() {
-            urls.push(format!("--order-url={}", BaseUrl::local(self.order).as_str()).into());
         }
         if let (None, Some(port)) = (&options.delivery_url, self.deliveries.first()) {
             urls.push(format!("--delivery-url={}", BaseUrl::local(*port).as_str()).into());

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use eventlog::Timestamp;
 
+use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
     Source,
@@ -40,7 +41,7 @@ pub enum StoreError {
 
 /// The database of a service.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: FenceStore {
     /// Runs order commands as one batch; one outcome each, in order. `now` becomes the events' timestamp.
     async fn run_orders(&self, batch: &[OrderRequest], now: Timestamp) -> Result<Vec<OrderOutcome>>;
 
@@ -78,6 +79,27 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<()>;
+}
+
+/// The fence in the delivery service's database, and what is parked before it.
+#[async_trait]
+pub trait FenceStore: Send + Sync + 'static {
+    /// Runs commands of the fence as one batch, in the order given; one outcome each. `now` becomes the timestamp of the
+    /// delivery events, and the leases' clock.
+    async fn run_fence(&self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>>;
+
+    /// The first `limit` orders behind `after` of which something is parked, ascending (`OrderId(0)`: from the first).
+    async fn parked_keys(&self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>>;
+
+    /// The first `limit` parked events of an order, by version.
+    async fn parked_events(&self, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>>;
+
+    /// The oldest `limit` dead letters behind the letter `after` (0: from the first), all of them or just those that have
+    /// not been marked as published.
+    async fn dead_letters(&self, unpublished: bool, after: i64, limit: usize) -> Result<Vec<DeadLetter>>;
+
+    /// Marks dead letters as published.
+    async fn mark_letters_published(&self, ids: &[i64]) -> Result<()>;
 }
 
 /// Which part of a table.

@@ -4,6 +4,7 @@
 
 mod batches;
 mod deliveries;
+mod fence;
 mod fixture;
 mod journal;
 mod orders;
@@ -58,6 +59,17 @@ contract! {
     deliveries::the_lowest_numbered_delivery_of_an_order_counts,
     deliveries::rows_of_older_systems_are_read_and_changed_too,
     deliveries::delivery_numbers_are_never_given_out_twice,
+    fence::versions_apply_once_and_in_order,
+    fence::an_early_version_waits_and_is_handed_over,
+    fence::what_a_crash_left_is_taken_when_its_lease_ends,
+    fence::poison_parks_its_order_alone,
+    fence::a_retry_hands_the_poison_over_and_then_what_is_behind,
+    fence::a_discard_passes_over_one_version,
+    fence::a_cursor_is_born_over_an_existing_delivery,
+    fence::without_versions_the_deliverys_state_decides,
+    fence::a_batch_of_many_orders_folds,
+    fence::nothing_stays_parked_when_two_race,
+    fence::a_zombies_late_write_is_refused,
     journal::events_are_published_once_and_in_order,
     journal::delivery_events_have_a_journal_of_their_own,
     journal::a_lease_has_one_holder,

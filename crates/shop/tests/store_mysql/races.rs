@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use shop::commit::GroupCommit;
 use shop::domain::{
-    DeliveryRequest, IncomingEvent, OrderEventType, OrderId, OrderOutcome, OrderPatch, OrderRequest, Source, Version,
+    DeliveryRequest, IncomingEvent, OrderEventType, OrderId, OrderOutcome, OrderPatch, OrderRequest, Provenance,
+    Source, Version,
 };
 use shop::store::mysql::MysqlStore;
 use shop::store::{Store, StoreError};
@@ -111,6 +112,7 @@ async fn deliveries_of_two_instances_queue_and_never_deadlock() {
             },
         },
         traceparent: None,
+        provenance: Provenance::default(),
     };
     let placed: Vec<_> = (1..=40).map(|order| event(order, 1, OrderEventType::Placed)).collect();
     let mut tasks = Vec::new();
