@@ -18,6 +18,7 @@ mod data_dir;
 mod exit;
 mod gateway;
 mod logs;
+mod metrics;
 mod net;
 mod reset;
 mod roles;

@@ -6,5 +6,6 @@ mod support;
 
 mod contract;
 mod course;
+mod metrics;
 mod shutdown;
 mod trouble;
