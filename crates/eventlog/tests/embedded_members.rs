@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
+use eventlog::embedded::{EmbeddedLog, EmbeddedOptions, Turnstile};
 use eventlog::{
-    Assignment, Consumer, EventLog, NewRecord, Partition, Position, Rebalance, Subscription, Timestamp, TopicPartition,
+    Assignment, Consumer, EventLog, LogError, NewRecord, Partition, Position, Rebalance, Subscription, Timestamp,
+    TopicPartition,
 };
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -19,12 +20,16 @@ fn open(dir: &Path) -> EmbeddedLog {
     log
 }
 
-/// A session that no test lives to see the end of.
 fn join(log: &EmbeddedLog) -> Box<dyn Consumer> {
+    join_as(log, "delivery")
+}
+
+/// A session that no test lives to see the end of.
+fn join_as(log: &EmbeddedLog, member: &str) -> Box<dyn Consumer> {
     let subscription = Subscription {
         group: "delivery".into(),
         topics: vec!["orders".into()],
-        member: "delivery".into(),
+        member: member.into(),
         session_timeout: Duration::from_secs(600),
         drain_timeout: DEADLINE,
     };
@@ -32,7 +37,14 @@ fn join(log: &EmbeddedLog) -> Box<dyn Consumer> {
 }
 
 #[derive(Default)]
-struct Held(BTreeSet<TopicPartition>);
+struct Held(BTreeSet<TopicPartition>, Work);
+
+/// Whether there is work in flight, and how often a revoke had to wait for it.
+#[derive(Default)]
+struct Work {
+    busy: bool,
+    asked_for: BTreeSet<TopicPartition>,
+}
 
 impl Rebalance for Held {
     fn assigned(&mut self, assignments: &[Assignment]) {
@@ -41,6 +53,10 @@ impl Rebalance for Held {
     }
 
     fn revoke(&mut self, partitions: &[TopicPartition], _: Duration) -> Option<Vec<Position>> {
+        self.1.asked_for.extend(partitions.iter().cloned());
+        if self.1.busy {
+            return None;
+        }
         self.lost(partitions);
         Some(Vec::new())
     }
@@ -84,6 +100,37 @@ fn a_member_that_left_says_so() {
     assert!(held.0.is_empty());
     assert!(one.poll(Duration::ZERO, &mut held).is_err());
     assert_eq!(std::fs::read_dir(dir.path().join("log.members")).unwrap().count(), 0);
+}
+
+/// Two drains are ready when the first can't be written; neither may be forgotten.
+#[test]
+fn a_release_that_failed_is_repeated_and_so_are_those_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.grow_topic("orders", 4).unwrap();
+    let [mut one, mut two, mut three] = ["1", "2", "3"].map(|name| join_as(&log, name));
+    let [mut held_one, mut held_two, mut held_three] = [(); 3].map(|()| Held::default());
+    poll_until(&mut [(&mut one, &mut held_one, 4)]);
+    held_one.1.busy = true;
+    let end = Instant::now() + DEADLINE;
+    for (consumer, held, surplus) in [(&mut two, &mut held_two, 2), (&mut three, &mut held_three, 3)] {
+        while held_one.1.asked_for.len() < surplus {
+            assert!(Instant::now() < end, "the surplus is never asked for");
+            consumer.poll(Duration::ZERO, held).unwrap();
+            one.poll(Duration::ZERO, &mut held_one).unwrap();
+        }
+    }
+    held_one.1.busy = false;
+    let mut keeper = Turnstile::open(&dir.path().join("log.db")).unwrap();
+    let turn = keeper.enter(DEADLINE).unwrap();
+    let kept = one.poll(Duration::ZERO, &mut held_one);
+    assert!(matches!(kept, Err(LogError::Unavailable(_))), "{kept:?}");
+    drop(turn);
+    poll_until(&mut [
+        (&mut one, &mut held_one, 2),
+        (&mut two, &mut held_two, 1),
+        (&mut three, &mut held_three, 1),
+    ]);
 }
 
 #[test]

@@ -36,10 +36,12 @@ const QUEUE: usize = 1024;
 const PIECES: u32 = 1024;
 /// Pieces that run at once: fewer than a store has connections, so that the main loop always finds one.
 const PIECES_AT_ONCE: usize = 4;
-/// How often a piece is run before its conflict is final; each may wait for a lock for a second.
-const PIECE_ATTEMPTS: u32 = 4;
-/// The pause before a piece's second attempt, doubled before each later one.
+/// How long a piece is tried before its conflict is final. Between attempts it holds no turn: pieces that nobody locks out
+/// pass those that wait.
+const PIECE_PATIENCE: Duration = Duration::from_secs(4);
+/// The pause before a piece's second attempt, doubled before each later one up to the longest.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+const LONGEST_BACKOFF: Duration = Duration::from_millis(160);
 
 /// A handle to a group commit: batches of `Q`, an outcome `A` each.
 pub struct GroupCommit<Q, A> {
@@ -239,18 +241,20 @@ impl<F> Pieces<F> {
         R: Future<Output = Result<Vec<A>, StoreError>>,
     {
         let piece: Arc<[Q]> = [request].into();
+        let deadline = Instant::now() + PIECE_PATIENCE;
         let mut attempt = 1;
         loop {
             let turn = self.turns.acquire().await.expect("nobody closes it");
             self.metrics.alone.add();
             let result = (self.run)(piece.clone()).await;
             drop(turn);
+            let pause = backoff(attempt, RandomState::new().hash_one(attempt));
             match result {
                 Ok(outcomes) => return Ok(outcomes.into_iter().next().expect("one outcome a request")),
-                Err(StoreError::Conflict(_)) if attempt < PIECE_ATTEMPTS => {}
+                Err(StoreError::Conflict(_)) if Instant::now() + pause < deadline => {}
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(backoff(attempt, RandomState::new().hash_one(attempt))).await;
+            tokio::time::sleep(pause).await;
             attempt += 1;
         }
     }
@@ -269,7 +273,7 @@ fn worth_retrying(error: &StoreError, size: usize) -> bool {
 /// The pause after the given attempt (from 1): doubled each time, and between half and one and a half of that, so that
 /// two that collided don't collide again.
 fn backoff(attempt: u32, random: u64) -> Duration {
-    let base = FIRST_BACKOFF * 2u32.pow(attempt - 1);
+    let base = LONGEST_BACKOFF.min(FIRST_BACKOFF * 2u32.pow((attempt - 1).min(8)));
     base / 2 + base * (random % 1024) as u32 / 1024
 }
 

@@ -24,3 +24,4 @@ pub mod trace;
 
 pub mod delivery;
 pub mod http;
+pub mod parked;

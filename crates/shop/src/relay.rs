@@ -386,6 +386,7 @@ async fn pause(time: Duration, wake: Option<&Notify>, shutdown: &CancellationTok
 
 /// What to do after a step; tells of an outage when it begins and when it ends.
 fn observe(step: Result<Step, RelayError>, options: &RelayOptions, readiness: &Readiness, failing: &mut bool) -> Pause {
+    note_log(&step, options, readiness);
     let trouble = step.as_ref().err().map(ToString::to_string);
     match (&trouble, *failing) {
         (Some(trouble), false) => tracing::warn!("{trouble}"),
@@ -393,14 +394,19 @@ fn observe(step: Result<Step, RelayError>, options: &RelayOptions, readiness: &R
         _ => {}
     }
     *failing = trouble.is_some();
-    match trouble {
-        Some(trouble) => readiness.log_unreachable(trouble, (options.clock)()),
-        None => readiness.log_reachable(),
-    }
     match step {
         Ok(Step::Published(count)) if count < PAGE => Pause::Until(options.gather),
         Ok(Step::Published(_)) => Pause::None,
         Ok(Step::Idle) => Pause::Woken(options.idle_poll),
         Ok(Step::Standby) | Err(_) => Pause::Until(RENEWAL / 2),
+    }
+}
+
+/// What a step has learnt of the log; one that had nothing to publish, or no journal to read, has learnt nothing.
+fn note_log(step: &Result<Step, RelayError>, options: &RelayOptions, readiness: &Readiness) {
+    match step {
+        Ok(Step::Published(_)) => readiness.log_reachable(),
+        Err(RelayError::Log(error)) => readiness.log_unreachable(error.to_string(), (options.clock)()),
+        Ok(Step::Idle | Step::Standby) | Err(RelayError::Store(_)) => {}
     }
 }

@@ -2,14 +2,14 @@
 //! deliveries end as the orders say.
 #![allow(missing_docs)]
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
 use eventlog::{EventLog, Header, NewRecord, Offset, Partition, Record, Subscription, Timestamp, TopicPartition};
-use lanes::{Options, Summary};
+use lanes::{Attempt, Epoch, Handler, Options, Outcome, Summary};
 use shop::commit::GroupCommit;
 use shop::delivery::{
     DEAD_LETTERS, DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, OrderJournal,
@@ -21,6 +21,7 @@ use shop::relay::{KeyMode, Relay, RelayOptions};
 use shop::store::sqlite::SqliteStore;
 use shop::store::{FenceStore, PageRequest, Store};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -95,6 +96,22 @@ impl World {
     fn fence(&self, name: &str, delay: Duration) -> Arc<Fence> {
         let (commands, stopping) = (self.commands(), CancellationToken::new());
         Arc::new(Fence::new(commands, instance(name, delay), stopping))
+    }
+
+    /// A fence whose second command, which is its first apply, is held until it is woken.
+    fn freezing(&self, name: &str, calls: Arc<AtomicUsize>, woken: Arc<Notify>) -> Arc<Fence> {
+        let store = self.store.clone();
+        let commands = GroupCommit::start(move |batch: Arc<[FenceCommand]>| {
+            let (store, calls, woken) = (store.clone(), calls.clone(), woken.clone());
+            async move {
+                if calls.fetch_add(1, Ordering::Relaxed) == 1 {
+                    woken.notified().await;
+                }
+                store.run_fence(&batch, now()).await
+            }
+        });
+        let instance = instance(name, Duration::from_millis(1));
+        Arc::new(Fence::new(commands, instance, CancellationToken::new()))
     }
 
     fn subscribe(&self, name: &str) -> Box<dyn eventlog::Consumer> {
@@ -347,6 +364,87 @@ async fn poison_parks_its_order_and_a_retry_restores_it() {
         ]
     );
     running.stop().await;
+}
+
+/// A batch holds many orders, and one that the database refuses takes no other down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_database_refuses_parks_its_order_alone() {
+    let world = World::new(1);
+    let database = rusqlite::Connection::open(world.folder.path().join("deliveries.db")).expect("a database");
+    let refuse = "create trigger refuse before update on Delivery_table when new.orderId = 7 \
+                  begin select raise(abort, 'no such place'); end";
+    database.execute_batch(refuse).expect("a trigger");
+    for (version, event) in [(1, "OrderPlaced"), (2, "OrderModified"), (3, "OrderCancelled")] {
+        for order in 1..=20 {
+            world.write(0, event, order, version, "");
+        }
+    }
+    let running = world.run("one", 64, Duration::ZERO);
+    for order in (1..=20).filter(|order| *order != 7) {
+        world.wait_status(order, "DELIVERY CANCELLED v3").await;
+    }
+    world.wait_parked(2).await;
+    world.wait_committed().await;
+    let parked = world.store.parked_events(OrderId(7), 10).await.expect("a store");
+    assert!(
+        parked[0]
+            .error
+            .as_deref()
+            .is_some_and(|error| error.contains("no such place")),
+        "{parked:?}"
+    );
+
+    database.execute_batch("drop trigger refuse").expect("mended");
+    let decided = shop::parked::retry(&*world.store, OrderId(7), now()).await;
+    assert_eq!(decided, Ok(shop::parked::Decided::Marked(Version(2))));
+    let mut sweeper = Sweeper::new(world.store.clone(), running.fence.clone(), 8);
+    assert_eq!(sweeper.step(now()).await, Ok(1));
+    sweeper.finish().await;
+    assert_eq!(world.status(7).await, "DELIVERY CANCELLED v3");
+    let nothing = shop::parked::retry(&*world.store, OrderId(7), now()).await;
+    assert_eq!(nothing, Ok(shop::parked::Decided::NotParked));
+    running.stop().await;
+}
+
+/// An instance that was frozen in its slow work wakes when another has handled the order to its end (A21).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_zombies_write_is_refused_and_seen_to_be() {
+    let world = World::new(1);
+    world.write(0, "OrderPlaced", 6, 1, "");
+    world.write(0, "OrderModified", 6, 2, "");
+    world.write(0, "OrderCancelled", 6, 3, "");
+    let partition = TopicPartition::new(TOPIC, Partition(0));
+    let records = world.log.read(&partition, Offset(0), 10).expect("records");
+    let attempt = Attempt {
+        number: 1,
+        epoch: Epoch(1),
+    };
+    let (calls, woken) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let zombie = world.freezing("zombie", calls.clone(), woken.clone());
+    let other = world.fence("other", Duration::ZERO);
+    let other_handler = FencedHandler::new(other.clone());
+    assert_eq!(other_handler.handle(&records[..1], attempt).await, Outcome::Done);
+    let frozen = {
+        let (handler, record) = (FencedHandler::new(zombie.clone()), records[1].clone());
+        tokio::spawn(async move { handler.handle(&[record], attempt).await })
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while calls.load(Ordering::Relaxed) < 2 {
+        assert!(Instant::now() < deadline, "it has looked, and done its slow work");
+        tokio::task::yield_now().await;
+    }
+    for record in &records[1..] {
+        assert_eq!(
+            other_handler.handle(std::slice::from_ref(record), attempt).await,
+            Outcome::Done
+        );
+    }
+    woken.notify_one();
+    assert_eq!(frozen.await.expect("it wakes"), Outcome::Done);
+    assert_eq!(zombie.instance().metrics.stale_refused.get(), 1);
+    assert_eq!(zombie.instance().metrics.applied.get(), 0);
+    assert_eq!(world.status(6).await, "DELIVERY CANCELLED v3");
+    assert_eq!(world.journal().await.len(), 3);
 }
 
 /// Reads the topic of the dead letters, which a relay has made.

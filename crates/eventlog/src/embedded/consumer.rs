@@ -19,6 +19,8 @@ use crate::record::{Record, TopicPartition};
 const NEWS_INTERVAL: Duration = Duration::from_millis(2);
 /// How often to look whether the others' processes still live.
 const PRESENCE_INTERVAL: Duration = Duration::from_millis(100);
+/// How much longer than a drain a leave may take before it gives up whatever is still held.
+const LEAVE_SLACK: Duration = Duration::from_secs(1);
 
 /// A member of a group on the embedded log. Dropped without [`Consumer::leave`] it counts as dead, at once.
 #[derive(Debug)]
@@ -127,20 +129,24 @@ impl EmbeddedConsumer {
         }
     }
 
-    /// Asks for what is to be given back, and releases what is ready.
+    /// Asks for what is to be given back, and releases what is ready. What can't be released now stays for the next round.
     fn hand_back(&mut self, rebalance: &mut dyn Rebalance) -> Result<()> {
+        let mut outcome = Ok(());
         for mut drain in std::mem::take(&mut self.drains) {
             drain.ask(self.drain_timeout, rebalance);
             let released = match &drain.positions {
-                None => None,
-                Some(positions) => Some(self.release(&drain.partitions, positions)),
+                // Whoever keeps the turn from one keeps it from all, and each try would wait for it anew.
+                Some(positions) if outcome.is_ok() => {
+                    outcome = self.release(&drain.partitions, positions);
+                    outcome.is_ok()
+                }
+                _ => false,
             };
-            if !matches!(released, Some(Ok(()))) {
+            if !released {
                 self.drains.push(drain);
             }
-            released.transpose()?;
         }
-        Ok(())
+        outcome
     }
 
     fn release(&mut self, partitions: &[TopicPartition], positions: &[Position]) -> Result<()> {
@@ -236,10 +242,17 @@ impl Consumer for EmbeddedConsumer {
         self.check_present()?;
         self.member.prepare_to_leave();
         self.next_step = Instant::now();
+        let deadline = Instant::now() + self.drain_timeout + LEAVE_SLACK;
         loop {
             self.step_if_due(rebalance)?;
             self.hand_back(rebalance)?;
-            if self.member.held().next().is_none() {
+            let held: Vec<TopicPartition> = self.member.held().cloned().collect();
+            if held.is_empty() {
+                break;
+            }
+            if Instant::now() >= deadline {
+                tracing::warn!(partitions = ?held, "they were not given back in time, and are given up");
+                rebalance.lost(&held);
                 break;
             }
             std::thread::sleep(NEWS_INTERVAL);

@@ -1,5 +1,6 @@
 //! Records and positions, between the port's types and librdkafka's.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,8 +34,22 @@ pub(super) fn record(message: &BorrowedMessage<'_>, topics: &mut Topics) -> Reco
         timestamp: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
         key: message.key().map(Bytes::copy_from_slice),
         value: message.payload().map(Bytes::copy_from_slice),
-        headers: message.headers().map(headers).unwrap_or_default(),
+        headers: message
+            .headers()
+            .map(|native| readable_headers(native, message))
+            .unwrap_or_default(),
     }
+}
+
+/// None if a name of theirs is not UTF-8: rdkafka panics at such a name, and a record that nobody can take out of its
+/// partition would stop every member of every group.
+fn readable_headers<H: Headers>(native: &H, message: &impl Message) -> Vec<Header> {
+    let read = catch_unwind(AssertUnwindSafe(|| headers(native)));
+    read.unwrap_or_else(|_| {
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        tracing::warn!("the headers of {topic}-{partition}@{offset} are left out: a name of theirs is not UTF-8");
+        Vec::new()
+    })
 }
 
 fn headers<H: Headers>(native: &H) -> Vec<Header> {
@@ -108,4 +123,34 @@ pub(super) fn whole_topic(topic: &str, count: u32) -> TopicPartitionList {
         list.add_partition(topic, native_partition(Partition(number)));
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::{OwnedMessage, Timestamp as NativeTimestamp};
+
+    use super::*;
+
+    /// As rdkafka's own: one header that can be read, and one whose name is not UTF-8.
+    struct Foreign;
+
+    impl Headers for Foreign {
+        fn count(&self) -> usize {
+            2
+        }
+
+        fn try_get(&self, index: usize) -> Option<NativeHeader<'_, &[u8]>> {
+            let name: &[u8] = [&b"fine"[..], b"\xff"].get(index)?;
+            Some(NativeHeader {
+                key: str::from_utf8(name).unwrap(),
+                value: None,
+            })
+        }
+    }
+
+    #[test]
+    fn headers_that_can_t_be_read_do_not_stop_their_record() {
+        let message = OwnedMessage::new(None, None, "orders".into(), NativeTimestamp::NotAvailable, 0, 7, None);
+        assert_eq!(readable_headers(&Foreign, &message), []);
+    }
 }

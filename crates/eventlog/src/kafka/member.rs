@@ -59,6 +59,8 @@ pub(super) struct Member {
     topics: convert::Topics,
     /// An error after which librdkafka does nothing any more.
     fatal: Option<LogError>,
+    /// An error event that came behind records, which were handed out first.
+    unheeded: Option<KafkaError>,
 }
 
 impl Member {
@@ -78,6 +80,7 @@ impl Member {
             assigned: BTreeSet::new(),
             topics: convert::Topics::default(),
             fatal: None,
+            unheeded: None,
         })
     }
 
@@ -143,10 +146,7 @@ impl Member {
             "the committed offsets of group {} can't be read",
             self.subscription.group
         );
-        let explain = |error: KafkaError| match self.client.context().watch.explain(&what, &error) {
-            LogError::Refused(why) => LogError::Unavailable(why),
-            other => other,
-        };
+        let explain = |error: KafkaError| passing(self.client.context().watch.explain(&what, &error));
         let committed = self.client.committed_offsets(list.clone(), ANSWER).map_err(explain)?;
         let extents = self.extents(list);
         let mut topics = convert::Topics::default();
@@ -263,7 +263,7 @@ impl Member {
                 Err(fatal)
             }
             Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::UnknownTopicOrPartition) => {
-                Err(watch.explain(&what, error))
+                Err(passing(watch.explain(&what, error)))
             }
             Some(RDKafkaErrorCode::PollExceeded) => {
                 tracing::warn!("the group has given this member up: it did not poll for too long");
@@ -273,6 +273,13 @@ impl Member {
             Some(code) if fault::forbids(code) => Err(watch.explain(&what, error)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a refused commit only came in between two generations of the group: the partitions are kept, and will take
+    /// the same commit in the new one.
+    fn only_overtaken(&self, refusal: RDKafkaErrorCode) -> bool {
+        use RDKafkaErrorCode as E;
+        matches!(refusal, E::IllegalGeneration | E::StaleMemberEpoch) && !self.client.assignment_lost()
     }
 
     /// Commits once; `Ok(false)` if these partitions are no longer this member's.
@@ -288,7 +295,7 @@ impl Member {
                     overtaken += 1;
                     std::thread::sleep(LOOK_UP);
                 }
-                Some(code) if fault::not_ours(code) => return Ok(false),
+                Some(code) if fault::not_ours(code) && !self.only_overtaken(code) => return Ok(false),
                 _ => {
                     let what = format!("offsets of group {} can't be committed", self.subscription.group);
                     return Err(self.client.context().watch.explain(&what, &error));
@@ -306,19 +313,30 @@ impl Consumer for Member {
         let deadline = Instant::now() + timeout;
         let mut records = Vec::new();
         self.answer_events(&mut records, rebalance)?;
+        if let Some(error) = self.unheeded.take() {
+            self.heed(&error)?;
+        }
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let patience = if records.is_empty() { left } else { Duration::ZERO };
             match self.client.poll(patience) {
                 Some(Ok(message)) => records.push(convert::record(&message, &mut self.topics)),
                 Some(Err(error)) if records.is_empty() => self.heed(&error)?,
-                Some(Err(error)) => tracing::debug!(%error, "behind records"),
-                None => {
-                    self.answer_events(&mut records, rebalance)?;
-                    if patience.is_zero() {
+                Some(Err(error)) => {
+                    self.unheeded = Some(error);
+                    return Ok(records);
+                }
+                None => match self.answer_events(&mut records, rebalance) {
+                    // librdkafka is past these records and would not hand them out again. The event stays first.
+                    Err(error) if !records.is_empty() => {
+                        eprintln!("HIT {error} {}", records.len());
+                        tracing::debug!(%error, "a rebalance is answered by the next poll");
                         return Ok(records);
                     }
-                }
+                    Err(error) => return Err(error),
+                    Ok(()) if patience.is_zero() => return Ok(records),
+                    Ok(()) => {}
+                },
             }
             if records.len() >= BATCH {
                 return Ok(records);
@@ -383,6 +401,14 @@ impl Consumer for Member {
 impl Drop for Member {
     fn drop(&mut self) {
         self.client.context().abandon(&self.client);
+    }
+}
+
+/// A topic was there when the member joined, so a broker that does not know it, or part of it, may only be behind.
+fn passing(error: LogError) -> LogError {
+    match error {
+        LogError::Refused(why) => LogError::Unavailable(why),
+        other => other,
     }
 }
 

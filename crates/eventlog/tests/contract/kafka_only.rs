@@ -280,6 +280,52 @@ fn a_member_outlives_an_outage() {
 }
 
 #[test]
+fn a_commit_between_two_generations_can_be_repeated() {
+    let (brokers, log) = simulated("overtaken");
+    append(&log, "overtaken", vec![placed_at(0, "v")]);
+    let mut seat = Seat::join(&log, &subscription("overtaken", "overtaken", "member"));
+    until("it is read", &mut [&mut seat], |seats| seats[0].books.read.len() == 1);
+    // As many as are sat out within the call, and one more.
+    let stale = RDKafkaRespErr::RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH;
+    brokers.request_errors(RDKafkaApiKey::OffsetCommit, &[stale; 21]);
+    let outcome = seat.try_commit();
+    assert!(matches!(outcome, Err(LogError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(seat.commit(), []);
+    // While nothing is being rebalanced, librdkafka takes this one to say that everything is lost.
+    let illegal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
+    brokers.request_errors(RDKafkaApiKey::OffsetCommit, &[illegal]);
+    assert_eq!(seat.commit(), [partition("overtaken", 0)]);
+}
+
+#[test]
+fn a_topic_may_be_unknown_for_a_while() {
+    let (brokers, log) = simulated("unknown");
+    let mut seat = Seat::join(&log, &subscription("unknown", "unknown", "member"));
+    until("it has the partition", &mut [&mut seat], |seats| {
+        seats[0].books.owned.len() == 1
+    });
+    let answer = |error| {
+        brokers
+            .topic_error("unknown", error)
+            .expect("the topic's answer is set")
+    };
+    answer(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    let deadline = Instant::now() + PATIENCE;
+    let told = loop {
+        assert!(Instant::now() < deadline, "it is never told");
+        if let Err(error) = seat.try_turn() {
+            break error;
+        }
+    };
+    assert!(matches!(told, LogError::Unavailable(_)), "{told:?}");
+    answer(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    let deadline = Instant::now() + PATIENCE;
+    while seat.try_turn().is_err() || seat.books.owned.is_empty() {
+        assert!(Instant::now() < deadline, "it is polled again");
+    }
+}
+
+#[test]
 fn an_outage_does_not_hold_up_who_leaves() {
     let (brokers, log) = simulated("away");
     append(&log, "away", (0..10).map(|n| placed_at(0, n.to_string())).collect());

@@ -135,6 +135,7 @@ fn write_delivery(delivery: &DeliveryMetrics, text: &mut Text) {
     let counters = [
         ("mall_delivery_foreign_records_total", "Records that are no order events, and were passed over.", &delivery.foreign),
         ("mall_delivery_handed_over_total", "Parked events that got their turn.", &delivery.handed_over),
+        ("mall_delivery_discarded_total", "Versions that were passed over because a person wants it so.", &delivery.discarded),
         ("mall_delivery_gap_alarms_total", "Missing versions whose deadline passed.", &delivery.gap_alarms),
         ("mall_delivery_resynced_total", "Missing versions that the order service gave when asked.", &delivery.resynced),
     ];

@@ -53,7 +53,8 @@ impl Consuming {
         let instance = instance(options, name);
         let lanes = lanes_options(adapters, options);
         let (lanes_metrics, metrics) = (lanes.metrics.clone(), instance.metrics.clone());
-        let stop = CancellationToken::new();
+        // What looks after parked events begins nothing more once the instance is to stop.
+        let stop = shutdown.child_token();
         let mut beside = Vec::new();
         let runner = match options.guard {
             Guard::Off => {

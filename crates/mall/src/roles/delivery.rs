@@ -40,7 +40,11 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let readiness = Arc::new(Readiness::default());
     let relaying = Relaying::start(&adapters, options, Source::Deliveries, readiness.clone());
     let own_name = format!("{name}/{}", std::process::id());
-    let consumer = join(&adapters.log, options, name).await?;
+    let Some(consumer) = shutdown.run_until_cancelled(join(&adapters.log, options, name)).await else {
+        relaying.finish().await;
+        return Ok(());
+    };
+    let consumer = consumer?;
     let consuming = Consuming::start(consumer, &adapters, &relaying, options, own_name, shutdown.clone());
     page.service = Some(Service::new(
         Source::Deliveries,

@@ -16,6 +16,8 @@ mod consuming;
 mod patience;
 mod relaying;
 
+pub use adapters::open_store;
+
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -93,9 +93,12 @@ impl Fence {
     pub(super) async fn resume(&self, order_id: OrderId) {
         let holder = self.instance.name.clone();
         match persistently(&self.commands, FenceCommand::Resume { order_id, holder }).await {
-            Ok(FenceOutcome::Resumed(Some(event))) => {
-                self.instance.metrics.handed_over.add();
-                self.follow(Turn::of_parked(*event)).await;
+            Ok(FenceOutcome::Resumed { next, discarded }) => {
+                self.passed_over(order_id, &discarded);
+                if let Some(event) = next {
+                    self.instance.metrics.handed_over.add();
+                    self.follow(Turn::of_parked(*event)).await;
+                }
             }
             Ok(_) => {}
             Err(why) => tracing::error!(order = order_id.0, "what is parked can't be resumed: {why}"),
@@ -199,9 +202,14 @@ impl Fence {
     ) -> Ended {
         let (metrics, event_type) = (&self.instance.metrics, Some(line.event.event_type));
         match answer {
-            Ok(FenceOutcome::Applied { delivery, next }) => {
+            Ok(FenceOutcome::Applied {
+                delivery,
+                next,
+                discarded,
+            }) => {
                 metrics.applied.add(event_type);
                 handled(line, &delivery, start.elapsed());
+                self.passed_over(line.event.order_id, &discarded);
                 return Ended::Next(next);
             }
             Ok(FenceOutcome::Duplicate) => {
@@ -228,11 +236,23 @@ impl Fence {
                 };
                 return self.refuse(turn, &line.to_string(), event_type, malformed).await;
             }
-            Ok(FenceOutcome::Next { .. } | FenceOutcome::Resumed(_) | FenceOutcome::Noted(_)) => {
+            Ok(FenceOutcome::Next { .. } | FenceOutcome::Resumed { .. } | FenceOutcome::Noted(_)) => {
                 unreachable!("no answer to an event that is to be applied")
             }
         }
         Ended::Next(None)
+    }
+
+    fn passed_over(&self, order: OrderId, versions: &[Version]) {
+        for version in versions {
+            self.instance.metrics.discarded.add();
+            tracing::warn!(
+                target: EVENTS,
+                order = order.0,
+                version = version.0,
+                "order={order} v{version} … passed over for good, as it was marked"
+            );
+        }
     }
 
     /// What says whose event it is parks that order; anything else goes to the dead letters alone.

@@ -41,6 +41,8 @@ struct Watched {
     ends: Vec<Extent>,
     /// Since when all of it has been handled.
     passed: Option<Instant>,
+    /// A person's mark has been heard; it stays, and is heard once.
+    hurried: bool,
 }
 
 /// Where a topic's partitions end, and up to where a group has handled them.
@@ -73,14 +75,17 @@ impl GapWatch {
                 cursor: gap.cursor,
                 ends: positions.extents.clone(),
                 passed: None,
+                hurried: false,
             });
             if watched.passed.is_none() && positions.have_passed(&watched.ends) {
                 watched.passed = Some(now);
             }
             let waited = watched.passed.is_some_and(|since| now >= since + self.deadline);
-            if waited || gap.lowest.mark == Some(Mark::Retry) {
+            let hurry = gap.lowest.mark == Some(Mark::Retry) && !watched.hurried;
+            if waited || hurry {
                 due.push(gap);
                 watched.passed = watched.passed.map(|_| now);
+                watched.hurried |= hurry;
             }
             self.watched.insert(gap.order_id, watched);
         }
@@ -264,5 +269,93 @@ pub async fn watch_gaps(mut gaps: Gaps, stop: CancellationToken) {
         }
         failing = step.is_err();
         let _ = tokio::time::timeout(PERIOD, stop.cancelled()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eventlog::Timestamp;
+
+    use super::*;
+    use crate::domain::fence::{ParkReason, ParkedHead};
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    fn gap(cursor: i64, lowest: i64) -> ParkedKey {
+        ParkedKey {
+            order_id: OrderId(6),
+            cursor: Version(cursor),
+            parked: 1,
+            lowest: ParkedHead {
+                version: Version(lowest),
+                reason: ParkReason::Gap,
+                mark: None,
+                since: Timestamp(0),
+                lease_holder: String::new(),
+                lease_until: Timestamp(0),
+            },
+        }
+    }
+
+    /// Two partitions that end at these offsets, handled up to those.
+    fn positions(ends: [u64; 2], committed: [u64; 2]) -> Positions {
+        let extent = |end| Extent {
+            start: Offset(0),
+            end: Offset(end),
+        };
+        Positions {
+            extents: ends.map(extent).to_vec(),
+            committed: committed.map(|offset| (offset > 0).then_some(Offset(offset))).to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_deadline_counts_once_everything_noted_has_been_handled() {
+        let (mut watch, start) = (GapWatch::new(DEADLINE), Instant::now());
+        let gaps = [gap(1, 3)];
+        let late = start + DEADLINE * 10;
+        assert!(watch.observe(&gaps, &positions([5, 7], [5, 6]), start).is_empty());
+        let unhandled = positions([5, 9], [5, 6]);
+        assert!(
+            watch.observe(&gaps, &unhandled, late).is_empty(),
+            "it may still stand in partition 1"
+        );
+        let handled = positions([50, 90], [5, 7]);
+        assert!(watch.observe(&gaps, &handled, late).is_empty(), "the deadline begins");
+        let due = late + DEADLINE;
+        assert!(
+            watch
+                .observe(&gaps, &handled, due - Duration::from_millis(1))
+                .is_empty()
+        );
+        assert_eq!(watch.observe(&gaps, &handled, due), [&gaps[0]]);
+        assert!(watch.observe(&gaps, &handled, due).is_empty(), "once a deadline");
+        assert_eq!(watch.observe(&gaps, &handled, due + DEADLINE).len(), 1);
+    }
+
+    #[test]
+    fn a_gap_that_moves_is_another_one() {
+        let (mut watch, start) = (GapWatch::new(DEADLINE), Instant::now());
+        let handled = positions([5, 0], [5, 0]);
+        watch.observe(&[gap(1, 3)], &handled, start);
+        assert!(watch.observe(&[gap(2, 4)], &handled, start + DEADLINE).is_empty());
+        assert!(watch.observe(&[], &handled, start + DEADLINE * 2).is_empty());
+        assert!(watch.observe(&[gap(2, 4)], &handled, start + DEADLINE * 3).is_empty());
+    }
+
+    #[test]
+    fn behind_poison_nothing_counts_and_a_mark_counts_at_once() {
+        let (mut watch, start) = (GapWatch::new(DEADLINE), Instant::now());
+        let handled = positions([5, 0], [5, 0]);
+        let mut poison = gap(1, 2);
+        poison.lowest.reason = ParkReason::Poison;
+        watch.observe(&[poison.clone()], &handled, start);
+        assert!(watch.observe(&[poison], &handled, start + DEADLINE * 2).is_empty());
+
+        let mut marked = gap(1, 3);
+        marked.lowest.mark = Some(Mark::Retry);
+        let unhandled = positions([5, 5], [0, 0]);
+        assert_eq!(watch.observe(&[marked.clone()], &unhandled, start).len(), 1);
+        assert!(watch.observe(&[marked], &unhandled, start).is_empty(), "once");
     }
 }

@@ -24,6 +24,8 @@ pub struct DeliveryMetrics {
     pub foreign: Counter,
     /// Parked events that got their turn.
     pub handed_over: Counter,
+    /// Versions that were passed over because a person wants it so.
+    pub discarded: Counter,
     /// Gaps that passed their deadline.
     pub gap_alarms: Counter,
     /// Missing versions that the order service was asked for and gave.

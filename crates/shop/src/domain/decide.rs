@@ -86,6 +86,13 @@ impl ApplyKind {
             Self::Discarded => "discarded",
         }
     }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Applied, Self::Discarded]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
 }
 
 #[cfg(test)]

@@ -105,9 +105,16 @@ pub enum FenceOutcome {
         delivery: Delivery,
         /// The event that was waiting for this one, to be handled now by whoever asked.
         next: Option<Box<ParkedEvent>>,
+        /// The versions behind this one that were passed over because a person wants it so.
+        discarded: Vec<Version>,
     },
-    /// What was asked for is done; an event that is now whoever asked's to handle.
-    Resumed(Option<Box<ParkedEvent>>),
+    /// What was asked for is done.
+    Resumed {
+        /// An event that is now whoever asked's to handle.
+        next: Option<Box<ParkedEvent>>,
+        /// The versions that were passed over because a person wants it so.
+        discarded: Vec<Version>,
+    },
     /// Whether what a renewal or a mark is about was there.
     Noted(bool),
 }

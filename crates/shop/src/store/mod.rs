@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use eventlog::Timestamp;
 
+use crate::domain::decide::NewApply;
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
@@ -41,7 +42,7 @@ pub enum StoreError {
 
 /// The database of a service.
 #[async_trait]
-pub trait Store: FenceStore {
+pub trait Store: FenceStore + HistoryStore {
     /// Runs order commands as one batch; one outcome each, in order. `now` becomes the events' timestamp.
     async fn run_orders(&self, batch: &[OrderRequest], now: Timestamp) -> Result<Vec<OrderOutcome>>;
 
@@ -103,6 +104,39 @@ pub trait FenceStore: Send + Sync + 'static {
 
     /// Marks dead letters as published.
     async fn mark_letters_published(&self, ids: &[i64]) -> Result<()>;
+}
+
+/// What has happened, from the beginning: for whoever checks it.
+#[async_trait]
+pub trait HistoryStore: Send + Sync + 'static {
+    /// The first `limit` events of a journal behind the row `after` (0: from the first), in journal order. One that is
+    /// committed late may be numbered before others that were there already (A12).
+    async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>>;
+
+    /// The first `limit` rows of the apply history behind the row `after` (0: from the first). Per order they ascend as the
+    /// effects do; across orders they may be committed in another sequence.
+    async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>>;
+
+    /// The first `limit` deliveries behind `after`, by number. However many there are, a page costs the same.
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>>;
+}
+
+/// A row of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalRow {
+    /// The event.
+    pub entry: JournalEntry,
+    /// Whether it is marked as published.
+    pub published: bool,
+}
+
+/// A row of the apply history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyRow {
+    /// Its number.
+    pub seq: i64,
+    /// What took effect.
+    pub apply: NewApply,
 }
 
 /// Which part of a table.

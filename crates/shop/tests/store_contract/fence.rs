@@ -81,6 +81,13 @@ fn mark(order: i64, version: i64, mark: Mark) -> FenceCommand {
     }
 }
 
+fn nothing() -> FenceOutcome {
+    FenceOutcome::Resumed {
+        next: None,
+        discarded: Vec::new(),
+    }
+}
+
 fn resume(order: i64) -> FenceCommand {
     FenceCommand::Resume {
         order_id: OrderId(order),
@@ -100,7 +107,7 @@ async fn run(store: &dyn Store, command: FenceCommand) -> FenceOutcome {
 
 async fn apply(store: &dyn Store, received: Received) -> (Delivery, Option<Box<ParkedEvent>>) {
     match run(store, FenceCommand::Apply(received)).await {
-        FenceOutcome::Applied { delivery, next } => (delivery, next),
+        FenceOutcome::Applied { delivery, next, .. } => (delivery, next),
         other => panic!("not applied: {other:?}"),
     }
 }
@@ -151,11 +158,7 @@ pub async fn an_early_version_waits_and_is_handed_over(fixture: &dyn Fixture) {
     let next = next.expect("what waited is handed over");
     assert_eq!(next.record, *early.record, "byte for byte");
     assert_eq!(next.head.lease_holder, "delivery-1/7");
-    assert_eq!(
-        run(&*store, resume(6)).await,
-        FenceOutcome::Resumed(None),
-        "it is taken"
-    );
+    assert_eq!(run(&*store, resume(6)).await, nothing(), "it is taken");
     let (cancelled, none) = apply(&*store, early).await;
     assert_eq!((cancelled.version, none), (Version(3), None));
     assert_eq!(cancelled.status.as_deref(), Some("DELIVERY CANCELLED"));
@@ -187,13 +190,9 @@ pub async fn what_a_crash_left_is_taken_when_its_lease_ends(fixture: &dyn Fixtur
         run_at(&*store, renew("delivery-1/7", true), LATER).await,
         FenceOutcome::Noted(true)
     );
-    assert_eq!(
-        run_at(&*store, resume(6), LATER).await,
-        FenceOutcome::Resumed(None),
-        "renewed"
-    );
+    assert_eq!(run_at(&*store, resume(6), LATER).await, nothing(), "renewed");
     run_at(&*store, renew("delivery-1/7", false), LATER).await;
-    let FenceOutcome::Resumed(Some(taken)) = run_at(&*store, resume(6), LATER).await else {
+    let FenceOutcome::Resumed { next: Some(taken), .. } = run_at(&*store, resume(6), LATER).await else {
         panic!("it was given back");
     };
     assert_eq!((taken.head.version, &*taken.head.lease_holder), (Version(3), "sweeper"));
@@ -235,7 +234,7 @@ pub async fn a_retry_hands_the_poison_over_and_then_what_is_behind(fixture: &dyn
     assert_eq!(run(&*store, mark(6, 9, Mark::Retry)).await, FenceOutcome::Noted(false));
     assert_eq!(run(&*store, mark(6, 2, Mark::Retry)).await, FenceOutcome::Noted(true));
     assert!(keys(&*store).await[0].is_ready(NOW));
-    let FenceOutcome::Resumed(Some(poison)) = run(&*store, resume(6)).await else {
+    let FenceOutcome::Resumed { next: Some(poison), .. } = run(&*store, resume(6)).await else {
         panic!("marked for a retry");
     };
     assert_eq!(poison.error.as_deref(), Some("the address is no address"));
@@ -263,14 +262,15 @@ pub async fn a_discard_passes_over_one_version(fixture: &dyn Fixture) {
     run(&*store, refused(6, 2)).await;
     run(&*store, FenceCommand::Look(received(6, 3, Cancelled, "PUSAN"))).await;
     run(&*store, mark(6, 2, Mark::Discard)).await;
-    let FenceOutcome::Resumed(first) = run(&*store, resume(6)).await else {
+    let FenceOutcome::Resumed { next: first, discarded } = run(&*store, resume(6)).await else {
         panic!("an answer to another command");
     };
+    assert_eq!(discarded, [Version(2)]);
     let next = match first {
         Some(next) => next,
         // What stands behind was not loaded with the discarded one: the next look finds it.
         None => match run(&*store, resume(6)).await {
-            FenceOutcome::Resumed(Some(next)) => next,
+            FenceOutcome::Resumed { next: Some(next), .. } => next,
             other => panic!("{other:?}"),
         },
     };
@@ -427,4 +427,68 @@ pub async fn what_is_parked_is_counted_and_dated(fixture: &dyn Fixture) {
             (ParkReason::Poison, waiting(1, LATER))
         ]
     );
+}
+
+const VERSIONS: i64 = 6;
+
+/// What an order's event of this version is.
+fn event_of(order: i64, version: i64) -> Received {
+    let event_type = match version {
+        1 => Placed,
+        VERSIONS => Cancelled,
+        _ => Modified,
+    };
+    received(order, version, event_type, &format!("v{version}"))
+}
+
+/// Three instances get all events of many orders, in batches and in any order, and some of them twice. No batch fails, and
+/// each order ends as it should.
+pub async fn whatever_the_interleaving_it_ends_in_order(fixture: &dyn Fixture) {
+    const ORDERS: i64 = 60;
+    let mut events: Vec<(i64, i64)> = (0..ORDERS * VERSIONS)
+        .map(|number| number * 7919 % (ORDERS * VERSIONS))
+        .map(|number| (1 + number % ORDERS, 1 + number / ORDERS))
+        .collect();
+    events.extend_from_within(..40);
+    let mut tasks = Vec::new();
+    for instance in 0..3 {
+        let store = fixture.open(Source::Deliveries).await;
+        for part in 0..3 {
+            let mine: Vec<_> = events.iter().skip(instance * 3 + part).step_by(9).copied().collect();
+            tasks.push(tokio::spawn(apply_all(store.clone(), mine)));
+        }
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let store = fixture.open(Source::Deliveries).await;
+    assert_eq!(keys(&*store).await, []);
+    let all = store.deliveries(&page(0, 1000, &[])).await.unwrap();
+    assert_eq!(all.total, ORDERS.cast_unsigned());
+    for delivery in all.items {
+        assert_eq!(
+            (delivery.version, delivery.events),
+            (Version(VERSIONS), Version(VERSIONS))
+        );
+        assert_eq!(delivery.status.as_deref(), Some("DELIVERY CANCELLED"));
+        assert_eq!(delivery.fields.address, Some(format!("v{}", VERSIONS - 1)));
+    }
+}
+
+/// Applies events in batches, and then whatever was handed over for them.
+async fn apply_all(store: Arc<dyn Store>, events: Vec<(i64, i64)>) {
+    for batch in events.chunks(8) {
+        let mut waiting = batch.to_vec();
+        while !waiting.is_empty() {
+            let commands: Vec<_> = waiting
+                .drain(..)
+                .map(|(order, version)| FenceCommand::Apply(event_of(order, version)))
+                .collect();
+            let outcomes = store.run_fence(&commands, NOW).await.expect("no batch fails");
+            waiting.extend(outcomes.into_iter().filter_map(|outcome| match outcome {
+                FenceOutcome::Applied { next, .. } => next.map(|next| (next.order_id.0, next.head.version.0)),
+                _ => None,
+            }));
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod batches;
 mod deliveries;
 mod fence;
 mod fixture;
+mod history;
 mod journal;
 mod orders;
 mod pages;
@@ -71,11 +72,15 @@ contract! {
     fence::nothing_stays_parked_when_two_race,
     fence::a_zombies_late_write_is_refused,
     fence::what_is_parked_is_counted_and_dated,
+    fence::whatever_the_interleaving_it_ends_in_order,
     journal::events_are_published_once_and_in_order,
     journal::delivery_events_have_a_journal_of_their_own,
     journal::what_waits_is_counted_and_dated,
     journal::a_lease_has_one_holder,
     journal::concurrent_takers_of_a_lease_get_it_once,
+    history::a_journal_is_read_page_by_page_published_or_not,
+    history::deliveries_are_read_by_number,
+    history::the_apply_history_says_what_took_effect_and_where_it_came_from,
     pages::pages_cut_the_table_and_count_it,
     pages::every_property_sorts,
     pages::nulls_sort_first_and_ties_by_number,

@@ -19,8 +19,9 @@ mod row;
 pub use row::{FenceRow, HeadChange, NewParked};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use eventlog::Timestamp;
+use eventlog::{Offset, Partition, Record, Timestamp};
 
 use super::effects::{Effect, Effects, NewDelivery};
 use super::{NewApply, NewEntry};
@@ -90,7 +91,8 @@ pub struct FenceDone {
 impl FenceDecision {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.cursors.is_empty() && self.changes.is_empty() && self.letters.is_empty() && self.updates.is_empty()
+        let rows = self.inserts.is_empty() && self.updates.is_empty() && self.letters.is_empty();
+        rows && self.cursors.is_empty() && self.changes.is_empty()
     }
 
     /// Renders the journal rows and the outcomes, now that the numbers of the new deliveries are known, and what is handed
@@ -117,15 +119,18 @@ impl FenceDecision {
                 Step::Answered(outcome) => outcome,
                 Step::Applied { effect, moved } => {
                     let delivery = effects.render(*effect);
+                    let (next, discarded) = (take(moved.next), moved.versions());
                     effects.applies.extend(moved.discards);
                     FenceOutcome::Applied {
                         delivery,
-                        next: take(moved.next),
+                        next,
+                        discarded,
                     }
                 }
                 Step::Resumed(moved) => {
+                    let (next, discarded) = (take(moved.next), moved.versions());
                     effects.applies.extend(moved.discards);
-                    FenceOutcome::Resumed(take(moved.next))
+                    FenceOutcome::Resumed { next, discarded }
                 }
             });
         }
@@ -152,6 +157,12 @@ struct Moved {
     next: Option<(OrderId, Version)>,
     /// Those that were passed over on the way.
     discards: Vec<NewApply>,
+}
+
+impl Moved {
+    fn versions(&self) -> Vec<Version> {
+        self.discards.iter().filter_map(|discard| discard.version).collect()
+    }
 }
 
 struct Fold {
@@ -232,8 +243,16 @@ impl Fold {
         }
     }
 
+    /// What never came can be passed over too: it is parked as nothing, so that whoever acts on marks finds it.
     fn mark(&mut self, order: OrderId, version: Version, mark: Mark) -> bool {
-        match self.row(order).heads.get_mut(&version) {
+        let now = self.now;
+        let row = self.row(order);
+        if mark == Mark::Discard && row.is_missed(version) {
+            row.park(Head::new(version, ParkReason::Gap, now, Arc::new(nothing(now))))
+                .mark(mark);
+            return true;
+        }
+        match row.heads.get_mut(&version) {
             Some(head) => {
                 head.mark(mark);
                 true
@@ -259,6 +278,19 @@ impl Fold {
             row.finish(order, &mut decision);
         }
         decision
+    }
+}
+
+/// The record of something that never came.
+fn nothing(now: Timestamp) -> Record {
+    Record {
+        topic: "".into(),
+        partition: Partition(0),
+        offset: Offset(0),
+        timestamp: now,
+        key: None,
+        value: None,
+        headers: Vec::new(),
     }
 }
 

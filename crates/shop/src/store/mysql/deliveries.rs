@@ -52,6 +52,13 @@ pub(super) async fn page(session: &mut Session, request: &PageRequest) -> Result
     Ok(Page { items, total })
 }
 
+/// The first `limit` deliveries behind a number.
+pub(super) async fn after(session: &mut Session, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+    let sql = format!("select {COLUMNS}, {FIELDS} from Delivery_table where id > ? order by id limit ?");
+    let rows = session.fetch(statement(sql).bind(after.0).bind(limit as u64)).await?;
+    rows.iter().map(delivery).collect()
+}
+
 async fn first(session: &mut Session, condition: &str, number: i64) -> Result<Option<Delivery>> {
     let sql = format!("select {COLUMNS}, {FIELDS} from Delivery_table {condition}");
     let rows = session.fetch(statement(sql).bind(number)).await?;

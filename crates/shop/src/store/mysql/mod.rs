@@ -18,6 +18,7 @@ mod backlog;
 mod deliveries;
 mod error;
 mod fence;
+mod history;
 mod journal;
 mod lease;
 mod letters;
@@ -36,7 +37,7 @@ use eventlog::Timestamp;
 use self::address::Address;
 use self::session::Ending;
 use self::sessions::Sessions;
-use super::{Backlog, FenceStore, Page, PageRequest, Result, Store};
+use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
@@ -170,5 +171,20 @@ impl FenceStore for MysqlStore {
 
     async fn mark_letters_published(&self, ids: &[i64]) -> Result<()> {
         with!(self.statements, |session| letters::mark_published(session, ids))
+    }
+}
+
+#[async_trait]
+impl HistoryStore for MysqlStore {
+    async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
+        with!(self.statements, |session| journal::all(session, source, after, limit))
+    }
+
+    async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
+        with!(self.statements, |session| history::applies(session, after, limit))
+    }
+
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+        with!(self.statements, |session| deliveries::after(session, after, limit))
     }
 }

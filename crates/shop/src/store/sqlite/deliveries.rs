@@ -14,6 +14,8 @@ use crate::store::{Page, PageRequest, Result};
 const COLUMNS: &str = "id, orderId, productId, productName, qty, customerId, address, status, version, events";
 const BY_ID: &str = "select id, orderId, productId, productName, qty, customerId, address, status, version, events \
                      from Delivery_table where id = ?";
+const AFTER: &str = "select id, orderId, productId, productName, qty, customerId, address, status, version, events \
+                     from Delivery_table where id > ? order by id limit ?";
 const BY_ORDER: &str = "select id, orderId, productId, productName, qty, customerId, address, status, version, events \
                         from Delivery_table where orderId = ? order by id limit 1";
 const INSERT: &str = "insert into Delivery_table (orderId, customerId, productId, productName, qty, address, status, \
@@ -50,6 +52,17 @@ impl Database {
     pub fn deliveries(&mut self, page: &PageRequest) -> Result<Page<Delivery>> {
         self.serves(Source::Deliveries)?;
         self.read(|connection| pages::page(connection, "Delivery_table", COLUMNS, page, delivery))
+    }
+
+    /// The first `limit` deliveries behind `after`, by number.
+    pub fn deliveries_after(&mut self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+        self.serves(Source::Deliveries)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(AFTER)?;
+            let rows = statement.query_map([after.0, limit], delivery)?;
+            rows.collect()
+        })
     }
 
     /// The delivery of this order; of several, the one with the lowest number.

@@ -21,6 +21,7 @@ mod deliveries;
 mod driver;
 mod error;
 mod fence;
+mod history;
 mod journal;
 mod letters;
 mod orders;
@@ -36,7 +37,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use eventlog::Timestamp;
 
-use super::{Backlog, FenceStore, Page, PageRequest, Result, Store};
+use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
@@ -167,6 +168,25 @@ impl FenceStore for SqliteStore {
         let ids = ids.to_vec();
         self.writer
             .run(move |database| database.mark_letters_published(&ids))
+            .await
+    }
+}
+
+#[async_trait]
+impl HistoryStore for SqliteStore {
+    async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
+        self.readers
+            .run(move |database| database.journal(source, after, limit))
+            .await
+    }
+
+    async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
+        self.readers.run(move |database| database.applies(after, limit)).await
+    }
+
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+        self.readers
+            .run(move |database| database.deliveries_after(after, limit))
             .await
     }
 }

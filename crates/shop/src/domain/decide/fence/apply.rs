@@ -53,9 +53,10 @@ impl Fold {
         match row.standing(version) {
             Standing::Passed => Step::Answered(FenceOutcome::Duplicate),
             Standing::Above => Step::Answered(self.park(received, version)),
-            Standing::Next => match self.refusal(event) {
-                Some(why) => Step::Answered(FenceOutcome::Refused(why)),
-                None => {
+            Standing::Next => match (row.given_up(version), self.refusal(event)) {
+                (Some(reason), _) => Step::Answered(FenceOutcome::Parked(reason)),
+                (None, Some(why)) => Step::Answered(FenceOutcome::Refused(why)),
+                (None, None) => {
                     let effect = Box::new(self.take_effect(&received.request));
                     let moved = self.advance(event.order_id, &received.request.provenance.instance);
                     Step::Applied { effect, moved }
@@ -140,8 +141,10 @@ impl Fold {
         let event = &request.event;
         let row = self.rows.get_mut(&event.order_id).expect("its row is loaded");
         let before = row.cursor;
-        if event.version.is_some() {
-            row.advance();
+        match (event.version, &row.delivery) {
+            (Some(_), _) => row.advance(),
+            (None, DeliveryState::None) => row.made_unversioned(),
+            (None, _) => {}
         }
         let after = row.cursor;
         match &mut row.delivery {
@@ -150,12 +153,11 @@ impl Fold {
                     order_id: event.order_id,
                     fields: merged(&OrderFields::default(), &event.fields),
                     status: event.event_type.delivery_status(),
-                    version: after,
+                    version: after.max(Version(1)),
                     events: Version(1),
                 };
                 let insert = self.inserts.len();
                 row.delivery = DeliveryState::New(insert);
-                row.born();
                 self.inserts.push(state.clone());
                 Effect::new(request, before, after, insert, state)
             }

@@ -77,6 +77,7 @@ pub(super) struct Row {
     pub delivery: DeliveryState,
     pub heads: BTreeMap<Version, Head>,
     parked: i64,
+    unborn: bool,
     moved: bool,
     touched: bool,
     unparked: Vec<Version>,
@@ -106,6 +107,7 @@ impl Row {
         let seen = row.delivery.as_ref().map_or(Version(0), |delivery| delivery.version);
         let heads = row.heads.into_iter().map(|state| (state.version, Head::stored(state)));
         Self {
+            unborn: row.cursor.is_none(),
             cursor: row.cursor.unwrap_or(seen),
             heads: heads.collect(),
             delivery: row.delivery.map_or(DeliveryState::None, DeliveryState::Existing),
@@ -122,6 +124,17 @@ impl Row {
             version if version == self.cursor.next() => Standing::Next,
             _ => Standing::Above,
         }
+    }
+
+    /// Why this version is parked, if a person wants it passed over: then it takes effect no more.
+    pub fn given_up(&self, version: Version) -> Option<ParkReason> {
+        let head = self.heads.get(&version)?;
+        (head.state.mark == Some(Mark::Discard)).then_some(head.state.reason)
+    }
+
+    /// Whether something waits for this version, which is not there itself.
+    pub fn is_missed(&self, version: Version) -> bool {
+        self.parked > 0 && self.standing(version) == Standing::Next && !self.heads.contains_key(&version)
     }
 
     /// The next version is over, one way or the other.
@@ -142,9 +155,12 @@ impl Row {
         self.heads.entry(head.state.version).or_insert(head)
     }
 
-    /// A delivery is made, and the cursor with it, so that it is not born over this delivery later.
-    pub fn born(&mut self) {
-        self.moved = true;
+    /// A delivery is made by an event without a version. That moves no cursor, but one that is born later, over this
+    /// delivery, takes it for the first version: the producer's next events may count.
+    pub fn made_unversioned(&mut self) {
+        if self.unborn {
+            self.cursor = Version(1);
+        }
     }
 
     /// The delivery has changed.

@@ -224,8 +224,9 @@ fn said(outcome: &FenceOutcome) -> String {
         FenceOutcome::Refused(why) => format!("refused: {why}"),
         FenceOutcome::Applied { next: None, .. } => "applied".into(),
         FenceOutcome::Applied { next: Some(next), .. } => format!("applied, {} handed over", next.head.version),
-        FenceOutcome::Resumed(None) => "nothing".into(),
-        FenceOutcome::Resumed(Some(next)) => format!("{} handed over", next.head.version),
+        FenceOutcome::Resumed { next: None, discarded } if discarded.is_empty() => "nothing".into(),
+        FenceOutcome::Resumed { next: None, discarded } => format!("passed over {discarded:?}"),
+        FenceOutcome::Resumed { next: Some(next), .. } => format!("{} handed over", next.head.version),
         FenceOutcome::Noted(noted) => format!("{noted}"),
     }
 }
@@ -390,10 +391,10 @@ fn anomaly_a24_or_passed_over() {
          parked as behind; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
          > discard 2 + discard 9
          true + false; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
-         > look 2 Modified B
-         parked as poison; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
+         > look 2 Modified B + apply 2 Modified B
+         parked as poison + parked as poison; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
          > resume
-         nothing; cursor 2, DELIVERY STARTED A | 3 behind
+         passed over [Version(2)]; cursor 2, DELIVERY STARTED A | 3 behind
          > resume by x
          3 handed over; cursor 2, DELIVERY STARTED A | 3 behind of x
          > apply 3 Modified C
@@ -413,6 +414,27 @@ fn a_discard_of_what_stands_behind_takes_effect_in_its_turn() {
          applied, 3 handed over + parked as gap; cursor 2, DELIVERY STARTED A | 3 gap of x",
     );
     assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 discarded"]);
+}
+
+#[test]
+fn anomaly_a26_what_never_came_can_be_passed_over() {
+    let shelf = transcript(
+        "> apply 1 Placed A
+         applied; cursor 1, DELIVERY STARTED A
+         > discard 2
+         false; cursor 1, DELIVERY STARTED A
+         > look 4 Cancelled
+         parked as gap; cursor 1, DELIVERY STARTED A | 4 gap
+         > discard 3 + retry 2
+         false + false; cursor 1, DELIVERY STARTED A | 4 gap
+         > discard 2
+         true; cursor 1, DELIVERY STARTED A | 2 gap discard, 4 gap
+         > resume
+         passed over [Version(2)]; cursor 2, DELIVERY STARTED A | 4 gap
+         > apply 3 Modified C
+         applied, 4 handed over; cursor 3, DELIVERY MODIFIED C | 4 gap of x",
+    );
+    assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 discarded", "3 2→3 applied"]);
 }
 
 #[test]
@@ -445,19 +467,56 @@ fn without_versions_only_the_state_counts() {
          > look - Placed A
          next; cursor none
          > apply - Placed A
-         applied; cursor 0, DELIVERY STARTED A
+         applied; cursor none, DELIVERY STARTED A
          > apply - Placed B
-         ignored; cursor 0, DELIVERY STARTED A
+         ignored; cursor none, DELIVERY STARTED A
          > apply - Modified B
-         applied; cursor 0, DELIVERY MODIFIED B
+         applied; cursor none, DELIVERY MODIFIED B
          > apply - Cancelled
-         applied; cursor 0, DELIVERY CANCELLED B
+         applied; cursor none, DELIVERY CANCELLED B
          > look - Modified C
-         ignored; cursor 0, DELIVERY CANCELLED B
+         ignored; cursor none, DELIVERY CANCELLED B
          > apply - Cancelled
-         ignored; cursor 0, DELIVERY CANCELLED B",
+         ignored; cursor none, DELIVERY CANCELLED B",
     );
-    assert_eq!(shelf.history, ["- 0→0 applied", "- 0→0 applied", "- 0→0 applied"]);
+    assert_eq!(shelf.history, ["- 0→1 applied", "- 1→1 applied", "- 1→1 applied"]);
+}
+
+/// An older order service placed it, and one that counts took over.
+#[test]
+fn versions_may_begin_after_an_order_was_placed_without_one() {
+    let shelf = transcript(
+        "> apply - Placed A + apply - Modified B
+         applied + applied; cursor none, DELIVERY MODIFIED B
+         > apply 1 Placed A
+         duplicate; cursor none, DELIVERY MODIFIED B
+         > apply 2 Modified C
+         applied; cursor 2, DELIVERY MODIFIED C
+         > apply - Modified D
+         applied; cursor 2, DELIVERY MODIFIED D
+         > apply 3 Cancelled
+         applied; cursor 3, DELIVERY CANCELLED D",
+    );
+    let expected = [
+        "- 0→1 applied",
+        "- 1→1 applied",
+        "2 1→2 applied",
+        "- 2→2 applied",
+        "3 2→3 applied",
+    ];
+    assert_eq!(shelf.history, expected);
+}
+
+#[test]
+fn a_placed_order_without_a_version_moves_no_cursor_that_others_wait_on() {
+    transcript(
+        "> look 2 Modified B
+         parked as gap; cursor 0 | 2 gap
+         > apply - Placed A
+         applied; cursor 0, DELIVERY STARTED A | 2 gap
+         > apply 1 Placed C
+         applied, 2 handed over; cursor 1, DELIVERY STARTED C | 2 gap of x",
+    );
 }
 
 #[test]
