@@ -164,6 +164,8 @@ fn what_is_held_up_is_counted_and_dated() {
     );
     assert_eq!(poisoned, 1.0);
     assert_eq!(page.one("mall_parked_keys"), 1.0);
+    let lag = page.sum("mall_consumer_lag_records");
+    assert!(lag < 4.0, "{lag} records, though the first of the four is committed");
     assert_eq!(page.one("mall_dead_letters_published_total"), 1.0);
 }
 
