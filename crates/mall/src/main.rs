@@ -19,6 +19,7 @@ mod data_dir;
 mod exit;
 mod gateway;
 mod logs;
+mod metrics;
 mod net;
 mod parked;
 mod reset;

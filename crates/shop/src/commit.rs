@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::measure::{Counter, Sizes, Times};
 use crate::store::StoreError;
 
 /// Requests in one transaction. Longer ones would only make each of them wait longer.
@@ -47,6 +48,18 @@ pub struct GroupCommit<Q, A> {
     queue: mpsc::Sender<Waiter<Q, A>>,
     closing: CancellationToken,
     tasks: TaskTracker,
+    metrics: Arc<CommitMetrics>,
+}
+
+/// What a group commit tells about itself. All zero at first.
+#[derive(Debug, Default)]
+pub struct CommitMetrics {
+    /// Requests in a batch.
+    pub sizes: Sizes,
+    /// How long a batch took, whatever its outcome.
+    pub times: Times,
+    /// Tries of requests alone, after their batch had been rolled back.
+    pub alone: Counter,
 }
 
 /// A request and where its outcome goes.
@@ -72,12 +85,15 @@ where
             queue: sender,
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            metrics: Arc::default(),
         };
         let driver = Driver {
             queue,
             closing: handle.closing.clone(),
             tasks: handle.tasks.clone(),
+            metrics: handle.metrics.clone(),
             pieces: Pieces {
+                metrics: handle.metrics.clone(),
                 run: Arc::new(run),
                 room: Arc::new(Semaphore::new(PIECES as usize)),
                 turns: Arc::new(Semaphore::new(PIECES_AT_ONCE)),
@@ -103,6 +119,11 @@ where
         outcome.await.map_err(lost)?
     }
 
+    /// Where it counts what it does.
+    pub fn metrics(&self) -> &Arc<CommitMetrics> {
+        &self.metrics
+    }
+
     /// Takes nothing more, and waits until everything that was accepted has been answered.
     pub async fn close(&self) {
         self.closing.cancel();
@@ -117,6 +138,7 @@ impl<Q, A> Clone for GroupCommit<Q, A> {
             queue: self.queue.clone(),
             closing: self.closing.clone(),
             tasks: self.tasks.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
@@ -126,6 +148,7 @@ struct Driver<Q, A, F> {
     queue: mpsc::Receiver<Waiter<Q, A>>,
     closing: CancellationToken,
     tasks: TaskTracker,
+    metrics: Arc<CommitMetrics>,
     pieces: Pieces<F>,
 }
 
@@ -158,7 +181,11 @@ where
         let (requests, answers): (Vec<Q>, Vec<_>) =
             batch.into_iter().map(|waiter| (waiter.request, waiter.answer)).unzip();
         let requests: Arc<[Q]> = requests.into();
-        match (self.pieces.run)(requests.clone()).await {
+        let start = Instant::now();
+        let result = (self.pieces.run)(requests.clone()).await;
+        self.metrics.sizes.add(requests.len());
+        self.metrics.times.add(start.elapsed());
+        match result {
             Ok(outcomes) => {
                 assert_eq!(outcomes.len(), answers.len(), "a batch has one outcome a request");
                 for (answer, outcome) in answers.into_iter().zip(outcomes) {
@@ -190,6 +217,7 @@ where
 /// What runs batches, and what bounds the pieces of those that were rolled back.
 struct Pieces<F> {
     run: Arc<F>,
+    metrics: Arc<CommitMetrics>,
     room: Arc<Semaphore>,
     turns: Arc<Semaphore>,
 }
@@ -198,6 +226,7 @@ impl<F> Clone for Pieces<F> {
     fn clone(&self) -> Self {
         Self {
             run: self.run.clone(),
+            metrics: self.metrics.clone(),
             room: self.room.clone(),
             turns: self.turns.clone(),
         }
@@ -216,6 +245,7 @@ impl<F> Pieces<F> {
         let mut attempt = 1;
         loop {
             let turn = self.turns.acquire().await.expect("nobody closes it");
+            self.metrics.alone.add();
             let result = (self.run)(piece.clone()).await;
             drop(turn);
             let pause = backoff(attempt, RandomState::new().hash_one(attempt));

@@ -22,7 +22,7 @@ pub use fenced::{Fence, FencedHandler};
 pub use gaps::{GapWatch, Gaps, Positions, watch_gaps};
 pub use letter::DEAD_LETTERS;
 pub use lines::EVENTS;
-pub use metrics::{Counter, DeliveryMetrics};
+pub use metrics::{DeliveryMetrics, EventCounter};
 pub use naive::NaiveHandler;
 pub use resync::{Asked, OrderJournal};
 pub use sweeper::{Sweeper, sweep};

@@ -13,6 +13,9 @@
 //! * A lease keeps two relays of one journal from being the normal case; two at once only repeat events (A11).
 
 mod letters;
+mod metrics;
+
+pub use metrics::RelayMetrics;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -56,6 +59,7 @@ pub struct Relay {
     store: Arc<dyn Store>,
     log: Arc<dyn EventLog>,
     options: RelayOptions,
+    metrics: Arc<RelayMetrics>,
     /// Only deliveries have them.
     letters: Option<Letters>,
     turn: u32,
@@ -114,6 +118,7 @@ impl Relay {
             store,
             log,
             options,
+            metrics: Arc::default(),
             letters,
             turn: 0,
             leased: None,
@@ -122,8 +127,22 @@ impl Relay {
         }
     }
 
+    /// Where it counts what it does.
+    pub fn metrics(&self) -> &Arc<RelayMetrics> {
+        &self.metrics
+    }
+
     /// Publishes a page of the journal, and one of the dead letters.
     pub async fn step(&mut self) -> Result<Step, RelayError> {
+        let step = self.take_step().await;
+        if step.is_err() {
+            self.metrics.failures.add();
+        }
+        self.report();
+        step
+    }
+
+    async fn take_step(&mut self) -> Result<Step, RelayError> {
         if !self.hold_lease().await? {
             return Ok(Step::Standby);
         }
@@ -138,6 +157,7 @@ impl Relay {
             Some(letters) => letters.step().await?,
             None => 0,
         };
+        self.metrics.letters.add_many(letters as u64);
         Ok(match events + letters {
             0 => Step::Idle,
             published => Step::Published(published),
@@ -171,9 +191,18 @@ impl Relay {
     /// Gives the lease back, so that another relay need not wait for its end.
     pub async fn release(&mut self) -> Result<(), RelayError> {
         if self.leased.take().is_some() {
+            self.report();
             self.lease(Duration::ZERO).await?;
         }
         Ok(())
+    }
+
+    fn report(&self) {
+        let metrics = &self.metrics;
+        metrics.lease.set(u64::from(self.leased.is_some()));
+        metrics.blocked_orders.set(self.blocked.len() as u64);
+        let letters = self.letters.as_ref().map_or(0, Letters::blocked);
+        metrics.blocked_letters.set(letters as u64);
     }
 
     async fn hold_lease(&mut self) -> Result<bool, RelayError> {
@@ -260,7 +289,10 @@ impl Relay {
         let mut acknowledged = Vec::with_capacity(wave.len());
         for (entry, answer) in wave.iter().zip(answers) {
             match answer {
-                Ok(_) => acknowledged.push(entry.id),
+                Ok(_) => {
+                    acknowledged.push(entry.id);
+                    self.metrics.add_published(entry.event_type);
+                }
                 Err(error) if is_refused(error) => self.block(entry, error),
                 Err(_) => {}
             }

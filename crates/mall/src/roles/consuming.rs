@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use eventlog::{Consumer, LogError};
+use eventlog::{Consumer, EventLog, LogError};
 use lanes::{Options, Summary};
-use shop::commit::GroupCommit;
+use shop::commit::{CommitMetrics, GroupCommit};
 use shop::delivery::{
     DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, Sweeper, sweep, watch_gaps,
 };
@@ -22,6 +22,7 @@ use super::adapters::Adapters;
 use super::asking::order_journal;
 use super::relaying::Relaying;
 use crate::config::{BaseUrl, Guard, RoleOptions};
+use crate::metrics;
 
 /// How many bytes of records wait in memory when there is one at a time: plenty.
 const ONE_BY_ONE_BUFFER: usize = 8 << 20;
@@ -30,6 +31,8 @@ const ONE_BY_ONE_BUFFER: usize = 8 << 20;
 pub struct Consuming {
     deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>,
     commands: GroupCommit<FenceCommand, FenceOutcome>,
+    lanes: Arc<lanes::Metrics>,
+    metrics: Arc<DeliveryMetrics>,
     runner: JoinHandle<Result<Summary, LogError>>,
     /// What the fence has beside the runner.
     beside: Vec<JoinHandle<()>>,
@@ -49,6 +52,7 @@ impl Consuming {
         let (deliveries, commands) = (deliveries(adapters, relaying), commands(adapters, relaying));
         let instance = instance(options, name);
         let lanes = lanes_options(adapters, options);
+        let (lanes_metrics, metrics) = (lanes.metrics.clone(), instance.metrics.clone());
         // What looks after parked events begins nothing more once the instance is to stop.
         let stop = shutdown.child_token();
         let mut beside = Vec::new();
@@ -66,10 +70,26 @@ impl Consuming {
         Self {
             deliveries,
             commands,
+            lanes: lanes_metrics,
+            metrics,
             runner,
             beside,
             stop,
         }
+    }
+
+    /// What it tells about its transactions.
+    pub fn commits(&self) -> Vec<(&'static str, Arc<CommitMetrics>)> {
+        vec![
+            ("deliveries", self.deliveries.metrics().clone()),
+            ("fence", self.commands.metrics().clone()),
+        ]
+    }
+
+    /// What it tells about its records.
+    pub fn metrics(&self, log: Arc<dyn EventLog>, options: &RoleOptions) -> metrics::Consumer {
+        let (lanes, delivery) = (self.lanes.clone(), self.metrics.clone());
+        metrics::Consumer::new(lanes, delivery, log, &options.group, &options.topic)
     }
 
     /// Waits until it has ended, and everything that was begun with it.

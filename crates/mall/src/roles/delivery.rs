@@ -13,11 +13,13 @@ use super::consuming::Consuming;
 use super::patience::patiently;
 use super::relaying::Relaying;
 use crate::config::{RoleOptions, Settings};
+use crate::metrics::{Page, Service};
 use crate::{net, telemetry};
 
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let options = &settings.options;
+    let mut page = Page::new("delivery");
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let address = listener.local_addr()?;
     let name = settings
@@ -44,11 +46,20 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     };
     let consumer = consumer?;
     let consuming = Consuming::start(consumer, &adapters, &relaying, options, own_name, shutdown.clone());
-    let router = http::delivery_router(DeliveryService {
+    page.service = Some(Service::new(
+        Source::Deliveries,
+        adapters.store.clone(),
+        readiness.clone(),
+        relaying.metrics.clone(),
+        consuming.commits(),
+    ));
+    page.consumer = Some(consuming.metrics(adapters.log.clone(), options));
+    let traffic = page.traffic.clone();
+    let router = page.on(http::delivery_router(DeliveryService {
         store: adapters.store.clone(),
         readiness: readiness.clone(),
         authority: address.to_string(),
-    });
+    }));
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
     let limits = Limits {
@@ -57,7 +68,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     };
     // A consumer that can't go on ends the whole instance: somebody else gets its partitions.
     let serving = shutdown.child_token();
-    let server = tokio::spawn(http::serve(listener, router, limits, serving.clone()));
+    let server = tokio::spawn(http::serve(listener, router, limits, traffic, serving.clone()));
     let consumed = consuming.finish().await.context("the consumer ended badly")?;
     serving.cancel();
     server.await?;

@@ -8,6 +8,7 @@ mod audit;
 mod contract;
 mod course;
 mod fence;
+mod metrics;
 mod shutdown;
 mod trouble;
 mod verify;

@@ -18,7 +18,7 @@ use super::lines::{EVENTS, Line, begun, handled, place};
 use super::{Instance, RETRY, TRIES, lane, letter, persistently};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome, LEASE, ParkReason, ParkedEvent, Received, Refused};
-use crate::domain::{DeliveryRequest, IncomingEvent, OrderId, Place, Provenance, Version};
+use crate::domain::{DeliveryRequest, IncomingEvent, OrderEventType, OrderId, Place, Provenance, Version};
 use crate::records::{self, Incoming, Malformed};
 use crate::trace;
 
@@ -108,8 +108,11 @@ impl Fence {
     async fn take(&self, turn: &Turn) -> Ended {
         match records::incoming(&turn.record) {
             Incoming::Order(event) => self.handle(event, turn).await,
-            Incoming::Other => Ended::Next(None),
-            Incoming::Malformed(malformed) => self.refuse(turn, &place(&turn.record), malformed).await,
+            Incoming::Other => {
+                self.instance.metrics.foreign.add();
+                Ended::Next(None)
+            }
+            Incoming::Malformed(malformed) => self.refuse(turn, &place(&turn.record), None, malformed).await,
         }
     }
 
@@ -132,9 +135,11 @@ impl Fence {
             begun(&line, delay);
             self.work(delay, leased.then_some(&event)).await;
         }
+        let asked = Instant::now();
         let answer = persistently(&self.commands, FenceCommand::Apply(received)).await;
+        self.instance.metrics.applying.add(asked.elapsed());
         if delay.is_some() && matches!(answer, Ok(FenceOutcome::Duplicate)) {
-            self.instance.metrics.stale_refused.add();
+            self.instance.metrics.stale_refused.add(Some(event.event_type));
             tracing::warn!(target: EVENTS, "{line} … refused: another instance has applied it during the slow work");
             return Ended::Next(None);
         }
@@ -195,28 +200,28 @@ impl Fence {
         line: &Line<'_>,
         start: Instant,
     ) -> Ended {
-        let metrics = &self.instance.metrics;
+        let (metrics, event_type) = (&self.instance.metrics, Some(line.event.event_type));
         match answer {
             Ok(FenceOutcome::Applied {
                 delivery,
                 next,
                 discarded,
             }) => {
-                metrics.applied.add();
+                metrics.applied.add(event_type);
                 handled(line, &delivery, start.elapsed());
                 self.passed_over(line.event.order_id, &discarded);
                 return Ended::Next(next);
             }
             Ok(FenceOutcome::Duplicate) => {
-                metrics.duplicates.add();
+                metrics.duplicates.add(event_type);
                 tracing::debug!(target: EVENTS, "{line} … applied before");
             }
             Ok(FenceOutcome::Parked(reason)) => {
-                metrics.parked.add();
+                metrics.parked.add(event_type);
                 tracing::info!(target: EVENTS, "{line} … parked: {}", explained(reason));
             }
             Ok(FenceOutcome::Ignored(why)) => {
-                metrics.ignored.add();
+                metrics.ignored.add(event_type);
                 tracing::warn!(target: EVENTS, "{line} … ignored: {why}");
             }
             Ok(FenceOutcome::Refused(why)) if line.event.version.is_none() && turn.attempt < TRIES => {
@@ -229,7 +234,7 @@ impl Fence {
                     order_id: Some(line.event.order_id),
                     version: line.event.version,
                 };
-                return self.refuse(turn, &line.to_string(), malformed).await;
+                return self.refuse(turn, &line.to_string(), event_type, malformed).await;
             }
             Ok(FenceOutcome::Next { .. } | FenceOutcome::Resumed { .. } | FenceOutcome::Noted(_)) => {
                 unreachable!("no answer to an event that is to be applied")
@@ -251,7 +256,7 @@ impl Fence {
     }
 
     /// What says whose event it is parks that order; anything else goes to the dead letters alone.
-    async fn refuse(&self, turn: &Turn, what: &str, refused: Malformed) -> Ended {
+    async fn refuse(&self, turn: &Turn, what: &str, event_type: Option<OrderEventType>, refused: Malformed) -> Ended {
         let Malformed { why, order_id, version } = refused;
         let letter = letter::of(&turn.record, order_id, version, &why, &self.instance);
         let metrics = &self.instance.metrics;
@@ -276,7 +281,7 @@ impl Fence {
         match persistently(&self.commands, command).await {
             Ok(FenceOutcome::Duplicate) => Ended::Next(None),
             Ok(_) => {
-                counter.add();
+                counter.add(event_type);
                 tracing::error!(target: EVENTS, "{what} … {why}; {then}");
                 Ended::Next(None)
             }
@@ -332,7 +337,10 @@ impl Handler for FencedHandler {
             leased: false,
             attempt: attempt.number,
         };
-        match self.fence.follow(turn).await {
+        let start = Instant::now();
+        let again = self.fence.follow(turn).await;
+        self.fence.instance.metrics.handling.add(start.elapsed());
+        match again {
             None => Outcome::Done,
             Some(after) => Outcome::Retry(after),
         }

@@ -13,7 +13,9 @@ use super::lines::{EVENTS, Line, begun, handled, place};
 use super::{Instance, RETRY, TRIES, lane, letter, persistently};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome};
-use crate::domain::{DeliveryOutcome, DeliveryRequest, IncomingEvent, OrderId, Place, Provenance, Version};
+use crate::domain::{
+    DeliveryOutcome, DeliveryRequest, IncomingEvent, OrderEventType, OrderId, Place, Provenance, Version,
+};
 use crate::records::{self, Incoming};
 use crate::trace;
 
@@ -29,6 +31,7 @@ struct Failed<'a> {
     record: &'a Record,
     order_id: Option<OrderId>,
     version: Option<Version>,
+    event_type: Option<OrderEventType>,
     /// What it is, for people.
     what: String,
     why: String,
@@ -48,6 +51,27 @@ impl NaiveHandler {
         }
     }
 
+    async fn take(&self, record: &Record, attempt: Attempt) -> Outcome {
+        match records::incoming(record) {
+            Incoming::Order(event) => self.apply(event, record, attempt).await,
+            Incoming::Other => {
+                self.instance.metrics.foreign.add();
+                Outcome::Done
+            }
+            Incoming::Malformed(malformed) => {
+                let failed = Failed {
+                    record,
+                    order_id: malformed.order_id,
+                    version: malformed.version,
+                    event_type: None,
+                    what: place(record),
+                    why: malformed.why,
+                };
+                self.failed(failed, attempt).await
+            }
+        }
+    }
+
     async fn apply(&self, event: IncomingEvent, record: &Record, attempt: Attempt) -> Outcome {
         let start = Instant::now();
         let line = Line { event: &event, record };
@@ -55,9 +79,12 @@ impl NaiveHandler {
             begun(&line, delay);
             tokio::time::sleep(delay).await;
         }
-        let why = match persistently(&self.deliveries, self.request(&event, record, attempt)).await {
+        let asked = Instant::now();
+        let answer = persistently(&self.deliveries, self.request(&event, record, attempt)).await;
+        self.instance.metrics.applying.add(asked.elapsed());
+        let why = match answer {
             Ok(DeliveryOutcome::Applied(delivery)) => {
-                self.instance.metrics.applied.add();
+                self.instance.metrics.applied.add(Some(event.event_type));
                 handled(&line, &delivery, start.elapsed());
                 return Outcome::Done;
             }
@@ -68,6 +95,7 @@ impl NaiveHandler {
             record,
             order_id: Some(event.order_id),
             version: event.version,
+            event_type: Some(event.event_type),
             what: line.to_string(),
             why,
         };
@@ -95,7 +123,7 @@ impl NaiveHandler {
         let letter = letter::of(failed.record, failed.order_id, failed.version, why, &self.instance);
         match persistently(&self.letters, FenceCommand::Bury(letter)).await {
             Ok(_) => {
-                self.instance.metrics.buried.add();
+                self.instance.metrics.buried.add(failed.event_type);
                 tracing::error!(target: EVENTS, "{what} … {why}; after {TRIES} tries it goes to the dead letters");
                 Outcome::Done
             }
@@ -113,20 +141,9 @@ impl Handler for NaiveHandler {
     }
 
     async fn handle(&self, records: &[Record], attempt: Attempt) -> Outcome {
-        let record = &records[0];
-        match records::incoming(record) {
-            Incoming::Order(event) => self.apply(event, record, attempt).await,
-            Incoming::Other => Outcome::Done,
-            Incoming::Malformed(malformed) => {
-                let failed = Failed {
-                    record,
-                    order_id: malformed.order_id,
-                    version: malformed.version,
-                    what: place(record),
-                    why: malformed.why,
-                };
-                self.failed(failed, attempt).await
-            }
-        }
+        let start = Instant::now();
+        let outcome = self.take(&records[0], attempt).await;
+        self.instance.metrics.handling.add(start.elapsed());
+        outcome
     }
 }

@@ -63,6 +63,11 @@ impl Letters {
         }
     }
 
+    /// How many of them the log refuses.
+    pub fn blocked(&self) -> usize {
+        self.blocked.len()
+    }
+
     /// What was refused is tried again: a topic's settings may have been mended.
     fn unblock(&mut self) {
         if self.blocked_since.is_some_and(|since| since.elapsed() >= BLOCKED) {

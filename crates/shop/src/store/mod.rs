@@ -78,6 +78,9 @@ pub trait Store: FenceStore + HistoryStore {
     /// Takes or renews a lease for `ttl`; `false` while somebody else holds it. A `ttl` of zero gives it back.
     async fn lease(&self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool>;
 
+    /// How much waits in the database of `source`, for whoever watches it.
+    async fn backlog(&self, source: Source) -> Result<Backlog>;
+
     /// Whether the database answers.
     async fn ping(&self) -> Result<()>;
 }
@@ -165,5 +168,8 @@ pub struct Page<T> {
     pub total: u64,
 }
 
+mod backlog;
 pub mod mysql;
 pub mod sqlite;
+
+pub use backlog::{Backlog, Waiting};

@@ -8,7 +8,7 @@ use shop::domain::fence::{
     FenceCommand, FenceOutcome, Mark, NewDeadLetter, ParkReason, ParkedEvent, ParkedKey, Received, Refused,
 };
 use shop::domain::{Delivery, OrderId, Place, Provenance, Source, Version};
-use shop::store::Store;
+use shop::store::{Backlog, Store, Waiting};
 use tokio::sync::Barrier;
 
 use crate::fixture::*;
@@ -403,6 +403,30 @@ pub async fn a_zombies_late_write_is_refused(fixture: &dyn Fixture) {
     let (cancelled, _) = apply(&*other, received(6, 3, Cancelled, "SEOUL")).await;
     assert_eq!(run(&*zombie, FenceCommand::Apply(held)).await, FenceOutcome::Duplicate);
     assert_eq!(other.delivery_of(OrderId(6)).await.unwrap(), Some(cancelled));
+}
+
+pub async fn what_is_parked_is_counted_and_dated(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    assert_eq!(store.backlog(Source::Deliveries).await.unwrap(), Backlog::default());
+    apply(&*store, received(1, 1, Placed, "PUSAN")).await;
+    run(&*store, FenceCommand::Look(received(2, 2, Modified, "SEOUL"))).await;
+    run_at(&*store, FenceCommand::Look(received(2, 3, Modified, "SEOUL")), LATER).await;
+    run_at(&*store, refused(1, 2), LATER).await;
+    let backlog = store.backlog(Source::Deliveries).await.unwrap();
+    let waiting = |count, oldest| Waiting {
+        count,
+        oldest: Some(oldest),
+    };
+    assert_eq!(backlog.journal, waiting(1, NOW), "the delivery's start");
+    assert_eq!(backlog.letters, waiting(1, NOW));
+    assert_eq!(backlog.parked_keys, 2);
+    assert_eq!(
+        backlog.parked,
+        [
+            (ParkReason::Gap, waiting(2, NOW)),
+            (ParkReason::Poison, waiting(1, LATER))
+        ]
+    );
 }
 
 const VERSIONS: i64 = 6;

@@ -14,6 +14,7 @@
 
 mod address;
 mod applies;
+mod backlog;
 mod deliveries;
 mod error;
 mod fence;
@@ -36,7 +37,7 @@ use eventlog::Timestamp;
 use self::address::Address;
 use self::session::Ending;
 use self::sessions::Sessions;
-use super::{ApplyRow, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
+use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
@@ -134,6 +135,10 @@ impl Store for MysqlStore {
 
     async fn lease(&self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool> {
         with!(self.statements, |session| lease::take(session, name, holder, ttl, now))
+    }
+
+    async fn backlog(&self, source: Source) -> Result<Backlog> {
+        with!(self.statements, |session| backlog::of(session, source))
     }
 
     async fn ping(&self) -> Result<()> {

@@ -15,6 +15,7 @@
 //! [`Turnstile`]: eventlog::embedded::Turnstile
 
 mod applies;
+mod backlog;
 mod database;
 mod deliveries;
 mod driver;
@@ -36,7 +37,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use eventlog::Timestamp;
 
-use super::{ApplyRow, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
+use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
@@ -127,6 +128,10 @@ impl Store for SqliteStore {
         self.writer
             .run(move |database| database.lease(&name, &holder, ttl, now))
             .await
+    }
+
+    async fn backlog(&self, source: Source) -> Result<Backlog> {
+        self.readers.run(move |database| database.backlog(source)).await
     }
 
     async fn ping(&self) -> Result<()> {
