@@ -25,7 +25,7 @@ pub mod embedded;
 pub mod kafka;
 
 pub use port::{
-    Assignment, Consumer, EventLog, Extent, LogError, PartitionInfo, Position, Rebalance, Result, Subscription,
-    TopicInfo,
+    Assignment, Consumer, Coordinator, EventLog, Extent, GroupInfo, GroupMember, GroupState, LogError, PartitionInfo,
+    Position, Rebalance, Result, Subscription, TopicInfo,
 };
 pub use record::{Header, NewRecord, Offset, Partition, Placed, Record, Timestamp, TopicPartition};

@@ -1,5 +1,7 @@
 //! The port: what a log can do, whoever keeps it.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
@@ -50,6 +52,16 @@ pub trait EventLog: Send + Sync {
 
     /// What `group` has committed for each partition of `topic`, in order; `None` where it never did.
     fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Offset>>>;
+
+    /// The names of all consumer groups, in order.
+    fn groups(&self) -> Result<Vec<String>>;
+
+    /// How `group` stands; `None` if nobody has joined it or committed for it.
+    fn describe_group(&self, group: &str) -> Result<Option<GroupInfo>>;
+
+    /// Sets the offsets from which `group` goes on, each with empty metadata: what was noted beside the old ones is
+    /// forgotten. Refused while the group has members.
+    fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> Result<()>;
 
     /// Joins a consumer group. Partitions that the group never committed are read from their beginning (A6).
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>>;
@@ -155,4 +167,68 @@ pub struct Extent {
     pub start: Offset,
     /// The next offset to be written.
     pub end: Offset,
+}
+
+/// A consumer group as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupInfo {
+    /// What it is doing.
+    pub state: GroupState,
+    /// The name of the rule that shares out the partitions (`range`, `cooperative-sticky`), while there is one.
+    pub assignor: Option<String>,
+    /// The broker that looks after the group; none on the embedded log, where the members do so themselves.
+    pub coordinator: Option<Coordinator>,
+    /// Who is in it, idle members included.
+    pub members: Vec<GroupMember>,
+    /// The next record to be read of each partition for which the group has committed.
+    pub commits: BTreeMap<TopicPartition, Offset>,
+}
+
+/// A member of a group as others see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMember {
+    /// Its unique name.
+    pub id: String,
+    /// The name that it gave itself; several may have the same.
+    pub client: String,
+    /// Where it runs, as the log sees it (`/127.0.0.1`).
+    pub host: String,
+    /// What it reads, in order; empty for an idle one.
+    pub partitions: Vec<TopicPartition>,
+}
+
+/// A broker that looks after a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coordinator {
+    /// Its number.
+    pub node: i32,
+    /// Its address (`host:port`).
+    pub address: String,
+}
+
+/// What a group is doing, in Kafka's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupState {
+    /// Nobody is in it.
+    Empty,
+    /// Every member has its share.
+    Stable,
+    /// Members are asked to give their partitions back.
+    PreparingRebalance,
+    /// The partitions are being shared out.
+    CompletingRebalance,
+    /// The log used a word that this adapter does not know.
+    Unknown,
+}
+
+impl fmt::Display for GroupState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Empty => "Empty",
+            Self::Stable => "Stable",
+            Self::PreparingRebalance => "PreparingRebalance",
+            Self::CompletingRebalance => "CompletingRebalance",
+            Self::Unknown => "Unknown",
+        })
+    }
 }

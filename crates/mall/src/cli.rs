@@ -1,14 +1,19 @@
 //! The command line: which command, with which options.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, DeliveryOptions, File, KeyMode, Origin, Ports, RoleOptions, Settings, Storage};
+use crate::audit::{self, AuditArgs};
+use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
 use crate::exit::Exit;
-use crate::{data_dir, gateway, net, reset, roles, shutdown, sql, supervisor, tools};
+use crate::parked::ParkedCommand;
+use crate::verify::{self, VerifyArgs};
+use crate::{data_dir, gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -18,6 +23,9 @@ struct Cli {
     #[command(subcommand)]
     command: Commands,
 }
+
+/// How much longer than asked a role may take to stop before it gives up on what is left.
+const OVERTIME: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +53,9 @@ enum Commands {
     /// Creates, grows and shows topics, as Kafka's tool does
     #[command(disable_help_flag = true)]
     KafkaTopics(ToolArgs),
+    /// Shows consumer groups, their members and lag, and sets their offsets, as Kafka's tool does
+    #[command(disable_help_flag = true)]
+    KafkaConsumerGroups(ToolArgs),
     /// Shows the records of a topic, as Kafka's tool does
     #[command(disable_help_flag = true)]
     KafkaConsoleConsumer(ToolArgs),
@@ -54,8 +65,18 @@ enum Commands {
     /// Shows what a select, show tables or desc finds in the database; read-only
     #[command(after_help = "Example:\n  mall sql \"select * from Delivery_table where orderId = 1;\"")]
     Sql(SqlArgs),
+    /// What waits before the delivery side's fence, and the dead letters; both decisions only mark, an instance acts
+    #[command(
+        subcommand,
+        after_help = "Example:\n  mall parked list\n  mall parked retry 6\n  mall parked discard 6 2"
+    )]
+    Parked(ParkedCommand),
     /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
     Reset(ResetArgs),
+    /// Asks of anybody's topic whether each key's events stand in one partition and in their order
+    Audit(AuditArgs),
+    /// Proves whether every order's events took effect once and in order, or names what went wrong
+    Verify(VerifyArgs),
     /// Prints every option's value and where it came from
     Config(UpArgs),
     /// Prints a completion script for a shell
@@ -167,25 +188,35 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         }
         Commands::Gateway(args) => role(settings(args.options, &args.port, 8088, given, file)?, gateway::run),
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
+        Commands::Audit(args) => audit::run(&args),
+        Commands::Verify(args) => verify::run(&args),
+        Commands::Parked(command) => parked::run(command),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
         Commands::Config(args) => {
             let options = checked(args.options, given, file)?;
-            let by_course = options.course && origin_of_key(given, file) < config::origin_of(given, file, "course");
-            print(&config::listing(definition, given, file, by_course))
+            print(&config::listing(
+                definition,
+                given,
+                file,
+                &decided_by_course(&options, given, file),
+            ))
         }
         Commands::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command.clone(), "mall", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
-        Commands::KafkaTopics(_) | Commands::KafkaConsoleConsumer(_) | Commands::KafkaConsoleProducer(_) => {
+        Commands::KafkaTopics(_)
+        | Commands::KafkaConsumerGroups(_)
+        | Commands::KafkaConsoleConsumer(_)
+        | Commands::KafkaConsoleProducer(_) => {
             anyhow::bail!("Kafka's tools are handled before")
         }
     }
 }
 
 /// Runs a role until it is asked to stop.
-fn role<F>(settings: Settings, run: impl FnOnce(Settings, tokio_util::sync::CancellationToken) -> F) -> Result<Exit>
+fn role<F>(settings: Settings, run: impl FnOnce(Settings, CancellationToken) -> F) -> Result<Exit>
 where
     F: Future<Output = Result<()>>,
 {
@@ -193,10 +224,27 @@ where
         .enable_all()
         .build()
         .context("can't start the runtime")?;
-    let result = runtime.block_on(async { run(settings, shutdown::token()?).await });
+    let patience = settings.options.shutdown_timeout + OVERTIME;
+    let result = runtime.block_on(async {
+        let shutdown = shutdown::token()?;
+        let overdue = overdue(shutdown.clone(), patience);
+        tokio::select! {
+            result = run(settings, shutdown) => result,
+            () = overdue => {
+                tracing::warn!("not everything was finished within {patience:?}; what was left will be done again");
+                Ok(())
+            }
+        }
+    });
     // A thread that is still waiting (for a name to resolve, say) must not keep a role alive that is done.
     runtime.shutdown_background();
     result.map(|()| Exit::DONE)
+}
+
+/// A role's parts drain one after the other, each with a deadline of its own; this is the deadline of them all.
+async fn overdue(shutdown: CancellationToken, patience: Duration) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(patience).await;
 }
 
 fn settings(options: RoleOptions, port: &PortArg, default: u16, given: &ArgMatches, file: &File) -> Result<Settings> {
@@ -211,14 +259,15 @@ fn settings(options: RoleOptions, port: &PortArg, default: u16, given: &ArgMatch
 /// The options once what depends on several of them is settled.
 fn checked(mut options: RoleOptions, given: &ArgMatches, file: &File) -> Result<RoleOptions> {
     options.check()?;
-    if options.course && origin_of_key(given, file) < config::origin_of(given, file, "course") {
-        options.key = KeyMode::None;
-    }
+    options.follow_course(&decided_by_course(&options, given, file));
     Ok(options)
 }
 
-fn origin_of_key(given: &ArgMatches, file: &File) -> Origin {
-    config::origin_of(given, file, "key")
+/// The options about which --course is heard: those that nobody has given in a place that counts as much.
+fn decided_by_course(options: &RoleOptions, given: &ArgMatches, file: &File) -> Vec<(&'static str, &'static str)> {
+    let course = config::origin_of(given, file, "course");
+    let open = |option: &str| options.course && config::origin_of(given, file, option) < course;
+    config::COURSE.into_iter().filter(|(option, _)| open(option)).collect()
 }
 
 /// Where things are kept when nobody says so on the command line, for the tools that have a command line of their own.
@@ -235,17 +284,16 @@ fn storage_of(program: &[OsString]) -> Result<Storage> {
 
 /// The command with the file's values, and the place of the data folder, as defaults.
 fn command(file: &File) -> Command {
-    let data = data_dir::default_place().into_os_string();
-    let with_data = |command: Command| {
-        let data = data.clone();
-        command.mut_args(move |arg| match arg.get_id() == "data" {
-            true => arg.default_value(data.clone()),
-            // A value from the environment may be a secret.
-            false => arg.hide_env_values(true),
-        })
-    };
-    let command = Cli::command().mut_subcommands(with_data);
-    file.as_defaults(command)
+    file.as_defaults(with_data(Cli::command(), &data_dir::default_place().into_os_string()))
+}
+
+fn with_data(command: Command, data: &OsString) -> Command {
+    let command = command.mut_args(|arg| match arg.get_id() == "data" {
+        true => arg.default_value(data.clone()),
+        // A value from the environment may be a secret.
+        false => arg.hide_env_values(true),
+    });
+    command.mut_subcommands(|subcommand| with_data(subcommand, data))
 }
 
 fn role_command(command: &Command, role: &str) -> Command {

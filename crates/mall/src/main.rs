@@ -12,20 +12,25 @@
 //! * Nothing starts before every option has been checked.
 //! * A secret is never printed, not even in the message about a wrong value.
 
+mod audit;
 mod cli;
 mod config;
 mod data_dir;
 mod exit;
 mod gateway;
 mod logs;
+mod metrics;
 mod net;
+mod parked;
 mod reset;
 mod roles;
+mod scan;
 mod shutdown;
 mod sql;
 mod supervisor;
 mod telemetry;
 mod tools;
+mod verify;
 
 use std::process::ExitCode;
 

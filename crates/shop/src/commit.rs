@@ -21,9 +21,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::measure::{Counter, Sizes, Times};
 use crate::store::StoreError;
 
 /// Requests in one transaction. Longer ones would only make each of them wait longer.
@@ -34,16 +36,30 @@ const QUEUE: usize = 1024;
 const PIECES: u32 = 1024;
 /// Pieces that run at once: fewer than a store has connections, so that the main loop always finds one.
 const PIECES_AT_ONCE: usize = 4;
-/// How often a piece is run before its conflict is final; each may wait for a lock for a second.
-const PIECE_ATTEMPTS: u32 = 4;
-/// The pause before a piece's second attempt, doubled before each later one.
+/// How long a piece is tried before its conflict is final. Between attempts it holds no turn: pieces that nobody locks out
+/// pass those that wait.
+const PIECE_PATIENCE: Duration = Duration::from_secs(4);
+/// The pause before a piece's second attempt, doubled before each later one up to the longest.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+const LONGEST_BACKOFF: Duration = Duration::from_millis(160);
 
 /// A handle to a group commit: batches of `Q`, an outcome `A` each.
 pub struct GroupCommit<Q, A> {
     queue: mpsc::Sender<Waiter<Q, A>>,
     closing: CancellationToken,
     tasks: TaskTracker,
+    metrics: Arc<CommitMetrics>,
+}
+
+/// What a group commit tells about itself. All zero at first.
+#[derive(Debug, Default)]
+pub struct CommitMetrics {
+    /// Requests in a batch.
+    pub sizes: Sizes,
+    /// How long a batch took, whatever its outcome.
+    pub times: Times,
+    /// Tries of requests alone, after their batch had been rolled back.
+    pub alone: Counter,
 }
 
 /// A request and where its outcome goes.
@@ -69,12 +85,15 @@ where
             queue: sender,
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            metrics: Arc::default(),
         };
         let driver = Driver {
             queue,
             closing: handle.closing.clone(),
             tasks: handle.tasks.clone(),
+            metrics: handle.metrics.clone(),
             pieces: Pieces {
+                metrics: handle.metrics.clone(),
                 run: Arc::new(run),
                 room: Arc::new(Semaphore::new(PIECES as usize)),
                 turns: Arc::new(Semaphore::new(PIECES_AT_ONCE)),
@@ -100,6 +119,11 @@ where
         outcome.await.map_err(lost)?
     }
 
+    /// Where it counts what it does.
+    pub fn metrics(&self) -> &Arc<CommitMetrics> {
+        &self.metrics
+    }
+
     /// Takes nothing more, and waits until everything that was accepted has been answered.
     pub async fn close(&self) {
         self.closing.cancel();
@@ -114,6 +138,7 @@ impl<Q, A> Clone for GroupCommit<Q, A> {
             queue: self.queue.clone(),
             closing: self.closing.clone(),
             tasks: self.tasks.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
@@ -123,6 +148,7 @@ struct Driver<Q, A, F> {
     queue: mpsc::Receiver<Waiter<Q, A>>,
     closing: CancellationToken,
     tasks: TaskTracker,
+    metrics: Arc<CommitMetrics>,
     pieces: Pieces<F>,
 }
 
@@ -155,7 +181,11 @@ where
         let (requests, answers): (Vec<Q>, Vec<_>) =
             batch.into_iter().map(|waiter| (waiter.request, waiter.answer)).unzip();
         let requests: Arc<[Q]> = requests.into();
-        match (self.pieces.run)(requests.clone()).await {
+        let start = Instant::now();
+        let result = (self.pieces.run)(requests.clone()).await;
+        self.metrics.sizes.add(requests.len());
+        self.metrics.times.add(start.elapsed());
+        match result {
             Ok(outcomes) => {
                 assert_eq!(outcomes.len(), answers.len(), "a batch has one outcome a request");
                 for (answer, outcome) in answers.into_iter().zip(outcomes) {
@@ -187,6 +217,7 @@ where
 /// What runs batches, and what bounds the pieces of those that were rolled back.
 struct Pieces<F> {
     run: Arc<F>,
+    metrics: Arc<CommitMetrics>,
     room: Arc<Semaphore>,
     turns: Arc<Semaphore>,
 }
@@ -195,6 +226,7 @@ impl<F> Clone for Pieces<F> {
     fn clone(&self) -> Self {
         Self {
             run: self.run.clone(),
+            metrics: self.metrics.clone(),
             room: self.room.clone(),
             turns: self.turns.clone(),
         }
@@ -209,17 +241,20 @@ impl<F> Pieces<F> {
         R: Future<Output = Result<Vec<A>, StoreError>>,
     {
         let piece: Arc<[Q]> = [request].into();
+        let deadline = Instant::now() + PIECE_PATIENCE;
         let mut attempt = 1;
         loop {
             let turn = self.turns.acquire().await.expect("nobody closes it");
+            self.metrics.alone.add();
             let result = (self.run)(piece.clone()).await;
             drop(turn);
+            let pause = backoff(attempt, RandomState::new().hash_one(attempt));
             match result {
                 Ok(outcomes) => return Ok(outcomes.into_iter().next().expect("one outcome a request")),
-                Err(StoreError::Conflict(_)) if attempt < PIECE_ATTEMPTS => {}
+                Err(StoreError::Conflict(_)) if Instant::now() + pause < deadline => {}
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(backoff(attempt, RandomState::new().hash_one(attempt))).await;
+            tokio::time::sleep(pause).await;
             attempt += 1;
         }
     }
@@ -238,7 +273,7 @@ fn worth_retrying(error: &StoreError, size: usize) -> bool {
 /// The pause after the given attempt (from 1): doubled each time, and between half and one and a half of that, so that
 /// two that collided don't collide again.
 fn backoff(attempt: u32, random: u64) -> Duration {
-    let base = FIRST_BACKOFF * 2u32.pow(attempt - 1);
+    let base = LONGEST_BACKOFF.min(FIRST_BACKOFF * 2u32.pow((attempt - 1).min(8)));
     base / 2 + base * (random % 1024) as u32 / 1024
 }
 

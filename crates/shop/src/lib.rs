@@ -17,9 +17,11 @@ pub mod domain;
 pub mod store;
 
 pub mod commit;
+pub mod measure;
 pub mod records;
 pub mod relay;
 pub mod trace;
 
 pub mod delivery;
 pub mod http;
+pub mod parked;

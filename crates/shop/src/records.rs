@@ -21,8 +21,19 @@ pub enum Incoming {
     Order(IncomingEvent),
     /// Something else that travels on the same topic: a delivery event, or a type the mall doesn't know.
     Other,
-    /// An order event that can't be read, and why.
-    Malformed(String),
+    /// An order event that can't be read.
+    Malformed(Malformed),
+}
+
+/// An order event that can't be read, and what can be told of it all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// What is wrong with it.
+    pub why: String,
+    /// Whose event it is.
+    pub order_id: Option<OrderId>,
+    /// Which one of that order.
+    pub version: Option<Version>,
 }
 
 /// The record that publishes a journal entry, keyed by its order.
@@ -83,15 +94,25 @@ pub fn incoming(record: &Record) -> Incoming {
         Ok(value) => value,
         // A value that is no JSON says nothing of being an order event; only its header can.
         Err(_) if named.is_none() => return Incoming::Other,
-        Err(error) => return Incoming::Malformed(format!("the value is not JSON: {error}")),
+        Err(error) => return malformed(record, &Value::Null, format!("the value is not JSON: {error}")),
     };
     let name = named.or_else(|| value.get("eventType")?.as_str().map(str::to_owned));
     match name.as_deref().and_then(EventType::from_name) {
         Some(EventType::Order(event_type)) => {
-            order_event(event_type, record, &value).map_or_else(Incoming::Malformed, Incoming::Order)
+            order_event(event_type, record, &value).map_or_else(|why| malformed(record, &value, why), Incoming::Order)
         }
         _ => Incoming::Other,
     }
+}
+
+/// The order is named by the value or, where that can't be read, by the headers of our own producers.
+fn malformed(record: &Record, value: &Value, why: String) -> Incoming {
+    let said = || text_header(record, "ce_subject")?.parse().ok();
+    Incoming::Malformed(Malformed {
+        why,
+        order_id: value.get("id").and_then(Value::as_i64).or_else(said).map(OrderId),
+        version: version(record).ok().flatten(),
+    })
 }
 
 fn order_event(event_type: OrderEventType, record: &Record, value: &Value) -> Result<IncomingEvent, String> {
@@ -281,7 +302,10 @@ mod tests {
                 record.headers.push(Header::text("ce_sequence", sequence));
             }
             match incoming(&record) {
-                Incoming::Malformed(why) => assert!(why.contains(reason), "{why}"),
+                Incoming::Malformed(Malformed { why, order_id, .. }) => {
+                    assert!(why.contains(reason), "{why}");
+                    assert_eq!(order_id, Some(OrderId(6)), "its headers name the order");
+                }
                 other => panic!("{value} with {sequence:?} was read as {other:?}"),
             }
         }

@@ -12,6 +12,11 @@
 //! * What the log refuses for good blocks its own order alone; everything else is tried again from the journal.
 //! * A lease keeps two relays of one journal from being the normal case; two at once only repeat events (A11).
 
+mod letters;
+mod metrics;
+
+pub use metrics::RelayMetrics;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +30,7 @@ use crate::domain::{JournalEntry, OrderId, Source};
 use crate::http::Readiness;
 use crate::records;
 use crate::store::{Store, StoreError};
+use letters::Letters;
 
 /// Rows read from the journal at a time.
 const PAGE: usize = 1000;
@@ -53,6 +59,9 @@ pub struct Relay {
     store: Arc<dyn Store>,
     log: Arc<dyn EventLog>,
     options: RelayOptions,
+    metrics: Arc<RelayMetrics>,
+    /// Only deliveries have them.
+    letters: Option<Letters>,
     turn: u32,
     leased: Option<Instant>,
     blocked: HashSet<OrderId>,
@@ -104,10 +113,13 @@ pub enum RelayError {
 impl Relay {
     /// A relay that has done nothing yet.
     pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>, options: RelayOptions) -> Self {
+        let letters = (options.source == Source::Deliveries).then(|| Letters::new(store.clone(), log.clone()));
         Self {
             store,
             log,
             options,
+            metrics: Arc::default(),
+            letters,
             turn: 0,
             leased: None,
             blocked: HashSet::new(),
@@ -115,8 +127,22 @@ impl Relay {
         }
     }
 
-    /// Publishes a page of the journal.
+    /// Where it counts what it does.
+    pub fn metrics(&self) -> &Arc<RelayMetrics> {
+        &self.metrics
+    }
+
+    /// Publishes a page of the journal, and one of the dead letters.
     pub async fn step(&mut self) -> Result<Step, RelayError> {
+        let step = self.take_step().await;
+        if step.is_err() {
+            self.metrics.failures.add();
+        }
+        self.report();
+        step
+    }
+
+    async fn take_step(&mut self) -> Result<Step, RelayError> {
         if !self.hold_lease().await? {
             return Ok(Step::Standby);
         }
@@ -126,15 +152,28 @@ impl Relay {
                 LogError::Refused(format!("the log refuses the events of {} orders", self.blocked.len())).into(),
             );
         }
+        let events = self.publish_events().await?;
+        let letters = match &mut self.letters {
+            Some(letters) => letters.step().await?,
+            None => 0,
+        };
+        self.metrics.letters.add_many(letters as u64);
+        Ok(match events + letters {
+            0 => Step::Idle,
+            published => Step::Published(published),
+        })
+    }
+
+    async fn publish_events(&mut self) -> Result<usize, RelayError> {
         let mut after = 0;
         loop {
             let page = self.store.unpublished(self.options.source, after, PAGE).await?;
             let Some(last) = page.last().map(|entry| entry.id) else {
-                return Ok(Step::Idle);
+                return Ok(0);
             };
             let published = self.publish_page(page).await?;
             if published > 0 {
-                return Ok(Step::Published(published));
+                return Ok(published);
             }
             // All of it belongs to blocked orders; others may stand behind.
             after = last;
@@ -152,9 +191,18 @@ impl Relay {
     /// Gives the lease back, so that another relay need not wait for its end.
     pub async fn release(&mut self) -> Result<(), RelayError> {
         if self.leased.take().is_some() {
+            self.report();
             self.lease(Duration::ZERO).await?;
         }
         Ok(())
+    }
+
+    fn report(&self) {
+        let metrics = &self.metrics;
+        metrics.lease.set(u64::from(self.leased.is_some()));
+        metrics.blocked_orders.set(self.blocked.len() as u64);
+        let letters = self.letters.as_ref().map_or(0, Letters::blocked);
+        metrics.blocked_letters.set(letters as u64);
     }
 
     async fn hold_lease(&mut self) -> Result<bool, RelayError> {
@@ -241,7 +289,10 @@ impl Relay {
         let mut acknowledged = Vec::with_capacity(wave.len());
         for (entry, answer) in wave.iter().zip(answers) {
             match answer {
-                Ok(_) => acknowledged.push(entry.id),
+                Ok(_) => {
+                    acknowledged.push(entry.id);
+                    self.metrics.add_published(entry.event_type);
+                }
                 Err(error) if is_refused(error) => self.block(entry, error),
                 Err(_) => {}
             }
@@ -335,6 +386,7 @@ async fn pause(time: Duration, wake: Option<&Notify>, shutdown: &CancellationTok
 
 /// What to do after a step; tells of an outage when it begins and when it ends.
 fn observe(step: Result<Step, RelayError>, options: &RelayOptions, readiness: &Readiness, failing: &mut bool) -> Pause {
+    note_log(&step, options, readiness);
     let trouble = step.as_ref().err().map(ToString::to_string);
     match (&trouble, *failing) {
         (Some(trouble), false) => tracing::warn!("{trouble}"),
@@ -342,14 +394,19 @@ fn observe(step: Result<Step, RelayError>, options: &RelayOptions, readiness: &R
         _ => {}
     }
     *failing = trouble.is_some();
-    match trouble {
-        Some(trouble) => readiness.log_unreachable(trouble, (options.clock)()),
-        None => readiness.log_reachable(),
-    }
     match step {
         Ok(Step::Published(count)) if count < PAGE => Pause::Until(options.gather),
         Ok(Step::Published(_)) => Pause::None,
         Ok(Step::Idle) => Pause::Woken(options.idle_poll),
         Ok(Step::Standby) | Err(_) => Pause::Until(RENEWAL / 2),
+    }
+}
+
+/// What a step has learnt of the log; one that had nothing to publish, or no journal to read, has learnt nothing.
+fn note_log(step: &Result<Step, RelayError>, options: &RelayOptions, readiness: &Readiness) {
+    match step {
+        Ok(Step::Published(_)) => readiness.log_reachable(),
+        Err(RelayError::Log(error)) => readiness.log_unreachable(error.to_string(), (options.clock)()),
+        Ok(Step::Idle | Step::Standby) | Err(RelayError::Store(_)) => {}
     }
 }

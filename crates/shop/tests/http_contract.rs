@@ -4,7 +4,9 @@ mod http_wire;
 
 use http_wire::{Connection, NOW, Rows, Service, request};
 use serde_json::json;
-use shop::domain::{DeliveryRequest, IncomingEvent, JournalEntry, OrderEventType, OrderId, OrderPatch, Version};
+use shop::domain::{
+    DeliveryRequest, IncomingEvent, JournalEntry, OrderEventType, OrderId, OrderPatch, Provenance, Version,
+};
 use shop::store::StoreError;
 
 /// The headers of a request.
@@ -1013,6 +1015,7 @@ async fn started_delivery(service: &Service, order: i64) {
     let batch = [DeliveryRequest {
         event,
         traceparent: None,
+        provenance: Provenance::default(),
     }];
     service.store.run_deliveries(&batch, NOW).await.expect("a delivery");
 }

@@ -47,7 +47,7 @@ impl Server {
             .route("/large", large)
             .route("/fast", get(|| async { "fast" }))
             .route("/slow", get(slow));
-        let served = tokio::spawn(serve(listener, router, limits, shutdown.clone()));
+        let served = tokio::spawn(serve(listener, router, limits, Arc::default(), shutdown.clone()));
         Self {
             address,
             begun,

@@ -8,7 +8,7 @@ use crate::port::{LogError, Result};
 use crate::record::Header;
 
 /// Writes `headers` behind what `blob` holds.
-pub(super) fn encode(headers: &[Header], blob: &mut Vec<u8>) {
+pub fn encode(headers: &[Header], blob: &mut Vec<u8>) {
     for header in headers {
         length(header.name.len(), blob);
         blob.extend_from_slice(header.name.as_bytes());
@@ -31,7 +31,10 @@ fn length(mut length: usize, blob: &mut Vec<u8>) {
 }
 
 /// Reads what [`encode`] wrote.
-pub(super) fn decode(blob: &[u8]) -> Result<Vec<Header>> {
+///
+/// # Errors
+/// `Broken` if it is something else.
+pub fn decode(blob: &[u8]) -> Result<Vec<Header>> {
     // One copy for all values, which then share it.
     let mut rest = Bytes::copy_from_slice(blob);
     let mut headers = Vec::new();

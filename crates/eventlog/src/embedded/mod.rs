@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The core is a set of functions over a given connection, with the time passed in: [`schema`], [`topics`],
-//! [`append`], [`page`], [`group`], [`fetch`], [`positions`], [`retention`]. [`EmbeddedLog`] and its consumers drive
-//! it with threads, clocks and lock files.
+//! [`append`], [`page`], [`group`], [`fetch`], [`positions`], [`census`], [`retention`]. [`EmbeddedLog`] and its
+//! consumers drive it with threads, clocks and lock files.
 //!
 //! It is a default for one machine and not a broker: there is no server, every process does its own part.
 //!
@@ -19,6 +19,7 @@
 //! * A record is acknowledged once it is on the disk; positions and beats may be lost in a power cut.
 
 pub mod append;
+pub mod census;
 pub mod fetch;
 pub mod group;
 pub mod page;
@@ -31,12 +32,13 @@ mod appender;
 mod consumer;
 mod fault;
 mod file;
-mod headers;
+pub mod headers;
 mod presence;
 mod pulse;
 mod roster;
 mod turnstile;
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,7 +47,7 @@ use std::time::Duration;
 use self::appender::Appender;
 use self::file::{LogFile, Purpose};
 use self::presence::Presences;
-use crate::port::{Consumer, EventLog, Extent, LogError, PartitionInfo, Result, Subscription, TopicInfo};
+use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, PartitionInfo, Result, Subscription, TopicInfo};
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
 
 pub use consumer::EmbeddedConsumer;
@@ -182,6 +184,22 @@ impl EventLog for EmbeddedLog {
 
     fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Offset>>> {
         self.reader().read(|conn| topics::committed(conn, group, topic))
+    }
+
+    fn groups(&self) -> Result<Vec<String>> {
+        self.reader().read(census::groups)
+    }
+
+    fn describe_group(&self, group: &str) -> Result<Option<GroupInfo>> {
+        let presences = Presences::of(&self.path);
+        self.reader()
+            .read(|conn| census::describe(conn, group, |member| presences.ended(member)))
+    }
+
+    fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> Result<()> {
+        let presences = Presences::of(&self.path);
+        self.writer(Purpose::Records)?
+            .write(|conn| census::reset(conn, group, positions, |member| presences.ended(member)))
     }
 
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>> {

@@ -3,6 +3,7 @@
 //! ```text
 //!   append ─▶ Lifeline ─▶ Producer ─▶ librdkafka ─▶ broker      one producer, thrown away at the first doubt
 //!   read, extents, partitions ─▶ Scanner ───────▶ broker        one consumer outside of any group
+//!   groups, describe, reset ──────────────────────▶ broker      a client for each call; a person asked
 //!   subscribe ─▶ Member ─▶ librdkafka ─────────────▶ broker      one consumer for each membership
 //! ```
 //!
@@ -18,20 +19,22 @@ mod append;
 mod client;
 mod committer;
 mod convert;
+mod coordinator;
 mod fault;
+mod groups;
 mod member;
 mod producer;
 mod rebalances;
 mod scan;
 mod settings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
 
-use crate::port::{Consumer, EventLog, Extent, LogError, Result, Subscription, TopicInfo};
+use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, Result, Subscription, TopicInfo};
 use crate::record::{NewRecord, Offset, Placed, Record, TopicPartition};
 use append::Lifeline;
 use client::Watch;
@@ -163,6 +166,18 @@ impl EventLog for KafkaLog {
             groups.insert(group.to_owned(), client::observer(&self.settings, group)?);
         }
         scan::committed(&groups[group], topic, count)
+    }
+
+    fn groups(&self) -> Result<Vec<String>> {
+        self.scanner.groups()
+    }
+
+    fn describe_group(&self, group: &str) -> Result<Option<GroupInfo>> {
+        groups::describe(&self.settings, group, &self.scanner.topics()?)
+    }
+
+    fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> Result<()> {
+        groups::reset(&self.settings, group, positions)
     }
 
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::Offset as NativeOffset;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::groups::GroupInfo;
 use rdkafka::message::Message;
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
@@ -58,6 +59,21 @@ impl Scanner {
         let mut topics: Vec<_> = metadata.topics().iter().filter(shown).map(topic_info).collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
+    }
+
+    /// The names of all groups, in order.
+    pub(super) fn groups(&self) -> Result<Vec<String>> {
+        let what = format!("the groups of Kafka at {} can't be listed", self.settings.bootstrap());
+        let list = self.ask(&what, |looker| looker.fetch_group_list(None, ANSWER))?;
+        let ours = |group: &&GroupInfo| matches!(group.protocol_type(), "consumer" | "");
+        let mut names: Vec<_> = list
+            .groups()
+            .iter()
+            .filter(ours)
+            .map(|group| group.name().to_owned())
+            .collect();
+        names.sort();
+        Ok(names)
     }
 
     /// How many partitions a topic has, asked anew.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eventlog::{EventLog, Offset, Position, Record};
+use eventlog::{EventLog, GroupState, LogError, Offset, Position, Record};
 
 use crate::records::{append, placed_at, topic};
 use crate::seat::{Seat, partition, until};
@@ -344,4 +344,85 @@ pub fn who_leaves_is_gone_at_once(world: &dyn World) {
         Offset(10),
         "what the first had read was committed as it left"
     );
+}
+
+pub fn a_group_is_seen_from_outside(world: &dyn World) {
+    let log = world.open();
+    let (topic, group) = (topic(&*log, "seen", 1), unique("seen"));
+    fill(&*log, &topic, 1, 5);
+    assert_eq!(log.describe_group(&group), Ok(None), "nobody has heard of it");
+    assert!(!log.groups().expect("groups are listed").contains(&group));
+    let seen = || log.describe_group(&group).expect("the group can be described");
+    let mut first = Seat::join(&*log, &subscription(&group, &topic, "first"));
+    until("the only partition is read", &mut [&mut first], |seats| {
+        seats[0].books.read.len() == 5
+    });
+    assert_eq!(first.commit(), []);
+    let mut second = Seat::join(&*log, &subscription(&group, &topic, "second"));
+    let mut both = None;
+    until("both members are seen", &mut [&mut first, &mut second], |_| {
+        both = seen().filter(|info| info.state == GroupState::Stable && info.members.len() == 2);
+        both.is_some()
+    });
+    let both = both.expect("both members were seen");
+    let mut shares: Vec<_> = both.members.iter().map(|member| member.partitions.clone()).collect();
+    shares.sort();
+    assert_eq!(shares, [vec![], vec![partition(&topic, 0)]], "one has nothing to do");
+    let mut clients: Vec<_> = both.members.iter().map(|member| member.client.as_str()).collect();
+    clients.sort_unstable();
+    assert_eq!(clients, ["first", "second"]);
+    assert_eq!(both.commits, [(partition(&topic, 0), Offset(5))].into());
+    assert!(log.groups().expect("groups are listed").contains(&group));
+    first.leave();
+    second.leave();
+    // On Kafka a member that leaves in the middle of a rebalance is noticed when that ends.
+    until("the group is empty, and stays", &mut [], |_| {
+        seen().is_some_and(|info| info.state == GroupState::Empty && info.members.is_empty())
+    });
+    assert_eq!(seen().map(|info| info.commits), Some(both.commits));
+}
+
+pub fn a_reset_waits_for_nobody_to_be_in_the_group(world: &dyn World) {
+    let log = world.open();
+    let (topic, group) = (topic(&*log, "reset", 2), unique("reset"));
+    fill(&*log, &topic, 2, 5);
+    let to = |offset| [(partition(&topic, 0), Offset(offset))].into();
+    let mut seat = Seat::join(&*log, &subscription(&group, &topic, "before"));
+    until("all is read", &mut [&mut seat], |seats| seats[0].books.read.len() == 10);
+    assert_eq!(seat.commit(), []);
+    let refused = log.reset_group(&group, &to(1));
+    assert!(matches!(refused, Err(LogError::Refused(_))), "{refused:?}");
+    assert_eq!(log.committed(&group, &topic), Ok(vec![Some(Offset(5)); 2]));
+    seat.leave();
+    assert_eq!(log.reset_group(&group, &to(1)), Ok(()));
+    assert_eq!(
+        log.committed(&group, &topic),
+        Ok(vec![Some(Offset(1)), Some(Offset(5))])
+    );
+    let mut seat = Seat::join(&*log, &subscription(&group, &topic, "after"));
+    until("it goes on where it was told", &mut [&mut seat], |seats| {
+        seats[0].books.read.len() == 4
+    });
+    let given = |number| {
+        let mut given = seat.books.given.iter();
+        let found = given.find(|given| given.partition == partition(&topic, number));
+        found.map(|given| (given.position, given.metadata.as_str()))
+    };
+    assert_eq!(
+        given(0),
+        Some((Offset(1), "")),
+        "what was noted beside the old offset is gone"
+    );
+    assert_eq!(given(1), Some((Offset(5), "done:5")));
+}
+
+pub fn a_new_group_can_be_given_offsets(world: &dyn World) {
+    let log = world.open();
+    let (topic, group) = (topic(&*log, "given", 1), unique("given"));
+    fill(&*log, &topic, 1, 5);
+    let at = |number| [(partition(&topic, number), Offset(3))].into();
+    assert_eq!(log.reset_group(&group, &at(0)), Ok(()));
+    let info = log.describe_group(&group).expect("the group can be described");
+    let info = info.expect("the group is there");
+    assert_eq!((info.state, info.commits), (GroupState::Empty, at(0)));
 }

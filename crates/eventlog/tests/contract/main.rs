@@ -47,4 +47,7 @@ contract! {
     groups::a_new_partition_is_read_soon,
     groups::a_paused_partition_is_silent,
     groups::who_leaves_is_gone_at_once,
+    groups::a_group_is_seen_from_outside,
+    groups::a_reset_waits_for_nobody_to_be_in_the_group,
+    groups::a_new_group_can_be_given_offsets,
 }

@@ -160,7 +160,7 @@ impl Broker {
 #[test]
 fn through_random_rebalances_nothing_is_lost_or_overtaken() {
     for seed in 1..=6 {
-        let ends_of: lanes::EndsOf = Arc::new(|_: &str| Ok(vec![Offset(LOG_END); PARTITIONS as usize]));
+        let ends_of: lanes::EndsOf = Arc::new(|_: &str| Ok(vec![Offset(LOG_END); PARTITIONS]));
         let commit_every = Duration::from_millis(2);
         let options = Options {
             ends_of: Some(ends_of),

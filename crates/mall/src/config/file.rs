@@ -70,7 +70,8 @@ impl File {
 
     /// The command, with the file's values as defaults of it and of its subcommands.
     pub fn as_defaults(&self, command: Command) -> Command {
-        let command = command.mut_args(|arg| match arg.get_long().and_then(|long| self.values.get(long)) {
+        // By its id: an option of another meaning may look the same on the command line (the key of mall audit).
+        let command = command.mut_args(|arg| match self.values.get(&arg.get_id().as_str().replace('_', "-")) {
             Some(values) => {
                 let secret = arg.get_long().is_some_and(|long| super::SECRET.contains(&long));
                 arg.default_values(values.clone()).hide_default_value(secret)

@@ -18,10 +18,10 @@ mod refusal;
 mod value;
 
 pub use file::File;
-pub use options::{DeliveryOptions, KeyMode, Ports, RoleOptions, Settings, Storage, properties_of};
-pub use origin::{Origin, listing, origin_of, passed_on};
+pub use options::{COURSE, DeliveryOptions, Guard, KeyMode, Ports, RoleOptions, Settings, Storage, properties_of};
+pub use origin::{listing, origin_of, passed_on};
 pub use refusal::usage_of;
-pub use value::{BaseUrl, DatabaseUrl, Property, port};
+pub use value::{BaseUrl, DatabaseUrl, Property, duration, name, port, topic};
 
 /// Options whose values are never shown.
 const SECRET: [&str; 3] = ["database-url", "kafka-property", "admin-token"];

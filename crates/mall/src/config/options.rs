@@ -63,7 +63,19 @@ pub struct RoleOptions {
     #[arg(long, env = "MALL_KEY", default_value = "order-id", value_enum, help_heading = EVENTS)]
     pub key: KeyMode,
 
-    /// The course's starting point: --key none; options given beside it win
+    /// The delivery side's fence
+    #[arg(long, env = "MALL_GUARD", default_value = "version", value_enum, help_heading = EVENTS)]
+    pub guard: Guard,
+
+    /// Orders that one delivery instance handles at once; 1: one record at a time, whatever its order
+    #[arg(long, env = "MALL_LANES", default_value = "64", value_name = "N", value_parser = value::lanes, help_heading = EVENTS)]
+    pub lanes: usize,
+
+    /// How long a version that can't come any more is waited for before the order service is asked for it
+    #[arg(long, env = "MALL_GAP_DEADLINE", default_value = "60s", value_parser = value::positive, value_name = "TIME", help_heading = EVENTS)]
+    pub gap_deadline: Duration,
+
+    /// The course's starting point: --key none --guard off --lanes 1; options given beside it win
     #[arg(long, env = "MALL_COURSE", value_parser = clap::builder::BoolishValueParser::new(), help_heading = EVENTS)]
     pub course: bool,
 
@@ -171,6 +183,18 @@ pub enum KeyMode {
     None,
 }
 
+/// What decides whether an event takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Guard {
+    /// Its version: each takes effect once and in order, an early one waits
+    Version,
+    /// Nothing: events take effect as they come
+    Off,
+}
+
+/// What --course says of options that nobody gives beside it.
+pub const COURSE: [(&str, &str); 3] = [("key", "none"), ("guard", "off"), ("lanes", "1")];
+
 impl Storage {
     /// The properties for the Kafka client, those of the file first so that later ones win.
     pub fn kafka_properties(&self) -> anyhow::Result<Vec<(String, String)>> {
@@ -206,6 +230,17 @@ pub fn properties_of(path: &std::path::Path) -> anyhow::Result<Vec<(String, Stri
 }
 
 impl RoleOptions {
+    /// Takes what --course says of these options.
+    pub fn follow_course(&mut self, decided: &[(&str, &str)]) {
+        for (option, _) in decided {
+            match *option {
+                "key" => self.key = KeyMode::None,
+                "guard" => self.guard = Guard::Off,
+                _ => self.lanes = 1,
+            }
+        }
+    }
+
     /// Checks what no single option can know.
     pub fn check(&self) -> anyhow::Result<()> {
         self.storage.kafka_properties()?;

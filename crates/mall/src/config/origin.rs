@@ -55,8 +55,8 @@ pub fn passed_on(command: &Command, matches: &ArgMatches, known: &Command) -> Ve
     words
 }
 
-/// One line per option: name, value (secrets masked), origin. `course_key`: whether --course decided the key.
-pub fn listing(command: &Command, matches: &ArgMatches, file: &File, course_key: bool) -> String {
+/// One line per option: name, value (secrets masked), origin. `course`: what --course decided.
+pub fn listing(command: &Command, matches: &ArgMatches, file: &File, course: &[(&str, &str)]) -> String {
     let mut rows = Vec::new();
     for arg in command.get_arguments() {
         let (id, Some(long)) = (arg.get_id().as_str(), arg.get_long()) else {
@@ -65,9 +65,9 @@ pub fn listing(command: &Command, matches: &ArgMatches, file: &File, course_key:
         if matches!(long, "help" | "version") {
             continue;
         }
-        rows.push(match (long, course_key) {
-            ("key", true) => [long.to_owned(), "none".into(), "--course".into()],
-            _ => [
+        rows.push(match course.iter().find(|(option, _)| *option == long) {
+            Some((_, value)) => [long.to_owned(), (*value).to_owned(), "--course".into()],
+            None => [
                 long.to_owned(),
                 value_of(matches, id, long),
                 source_of(matches, file, id, arg),

@@ -1,6 +1,7 @@
 //! The values of options: parsed once, here, and typed from then on.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -95,9 +96,18 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 impl BaseUrl {
-    /// The service that listens on this port of this machine.
+    /// The service that listens on this port of this machine, as it does by default.
     pub fn local(port: u16) -> Self {
-        Self(format!("http://127.0.0.1:{port}"))
+        Self::of_listener(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+    }
+
+    /// The service of this machine that listens on this port of `listen`.
+    pub fn of_listener(listen: IpAddr, port: u16) -> Self {
+        let host = match listen {
+            any if any.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            one => one,
+        };
+        Self(format!("http://{}", SocketAddr::new(host, port)))
     }
 
     /// `http://host:port`, without a slash at the end.
@@ -158,6 +168,11 @@ pub fn deliveries(text: &str) -> Result<u16, String> {
 /// A port to listen on.
 pub fn port(text: &str) -> Result<u16, String> {
     within(text, 0, u16::MAX).map_err(|allowed| format!("{allowed} (0: any free one)"))
+}
+
+/// How many lanes.
+pub fn lanes(text: &str) -> Result<usize, String> {
+    within(text, 1, 10_000)
 }
 
 /// A customer's number.
@@ -238,11 +253,7 @@ pub fn listen(text: &str) -> Result<std::net::IpAddr, String> {
 /// A database address with its password masked, also one that makes no sense.
 pub fn masked_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return if url.contains('@') {
-            MASK.to_owned()
-        } else {
-            url.to_owned()
-        };
+        return MASK.to_owned();
     };
     let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
     match rest.rsplit_once('@') {
@@ -250,8 +261,19 @@ pub fn masked_url(url: &str) -> String {
             let user = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{user}:{MASK}@{host}{query}")
         }
-        None => format!("{scheme}://{rest}{query}"),
+        None if is_host(rest) => format!("{scheme}://{rest}{query}"),
+        // What stands here may well be the password, with its host forgotten.
+        None => format!("{scheme}://{MASK}"),
     }
+}
+
+/// `host/database`, `host:port/database`.
+fn is_host(rest: &str) -> bool {
+    rest.split_once('/')
+        .and_then(|(authority, _)| Some(authority.split_once(':')?.1))
+        .map_or(rest.contains('/') && !rest.contains(':'), |port| {
+            port.parse::<u16>().is_ok()
+        })
 }
 
 /// A property of the Kafka client, masked if its name says that it is a secret.
@@ -332,6 +354,12 @@ mod tests {
     fn secrets_are_masked_even_where_nothing_parses() {
         assert_eq!(masked_url("mysql://root:p@ss@h/d"), "mysql://root:***@h/d");
         assert_eq!(masked_url("root:pass@h"), "***");
+        assert_eq!(masked_url("root:pass"), "***");
+        assert_eq!(masked_url("mysql://root:pass"), "mysql://***");
+        assert_eq!(masked_url("mysql://root:1234"), "mysql://***");
+        assert_eq!(masked_url("mysql://root:pass/d"), "mysql://***");
+        assert_eq!(masked_url("mysql://h/d"), "mysql://h/d");
+        assert_eq!(masked_url("mysql://h:3306/d"), "mysql://h:3306/d");
         assert_eq!(masked_property("sasl.password=x"), "sasl.password=***");
         assert_eq!(masked_property("group.protocol=consumer"), "group.protocol=consumer");
         assert_eq!(masked_property("no equals sign"), "***");

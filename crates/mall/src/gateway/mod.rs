@@ -25,6 +25,7 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{BaseUrl, Settings};
+use crate::metrics::Page;
 use crate::{net, telemetry};
 
 use proxy::Proxy;
@@ -32,6 +33,8 @@ use proxy::Proxy;
 /// Serves until `shutdown` is cancelled, then finishes the requests in flight.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let options = settings.options;
+    let page = Page::new("gateway");
+    let traffic = page.traffic.clone();
     telemetry::init("gateway", options.log, &options.log_level);
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let order = options.order_url.unwrap_or_else(|| BaseUrl::local(8081));
@@ -49,14 +52,16 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         drain: options.shutdown_timeout,
         ..Default::default()
     };
-    shop::http::serve(listener, router(order, delivery, port), limits, shutdown).await;
+    let router = router(order, delivery, port, page);
+    shop::http::serve(listener, router, limits, traffic, shutdown).await;
     tracing::info!("gateway stopped");
     Ok(())
 }
 
-fn router(order: BaseUrl, delivery: BaseUrl, port: u16) -> Router {
+fn router(order: BaseUrl, delivery: BaseUrl, port: u16, metrics: Page) -> Router {
     let page = page(&order, &delivery, port);
-    Router::new()
+    metrics
+        .on(Router::new())
         .route("/", get(move || std::future::ready(Html(page.clone()))))
         .route("/livez", get(|| std::future::ready("ok")))
         .route("/readyz", get(|| std::future::ready("ok")))

@@ -191,7 +191,10 @@ mod tests {
 
     #[test]
     fn paths_belong_to_services() {
-        let proxy = Proxy::new(BaseUrl::local(1), BaseUrl::local(2));
+        let proxy = Proxy::new(
+            "http://127.0.0.1:1".parse().expect("good"),
+            "http://127.0.0.1:2".parse().expect("good"),
+        );
         let service = |path| proxy.service(path).map(|(name, _)| name);
         assert_eq!(service("/orders"), Some("order"));
         assert_eq!(service("/orders/1/events"), Some("order"));

@@ -12,7 +12,7 @@ use shop::store::sqlite::SqliteStore;
 use shop::store::{Store, StoreError};
 
 use super::patience::patiently;
-use crate::config::RoleOptions;
+use crate::config::{RoleOptions, Storage};
 use crate::data_dir::{self, InUse};
 
 /// What a role works on.
@@ -28,7 +28,7 @@ pub async fn open(options: &RoleOptions, source: Source) -> Result<Adapters> {
     let storage = &options.storage;
     let embedded = storage.bootstrap_server.is_none() || storage.database_url.is_none();
     let _in_use = embedded.then(|| data_dir::hold(&storage.data)).transpose()?;
-    let store = open_store(options, source).await?;
+    let store = open_store(storage, source).await?;
     let log = open_log(options).await?;
     create_topic(&log, options).await?;
     Ok(Adapters { log, store, _in_use })
@@ -52,8 +52,8 @@ async fn open_log(options: &RoleOptions) -> Result<Arc<dyn EventLog>> {
     .await
 }
 
-async fn open_store(options: &RoleOptions, source: Source) -> Result<Arc<dyn Store>> {
-    let storage = &options.storage;
+/// Opens the database of a service, waiting for one that is away.
+pub async fn open_store(storage: &Storage, source: Source) -> Result<Arc<dyn Store>> {
     let path = storage.data.join(match source {
         Source::Orders => "orders.db",
         Source::Deliveries => "deliveries.db",

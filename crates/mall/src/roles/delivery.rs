@@ -4,25 +4,22 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use eventlog::{Consumer, EventLog, Subscription};
-use lanes::{Options, Summary};
-use shop::commit::GroupCommit;
-use shop::delivery::{DeliveryHandler, ModifyDelay};
-use shop::domain::{DeliveryOutcome, DeliveryRequest, Source};
+use shop::domain::Source;
 use shop::http::{self, DeliveryService, Limits, Readiness};
 use tokio_util::sync::CancellationToken;
 
-use super::adapters::{self, Adapters};
+use super::adapters;
+use super::consuming::Consuming;
 use super::patience::patiently;
 use super::relaying::Relaying;
 use crate::config::{RoleOptions, Settings};
+use crate::metrics::{Page, Service};
 use crate::{net, telemetry};
-
-/// How many bytes of records wait in memory: plenty for one at a time.
-const BUFFER: usize = 8 << 20;
 
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let options = &settings.options;
+    let mut page = Page::new("delivery");
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let address = listener.local_addr()?;
     let name = settings
@@ -42,19 +39,27 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let adapters = adapters?;
     let readiness = Arc::new(Readiness::default());
     let relaying = Relaying::start(&adapters, options, Source::Deliveries, readiness.clone());
-    let deliveries = group_commit(&adapters, &relaying);
-    let consumer = join(&adapters.log, options, name).await?;
-    let consuming = tokio::spawn(consume(
-        consumer,
-        handler(&deliveries, options),
-        options,
-        shutdown.clone(),
+    let own_name = format!("{name}/{}", std::process::id());
+    let Some(consumer) = shutdown.run_until_cancelled(join(&adapters.log, options, name)).await else {
+        relaying.finish().await;
+        return Ok(());
+    };
+    let consumer = consumer?;
+    let consuming = Consuming::start(consumer, &adapters, &relaying, options, own_name, shutdown.clone());
+    page.service = Some(Service::new(
+        Source::Deliveries,
+        adapters.store.clone(),
+        readiness.clone(),
+        relaying.metrics.clone(),
+        consuming.commits(),
     ));
-    let router = http::delivery_router(DeliveryService {
+    page.consumer = Some(consuming.metrics(adapters.log.clone(), options));
+    let traffic = page.traffic.clone();
+    let router = page.on(http::delivery_router(DeliveryService {
         store: adapters.store.clone(),
         readiness: readiness.clone(),
         authority: address.to_string(),
-    });
+    }));
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
     let limits = Limits {
@@ -63,34 +68,13 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     };
     // A consumer that can't go on ends the whole instance: somebody else gets its partitions.
     let serving = shutdown.child_token();
-    let server = tokio::spawn(http::serve(listener, router, limits, serving.clone()));
-    let consumed = consuming.await.context("the consumer ended badly")?;
+    let server = tokio::spawn(http::serve(listener, router, limits, traffic, serving.clone()));
+    let consumed = consuming.finish().await.context("the consumer ended badly")?;
     serving.cancel();
     server.await?;
-    deliveries.close().await;
     relaying.finish().await;
     consumed.context("the log can't be consumed any more")?;
     Ok(())
-}
-
-fn group_commit(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<DeliveryRequest, DeliveryOutcome> {
-    let (store, wake) = (adapters.store.clone(), relaying.wake.clone());
-    GroupCommit::start(move |batch| {
-        let (store, wake) = (store.clone(), wake.clone());
-        async move {
-            let outcomes = store.run_deliveries(&batch, super::now()).await;
-            wake.notify_one();
-            outcomes
-        }
-    })
-}
-
-fn handler(deliveries: &GroupCommit<DeliveryRequest, DeliveryOutcome>, options: &RoleOptions) -> DeliveryHandler {
-    let delay = ModifyDelay {
-        time: options.modify_delay,
-        customer: options.modify_delay_customer,
-    };
-    DeliveryHandler::new(deliveries.clone(), delay)
 }
 
 async fn join(log: &Arc<dyn EventLog>, options: &RoleOptions, member: String) -> Result<Box<dyn Consumer>> {
@@ -108,19 +92,4 @@ async fn join(log: &Arc<dyn EventLog>, options: &RoleOptions, member: String) ->
             .expect("the log doesn't panic")
     })
     .await
-}
-
-/// One record at a time, in the order in which the log hands them out.
-fn consume(
-    consumer: Box<dyn Consumer>,
-    handler: DeliveryHandler,
-    options: &RoleOptions,
-    shutdown: CancellationToken,
-) -> impl Future<Output = Result<Summary, eventlog::LogError>> + use<> {
-    let lanes = Options {
-        shutdown_timeout: options.shutdown_timeout,
-        buffer_bytes: BUFFER,
-        ..Options::lanes(1)
-    };
-    lanes::run(consumer, handler, lanes, shutdown)
 }

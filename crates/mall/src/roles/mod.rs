@@ -11,8 +11,12 @@ pub mod delivery;
 pub mod order;
 
 mod adapters;
+mod asking;
+mod consuming;
 mod patience;
 mod relaying;
+
+pub use adapters::open_store;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,7 +26,7 @@ use shop::http::Readiness;
 use tokio_util::sync::CancellationToken;
 
 /// The wall clock, read here and nowhere below.
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }

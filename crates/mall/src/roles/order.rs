@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::adapters::{self, Adapters};
 use super::relaying::Relaying;
 use crate::config::Settings;
+use crate::metrics::{Page, Service};
 use crate::{net, telemetry};
 
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let options = &settings.options;
+    let mut page = Page::new("order");
     telemetry::init("order", options.log, &options.log_level);
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let address = listener.local_addr()?;
@@ -29,19 +31,27 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let readiness = Arc::new(Readiness::default());
     let relaying = Relaying::start(&adapters, options, Source::Orders, readiness.clone());
     let orders = group_commit(&adapters, &relaying);
-    let router = http::order_router(OrderService {
+    page.service = Some(Service::new(
+        Source::Orders,
+        adapters.store.clone(),
+        readiness.clone(),
+        relaying.metrics.clone(),
+        vec![("orders", orders.metrics().clone())],
+    ));
+    let traffic = page.traffic.clone();
+    let router = page.on(http::order_router(OrderService {
         store: adapters.store.clone(),
         orders: orders.clone(),
         readiness: readiness.clone(),
         authority: address.to_string(),
-    });
+    }));
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
     let limits = Limits {
         drain: options.shutdown_timeout,
         ..Limits::default()
     };
-    http::serve(listener, router, limits, shutdown).await;
+    http::serve(listener, router, limits, traffic, shutdown).await;
     orders.close().await;
     relaying.finish().await;
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shop::domain::Source;
 use shop::http::Readiness;
-use shop::relay::{self, KeyMode, Relay, RelayOptions};
+use shop::relay::{self, KeyMode, Relay, RelayMetrics, RelayOptions};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,8 @@ pub struct Relaying {
     task: JoinHandle<()>,
     /// To be rung after each write into the journal.
     pub wake: Arc<Notify>,
+    /// Where it counts what it does.
+    pub metrics: Arc<RelayMetrics>,
 }
 
 impl Relaying {
@@ -44,6 +46,7 @@ impl Relaying {
             clock: super::now,
         };
         let relay = Relay::new(adapters.store.clone(), adapters.log.clone(), relay_options);
+        let metrics = relay.metrics().clone();
         let (stop, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
         let task = tokio::spawn(relay::run(
             relay,
@@ -52,7 +55,12 @@ impl Relaying {
             stop.clone(),
             options.shutdown_timeout,
         ));
-        Self { stop, task, wake }
+        Self {
+            stop,
+            task,
+            wake,
+            metrics,
+        }
     }
 
     /// Publishes what the journal still holds, and ends.

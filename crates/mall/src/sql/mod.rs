@@ -3,7 +3,7 @@
 //! The embedded databases of both services are read as one; MySQL and MariaDB are asked in a read-only transaction.
 
 mod embedded;
-mod mysql;
+pub mod mysql;
 mod table;
 
 use std::time::Instant;

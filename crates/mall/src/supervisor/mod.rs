@@ -97,18 +97,31 @@ impl Plan {
             words.extend(more);
             Child::new(name, program.clone(), words)
         };
+        let mut urls: Vec<OsString> = Vec::new();
+        if options.order_url.is_none() {
+            urls.push(
+                format!(
+                    "--order-url={}",
+                    BaseUrl::of_listener(options.listen, self.order).as_str()
+                )
+                .into(),
+            );
+        }
         let mut children = vec![child("order".into(), "order", self.order, Vec::new())];
         for (index, port) in self.deliveries.iter().enumerate() {
             let name = format!("delivery-{}", index + 1);
-            let more = vec![format!("--name={name}").into()];
+            let mut more = urls.clone();
+            more.push(format!("--name={name}").into());
             children.push(child(name, "delivery", *port, more));
         }
-        let mut urls = Vec::new();
-        if options.order_url.is_none() {
-            urls.push(format!("--order-url={}", BaseUrl::local(self.order).as_str()).into());
-        }
         if let (None, Some(port)) = (&options.delivery_url, self.deliveries.first()) {
-            urls.push(format!("--delivery-url={}", BaseUrl::local(*port).as_str()).into());
+            urls.push(
+                format!(
+                    "--delivery-url={}",
+                    BaseUrl::of_listener(options.listen, *port).as_str()
+                )
+                .into(),
+            );
         }
         children.push(child("gateway".into(), "gateway", self.gateway, urls));
         Ok(children)
@@ -125,11 +138,11 @@ impl Plan {
             Some(url) => url.to_string(),
             None => format!("embedded, in {}", storage.data.display()),
         };
-        let deliveries: Vec<_> = self
-            .deliveries
-            .iter()
-            .map(|port| format!("http://localhost:{port}"))
-            .collect();
+        let shown = |port: u16| match options.listen.to_string().as_str() {
+            "127.0.0.1" => format!("http://localhost:{port}"),
+            _ => BaseUrl::of_listener(options.listen, port).as_str().to_owned(),
+        };
+        let deliveries: Vec<_> = self.deliveries.iter().map(|port| shown(*port)).collect();
         let order = self.order;
         let mall = if std::env::var_os("MALL_CHECKOUT").is_some() {
             "./mall"
@@ -149,9 +162,9 @@ impl Plan {
             None => data,
         };
         vec![
-            format!("orders      http://localhost:{order}"),
+            format!("orders      {}", shown(order)),
             format!("deliveries  {}", deliveries.join(", ")),
-            format!("gateway     http://localhost:{}", self.gateway),
+            format!("gateway     {}", shown(self.gateway)),
             format!("log         {log}"),
             format!("database    {database}"),
             "try         ".to_owned()

@@ -1,10 +1,15 @@
-//! Writing to stdout, where nobody may be reading any more.
+//! Writing where nobody may be reading any more.
 
 use std::io::{self, Write};
 
-/// Writes all of it at once.
+/// Writes all of it to stdout at once.
 pub fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
+}
+
+/// Writes it to stderr; nobody reading is no reason to fail.
+pub fn warn(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

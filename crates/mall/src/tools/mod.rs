@@ -6,6 +6,7 @@
 mod args;
 mod consumer;
 mod format;
+mod groups;
 mod lines;
 mod pattern;
 mod producer;
@@ -42,12 +43,18 @@ pub enum Wrong {
     Other(String),
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 4] = [
     Tool {
         name: "kafka-topics",
         about: "This tool helps to create, describe, or change a topic.",
         options: &topics::OPTIONS,
         run: topics::run,
+    },
+    Tool {
+        name: "kafka-consumer-groups",
+        about: "This tool helps to list all consumer groups, describe a consumer group, or reset consumer group offsets.",
+        options: &groups::OPTIONS,
+        run: groups::run,
     },
     Tool {
         name: "kafka-console-consumer",

@@ -83,12 +83,24 @@ fn no_secret_is_shown() {
 }
 
 #[test]
-fn the_course_leaves_the_key_out_unless_it_is_given_beside() {
+fn the_course_has_no_key_no_fence_and_no_lanes_unless_they_are_given_beside() {
     let folder = Folder::new();
-    assert_eq!(
-        line(&folder.run(&["config", "--course"]), "key")[1..],
-        ["none", "--course"]
-    );
+    let course = folder.run(&["config", "--course"]);
+    for (option, value) in [("key", "none"), ("guard", "off"), ("lanes", "1")] {
+        assert_eq!(line(&course, option)[1..], [value, "--course"]);
+    }
+    let guarded = folder.run(&["config", "--course", "--guard", "version", "--lanes", "8"]);
+    for (option, value) in [("key", "none"), ("guard", "version"), ("lanes", "8")] {
+        assert_eq!(line(&guarded, option)[1], value);
+    }
+    for (option, value) in [
+        ("key", "order-id"),
+        ("guard", "version"),
+        ("lanes", "64"),
+        ("gap-deadline", "60s"),
+    ] {
+        assert_eq!(line(&folder.run(&["config"]), option)[1], value);
+    }
     let ended = folder.run(&["config", "--course", "--key", "order-id"]);
     assert_eq!(line(&ended, "key")[1], "order-id");
     std::fs::write(folder.path().join("mall.toml"), "course = true\n").expect("written");

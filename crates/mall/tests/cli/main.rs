@@ -1,7 +1,11 @@
 //! The command line as a person or a script meets it, through the real binary: options and where they come from, Kafka's
 //! tools on the embedded log, `sql`, `reset`, the gateway and the supervisor.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod config;
+mod groups;
 mod program;
 mod real;
 mod reset;

@@ -4,11 +4,11 @@ use std::process::Command;
 
 use super::program::{Ended, Folder, ended};
 
-fn required(name: &str) -> String {
+pub fn required(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: this test needs a running Kafka and MariaDB"))
 }
 
-fn java(words: &[&str]) -> Ended {
+pub fn java(words: &[&str]) -> Ended {
     let tool = format!("{}/{}", required("MALL_TEST_KAFKA_TOOLS"), words[0]);
     ended(
         Command::new(tool)
@@ -19,7 +19,7 @@ fn java(words: &[&str]) -> Ended {
 }
 
 /// Topics are shared by everybody who tests.
-fn unique(name: &str) -> String {
+pub fn unique(name: &str) -> String {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .expect("a clock");

@@ -8,8 +8,11 @@ use crate::support::stack::Stack;
 use crate::support::tools::{Printed, grow, records, sql};
 use crate::support::wait_for;
 
-/// The course waits ten seconds for a modification; the interleavings are the same with three.
-const DELAY: &str = "3s";
+/// The course waits ten seconds for a modification; the interleavings are the same with three. `MALL_TEST_COURSE_DELAY=10s`
+/// runs it as written.
+fn delay() -> String {
+    std::env::var("MALL_TEST_COURSE_DELAY").unwrap_or_else(|_| "3s".to_owned())
+}
 
 #[test]
 fn the_course_on_the_embedded_default() {
@@ -23,12 +26,12 @@ fn the_course_on_kafka_and_mariadb() {
 
 fn teach(stack: &Stack) {
     let mut order = stack.role("order", &["--course"]);
-    let first = stack.role("delivery", &["--course", "--modify-delay", DELAY]);
+    let first = stack.role("delivery", &["--course", "--modify-delay", &delay()]);
     first.wait_line("assigned");
     one_partition_keeps_the_order(stack, order.address());
 
     grow(stack, 2);
-    let second = stack.role("delivery", &["--course", "--modify-delay", DELAY]);
+    let second = stack.role("delivery", &["--course", "--modify-delay", &delay()]);
     second.wait_line("assigned");
     both_partitions_are_written(stack, order.address());
     without_a_key_the_cancellation_overtakes(stack, order.address());
@@ -55,7 +58,7 @@ fn one_partition_keeps_the_order(stack: &Stack, orders: SocketAddr) {
 }
 
 /// A producer learns of a new partition within some seconds.
-fn both_partitions_are_written(stack: &Stack, orders: SocketAddr) {
+pub fn both_partitions_are_written(stack: &Stack, orders: SocketAddr) {
     wait_for("a record in partition 1", || {
         place(stack, orders);
         records(stack).iter().any(|record| record.partition == 1).then_some(())
@@ -117,7 +120,13 @@ fn with_the_key_the_order_is_kept(stack: &Stack, orders: SocketAddr, deliveries:
 }
 
 /// Places an order and waits for its delivery to start.
-fn place(stack: &Stack, orders: SocketAddr) -> i64 {
+pub fn place(stack: &Stack, orders: SocketAddr) -> i64 {
+    let order = place_without_delivery(orders);
+    wait_status(stack, order, "DELIVERY STARTED");
+    order
+}
+
+pub fn place_without_delivery(orders: SocketAddr) -> i64 {
     let fields = [
         ("customerId", "2000"),
         ("productId", "100"),
@@ -126,11 +135,10 @@ fn place(stack: &Stack, orders: SocketAddr) -> i64 {
     ];
     let placed = post(orders, "/orders", &[&fields[..], &[("address", "PUSAN")]].concat());
     assert_eq!(placed.status, 201, "{placed:?}");
-    wait_status(stack, placed.id(), "DELIVERY STARTED");
     placed.id()
 }
 
-fn change_and_cancel(orders: SocketAddr, order: i64) {
+pub fn change_and_cancel(orders: SocketAddr, order: i64) {
     let path = format!("/orders/{order}");
     assert_eq!(patch(orders, &path, &[("address", "SEOUL")]).status, 200);
     assert_eq!(delete(orders, &path).status, 204);
@@ -145,13 +153,13 @@ fn status(stack: &Stack, order: i64) -> String {
     .to_owned()
 }
 
-fn wait_status(stack: &Stack, order: i64, wanted: &str) {
+pub fn wait_status(stack: &Stack, order: i64, wanted: &str) {
     wait_for(&format!("order {order} to be {wanted}"), || {
         (status(stack, order) == wanted).then_some(())
     });
 }
 
-fn order_events(stack: &Stack, order: i64) -> Vec<Printed> {
+pub fn order_events(stack: &Stack, order: i64) -> Vec<Printed> {
     let ours = |record: &Printed| record.order() == order && record.event().starts_with("Order");
     let mut events: Vec<Printed> = records(stack).into_iter().filter(ours).collect();
     events.sort_by_key(|record| record.timestamp);
@@ -160,7 +168,7 @@ fn order_events(stack: &Stack, order: i64) -> Vec<Printed> {
 
 /// The delivery events of an order in the order in which they happened: by timestamp, and by the journal's version where
 /// two fall into one millisecond. The console shows them partition by partition.
-fn delivery_events(stack: &Stack, order: i64) -> Vec<String> {
+pub fn delivery_events(stack: &Stack, order: i64) -> Vec<String> {
     let mut events = wait_for(&format!("three delivery events of order {order}"), || {
         let ours = |record: &Printed| record.order() == order && record.event().starts_with("Delivery");
         let events: Vec<Printed> = records(stack).into_iter().filter(ours).collect();

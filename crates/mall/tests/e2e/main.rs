@@ -4,7 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit;
 mod contract;
 mod course;
+mod fence;
+mod metrics;
 mod shutdown;
 mod trouble;
+mod verify;

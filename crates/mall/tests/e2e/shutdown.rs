@@ -1,5 +1,7 @@
 //! SIGTERM while a modification takes its time: it is finished, committed, and handled once.
 
+use std::os::unix::process::CommandExt;
+
 use rustix::process::Signal;
 
 use crate::support::http::{get, patch, post};
@@ -66,7 +68,8 @@ fn the_whole_mall_by_ctrl_c() {
         "--gateway-port",
         ports[2],
     ]);
-    let mut mall = Role::start("up", &mut command);
+    // A terminal signals the foreground group; the children have groups of their own and are told by the supervisor.
+    let mut mall = Role::start("up", command.process_group(0));
     let orders = wait_for("the order service", || {
         let lines = mall.lines();
         let line = lines
@@ -85,7 +88,7 @@ fn the_whole_mall_by_ctrl_c() {
     let placed = post(orders, "/orders", &ORDER);
     patch(orders, &format!("/orders/{}", placed.id()), &[("address", "SEOUL")]);
     mall.wait_line("OrderModified order=1 v2");
-    mall.signal(Signal::INT);
+    mall.signal_group(Signal::INT);
     assert_eq!(mall.wait_exit().code(), Some(0), "{}", mall.said());
     assert_eq!(
         sql(&stack, "select status from Delivery_table").trim(),

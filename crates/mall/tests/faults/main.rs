@@ -143,7 +143,7 @@ fn refused_in_time(order: &Role) {
     let asked = Instant::now();
     let answer = try_send(order.address(), "POST", "/orders", Some(&ORDER)).expect("an answer, not a hang");
     assert!(
-        asked.elapsed() < Duration::from_millis(2500),
+        asked.elapsed() < Duration::from_secs(2),
         "the answer took {:?}",
         asked.elapsed()
     );

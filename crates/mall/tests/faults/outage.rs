@@ -8,29 +8,31 @@ pub struct Outage {
 
 impl Outage {
     /// Kills the service.
+    #[track_caller]
     pub fn of(service: &'static str) -> Self {
-        let outage = Self { service };
-        outage.control("kill");
-        outage
+        control("kill", service);
+        Self { service }
     }
 
     /// Brings it back and waits until it answers.
     pub fn end(self) {}
-
-    fn control(&self, action: &str) {
-        let status = Command::new(required("MALL_TEST_SERVICES"))
-            .args([action, self.service])
-            .status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "{action} {} failed",
-            self.service
-        );
-    }
 }
 
 impl Drop for Outage {
     fn drop(&mut self) {
-        self.control("revive");
+        control("revive", self.service);
     }
+}
+
+#[track_caller]
+fn control(action: &str, service: &str) {
+    let status = Command::new(required("MALL_TEST_SERVICES"))
+        .args([action, service])
+        .status();
+    let done = status.is_ok_and(|status| status.success());
+    // A second panic, while the test's own is on its way, would end the other tests too.
+    assert!(
+        done || std::thread::panicking(),
+        "{action} {service} failed; only what scripts/services has started can be taken away"
+    );
 }

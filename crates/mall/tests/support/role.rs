@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::wait_for;
 
@@ -74,6 +74,12 @@ impl Role {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap_or_else(|error| panic!("{} can't be signalled: {error}", self.name));
+    }
+
+    /// What Ctrl-C in a terminal does.
+    pub fn signal_group(&self, signal: Signal) {
+        kill_process_group(self.pid(), signal)
+            .unwrap_or_else(|error| panic!("the group of {} can't be signalled: {error}", self.name));
     }
 
     fn pid(&self) -> Pid {

@@ -2,7 +2,6 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -103,7 +102,7 @@ async fn a_guilty_piece_fails_alone() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_locked_piece_is_tried_again_and_stalls_nobody() {
     let played = Arc::new(Played::default());
     let conflict = || StoreError::Conflict("3 is locked".into());
@@ -111,7 +110,8 @@ async fn a_locked_piece_is_tried_again_and_stalls_nobody() {
     let answers = behind_the_first(&played, &commit, 4).await;
     assert_eq!(answers, [Ok(2), Ok(4), Err(conflict()), Ok(8)]);
     let alone = played.batches().iter().filter(|batch| **batch == [3]).count();
-    assert_eq!(alone, PIECE_ATTEMPTS as usize);
+    let most = PIECE_PATIENCE.div_duration_f64(FIRST_BACKOFF / 2) as usize;
+    assert!((10..most).contains(&alone), "tried {alone} times");
 }
 
 #[tokio::test]
@@ -191,5 +191,5 @@ fn pauses_grow_and_differ() {
     assert_eq!(backoff(3, 0), FIRST_BACKOFF * 2);
     assert!(backoff(1, 1023) < FIRST_BACKOFF * 3 / 2);
     assert_eq!(backoff(1, 512), FIRST_BACKOFF);
-    assert!(backoff(PIECE_ATTEMPTS, u64::MAX) < Duration::from_millis(200));
+    assert!(backoff(u32::MAX, u64::MAX) < LONGEST_BACKOFF * 2);
 }

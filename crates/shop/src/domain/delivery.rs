@@ -1,5 +1,9 @@
 //! Deliveries and how order events change them.
 
+use std::sync::Arc;
+
+use eventlog::{Offset, Partition, Record};
+
 use super::{DeliveryId, OrderEventType, OrderFields, OrderId, OrderPatch, Version};
 
 /// A delivery as it stands.
@@ -39,6 +43,41 @@ pub struct DeliveryRequest {
     pub event: IncomingEvent,
     /// Goes with the event this leads to.
     pub traceparent: Option<String>,
+    /// Goes into the apply history.
+    pub provenance: Provenance,
+}
+
+/// Who applies an event and where it came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The delivery instance; another process of the same name calls itself something else.
+    pub instance: Arc<str>,
+    /// The instance's assignment of the partition; none if the event comes out of parking or from the order service.
+    pub epoch: Option<u64>,
+    /// The record; none if the event was asked from the order service.
+    pub place: Option<Place>,
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: Partition,
+    /// The record's own offset.
+    pub offset: Offset,
+}
+
+impl Place {
+    /// The place of a record.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            topic: record.topic.clone(),
+            partition: record.partition,
+            offset: record.offset,
+        }
+    }
 }
 
 /// What became of an event.

@@ -100,6 +100,14 @@ impl EventType {
         }
     }
 
+    /// Whose events these are.
+    pub fn source(self) -> Source {
+        match self {
+            Self::Order(_) => Source::Orders,
+            Self::Delivery(_) => Source::Deliveries,
+        }
+    }
+
     /// The event of this name; `None` for a name the mall doesn't know.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {

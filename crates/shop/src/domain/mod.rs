@@ -3,11 +3,12 @@
 pub mod decide;
 mod delivery;
 mod event;
+pub mod fence;
 pub mod input;
 mod order;
 pub mod payload;
 
-pub use delivery::{Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent};
+pub use delivery::{Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, Place, Provenance};
 pub use event::{DeliveryEventType, EventType, JournalEntry, OrderEventType, Source};
 pub use order::{Change, Order, OrderCommand, OrderFields, OrderOutcome, OrderPatch, OrderRequest};
 

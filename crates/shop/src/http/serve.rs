@@ -1,12 +1,17 @@
 //! Takes connections and gives them to a router, within limits, until it is told to stop.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::stall::Impatient;
+use super::traffic::{MethodIndex, Traffic};
 
 /// How long to wait when a connection can't be taken because the process is out of files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -47,14 +53,21 @@ impl Default for Limits {
 }
 
 /// Serves until `shutdown`: then no connection is taken any more, idle ones are closed, and requests in flight are finished
-/// up to the deadline. Returns how many connections were cut off at it.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) -> usize {
+/// up to the deadline. Requests are counted in `traffic`. Returns how many connections were cut off at the deadline.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    traffic: Arc<Traffic>,
+    shutdown: CancellationToken,
+) -> usize {
     let server = Server {
         router,
         slots: Arc::new(Semaphore::new(limits.connections)),
         tasks: TaskTracker::new(),
         cut: CancellationToken::new(),
         limits,
+        traffic,
         shutdown,
     };
     while let Some((stream, slot)) = server.accept(&listener).await {
@@ -70,6 +83,7 @@ struct Server {
     tasks: TaskTracker,
     cut: CancellationToken,
     limits: Limits,
+    traffic: Arc<Traffic>,
     shutdown: CancellationToken,
 }
 
@@ -99,7 +113,7 @@ impl Server {
         http.timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
             .max_header_size(self.limits.head_bytes);
-        let service = TowerToHyperService::new(self.router.clone());
+        let service = counted(self.router.clone(), self.traffic.clone());
         let connection = http.serve_connection(TokioIo::new(Impatient::new(stream, self.limits.stall)), service);
         let (shutdown, cut) = (self.shutdown.clone(), self.cut.clone());
         async move {
@@ -126,6 +140,23 @@ impl Server {
         self.tasks.wait().await;
         left
     }
+}
+
+/// Counts what `router` answers. It is done here, because a layer of the router would cost each request an allocation.
+fn counted(
+    router: Router,
+    traffic: Arc<Traffic>,
+) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Send {
+    let router = TowerToHyperService::new(router);
+    service_fn(move |request: Request<Incoming>| {
+        let (method, start) = (MethodIndex::from(request.method()), Instant::now());
+        let (answering, traffic) = (router.call(request), traffic.clone());
+        async move {
+            let response = answering.await?;
+            traffic.add(method, response.status(), start.elapsed());
+            Ok(response)
+        }
+    })
 }
 
 /// A client that went away before it was taken is no trouble; being out of files passes.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use eventlog::Timestamp;
 
+use crate::domain::decide::NewApply;
+use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
     Source,
@@ -40,7 +42,7 @@ pub enum StoreError {
 
 /// The database of a service.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: FenceStore + HistoryStore {
     /// Runs order commands as one batch; one outcome each, in order. `now` becomes the events' timestamp.
     async fn run_orders(&self, batch: &[OrderRequest], now: Timestamp) -> Result<Vec<OrderOutcome>>;
 
@@ -76,8 +78,65 @@ pub trait Store: Send + Sync + 'static {
     /// Takes or renews a lease for `ttl`; `false` while somebody else holds it. A `ttl` of zero gives it back.
     async fn lease(&self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool>;
 
+    /// How much waits in the database of `source`, for whoever watches it.
+    async fn backlog(&self, source: Source) -> Result<Backlog>;
+
     /// Whether the database answers.
     async fn ping(&self) -> Result<()>;
+}
+
+/// The fence in the delivery service's database, and what is parked before it.
+#[async_trait]
+pub trait FenceStore: Send + Sync + 'static {
+    /// Runs commands of the fence as one batch, in the order given; one outcome each. `now` becomes the timestamp of the
+    /// delivery events, and the leases' clock.
+    async fn run_fence(&self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>>;
+
+    /// The first `limit` orders behind `after` of which something is parked, ascending (`OrderId(0)`: from the first).
+    async fn parked_keys(&self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>>;
+
+    /// The first `limit` parked events of an order, by version.
+    async fn parked_events(&self, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>>;
+
+    /// The oldest `limit` dead letters behind the letter `after` (0: from the first), all of them or just those that have
+    /// not been marked as published.
+    async fn dead_letters(&self, unpublished: bool, after: i64, limit: usize) -> Result<Vec<DeadLetter>>;
+
+    /// Marks dead letters as published.
+    async fn mark_letters_published(&self, ids: &[i64]) -> Result<()>;
+}
+
+/// What has happened, from the beginning: for whoever checks it.
+#[async_trait]
+pub trait HistoryStore: Send + Sync + 'static {
+    /// The first `limit` events of a journal behind the row `after` (0: from the first), in journal order. One that is
+    /// committed late may be numbered before others that were there already (A12).
+    async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>>;
+
+    /// The first `limit` rows of the apply history behind the row `after` (0: from the first). Per order they ascend as the
+    /// effects do; across orders they may be committed in another sequence.
+    async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>>;
+
+    /// The first `limit` deliveries behind `after`, by number. However many there are, a page costs the same.
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>>;
+}
+
+/// A row of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalRow {
+    /// The event.
+    pub entry: JournalEntry,
+    /// Whether it is marked as published.
+    pub published: bool,
+}
+
+/// A row of the apply history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyRow {
+    /// Its number.
+    pub seq: i64,
+    /// What took effect.
+    pub apply: NewApply,
 }
 
 /// Which part of a table.
@@ -109,5 +168,8 @@ pub struct Page<T> {
     pub total: u64,
 }
 
+mod backlog;
 pub mod mysql;
 pub mod sqlite;
+
+pub use backlog::{Backlog, Waiting};

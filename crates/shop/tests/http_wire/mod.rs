@@ -105,7 +105,7 @@ impl Service {
         let (address, readiness) = (listener.local_addr().unwrap(), Arc::new(Readiness::default()));
         let stop = CancellationToken::new();
         let router = router(Arc::clone(&store), Arc::clone(&readiness));
-        tokio::spawn(serve(listener, router, Limits::default(), stop.clone()));
+        tokio::spawn(serve(listener, router, Limits::default(), Arc::default(), stop.clone()));
         Self {
             address,
             store,

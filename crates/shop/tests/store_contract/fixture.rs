@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use eventlog::Timestamp;
 use shop::domain::{
     Change, Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, JournalEntry, Order, OrderCommand,
-    OrderEventType, OrderFields, OrderId, OrderOutcome, OrderPatch, OrderRequest, Source, Version,
+    OrderEventType, OrderFields, OrderId, OrderOutcome, OrderPatch, OrderRequest, Provenance, Source, Version,
 };
 use shop::store::{PageRequest, Sort, Store};
 
@@ -83,6 +83,7 @@ pub fn event(order: i64, version: Option<i64>, event_type: OrderEventType, field
             fields,
         },
         traceparent: None,
+        provenance: Provenance::default(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use eventlog::Timestamp;
 use shop::domain::{OrderEventType, OrderId, Source, Version};
+use shop::store::{Backlog, Waiting};
 
 use crate::fixture::*;
 
@@ -58,6 +59,32 @@ pub async fn delivery_events_have_a_journal_of_their_own(fixture: &dyn Fixture) 
     store.mark_published(Source::Deliveries, &[entry.id]).await.unwrap();
     assert_eq!(store.unpublished(Source::Deliveries, 0, 10).await.unwrap(), []);
     assert_eq!(orders.unpublished(Source::Orders, 0, 10).await.unwrap().len(), 1);
+}
+
+pub async fn what_waits_is_counted_and_dated(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Orders).await;
+    assert_eq!(store.backlog(Source::Orders).await.unwrap(), Backlog::default());
+    for milliseconds in 0..3 {
+        let now = Timestamp(NOW.0 + milliseconds);
+        store.run_orders(&[place("PUSAN")], now).await.unwrap();
+    }
+    let waiting = async || store.backlog(Source::Orders).await.unwrap().journal;
+    let expected = |count, milliseconds| Waiting {
+        count,
+        oldest: Some(Timestamp(NOW.0 + milliseconds)),
+    };
+    assert_eq!(waiting().await, expected(3, 0));
+    let ids: Vec<_> = store
+        .unpublished(Source::Orders, 0, 10)
+        .await
+        .unwrap()
+        .iter()
+        .map(|entry| entry.id)
+        .collect();
+    store.mark_published(Source::Orders, &ids[..1]).await.unwrap();
+    assert_eq!(waiting().await, expected(2, 1));
+    store.mark_published(Source::Orders, &ids).await.unwrap();
+    assert_eq!(waiting().await, Waiting::default());
 }
 
 pub async fn a_lease_has_one_holder(fixture: &dyn Fixture) {

@@ -4,7 +4,9 @@
 
 mod batches;
 mod deliveries;
+mod fence;
 mod fixture;
+mod history;
 mod journal;
 mod orders;
 mod pages;
@@ -58,10 +60,27 @@ contract! {
     deliveries::the_lowest_numbered_delivery_of_an_order_counts,
     deliveries::rows_of_older_systems_are_read_and_changed_too,
     deliveries::delivery_numbers_are_never_given_out_twice,
+    fence::versions_apply_once_and_in_order,
+    fence::an_early_version_waits_and_is_handed_over,
+    fence::what_a_crash_left_is_taken_when_its_lease_ends,
+    fence::poison_parks_its_order_alone,
+    fence::a_retry_hands_the_poison_over_and_then_what_is_behind,
+    fence::a_discard_passes_over_one_version,
+    fence::a_cursor_is_born_over_an_existing_delivery,
+    fence::without_versions_the_deliverys_state_decides,
+    fence::a_batch_of_many_orders_folds,
+    fence::nothing_stays_parked_when_two_race,
+    fence::a_zombies_late_write_is_refused,
+    fence::what_is_parked_is_counted_and_dated,
+    fence::whatever_the_interleaving_it_ends_in_order,
     journal::events_are_published_once_and_in_order,
     journal::delivery_events_have_a_journal_of_their_own,
+    journal::what_waits_is_counted_and_dated,
     journal::a_lease_has_one_holder,
     journal::concurrent_takers_of_a_lease_get_it_once,
+    history::a_journal_is_read_page_by_page_published_or_not,
+    history::deliveries_are_read_by_number,
+    history::the_apply_history_says_what_took_effect_and_where_it_came_from,
     pages::pages_cut_the_table_and_count_it,
     pages::every_property_sorts,
     pages::nulls_sort_first_and_ties_by_number,

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use shop::domain::{OrderId, OrderOutcome, Source};
+use shop::domain::OrderEventType::{Modified, Placed};
+use shop::domain::{DeliveryOutcome, OrderId, Source};
 use shop::store::mysql::MysqlStore;
 use shop::store::{Store, StoreError};
 
 use super::database::{Database, execute, number, texts};
 use super::proxy::{Mode, Proxy};
-use super::words::{NOW, move_to, number_of, place, until};
+use super::words::{NOW, event, move_to, number_of, place, until};
 
 const PROMISED: Duration = Duration::from_secs(2);
 
@@ -197,56 +198,63 @@ async fn rows_that_are_held_one_after_the_other_are_still_a_conflict_within_2_s(
 #[tokio::test]
 async fn a_deadlock_is_a_conflict() {
     let database = Database::unmade();
-    let store = database.open(Source::Orders).await;
-    store.run_orders(&[place(), place()], NOW).await.unwrap();
+    let store = database.open(Source::Deliveries).await;
+    let placed = [event(1, 1, Placed), event(2, 1, Placed)];
+    store.run_deliveries(&placed, NOW).await.unwrap();
     let mut other = database.client().await;
     // The other one holds 2 and has written much, so that the server picks the store's transaction as the victim.
     execute(
         &mut other,
         "set session innodb_lock_wait_timeout = 20; start transaction; \
-        update Order_table set qty = 9 where id = 2; \
-        insert into Order_table (qty) values (1), (1), (1), (1), (1), (1), (1), (1)",
+        update Delivery_table set qty = 9 where orderId = 2; \
+        insert into Delivery_table (qty) values (1), (1), (1), (1), (1), (1), (1), (1)",
     )
     .await;
-    let batch = [move_to(OrderId(1), "SEOUL"), move_to(OrderId(2), "SEOUL")];
-    let (hit, ()) = tokio::join!(store.run_orders(&batch, NOW), async {
+    let batch = [event(1, 2, Modified), event(2, 2, Modified)];
+    let (hit, ()) = tokio::join!(store.run_deliveries(&batch, NOW), async {
         let mut watcher = database.client().await;
         wait_for_a_lock_wait(&mut watcher).await;
-        execute(&mut other, "update Order_table set qty = 9 where id = 1; rollback").await;
+        execute(
+            &mut other,
+            "update Delivery_table set qty = 9 where orderId = 1; rollback",
+        )
+        .await;
     });
     assert!(matches!(hit, Err(StoreError::Conflict(_))), "{hit:?}");
-    assert!(store.run_orders(&batch, NOW).await.is_ok());
+    assert!(store.run_deliveries(&batch, NOW).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_caller_that_goes_away_leaves_nothing_behind() {
     let database = Database::unmade();
-    let store = std::sync::Arc::new(database.open(Source::Orders).await);
-    store.run_orders(&[place()], NOW).await.unwrap();
+    let store = std::sync::Arc::new(database.open(Source::Deliveries).await);
+    store.run_deliveries(&[event(1, 1, Placed)], NOW).await.unwrap();
     let mut holder = database.client().await;
     execute(
         &mut holder,
-        "start transaction; select id from Order_table where id = 1 for update",
+        "start transaction; select id from Delivery_table where orderId = 1 for update",
     )
     .await;
     let caller = tokio::spawn({
         let store = store.clone();
-        async move { store.run_orders(&[place(), move_to(OrderId(1), "SEOUL")], NOW).await }
+        async move {
+            store
+                .run_deliveries(&[event(2, 1, Placed), event(1, 2, Modified)], NOW)
+                .await
+        }
     });
     let mut watcher = database.client().await;
     wait_for_a_lock_wait(&mut watcher).await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
     execute(&mut holder, "rollback").await;
-    let outcomes = store
-        .run_orders(&[move_to(OrderId(1), "BUSAN"), place()], NOW)
-        .await
-        .unwrap();
+    let batch = [event(1, 2, Modified), event(3, 1, Placed)];
+    let outcomes = store.run_deliveries(&batch, NOW).await.unwrap();
     assert!(
-        matches!(&outcomes[0], OrderOutcome::Changed(order) if order.version.0 == 2),
+        matches!(&outcomes[0], DeliveryOutcome::Applied(delivery) if delivery.events.0 == 2),
         "{outcomes:?}"
     );
-    assert_eq!(number(&mut watcher, "select count(*) from Order_table").await, 2);
+    assert_eq!(number(&mut watcher, "select count(*) from Delivery_table").await, 2);
 }
 
 /// Until a locking query of this database has been running for a while, although it takes no time unless it waits.

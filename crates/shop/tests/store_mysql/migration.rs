@@ -1,7 +1,7 @@
 //! Databases that the Java system made: tables as Hibernate creates them, columns in alphabetical order.
 
 use shop::domain::{
-    DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderId, OrderPatch, Source, Version,
+    DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderId, OrderPatch, Provenance, Source, Version,
 };
 use shop::store::Store;
 
@@ -289,6 +289,7 @@ async fn deliveries_keep_duplicates_and_count_as_version_1() {
             fields: OrderPatch::default(),
         },
         traceparent: None,
+        provenance: Provenance::default(),
     };
     let batch = [event(6, OrderEventType::Cancelled), event(10, OrderEventType::Placed)];
     store.run_deliveries(&batch, NOW).await.unwrap();

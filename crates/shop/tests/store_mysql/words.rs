@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use eventlog::Timestamp;
-use shop::domain::{Change, OrderCommand, OrderFields, OrderId, OrderOutcome, OrderPatch, OrderRequest};
+use shop::domain::{
+    Change, DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderFields, OrderId, OrderOutcome,
+    OrderPatch, OrderRequest, Provenance, Version,
+};
 
 /// The time of every command.
 pub const NOW: Timestamp = Timestamp(1_749_697_512_193);
@@ -50,5 +53,23 @@ pub fn number_of(outcome: &OrderOutcome) -> OrderId {
     match outcome {
         OrderOutcome::Placed(order) => order.id,
         other => panic!("not placed: {other:?}"),
+    }
+}
+
+/// An event that sets the quantity to 7.
+pub fn event(order: i64, version: i64, event_type: OrderEventType) -> DeliveryRequest {
+    let fields = OrderPatch {
+        qty: Some(Some(7)),
+        ..OrderPatch::default()
+    };
+    DeliveryRequest {
+        event: IncomingEvent {
+            order_id: OrderId(order),
+            version: Some(Version(version)),
+            event_type,
+            fields,
+        },
+        traceparent: None,
+        provenance: Provenance::default(),
     }
 }

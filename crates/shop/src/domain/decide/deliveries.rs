@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eventlog::Timestamp;
 
-use super::{NewEntry, orders::merged};
+use super::effects::{Effect, Effects, NewDelivery, fields_after};
+use super::orders::merged;
+use super::{NewApply, NewEntry};
 use crate::domain::{
-    Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, EventType, IncomingEvent, OrderEventType, OrderFields,
-    OrderId, Version, payload,
+    Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, IncomingEvent, OrderEventType, OrderFields, OrderId,
+    Version,
 };
 
 /// What a batch does to the deliveries. The rows can be written in any order; the numbers that new rows are given go to
@@ -18,22 +20,7 @@ pub struct DeliveryDecision {
     pub inserts: Vec<NewDelivery>,
     /// Rows as they now stand, ascending by order.
     pub updates: Vec<Delivery>,
-    steps: Vec<Step>,
-}
-
-/// A delivery that has no number yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewDelivery {
-    /// The order it delivers.
-    pub order_id: OrderId,
-    /// The order's fields as the delivery service knows them.
-    pub fields: OrderFields,
-    /// `DELIVERY STARTED`, `DELIVERY MODIFIED` or `DELIVERY CANCELLED`.
-    pub status: &'static str,
-    /// The highest order version it has seen.
-    pub version: Version,
-    /// How many events of its own it has had.
-    pub events: Version,
+    steps: Vec<Option<Effect>>,
 }
 
 /// What is left to write, and what to answer.
@@ -41,6 +28,8 @@ pub struct NewDelivery {
 pub struct DeliveriesDone {
     /// Journal rows to append in this order.
     pub journal: Vec<NewEntry>,
+    /// Rows of the apply history to append in this order.
+    pub applies: Vec<NewApply>,
     /// One outcome an event, in order.
     pub outcomes: Vec<DeliveryOutcome>,
 }
@@ -83,72 +72,18 @@ impl DeliveryDecision {
             self.inserts.len(),
             "every inserted delivery has a number"
         );
-        let mut done = DeliveriesDone {
-            journal: Vec::with_capacity(self.steps.len()),
-            outcomes: Vec::with_capacity(self.steps.len()),
-        };
-        for step in self.steps {
-            let (event, traceparent, delivery) = match step {
-                Step::NoDelivery => {
-                    done.outcomes.push(DeliveryOutcome::NoDelivery);
-                    continue;
-                }
-                Step::New {
-                    event,
-                    traceparent,
-                    insert,
-                    state,
-                } => (event, traceparent, state.numbered(inserted[insert])),
-                Step::Existing {
-                    event,
-                    traceparent,
-                    delivery,
-                } => (event, traceparent, delivery),
-            };
-            done.journal.push(entry(&event, &delivery, now, traceparent));
-            done.outcomes.push(DeliveryOutcome::Applied(delivery));
-        }
-        done
-    }
-}
-
-impl NewDelivery {
-    fn numbered(self, id: DeliveryId) -> Delivery {
-        Delivery {
-            id,
-            order_id: Some(self.order_id),
-            fields: self.fields,
-            status: Some(self.status.to_owned()),
-            version: self.version,
-            events: self.events,
+        let mut effects = Effects::new(inserted, now);
+        let outcomes = self.steps.into_iter().map(|step| match step {
+            None => DeliveryOutcome::NoDelivery,
+            Some(effect) => DeliveryOutcome::Applied(effects.render(effect)),
+        });
+        let outcomes = outcomes.collect();
+        DeliveriesDone {
+            journal: effects.journal,
+            applies: effects.applies,
+            outcomes,
         }
     }
-}
-
-/// What an event came to, as far as it is known before new rows have numbers.
-#[derive(Debug)]
-enum Step {
-    NoDelivery,
-    /// An event of a row of this batch's own, which stands as given after it.
-    New {
-        event: EventKey,
-        traceparent: Option<String>,
-        insert: usize,
-        state: NewDelivery,
-    },
-    /// An event of a row that was there before, which stands as given after it.
-    Existing {
-        event: EventKey,
-        traceparent: Option<String>,
-        delivery: Delivery,
-    },
-}
-
-/// What a journal row needs of the order event that led to it.
-#[derive(Debug)]
-struct EventKey {
-    order_id: OrderId,
-    event_type: OrderEventType,
 }
 
 struct Fold {
@@ -160,35 +95,26 @@ struct Fold {
 }
 
 impl Fold {
-    fn step(&mut self, request: &DeliveryRequest) -> Step {
+    fn step(&mut self, request: &DeliveryRequest) -> Option<Effect> {
         let event = &request.event;
-        let key = EventKey {
-            order_id: event.order_id,
-            event_type: event.event_type,
-        };
-        let traceparent = request.traceparent.clone();
         if event.event_type == OrderEventType::Placed {
-            return self.insert(event, key, traceparent);
+            return Some(self.insert(request));
         }
         if let Some(delivery) = self.deliveries.get_mut(&event.order_id) {
+            let before = delivery.version;
             delivery.fields = fields_after(&delivery.fields, event);
             delivery.status = Some(event.event_type.delivery_status().to_owned());
             delivery.version = version_after(delivery.version, event);
             delivery.events = delivery.events.next();
             self.touched.insert(event.order_id);
-            return Step::Existing {
-                event: key,
-                traceparent,
-                delivery: delivery.clone(),
-            };
+            return Some(Effect::existing(request, before, delivery.version, delivery.clone()));
         }
-        match self.inserted.get(&event.order_id) {
-            Some(insert) => self.update_new(*insert, event, key, traceparent),
-            None => Step::NoDelivery,
-        }
+        let insert = *self.inserted.get(&event.order_id)?;
+        Some(self.update_new(insert, request))
     }
 
-    fn insert(&mut self, event: &IncomingEvent, key: EventKey, traceparent: Option<String>) -> Step {
+    fn insert(&mut self, request: &DeliveryRequest) -> Effect {
+        let event = &request.event;
         let insert = self.inserts.len();
         let state = NewDelivery {
             order_id: event.order_id,
@@ -199,29 +125,21 @@ impl Fold {
         };
         self.inserts.push(state.clone());
         self.inserted.entry(event.order_id).or_insert(insert);
-        Step::New {
-            event: key,
-            traceparent,
-            insert,
-            state,
-        }
+        Effect::new(request, Version(0), state.version, insert, state)
     }
 
-    fn update_new(&mut self, insert: usize, event: &IncomingEvent, key: EventKey, traceparent: Option<String>) -> Step {
+    fn update_new(&mut self, insert: usize, request: &DeliveryRequest) -> Effect {
+        let event = &request.event;
         let row = &mut self.inserts[insert];
+        let before = row.version;
         row.fields = fields_after(&row.fields, event);
         row.status = event.event_type.delivery_status();
         row.version = version_after(row.version, event);
         row.events = row.events.next();
-        Step::New {
-            event: key,
-            traceparent,
-            insert,
-            state: row.clone(),
-        }
+        Effect::new(request, before, row.version, insert, row.clone())
     }
 
-    fn finish(mut self, steps: Vec<Step>) -> DeliveryDecision {
+    fn finish(mut self, steps: Vec<Option<Effect>>) -> DeliveryDecision {
         let updates = self.touched.iter().filter_map(|order| self.deliveries.remove(order));
         DeliveryDecision {
             updates: updates.collect(),
@@ -231,28 +149,7 @@ impl Fold {
     }
 }
 
-/// A cancellation changes the status alone.
-fn fields_after(before: &OrderFields, event: &IncomingEvent) -> OrderFields {
-    match event.event_type {
-        OrderEventType::Cancelled => before.clone(),
-        _ => merged(before, &event.fields),
-    }
-}
-
 /// The naive way knows no fence: an older event takes effect too, only the number stays.
 fn version_after(before: Version, event: &IncomingEvent) -> Version {
     event.version.map_or(before, |version| version.max(before))
-}
-
-fn entry(event: &EventKey, delivery: &Delivery, timestamp: Timestamp, traceparent: Option<String>) -> NewEntry {
-    let event_type = event.event_type.delivery_event();
-    NewEntry {
-        row_id: delivery.id.0,
-        order_id: event.order_id,
-        version: delivery.events,
-        event_type: EventType::Delivery(event_type),
-        timestamp,
-        payload: payload::delivery_payload(event_type, timestamp, delivery),
-        traceparent,
-    }
 }

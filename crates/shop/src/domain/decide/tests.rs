@@ -7,7 +7,7 @@ use eventlog::Timestamp;
 use super::*;
 use crate::domain::{
     Change, Delivery, DeliveryEventType, DeliveryId, DeliveryOutcome, DeliveryRequest, IncomingEvent, Order,
-    OrderCommand, OrderEventType, OrderFields, OrderOutcome, OrderPatch, OrderRequest,
+    OrderCommand, OrderEventType, OrderFields, OrderOutcome, OrderPatch, OrderRequest, Provenance,
 };
 
 const NOW: Timestamp = Timestamp(1000);
@@ -171,6 +171,7 @@ fn event(event_type: OrderEventType, version: Option<i64>, fields: OrderPatch) -
             fields,
         },
         traceparent: None,
+        provenance: Provenance::default(),
     }
 }
 

@@ -6,9 +6,9 @@ use eventlog::Timestamp;
 use sqlx::mysql::MySqlRow;
 
 use super::super::{Page, PageRequest, Result};
-use super::journal;
 use super::rows::{self, FIELDS, bind_fields, column, fields, statement};
 use super::session::Session;
+use super::{applies, journal};
 use crate::domain::decide::{NewDelivery, decide_deliveries, looked_up_orders};
 use crate::domain::{Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, OrderId, Source, Version};
 
@@ -30,6 +30,7 @@ pub(super) async fn run(
     update(session, &decision.updates).await?;
     let done = decision.complete(&inserted, now);
     journal::append(session, Source::Deliveries, &done.journal).await?;
+    applies::append(session, &done.applies).await?;
     session.commit().await?;
     Ok(done.outcomes)
 }
@@ -51,6 +52,13 @@ pub(super) async fn page(session: &mut Session, request: &PageRequest) -> Result
     Ok(Page { items, total })
 }
 
+/// The first `limit` deliveries behind a number.
+pub(super) async fn after(session: &mut Session, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+    let sql = format!("select {COLUMNS}, {FIELDS} from Delivery_table where id > ? order by id limit ?");
+    let rows = session.fetch(statement(sql).bind(after.0).bind(limit as u64)).await?;
+    rows.iter().map(delivery).collect()
+}
+
 async fn first(session: &mut Session, condition: &str, number: i64) -> Result<Option<Delivery>> {
     let sql = format!("select {COLUMNS}, {FIELDS} from Delivery_table {condition}");
     let rows = session.fetch(statement(sql).bind(number)).await?;
@@ -59,7 +67,7 @@ async fn first(session: &mut Session, condition: &str, number: i64) -> Result<Op
 
 /// Rows are locked in the order of the index, which is the same for everybody; it is named because the server may
 /// otherwise scan (and lock) a table that it takes for small.
-async fn lock(session: &mut Session, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Delivery>> {
+pub(super) async fn lock(session: &mut Session, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Delivery>> {
     let orders: Vec<i64> = orders.iter().map(|order| order.0).collect();
     let mut lowest = BTreeMap::<OrderId, Delivery>::new();
     for list in rows::lists(&orders) {
@@ -82,7 +90,8 @@ async fn lock(session: &mut Session, orders: &[OrderId]) -> Result<BTreeMap<Orde
     Ok(lowest)
 }
 
-async fn insert(session: &mut Session, deliveries: &[NewDelivery]) -> Result<Vec<DeliveryId>> {
+/// Inserts new rows; their numbers, ascending in the rows' order.
+pub(super) async fn insert(session: &mut Session, deliveries: &[NewDelivery]) -> Result<Vec<DeliveryId>> {
     let mut ids = Vec::with_capacity(deliveries.len());
     for piece in rows::pieces(deliveries) {
         let mut query = statement(format!(
@@ -99,7 +108,7 @@ async fn insert(session: &mut Session, deliveries: &[NewDelivery]) -> Result<Vec
 }
 
 /// The rows are locked and there, so that every one of these inserts is an update.
-async fn update(session: &mut Session, deliveries: &[Delivery]) -> Result<()> {
+pub(super) async fn update(session: &mut Session, deliveries: &[Delivery]) -> Result<()> {
     for piece in rows::pieces(deliveries) {
         let mut query = statement(format!(
             "insert into Delivery_table ({COLUMNS}, {FIELDS}) values {} on duplicate key update status = values(status), \

@@ -45,8 +45,8 @@ fn of_number(number: u16, error: &Error, shown: &str) -> StoreError {
         .as_database_error()
         .map_or_else(String::new, |e| e.message().to_owned());
     match number {
-        // Lock wait timeout, deadlock, and "record has changed" (MariaDB from 11.6).
-        1205 | 1213 | 1020 => StoreError::Conflict(format!("somebody else holds the same rows: {said}")),
+        // Lock wait timeout, deadlock, "record has changed" (MariaDB from 11.6), and nowait (MySQL; MariaDB says 1205).
+        1205 | 1213 | 1020 | 3572 => StoreError::Conflict(format!("somebody else holds the same rows: {said}")),
         // Too many connections, shutting down, interrupted, killed, idle for too long, not ready (Galera).
         1040 | 1047 | 1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1184 | 1203 | 1226 | 1317 | 1927 | 3169 | 4031 => {
             StoreError::Unavailable(format!("the database {shown} can't serve now: {said}"))
@@ -58,7 +58,11 @@ fn of_number(number: u16, error: &Error, shown: &str) -> StoreError {
         // Files, full disks, damaged tables, and tables, columns or indexes that somebody took away.
         1005 | 1006 | 1016 | 1017 | 1021 | 1030 | 1034 | 1035 | 1049 | 1054 | 1064 | 1114 | 1146 | 1176 | 1194
         | 1195 | 1932 => StoreError::Broken(format!("the database {shown} is damaged or not ours: {said}")),
-        _ => StoreError::Rejected(format!("the database refused a value: {said}")),
+        // Values it can't hold: null, duplicate, out of range, too long, not of the type, against a constraint or trigger.
+        1048 | 1062 | 1153 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1451 | 1452 | 1526 | 1644 | 1690 | 3819
+        | 4025 => StoreError::Rejected(format!("the database refused a value: {said}")),
+        // What nobody has met yet is waited for: to take it for the value's own fault would pass an event over.
+        _ => StoreError::Unavailable(format!("the database {shown} failed (error {number}): {said}")),
     }
 }
 

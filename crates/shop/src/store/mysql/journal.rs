@@ -3,7 +3,7 @@
 use eventlog::Timestamp;
 use sqlx::mysql::MySqlRow;
 
-use super::super::{Result, StoreError};
+use super::super::{JournalRow, Result, StoreError};
 use super::rows::{self, column, statement};
 use super::session::Session;
 use crate::domain::decide::NewEntry;
@@ -25,6 +25,21 @@ pub(super) async fn of_order(session: &mut Session, id: OrderId) -> Result<Vec<J
     let sql = format!("select id, {columns} from order_event where order_id = ? order by version");
     let rows = session.fetch(statement(sql).bind(id.0)).await?;
     rows.iter().map(|row| entry(row, Source::Orders)).collect()
+}
+
+/// The first `limit` events behind the row `after`, published or not.
+pub(super) async fn all(session: &mut Session, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
+    let (table, columns) = (table(source), columns(source));
+    let sql = format!("select id, {columns}, cast(published as signed) from {table} where id > ? order by id limit ?");
+    let rows = session.fetch(statement(sql).bind(after).bind(limit as u64)).await?;
+    let published = columns.split(',').count() + 1;
+    let row = |row| {
+        Ok(JournalRow {
+            entry: entry(row, source)?,
+            published: column::<i64>(row, published)? != 0,
+        })
+    };
+    rows.iter().map(row).collect()
 }
 
 /// The oldest events that haven't been published.

@@ -13,11 +13,17 @@
 //! * Every call answers within 2 s, whatever the server does.
 
 mod address;
+mod applies;
+mod backlog;
 mod deliveries;
 mod error;
+mod fence;
+mod history;
 mod journal;
 mod lease;
+mod letters;
 mod orders;
+mod parked;
 mod rows;
 mod schema;
 mod session;
@@ -31,7 +37,8 @@ use eventlog::Timestamp;
 use self::address::Address;
 use self::session::Ending;
 use self::sessions::Sessions;
-use super::{Page, PageRequest, Result, Store};
+use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
+use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
     Source,
@@ -130,7 +137,54 @@ impl Store for MysqlStore {
         with!(self.statements, |session| lease::take(session, name, holder, ttl, now))
     }
 
+    async fn backlog(&self, source: Source) -> Result<Backlog> {
+        with!(self.statements, |session| backlog::of(session, source))
+    }
+
     async fn ping(&self) -> Result<()> {
         with!(self.statements, |session| session.execute_raw("do 1")).map(drop)
+    }
+}
+
+#[async_trait]
+impl FenceStore for MysqlStore {
+    async fn run_fence(&self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>> {
+        with!(self.transactions, |session| fence::run(session, batch, now))
+    }
+
+    async fn parked_keys(&self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
+        with!(self.statements, |session| parked::keys(session, after, limit))
+    }
+
+    async fn parked_events(&self, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>> {
+        with!(self.statements, |session| parked::events(session, order, limit))
+    }
+
+    async fn dead_letters(&self, unpublished: bool, after: i64, limit: usize) -> Result<Vec<DeadLetter>> {
+        with!(self.statements, |session| letters::page(
+            session,
+            unpublished,
+            after,
+            limit
+        ))
+    }
+
+    async fn mark_letters_published(&self, ids: &[i64]) -> Result<()> {
+        with!(self.statements, |session| letters::mark_published(session, ids))
+    }
+}
+
+#[async_trait]
+impl HistoryStore for MysqlStore {
+    async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
+        with!(self.statements, |session| journal::all(session, source, after, limit))
+    }
+
+    async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
+        with!(self.statements, |session| history::applies(session, after, limit))
+    }
+
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+        with!(self.statements, |session| deliveries::after(session, after, limit))
     }
 }

@@ -43,14 +43,16 @@ pub(super) async fn page(session: &mut Session, request: &PageRequest) -> Result
     Ok(Page { items, total })
 }
 
-/// The index is named because the server may otherwise scan (and lock) a table that it takes for small.
+/// The index is named because the server may otherwise scan (and lock) a table that it takes for small. A row that somebody
+/// holds is not waited for: the batch is rolled back at once and goes on in pieces, of which only the guilty one waits.
 async fn lock(session: &mut Session, ids: &[OrderId]) -> Result<BTreeMap<OrderId, Order>> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let mut locked = BTreeMap::new();
     for list in rows::lists(&ids) {
         let marks = rows::marks(list.len());
         let mut query = statement(format!(
-            "select id, version, {FIELDS} from Order_table force index (primary) where id in ({marks}) order by id for update"
+            "select id, version, {FIELDS} from Order_table force index (primary) \
+             where id in ({marks}) order by id for update nowait"
         ));
         for id in list {
             query = query.bind(id);

@@ -108,6 +108,17 @@ impl Session {
         rows
     }
 
+    /// Runs a statement that answers no rows, and may wait for those who hold the rows it writes.
+    pub async fn execute_locking(&mut self, query: Statement<'_>) -> Result<MySqlQueryResult> {
+        let answer = within(self.deadline, query.execute(&mut self.connection)).await;
+        let in_time = answer.is_some();
+        let result = self.judge(answer);
+        if !in_time {
+            self.state = State::Stalled;
+        }
+        result
+    }
+
     /// Runs a statement that answers no rows.
     pub async fn execute(&mut self, query: Statement<'_>) -> Result<MySqlQueryResult> {
         let answer = within(self.deadline, query.execute(&mut self.connection)).await;

@@ -6,7 +6,7 @@ use eventlog::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::{Database, Durability};
-use super::{journal, pages};
+use super::{applies, journal, pages};
 use crate::domain::decide::{NewDelivery, decide_deliveries, looked_up_orders};
 use crate::domain::{Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, OrderFields, OrderId, Source, Version};
 use crate::store::{Page, PageRequest, Result};
@@ -14,6 +14,8 @@ use crate::store::{Page, PageRequest, Result};
 const COLUMNS: &str = "id, orderId, productId, productName, qty, customerId, address, status, version, events";
 const BY_ID: &str = "select id, orderId, productId, productName, qty, customerId, address, status, version, events \
                      from Delivery_table where id = ?";
+const AFTER: &str = "select id, orderId, productId, productName, qty, customerId, address, status, version, events \
+                     from Delivery_table where id > ? order by id limit ?";
 const BY_ORDER: &str = "select id, orderId, productId, productName, qty, customerId, address, status, version, events \
                         from Delivery_table where orderId = ? order by id limit 1";
 const INSERT: &str = "insert into Delivery_table (orderId, customerId, productId, productName, qty, address, status, \
@@ -35,6 +37,7 @@ impl Database {
             update(connection, &decision.updates)?;
             let done = decision.complete(&inserted, now);
             journal::append(connection, Source::Deliveries, &done.journal)?;
+            applies::append(connection, &done.applies)?;
             Ok(done.outcomes)
         })
     }
@@ -49,6 +52,17 @@ impl Database {
     pub fn deliveries(&mut self, page: &PageRequest) -> Result<Page<Delivery>> {
         self.serves(Source::Deliveries)?;
         self.read(|connection| pages::page(connection, "Delivery_table", COLUMNS, page, delivery))
+    }
+
+    /// The first `limit` deliveries behind `after`, by number.
+    pub fn deliveries_after(&mut self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+        self.serves(Source::Deliveries)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(AFTER)?;
+            let rows = statement.query_map([after.0, limit], delivery)?;
+            rows.collect()
+        })
     }
 
     /// The delivery of this order; of several, the one with the lowest number.
@@ -68,14 +82,16 @@ fn load(connection: &Connection, orders: &[OrderId]) -> rusqlite::Result<BTreeMa
     Ok(deliveries)
 }
 
-fn find(connection: &Connection, order: OrderId) -> rusqlite::Result<Option<Delivery>> {
+/// The delivery of an order; of several, the one with the lowest number.
+pub(super) fn find(connection: &Connection, order: OrderId) -> rusqlite::Result<Option<Delivery>> {
     connection
         .prepare_cached(BY_ORDER)?
         .query_row([order.0], delivery)
         .optional()
 }
 
-fn insert(connection: &Connection, deliveries: &[NewDelivery]) -> rusqlite::Result<Vec<DeliveryId>> {
+/// Inserts new rows; their numbers, ascending in the rows' order.
+pub(super) fn insert(connection: &Connection, deliveries: &[NewDelivery]) -> rusqlite::Result<Vec<DeliveryId>> {
     let mut statement = connection.prepare_cached(INSERT)?;
     let insert = |delivery: &NewDelivery| {
         let fields = &delivery.fields;
@@ -94,7 +110,8 @@ fn insert(connection: &Connection, deliveries: &[NewDelivery]) -> rusqlite::Resu
     deliveries.iter().map(insert).map(|id| id.map(DeliveryId)).collect()
 }
 
-fn update(connection: &Connection, deliveries: &[Delivery]) -> rusqlite::Result<()> {
+/// Writes rows as they now stand.
+pub(super) fn update(connection: &Connection, deliveries: &[Delivery]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(UPDATE)?;
     for delivery in deliveries {
         let fields = &delivery.fields;

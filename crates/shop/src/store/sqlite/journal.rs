@@ -8,13 +8,14 @@ use rusqlite::{Connection, Row, params};
 
 use super::database::{Database, Durability};
 use crate::domain::decide::NewEntry;
-use crate::domain::{EventType, JournalEntry, OrderId, Source, Version};
-use crate::store::Result;
+use crate::domain::{EventType, JournalEntry, OrderEventType, OrderId, Source, Version};
+use crate::store::{JournalRow, Result};
 
 /// The statements of one journal; all read the columns that [`entry`] reads.
 struct Statements {
     append: &'static str,
     unpublished: &'static str,
+    all: &'static str,
     mark: &'static str,
 }
 
@@ -23,6 +24,8 @@ const ORDERS: Statements = Statements {
              values (?2, ?3, ?4, ?5, ?6, ?7)",
     unpublished: "select id, order_id, order_id, version, type, payload, timestamp, traceparent \
                   from order_event where published = 0 and id > ?1 order by id limit ?2",
+    all: "select id, order_id, order_id, version, type, payload, timestamp, traceparent, published \
+          from order_event where id > ?1 order by id limit ?2",
     mark: "update order_event set published = 1 where id = ? and published = 0",
 };
 
@@ -31,15 +34,19 @@ const DELIVERIES: Statements = Statements {
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     unpublished: "select id, delivery_id, order_id, version, type, payload, timestamp, traceparent \
                   from delivery_event where published = 0 and id > ?1 order by id limit ?2",
+    all: "select id, delivery_id, order_id, version, type, payload, timestamp, traceparent, published \
+          from delivery_event where id > ?1 order by id limit ?2",
     mark: "update delivery_event set published = 1 where id = ? and published = 0",
 };
 
 const OF_ORDER: &str = "select id, order_id, order_id, version, type, payload, timestamp, traceparent \
                         from order_event where order_id = ? order by version";
 
-/// Whoever has it may renew it; anybody may have it once it has expired.
+/// Whoever has it may renew it; anybody may have it once it has expired, or if it would end later than a new one could: then
+/// the clock was wrong that it was taken by.
 const LEASE: &str = "insert into relay_lease (name, holder, expires) values (?1, ?2, ?3) \
-                     on conflict (name) do update set holder = ?2, expires = ?3 where holder = ?2 or expires <= ?4";
+                     on conflict (name) do update set holder = ?2, expires = ?3 where holder = ?2 or expires <= ?4 \
+                     or expires > ?3 + 5000";
 
 impl Database {
     /// The oldest `limit` events behind `after` that have not been marked as published, in journal order.
@@ -100,6 +107,23 @@ pub(super) fn of_order(connection: &Connection, id: OrderId) -> rusqlite::Result
     rows.collect()
 }
 
+/// The first `limit` events behind `after`, published or not.
+pub(super) fn all(
+    connection: &Connection,
+    source: Source,
+    after: i64,
+    limit: i64,
+) -> rusqlite::Result<Vec<JournalRow>> {
+    let mut statement = connection.prepare_cached(statements(source).all)?;
+    let rows = statement.query_map([after, limit], |row| {
+        Ok(JournalRow {
+            entry: entry(row, source)?,
+            published: row.get(8)?,
+        })
+    })?;
+    rows.collect()
+}
+
 fn statements(source: Source) -> &'static Statements {
     match source {
         Source::Orders => &ORDERS,
@@ -122,8 +146,20 @@ fn entry(row: &Row<'_>, source: Source) -> rusqlite::Result<JournalEntry> {
 }
 
 fn event_type(name: &str) -> rusqlite::Result<EventType> {
-    let unknown = || format!("a journal row of the unknown type {name:?}").into();
-    EventType::from_name(name).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, unknown()))
+    EventType::from_name(name).ok_or_else(|| unknown(4, name))
+}
+
+/// The order event of this name, read from that column.
+pub(super) fn order_event_type(column: usize, name: &str) -> rusqlite::Result<OrderEventType> {
+    match EventType::from_name(name) {
+        Some(EventType::Order(event_type)) => Ok(event_type),
+        _ => Err(unknown(column, name)),
+    }
+}
+
+fn unknown(column: usize, name: &str) -> rusqlite::Error {
+    let sentence = format!("a row of the unknown type {name:?}");
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, sentence.into())
 }
 
 #[cfg(test)]

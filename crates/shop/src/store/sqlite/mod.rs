@@ -14,13 +14,19 @@
 //!
 //! [`Turnstile`]: eventlog::embedded::Turnstile
 
+mod applies;
+mod backlog;
 mod database;
 mod deliveries;
 mod driver;
 mod error;
+mod fence;
+mod history;
 mod journal;
+mod letters;
 mod orders;
 mod pages;
+mod parked;
 mod schema;
 
 pub use database::Database;
@@ -31,7 +37,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use eventlog::Timestamp;
 
-use super::{Page, PageRequest, Result, Store};
+use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
+use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
     Source,
@@ -123,7 +130,63 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn backlog(&self, source: Source) -> Result<Backlog> {
+        self.readers.run(move |database| database.backlog(source)).await
+    }
+
     async fn ping(&self) -> Result<()> {
         self.readers.run(|database| database.ping()).await
+    }
+}
+
+#[async_trait]
+impl FenceStore for SqliteStore {
+    async fn run_fence(&self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>> {
+        let batch = batch.to_vec();
+        self.writer.run(move |database| database.run_fence(&batch, now)).await
+    }
+
+    async fn parked_keys(&self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
+        self.readers
+            .run(move |database| database.parked_keys(after, limit))
+            .await
+    }
+
+    async fn parked_events(&self, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>> {
+        self.readers
+            .run(move |database| database.parked_events(order, limit))
+            .await
+    }
+
+    async fn dead_letters(&self, unpublished: bool, after: i64, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.readers
+            .run(move |database| database.dead_letters(unpublished, after, limit))
+            .await
+    }
+
+    async fn mark_letters_published(&self, ids: &[i64]) -> Result<()> {
+        let ids = ids.to_vec();
+        self.writer
+            .run(move |database| database.mark_letters_published(&ids))
+            .await
+    }
+}
+
+#[async_trait]
+impl HistoryStore for SqliteStore {
+    async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
+        self.readers
+            .run(move |database| database.journal(source, after, limit))
+            .await
+    }
+
+    async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
+        self.readers.run(move |database| database.applies(after, limit)).await
+    }
+
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+        self.readers
+            .run(move |database| database.deliveries_after(after, limit))
+            .await
     }
 }

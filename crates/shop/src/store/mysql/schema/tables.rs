@@ -119,10 +119,98 @@ static DELIVERY_EVENTS: Table = Table {
     numbers_used: None,
 };
 
+static APPLIES: Table = Table {
+    name: "delivery_apply",
+    columns: &[
+        ("seq", NUMBER),
+        ("order_id", "bigint not null"),
+        ("version", "bigint"),
+        ("type", "varchar(64)"),
+        ("kind", "varchar(16) not null"),
+        ("delivery_id", "bigint"),
+        ("version_before", "bigint not null"),
+        ("version_after", "bigint not null"),
+        ("instance", "varchar(255) not null"),
+        ("epoch", "bigint"),
+        ("topic", TEXT),
+        ("record_partition", "integer"),
+        ("record_offset", "bigint"),
+        ("applied_at", "bigint not null"),
+    ],
+    indexes: &[],
+    numbers_used: None,
+};
+
+/// A cursor without a version has been made to be locked, and not been decided on yet.
+static CURSORS: Table = Table {
+    name: "order_cursor",
+    columns: &[
+        ("order_id", "bigint not null"),
+        ("version", "bigint"),
+        ("parked", "integer not null default 0"),
+    ],
+    indexes: &[("order_cursor_parked", "index", "(parked, order_id)")],
+    numbers_used: None,
+};
+
+static PARKED: Table = Table {
+    name: "parked_event",
+    columns: &[
+        ("id", NUMBER),
+        ("order_id", "bigint not null"),
+        ("version", "bigint not null"),
+        ("reason", "varchar(16) not null"),
+        ("error", "text"),
+        ("topic", "varchar(255) not null"),
+        ("record_partition", "integer not null"),
+        ("record_offset", "bigint not null"),
+        ("record_timestamp", "bigint not null"),
+        ("record_key", "mediumblob"),
+        ("record_value", "mediumblob"),
+        ("record_headers", "mediumblob not null"),
+        ("since", "bigint not null"),
+        ("mark", "varchar(16)"),
+        // Holders that differ in case or accents are different holders.
+        (
+            "lease_holder",
+            "varchar(255) character set utf8mb4 collate utf8mb4_bin not null default ''",
+        ),
+        ("lease_until", "bigint not null default 0"),
+    ],
+    indexes: &[("parked_event_version", "unique index", "(order_id, version)")],
+    numbers_used: None,
+};
+
+static DEAD_LETTERS: Table = Table {
+    name: "dead_letter",
+    columns: &[
+        ("id", NUMBER),
+        ("order_id", "bigint"),
+        ("version", "bigint"),
+        ("topic", "varchar(255) not null"),
+        ("timestamp", "bigint not null"),
+        ("record_key", "mediumblob"),
+        ("record_value", "mediumblob"),
+        ("record_headers", "mediumblob not null"),
+        ("published", "tinyint not null default 0"),
+    ],
+    indexes: &[("dead_letter_unpublished", "index", "(published, id)")],
+    numbers_used: None,
+};
+
 /// The tables of a service, journals before what they tell of.
-pub(super) fn of(source: Source) -> [&'static Table; 4] {
+pub(super) fn of(source: Source) -> Vec<&'static Table> {
     match source {
-        Source::Orders => [&SCHEMA, &LEASES, &ORDER_EVENTS, &ORDERS],
-        Source::Deliveries => [&SCHEMA, &LEASES, &DELIVERY_EVENTS, &DELIVERIES],
+        Source::Orders => vec![&SCHEMA, &LEASES, &ORDER_EVENTS, &ORDERS],
+        Source::Deliveries => vec![
+            &SCHEMA,
+            &LEASES,
+            &DELIVERY_EVENTS,
+            &DELIVERIES,
+            &APPLIES,
+            &CURSORS,
+            &PARKED,
+            &DEAD_LETTERS,
+        ],
     }
 }

@@ -1,0 +1,195 @@
+//! What a group's coordinator says about the group.
+//!
+//! rust-rdkafka offers librdkafka's older call for this, to which a group of the newer protocol (KIP-848) looks as if it
+//! were not there, and a reset of such a group would then seem harmless. So librdkafka's newer call is made directly.
+//!
+//! # Invariants
+//! * What librdkafka gives out is freed once, by [`Owned`], and borrowed from only while that lives.
+//! * Nothing of librdkafka's memory leaves this module: names are copied.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::ptr;
+use std::sync::Arc;
+
+use rdkafka::admin::AdminClient;
+use rdkafka::bindings as native;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::kafka::client::Watch;
+use crate::kafka::{ANSWER, convert};
+use crate::port::{Coordinator, GroupMember, GroupState, LogError, Result};
+use crate::record::TopicPartition;
+
+/// A group as its coordinator describes it.
+pub(super) struct Described {
+    pub(super) state: GroupState,
+    pub(super) assignor: Option<String>,
+    pub(super) coordinator: Option<Coordinator>,
+    pub(super) members: Vec<GroupMember>,
+}
+
+/// Asks the coordinator of `group`; `None` if it knows no such group.
+pub(super) fn describe(admin: &AdminClient<Watch>, group: &str) -> Result<Option<Described>> {
+    let Ok(name) = CString::new(group) else {
+        return Err(LogError::Refused(format!("{group:?} is no name of a group")));
+    };
+    let what = format!("group {group} can't be described");
+    let explain = |code| admin.inner().context().explain(&what, &KafkaError::AdminOp(code));
+    let client = admin.inner().native_ptr();
+    // SAFETY: `client` lives as long as `admin`, which is borrowed; `name` outlives the call, which copies it.
+    let answer = unsafe { ask(client, &name) }.map_err(explain)?;
+    // SAFETY: the event is a result of this call, since the queue that it was polled from has no other.
+    match unsafe { read(&answer) } {
+        Ok(described) => Ok(described),
+        Err(RDKafkaErrorCode::GroupIdNotFound) => Ok(None),
+        Err(code) => Err(explain(code)),
+    }
+}
+
+/// Something that librdkafka handed over.
+struct Owned<T> {
+    native: *mut T,
+    free: unsafe extern "C" fn(*mut T),
+}
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        if !self.native.is_null() {
+            // SAFETY: made by librdkafka, and freed nowhere else.
+            unsafe { (self.free)(self.native) }
+        }
+    }
+}
+
+unsafe fn ask(
+    client: *mut native::rd_kafka_t,
+    group: &CStr,
+) -> Result<Owned<native::rd_kafka_event_t>, RDKafkaErrorCode> {
+    use native::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS as DESCRIBE;
+    let patience = ANSWER.as_millis() as c_int;
+    unsafe {
+        let queue = Owned {
+            native: native::rd_kafka_queue_new(client),
+            free: native::rd_kafka_queue_destroy,
+        };
+        let options = Owned {
+            native: native::rd_kafka_AdminOptions_new(client, DESCRIBE),
+            free: native::rd_kafka_AdminOptions_destroy,
+        };
+        native::rd_kafka_AdminOptions_set_request_timeout(options.native, patience, ptr::null_mut(), 0);
+        native::rd_kafka_DescribeConsumerGroups(client, [group.as_ptr()].as_mut_ptr(), 1, options.native, queue.native);
+        let event = Owned {
+            // The request gives up by itself; a little more, so that it is heard why.
+            native: native::rd_kafka_queue_poll(queue.native, patience + 1000),
+            free: native::rd_kafka_event_destroy,
+        };
+        if event.native.is_null() {
+            return Err(RDKafkaErrorCode::OperationTimedOut);
+        }
+        match native::rd_kafka_event_error(event.native).into() {
+            RDKafkaErrorCode::NoError => Ok(event),
+            code => Err(code),
+        }
+    }
+}
+
+unsafe fn read(event: &Owned<native::rd_kafka_event_t>) -> Result<Option<Described>, RDKafkaErrorCode> {
+    unsafe {
+        let result = native::rd_kafka_event_DescribeConsumerGroups_result(event.native);
+        if result.is_null() {
+            return Err(RDKafkaErrorCode::BadMessage);
+        }
+        let mut count = 0;
+        let groups = native::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
+        if count == 0 {
+            return Ok(None);
+        }
+        let group = *groups;
+        let error = native::rd_kafka_ConsumerGroupDescription_error(group);
+        if !error.is_null() {
+            return Err(native::rd_kafka_error_code(error).into());
+        }
+        let Some(state) = state(native::rd_kafka_ConsumerGroupDescription_state(group)) else {
+            return Ok(None);
+        };
+        let members = 0..native::rd_kafka_ConsumerGroupDescription_member_count(group);
+        let assignor = text(native::rd_kafka_ConsumerGroupDescription_partition_assignor(group));
+        Ok(Some(Described {
+            state,
+            assignor: Some(assignor).filter(|name| !name.is_empty()),
+            coordinator: coordinator(native::rd_kafka_ConsumerGroupDescription_coordinator(group)),
+            members: members
+                .map(|index| member(native::rd_kafka_ConsumerGroupDescription_member(group, index)))
+                .collect(),
+        }))
+    }
+}
+
+/// A group that is dead is one that the coordinator has forgotten.
+fn state(state: native::rd_kafka_consumer_group_state_t) -> Option<GroupState> {
+    use native::rd_kafka_consumer_group_state_t as S;
+    match state {
+        S::RD_KAFKA_CONSUMER_GROUP_STATE_DEAD => None,
+        S::RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY => Some(GroupState::Empty),
+        S::RD_KAFKA_CONSUMER_GROUP_STATE_STABLE => Some(GroupState::Stable),
+        S::RD_KAFKA_CONSUMER_GROUP_STATE_PREPARING_REBALANCE => Some(GroupState::PreparingRebalance),
+        S::RD_KAFKA_CONSUMER_GROUP_STATE_COMPLETING_REBALANCE => Some(GroupState::CompletingRebalance),
+        _ => Some(GroupState::Unknown),
+    }
+}
+
+unsafe fn coordinator(node: *const native::rd_kafka_Node_t) -> Option<Coordinator> {
+    if node.is_null() {
+        return None;
+    }
+    unsafe {
+        let (host, port) = (native::rd_kafka_Node_host(node), native::rd_kafka_Node_port(node));
+        Some(Coordinator {
+            node: native::rd_kafka_Node_id(node),
+            address: format!("{}:{port}", text(host)),
+        })
+    }
+}
+
+unsafe fn member(member: *const native::rd_kafka_MemberDescription_t) -> GroupMember {
+    unsafe {
+        let assignment = native::rd_kafka_MemberDescription_assignment(member);
+        GroupMember {
+            id: text(native::rd_kafka_MemberDescription_consumer_id(member)),
+            client: text(native::rd_kafka_MemberDescription_client_id(member)),
+            host: text(native::rd_kafka_MemberDescription_host(member)),
+            partitions: match assignment.is_null() {
+                true => Vec::new(),
+                false => partitions(native::rd_kafka_MemberAssignment_partitions(assignment)),
+            },
+        }
+    }
+}
+
+unsafe fn partitions(list: *const native::rd_kafka_topic_partition_list_t) -> Vec<TopicPartition> {
+    if list.is_null() {
+        return Vec::new();
+    }
+    let mut partitions: Vec<_> = unsafe {
+        let count = usize::try_from((*list).cnt).unwrap_or(0);
+        (0..count)
+            .map(|index| &*(*list).elems.add(index))
+            .map(|element| TopicPartition {
+                topic: Arc::from(text(element.topic)),
+                partition: convert::partition(element.partition),
+            })
+            .collect()
+    };
+    partitions.sort();
+    partitions
+}
+
+/// A copy; what is missing is empty.
+unsafe fn text(native: *const c_char) -> String {
+    if native.is_null() {
+        return String::new();
+    }
+    unsafe { CStr::from_ptr(native) }.to_string_lossy().into_owned()
+}

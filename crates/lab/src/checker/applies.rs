@@ -1,0 +1,184 @@
+//! A: what took effect, in which order, and what never did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shop::domain::decide::ApplyKind;
+use shop::domain::{EventType, OrderEventType, Version};
+
+use super::history::{Applied, InTopic, Parked, Waits};
+use super::index::Order;
+use super::published::stands;
+use super::settled::is_stuck;
+use super::verdict::{Anomaly, Fact, Verdict};
+
+/// What is wrong with the sequence of effects. It holds for any beginning of a history, so also while orders move.
+pub(super) fn sequence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    verdicts.extend(orphan(order));
+    verdicts.extend(chain_breaks(order));
+    let mut before = Before::default();
+    for applied in order.effects() {
+        for (anomaly, says, because) in before.clashes_with(applied) {
+            let facts = because.into_iter().chain([applied]).map(took_effect).collect();
+            verdicts.push(anomaly.of(order.id, says, facts));
+        }
+        before.then(applied);
+    }
+}
+
+/// The effects before a given one.
+#[derive(Default)]
+struct Before<'a> {
+    first: BTreeMap<Version, &'a Applied>,
+    highest: Option<&'a Applied>,
+    cancelled: Option<&'a Applied>,
+    last: Option<&'a Applied>,
+}
+
+type Clash<'a> = (Anomaly, String, Option<&'a Applied>);
+
+impl<'a> Before<'a> {
+    fn clashes_with(&self, applied: &'a Applied) -> impl Iterator<Item = Clash<'a>> {
+        let version = version(applied);
+        let once = self.first.get(&version);
+        let twice = once.map(|once| {
+            (
+                Anomaly::DoubleApply,
+                format!("v{version} took effect twice"),
+                Some(*once),
+            )
+        });
+        let above = self.highest.filter(|above| above.version > applied.version);
+        let after = above.map(|above| {
+            let says = format!("v{version} took effect after v{}", self::version(above));
+            (Anomaly::Inversion, says, Some(above))
+        });
+        let skipped = version > applied.before.next();
+        let skip = skipped.then(|| {
+            let says = format!("v{version} took effect upon v{}", applied.before);
+            (Anomaly::Skip, says, self.last)
+        });
+        let risen = self.cancelled.map(|cancelled| {
+            let says = format!("v{version} took effect after the cancellation");
+            (Anomaly::Resurrection, says, Some(cancelled))
+        });
+        [twice, after, skip, risen].into_iter().flatten()
+    }
+
+    fn then(&mut self, applied: &'a Applied) {
+        self.first.entry(version(applied)).or_insert(applied);
+        if self.highest.is_none_or(|above| above.version < applied.version) {
+            self.highest = Some(applied);
+        }
+        if applied.event_type == Some(OrderEventType::Cancelled) {
+            self.cancelled.get_or_insert(applied);
+        }
+        self.last = Some(applied);
+    }
+}
+
+fn orphan(order: &Order<'_>) -> Option<Verdict> {
+    let first = order.effects().next()?;
+    let placed = first.event_type == Some(OrderEventType::Placed) || order.baseline() > Version(0);
+    (!placed).then(|| {
+        let says = "the first effect was not that of the placing";
+        Anomaly::Orphan.of(order.id, says, vec![took_effect(first)])
+    })
+}
+
+/// Effects that were not built upon the one before; what is passed over moves the version too.
+fn chain_breaks(order: &Order<'_>) -> impl Iterator<Item = Verdict> {
+    let pairs = order.applied.iter().zip(order.applied.iter().skip(1));
+    let broken = pairs.filter(|(previous, applied)| applied.before != previous.after);
+    broken.map(|(previous, applied)| {
+        let (version, before, after) = (version(applied), applied.before, previous.after);
+        let says = format!("v{version} was built upon v{before}, but v{after} stood there");
+        Anomaly::ChainBreak.of(order.id, says, vec![took_effect(previous), took_effect(applied)])
+    })
+}
+
+/// What is in the topic and never took effect.
+pub(super) fn missing(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    if order.moving {
+        return;
+    }
+    let applied: BTreeSet<Version> = order.applied.iter().map(|applied| version(applied)).collect();
+    let highest = applied.last().copied().unwrap_or(Version(0));
+    let mut told = BTreeSet::new();
+    for record in &order.topic {
+        let Some(version) = record.version else { continue };
+        let open = version > order.baseline() && !applied.contains(&version) && !order.parked.contains_key(&version);
+        if !open || order.may_come(version) || !told.insert(version) {
+            continue;
+        }
+        verdicts.push(if version < highest {
+            let later = order.applied.iter().find(|applied| applied.version > Some(version));
+            let facts = [stands(record)]
+                .into_iter()
+                .chain(later.map(|later| took_effect(later)))
+                .collect();
+            let says = format!("v{version} never took effect, but later ones did");
+            Anomaly::LostApply.of(order.id, says, facts)
+        } else {
+            Anomaly::Unseen.of(order.id, format!("v{version} never took effect"), vec![stands(record)])
+        });
+    }
+}
+
+/// What waits in vain, and what a person had passed over.
+pub(super) fn parked(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    let passed_over = order
+        .applied
+        .iter()
+        .filter(|applied| applied.kind == ApplyKind::Discarded);
+    for applied in passed_over {
+        let says = format!("v{} was passed over by a person", version(applied));
+        verdicts.push(Anomaly::Discarded.of(order.id, says, vec![took_effect(applied)]));
+    }
+    for parked in order.parked.values() {
+        let version = parked.version;
+        if parked.waits == Waits::Predecessors && is_stuck(order, version) {
+            let says = format!("v{version} is parked although nothing is missing before it");
+            verdicts.push(Anomaly::StuckPark.of(order.id, says, evidence_of_stuck(order, parked)));
+        }
+    }
+}
+
+fn evidence_of_stuck(order: &Order<'_>, parked: &Parked) -> Vec<Fact> {
+    let below = |record: &&&InTopic| record.version == Some(Version(parked.version.0 - 1));
+    let predecessor = order.topic.iter().find(below).map(|record| stands(record));
+    predecessor.into_iter().chain([was_parked(parked)]).collect()
+}
+
+/// An effect as evidence.
+pub(super) fn took_effect(applied: &Applied) -> Fact {
+    Fact {
+        at: Some(applied.at),
+        version: applied.version,
+        what: match (applied.kind, applied.event_type) {
+            (ApplyKind::Applied, Some(event)) => format!("{} applied", EventType::Order(event).name()),
+            (ApplyKind::Applied, None) => "applied".to_owned(),
+            (ApplyKind::Discarded, _) => "passed over".to_owned(),
+        },
+        place: applied.place,
+        instance: Some(applied.instance.clone()),
+        epoch: applied.epoch,
+    }
+}
+
+fn was_parked(parked: &Parked) -> Fact {
+    Fact {
+        at: Some(parked.at),
+        version: Some(parked.version),
+        what: "parked".into(),
+        place: parked.place,
+        instance: None,
+        epoch: None,
+    }
+}
+
+/// The version of an effect of an order all of whose events carry one.
+fn version(applied: &Applied) -> Version {
+    applied
+        .version
+        .expect("an order with an event without a version is not judged")
+}

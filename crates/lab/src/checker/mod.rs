@@ -1,0 +1,68 @@
+//! Judges a history: what was written, what the log holds, what took effect, and what came of it.
+//!
+//! ```text
+//!   W  order journal ──┐
+//!   P  topic, scanned ─┤                   verdicts   named, with evidence: hazard or harm
+//!   A  apply history ──┼─▶ check(History) ─▶
+//!   D  final rows ─────┤                   doubts     why something could not be told
+//!   O  topic, scanned ─┘
+//! ```
+//! The verdict that matters is [`Anomaly::Divergence`]: the final rows are not what the order service's events lead to.
+//! The others explain it, or warn of what would have led there.
+//!
+//! # Invariants
+//! * No clock and no I/O: the same history gives the same judgement, whatever order its rows come in.
+//! * Effects are judged, not polls: a log that hands a record out twice is honest.
+//! * What is not finished is never judged by its absence: an order with events under way gets a [`Doubt`] instead of the
+//!   verdicts that something is missing.
+//! * Memory and time are proportional to the history (time: with the logarithm of a sort). Nothing is copied but what
+//!   the evidence names.
+
+mod applies;
+mod history;
+mod index;
+mod outbox;
+mod published;
+mod settled;
+mod state;
+mod verdict;
+mod zombies;
+
+pub use history::{Answer, Applied, History, InTopic, Parked, PartitionState, Place, Waits, Written};
+pub use verdict::{Anomaly, Doubt, Fact, Judgement, Kind, Verdict};
+
+use index::{Log, Order, orders};
+
+/// Judges a history.
+pub fn check(history: &History) -> Judgement {
+    let log = Log::of(history);
+    let orders = orders(history, &log);
+    let mut judgement = Judgement {
+        orders: orders.len(),
+        ..Judgement::default()
+    };
+    judgement.doubts.extend(settled::lagging(history));
+    for order in &orders {
+        judge(order, &mut judgement);
+    }
+    judgement.verdicts.extend(zombies::zombie_effects(history));
+    judgement.verdicts.sort();
+    judgement.doubts.sort();
+    judgement.doubts.dedup();
+    judgement
+}
+
+fn judge(order: &Order<'_>, judgement: &mut Judgement) {
+    judgement.doubts.extend(settled::doubts(order));
+    let verdicts = &mut judgement.verdicts;
+    published::hazards(order, verdicts);
+    if order.unsequenced {
+        return;
+    }
+    published::harm(order, verdicts);
+    applies::sequence(order, verdicts);
+    applies::missing(order, verdicts);
+    applies::parked(order, verdicts);
+    outbox::answers(order, verdicts);
+    state::divergence(order, verdicts);
+}

@@ -1,0 +1,136 @@
+//! W against P: what was written, and what the topic holds of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eventlog::Partition;
+use shop::domain::{EventType, Version};
+
+use super::history::{InTopic, Written};
+use super::index::Order;
+use super::verdict::{Anomaly, Fact, Verdict};
+
+/// What is dangerous about how the order's events stand in the topic.
+pub(super) fn hazards(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    verdicts.extend(split_key(order));
+    log_inversions(order, verdicts);
+    divergent(order, verdicts);
+}
+
+/// What the topic has too much or too little.
+pub(super) fn harm(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    // What was read of a moving order at different times doesn't belong together.
+    if order.moving {
+        return;
+    }
+    phantoms(order, verdicts);
+    lost_events(order, verdicts);
+}
+
+fn split_key(order: &Order<'_>) -> Option<Verdict> {
+    let mut first: BTreeMap<Partition, &InTopic> = BTreeMap::new();
+    for record in &order.topic {
+        first.entry(record.place.partition).or_insert(record);
+    }
+    (first.len() > 1).then(|| {
+        let names: Vec<String> = first.keys().map(ToString::to_string).collect();
+        let facts = first.values().map(|record| stands(record)).collect();
+        let says = format!("its events stand in the partitions {}", names.join(", "));
+        Anomaly::SplitKey.of(order.id, says, facts)
+    })
+}
+
+fn log_inversions(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    let mut seen: BTreeSet<(Partition, Version)> = BTreeSet::new();
+    let mut places: BTreeMap<Version, BTreeSet<Partition>> = BTreeMap::new();
+    for record in &order.topic {
+        let version = record.version.unwrap_or(Version(0));
+        places.entry(version).or_default().insert(record.place.partition);
+    }
+    let mut highest: BTreeMap<Partition, &InTopic> = BTreeMap::new();
+    for record in &order.topic {
+        let (partition, Some(version)) = (record.place.partition, record.version) else {
+            continue;
+        };
+        if !seen.insert((partition, version)) {
+            continue;
+        }
+        // What stands in another partition too may have come there first: this is a repetition.
+        let repeated = places[&version].len() > 1;
+        match highest.get(&partition) {
+            Some(above) if above.version > record.version && repeated => {}
+            Some(above) if above.version > record.version => {
+                let says = format!("in partition {partition} v{version} stands behind a later version");
+                verdicts.push(Anomaly::LogInversion.of(order.id, says, vec![stands(above), stands(record)]));
+            }
+            _ => drop(highest.insert(partition, record)),
+        }
+    }
+}
+
+fn divergent(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    let mut first: BTreeMap<Version, (u64, Fact)> = BTreeMap::new();
+    // What an older system published in its own words can't be compared.
+    for written in order.written.values().filter(|written| !written.inherited) {
+        first.insert(written.version, (written.hash, was_written(written)));
+    }
+    let mut told = BTreeSet::new();
+    for record in &order.topic {
+        let Some(version) = record.version else { continue };
+        let (hash, fact) = first.entry(version).or_insert_with(|| (record.hash, stands(record)));
+        if *hash != record.hash && told.insert(version) {
+            let says = format!("v{version} has two contents");
+            verdicts.push(Anomaly::Divergent.of(order.id, says, vec![fact.clone(), stands(record)]));
+        }
+    }
+}
+
+fn phantoms(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    let mut told = BTreeSet::new();
+    for record in &order.topic {
+        let Some(version) = record.version else { continue };
+        if !order.written.contains_key(&version) && told.insert(version) {
+            let says = format!("v{version} is in the topic, but was never written");
+            verdicts.push(Anomaly::Phantom.of(order.id, says, vec![stands(record)]));
+        }
+    }
+}
+
+fn lost_events(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    let gone = |written: &&&Written| {
+        written.published
+            && !written.inherited
+            && !order.published.contains(&written.version)
+            && !order.may_have_lost(written.at)
+    };
+    for written in order.written.values().filter(gone) {
+        let says = format!("v{} is marked as published, but not in the topic", written.version);
+        verdicts.push(Anomaly::LostEvent.of(order.id, says, vec![was_written(written)]));
+    }
+}
+
+/// A record as evidence.
+pub(super) fn stands(record: &InTopic) -> Fact {
+    Fact {
+        at: Some(record.at),
+        version: record.version,
+        what: match record.event_type {
+            Some(event) => format!("{} in the topic", EventType::Order(event).name()),
+            None => "in the topic, and can't be read".to_owned(),
+        },
+        place: Some(record.place),
+        instance: None,
+        epoch: None,
+    }
+}
+
+/// A journal row as evidence.
+pub(super) fn was_written(written: &Written) -> Fact {
+    Fact {
+        at: Some(written.at),
+        version: Some(written.version),
+        what: format!("{} written", EventType::Order(written.event_type).name()),
+        place: None,
+        instance: None,
+        epoch: None,
+    }
+}

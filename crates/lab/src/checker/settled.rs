@@ -1,0 +1,68 @@
+//! What is still under way, and so can't be judged by its absence.
+
+use shop::domain::Version;
+
+use super::history::{History, Waits};
+use super::index::Order;
+use super::verdict::Doubt;
+
+/// The partitions to whose end the group has not come.
+pub(super) fn lagging(history: &History) -> impl Iterator<Item = Doubt> {
+    let behind = history.partitions.iter().filter(|state| state.lag() > 0);
+    behind.map(|state| Doubt::Lagging {
+        partition: state.partition,
+        next: state.next(),
+        end: state.end,
+    })
+}
+
+/// Why an order can't be judged altogether.
+pub(super) fn doubts(order: &Order<'_>) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    if order.moving {
+        doubts.push(Doubt::Moving(order.id));
+    }
+    if order.unanswered {
+        doubts.push(Doubt::Unanswered(order.id));
+    }
+    if order.unsequenced {
+        let records = order.topic.iter().filter(|record| record.version.is_none());
+        let effects = order.applied.iter().filter(|applied| applied.version.is_none());
+        let mut places = records
+            .map(|record| record.place)
+            .chain(effects.filter_map(|applied| applied.place));
+        doubts.extend(places.next().map(|place| Doubt::Unsequenced(order.id, place)));
+    }
+    let waiting = order.written.values().filter(|written| !written.published);
+    let unpublished = waiting.filter(|written| !order.published.contains(&written.version));
+    doubts.extend(unpublished.map(|written| Doubt::Unpublished(order.id, written.version)));
+    doubts.extend(parked(order));
+    doubts
+}
+
+/// What the lowest parked event waits for; those above it wait for it.
+fn parked(order: &Order<'_>) -> Option<Doubt> {
+    let parked = order.parked.values().next()?;
+    match &parked.waits {
+        Waits::Apply => Some(Doubt::Applying(order.id, parked.version)),
+        Waits::Person(why) => Some(Doubt::Refused(order.id, parked.version, why.clone())),
+        Waits::Predecessors if is_stuck(order, parked.version) => None,
+        Waits::Predecessors => Some(Doubt::Waiting(order.id, parked.version)),
+    }
+}
+
+/// Whether all versions below were there to be applied, and nothing is under way or waits for a person.
+pub(super) fn is_stuck(order: &Order<'_>, version: Version) -> bool {
+    let mut below = order.parked.range(..version);
+    let somebody_acts = below.any(|(_, parked)| parked.waits != Waits::Predecessors);
+    let there = |below: Version| {
+        let known = below <= order.baseline() || order.published.contains(&below) || order.discarded.contains(&below);
+        known && !order.may_come(below)
+    };
+    !order.moving && !somebody_acts && (1..version.0).map(Version).all(there)
+}
+
+/// Whether all that was written has come to its end, so that the final rows can be compared.
+pub(super) fn is_settled(order: &Order<'_>) -> bool {
+    doubts(order).is_empty() && !order.topic.iter().any(|record| order.is_ahead(record))
+}

@@ -1,0 +1,136 @@
+//! D against W: whether the final rows are what the written events lead to.
+
+use shop::domain::{Delivery, OrderEventType, OrderFields, OrderPatch, Version};
+
+use super::index::Order;
+use super::published::was_written;
+use super::settled::is_settled;
+use super::verdict::{Anomaly, Fact, Verdict};
+
+/// What an order's events lead to; what an older system had left behind is not known.
+struct Expected {
+    fields: Option<OrderFields>,
+    status: Option<&'static str>,
+    version: Option<Version>,
+}
+
+/// Compares, once all that was written has come to its end.
+pub(super) fn divergence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+    if !is_settled(order) {
+        return;
+    }
+    let expected = fold(order);
+    let differences = match (&expected, &order.deliveries[..]) {
+        (None, []) => return,
+        (None, rows) => vec![format!("{} delivery rows, but no event that leads to one", rows.len())],
+        (Some(expected), []) if expected.status.is_none() => return,
+        (Some(_), []) => vec!["no delivery row".to_owned()],
+        (Some(expected), [row]) => expected.differences(row),
+        // Older systems left several; the first is the one that events find.
+        (Some(expected), [row, ..]) if order.is_inherited() => expected.differences(row),
+        (Some(_), rows) => vec![format!("{} delivery rows instead of one", rows.len())],
+    };
+    if !differences.is_empty() {
+        let last = order.written.values().next_back().map(|written| was_written(written));
+        let rows = order.deliveries.iter().map(|delivery| row(delivery));
+        let facts = last.into_iter().chain(rows).collect();
+        verdicts.push(Anomaly::Divergence.of(order.id, differences.join("; "), facts));
+    }
+}
+
+/// The delivery that the written events lead to, one after the other; those that a person had passed over count as if they
+/// had never been.
+fn fold(order: &Order<'_>) -> Option<Expected> {
+    let mut delivery: Option<Expected> = None;
+    for written in order.written.values() {
+        if order.discarded.contains(&written.version) {
+            if let Some(delivery) = &mut delivery {
+                delivery.version = None;
+            }
+            continue;
+        }
+        let before = delivery.take().and_then(|delivery| delivery.fields);
+        let inherited = written.inherited;
+        delivery = Some(Expected {
+            fields: match written.event_type {
+                OrderEventType::Placed if inherited => None,
+                OrderEventType::Placed => Some(merged(OrderFields::default(), &written.fields)),
+                OrderEventType::Modified => Some(merged(before.unwrap_or_default(), &written.fields)),
+                OrderEventType::Cancelled => before,
+            },
+            status: (!inherited).then(|| written.event_type.delivery_status()),
+            version: Some(written.version),
+        });
+    }
+    delivery
+}
+
+fn merged(before: OrderFields, event: &OrderPatch) -> OrderFields {
+    OrderFields {
+        product_id: event.product_id.clone().unwrap_or(before.product_id),
+        product_name: event.product_name.clone().unwrap_or(before.product_name),
+        qty: event.qty.unwrap_or(before.qty),
+        customer_id: event.customer_id.unwrap_or(before.customer_id),
+        address: event.address.clone().unwrap_or(before.address),
+    }
+}
+
+impl Expected {
+    fn differences(&self, row: &Delivery) -> Vec<String> {
+        let mut differences = Vec::new();
+        let mut compare = |name: &str, is: String, should: String| {
+            if is != should {
+                differences.push(format!("{name} is {is} and should be {should}"));
+            }
+        };
+        if let Some(status) = self.status {
+            compare("status", shown(row.status.as_ref()), shown(Some(&status.to_owned())));
+        }
+        if let Some(fields) = &self.fields {
+            compare(
+                "address",
+                shown(row.fields.address.as_ref()),
+                shown(fields.address.as_ref()),
+            );
+            compare("qty", shown(row.fields.qty.as_ref()), shown(fields.qty.as_ref()));
+            compare(
+                "customerId",
+                shown(row.fields.customer_id.as_ref()),
+                shown(fields.customer_id.as_ref()),
+            );
+            compare(
+                "productId",
+                shown(row.fields.product_id.as_ref()),
+                shown(fields.product_id.as_ref()),
+            );
+            compare(
+                "productName",
+                shown(row.fields.product_name.as_ref()),
+                shown(fields.product_name.as_ref()),
+            );
+        }
+        if let Some(version) = self.version {
+            compare("version", row.version.to_string(), version.to_string());
+        }
+        differences
+    }
+}
+
+fn shown<T: std::fmt::Debug>(value: Option<&T>) -> String {
+    value.map_or_else(|| "null".to_owned(), |value| format!("{value:?}"))
+}
+
+fn row(delivery: &Delivery) -> Fact {
+    Fact {
+        at: None,
+        version: Some(delivery.version),
+        what: format!(
+            "delivery {}: {}",
+            delivery.id,
+            delivery.status.as_deref().unwrap_or("no status")
+        ),
+        place: None,
+        instance: None,
+        epoch: None,
+    }
+}

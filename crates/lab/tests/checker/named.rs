@@ -1,0 +1,155 @@
+//! Each verdict, in the smallest history that yields it.
+
+use std::collections::BTreeSet;
+
+use lab::checker::{Anomaly, History, Kind, Verdict, check};
+use shop::domain::{OrderId, Version};
+
+use crate::model::one_order;
+use crate::mutations::{ALL, companions, mutate};
+
+const ORDER: OrderId = OrderId(2);
+
+fn mutated(anomaly: Anomaly) -> History {
+    let mut history = one_order();
+    assert!(
+        mutate(&mut history, ORDER, anomaly),
+        "{anomaly} can happen to four events"
+    );
+    history
+}
+
+fn found(history: &History, anomaly: Anomaly) -> Vec<Verdict> {
+    let verdicts = check(history).verdicts;
+    verdicts
+        .into_iter()
+        .filter(|verdict| verdict.anomaly == anomaly)
+        .collect()
+}
+
+#[test]
+fn a_correct_history_is_clean() {
+    let judgement = check(&one_order());
+    assert_eq!(
+        (judgement.verdicts, judgement.doubts, judgement.orders),
+        (vec![], vec![], 1)
+    );
+}
+
+#[test]
+fn each_verdict_is_found_with_its_companions_alone() {
+    for anomaly in ALL {
+        let judgement = check(&mutated(anomaly));
+        let found: BTreeSet<Anomaly> = judgement.verdicts.iter().map(|verdict| verdict.anomaly).collect();
+        let expected: BTreeSet<Anomaly> = companions(anomaly).iter().copied().chain([anomaly]).collect();
+        assert_eq!(found, expected, "{anomaly}: {:#?}", judgement.verdicts);
+        assert_eq!(judgement.doubts, [], "{anomaly}");
+        assert!(judgement.verdicts.iter().all(|verdict| verdict.order == ORDER));
+        assert!(
+            judgement.verdicts.iter().all(|verdict| !verdict.facts.is_empty()),
+            "{anomaly} without evidence"
+        );
+    }
+}
+
+#[test]
+fn hazards_are_no_harm() {
+    let hazards = [
+        Anomaly::Divergent,
+        Anomaly::SplitKey,
+        Anomaly::LogInversion,
+        Anomaly::ZombieEffect,
+        Anomaly::Discarded,
+        Anomaly::OutDup,
+    ];
+    for anomaly in ALL {
+        let harm = check(&mutated(anomaly)).harm().count();
+        assert_eq!(harm == 0, hazards.contains(&anomaly), "{anomaly}");
+    }
+}
+
+#[test]
+fn evidence_names_versions_places_instances_and_times() {
+    let inversions = found(&mutated(Anomaly::Inversion), Anomaly::Inversion);
+    let [inversion] = &inversions[..] else {
+        panic!("{inversions:?}")
+    };
+    assert_eq!(inversion.says, "v2 took effect after v3");
+    let facts: Vec<String> = inversion.facts.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        facts,
+        [
+            "v3 OrderModified applied, P0@4, by delivery-1 (assignment 1), 2025-06-12T03:05:12.035Z",
+            "v2 OrderModified applied, P0@2, by delivery-1 (assignment 1), 2025-06-12T03:05:12.025Z",
+        ]
+    );
+}
+
+#[test]
+fn divergence_says_what_should_be_there() {
+    let divergences = found(&mutated(Anomaly::Divergence), Anomaly::Divergence);
+    assert_eq!(
+        divergences[0].says,
+        "address is \"ELSEWHERE\" and should be \"2 STREET 3\""
+    );
+    let mut history = one_order();
+    history.deliveries.push(history.deliveries[0].clone());
+    assert_eq!(
+        found(&history, Anomaly::Divergence)[0].says,
+        "2 delivery rows instead of one"
+    );
+    history.deliveries.clear();
+    assert_eq!(found(&history, Anomaly::Divergence)[0].says, "no delivery row");
+}
+
+#[test]
+fn delivery_events_are_held_against_the_effects_that_led_to_them() {
+    let mut history = one_order();
+    let (first, last) = (history.answers[0].event_type, history.answers[3].event_type);
+    (history.answers[0].event_type, history.answers[3].event_type) = (last, first);
+    assert_eq!(
+        found(&history, Anomaly::OutInversion).len(),
+        1,
+        "their numbers ascend, and their kinds are exchanged"
+    );
+
+    let mut history = one_order();
+    history.applied.remove(0);
+    assert_eq!(
+        check(&history).verdicts,
+        [],
+        "there were effects before the history began"
+    );
+    history.applied[0].before = Version(0);
+    assert_eq!(
+        found(&history, Anomaly::Phantom).len(),
+        1,
+        "an answer that nothing led to"
+    );
+}
+
+#[test]
+fn a_zombie_that_writes_what_nobody_else_would_have_written_is_harm() {
+    let mut history = mutated(Anomaly::ZombieEffect);
+    history.applied[2].before = history.applied[1].before;
+    let zombies = found(&history, Anomaly::ZombieEffect);
+    assert_eq!(
+        zombies.iter().map(|zombie| zombie.kind).collect::<Vec<_>>(),
+        [Kind::Harm, Kind::Hazard]
+    );
+}
+
+#[test]
+fn a_new_assignment_makes_an_owner_of_a_zombie() {
+    let mut history = mutated(Anomaly::ZombieEffect);
+    history.applied[2].epoch = Some(10);
+    history.applied[3].epoch = Some(10);
+    assert_eq!(check(&history).verdicts, []);
+}
+
+#[test]
+fn whoever_applies_parked_events_is_no_zombie() {
+    let mut history = mutated(Anomaly::ZombieEffect);
+    history.applied.iter_mut().for_each(|applied| applied.epoch = None);
+    assert_eq!(check(&history).verdicts, []);
+}

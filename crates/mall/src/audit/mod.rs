@@ -1,0 +1,84 @@
+//! `mall audit`: whether the events of each key stand in one partition and in their order, in anybody's topic.
+
+mod report;
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use eventlog::LogError;
+use lab::audit::{Answer, Auditor, Locator, Question};
+
+use crate::config::Storage;
+use crate::exit::Exit;
+use crate::logs::{self, Purpose};
+use crate::{scan, tools};
+
+/// What `mall audit` is asked.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct AuditArgs {
+    /// The topic
+    #[arg(id = "audited_topic", long = "topic", value_name = "TOPIC")]
+    topic: String,
+
+    /// Where a record's key is found: key, header:NAME or json:/POINTER
+    #[arg(id = "place_of_key", long = "key", default_value = "key", value_name = "PLACE")]
+    key: Locator,
+
+    /// Where its version is found: header:NAME, json:/POINTER or key
+    #[arg(
+        id = "place_of_version",
+        long = "version",
+        default_value = "header:ce_sequence",
+        value_name = "PLACE"
+    )]
+    version: Locator,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    storage: Storage,
+}
+
+const HELP: &str = "\
+Examples:
+  mall audit --topic kafka.scaling
+  mall audit --topic orders --key json:/orderId --version json:/version --bootstrap-server localhost:9092
+
+Versions are compared within a partition, for each key and each source (the header ce_source, where there is one).
+Memory grows with the number of keys, not of records, and is bounded.
+
+Exit codes: 0 the order of each key is kept (repetitions are honest), 1 it is lost or in danger, 2 it can't be told.";
+
+/// Reads the whole topic and says what was found.
+pub fn run(args: &AuditArgs) -> Result<Exit> {
+    let say = |error: LogError| anyhow!(logs::explained(&error, &args.storage));
+    let log = logs::open(&args.storage, Purpose::Reading)
+        .map_err(say)?
+        .ok_or_else(|| {
+            let dir = args.storage.data.display();
+            anyhow!("there is no embedded log in {dir} yet: nothing has been started there")
+        })?;
+    let extents = log.extents(&args.topic).map_err(say)?;
+    let partitions = u32::try_from(extents.len()).unwrap_or(u32::MAX);
+    let mut auditor = Auditor::new(Question {
+        key: args.key.clone(),
+        version: args.version.clone(),
+        partitions,
+    });
+    scan::each_record(log.as_ref(), &args.topic, &extents, |record| auditor.see(record)).map_err(say)?;
+    let audit = auditor.finish();
+    let answer = audit.answer(partitions);
+    let text = match args.json {
+        true => report::json(&args.topic, partitions, &audit, answer),
+        false => report::text(&args.topic, partitions, &audit, answer),
+    };
+    // Nobody reading is no reason to fail.
+    let _ = tools::print(&text);
+    Ok(match answer {
+        Answer::Kept => Exit::DONE,
+        Answer::Endangered => Exit::NO,
+        Answer::Unknown => Exit::COULD_NOT,
+    })
+}

@@ -1,0 +1,122 @@
+//! What an audit found, for people and for machines.
+
+use std::fmt::Write;
+
+use lab::audit::{Answer, Audit, Explanation, Findings, MAX_KEYS};
+use serde_json::json;
+
+/// Each trouble with its first examples, then the answer.
+pub fn text(topic: &str, partitions: u32, audit: &Audit, answer: Answer) -> String {
+    let mut text = format!(
+        "{topic}: {partitions} partition(s), {} records, {} keys, {} versions\n",
+        audit.records, audit.keys, audit.versions
+    );
+    for (name, means, findings) in troubles(audit) {
+        if findings.count > 0 {
+            let _ = writeln!(text, "{name}: {} {means}", findings.count);
+            findings
+                .examples
+                .iter()
+                .for_each(|example| text += &format!("  {example}\n"));
+            let more = findings.count - findings.examples.len() as u64;
+            if more > 0 {
+                let _ = writeln!(text, "  and {more} more");
+            }
+        }
+        if name == "misplaced" && findings.count > 0 {
+            let _ = writeln!(text, "  {}", explained(audit.explanation, partitions));
+        }
+    }
+    notes(audit).iter().for_each(|note| text += &format!("note: {note}\n"));
+    text += match answer {
+        Answer::Kept => "the order of each key is kept\n",
+        Answer::Endangered => "the order of some keys is lost or in danger\n",
+        Answer::Unknown => "it can't be told whether the order of each key is kept\n",
+    };
+    text
+}
+
+/// The same as one object.
+pub fn json(topic: &str, partitions: u32, audit: &Audit, answer: Answer) -> String {
+    let mut found = json!({
+        "topic": topic,
+        "partitions": partitions,
+        "records": audit.records,
+        "keys": audit.keys,
+        "versions": audit.versions,
+        "answer": match answer {
+            Answer::Kept => "kept",
+            Answer::Endangered => "endangered",
+            Answer::Unknown => "unknown",
+        },
+        "notes": notes(audit),
+    });
+    for (name, _, findings) in troubles(audit) {
+        found[name] = json!({ "count": findings.count, "examples": findings.examples });
+    }
+    if audit.misplaced.count > 0 {
+        found["misplaced"]["explanation"] = json!(explained(audit.explanation, partitions));
+    }
+    format!("{found}\n")
+}
+
+fn troubles(audit: &Audit) -> [(&'static str, &'static str, &Findings); 5] {
+    [
+        ("split-key", "key(s) with records in several partitions", &audit.split),
+        (
+            "backwards",
+            "version(s) behind a higher one of the same key",
+            &audit.backwards,
+        ),
+        ("repeated", "version(s) again; at least once is honest", &audit.repeated),
+        (
+            "keyless",
+            "record(s) without a key: any partition may get them",
+            &audit.keyless,
+        ),
+        (
+            "misplaced",
+            "record(s) where Java's partitioner (murmur2) would not put them now",
+            &audit.misplaced,
+        ),
+    ]
+}
+
+fn explained(explanation: Option<Explanation>, partitions: u32) -> String {
+    match explanation {
+        Some(Explanation::Grown(before)) => format!(
+            "all of them stand where they belong in a topic of {before} partition(s): it has {partitions} now, and later \
+             records of these keys go elsewhere"
+        ),
+        Some(Explanation::Crc32) => "all of them stand where librdkafka's own partitioner (CRC32) puts them: set \
+                                     partitioner=murmur2_random in that producer"
+            .to_owned(),
+        None => "either the topic has grown since, or their producer uses another partitioner".to_owned(),
+    }
+}
+
+fn notes(audit: &Audit) -> Vec<String> {
+    let mut notes = Vec::new();
+    if audit.unidentified > audit.keyless.count {
+        notes.push(format!(
+            "in {} record(s) no key was found where --key says",
+            audit.unidentified
+        ));
+    }
+    if audit.versions == 0 && audit.records > 0 {
+        notes.push("no version was found where --version says: only partitions were compared".to_owned());
+    }
+    if audit.unremembered > 0 {
+        notes.push(format!(
+            "more than {MAX_KEYS} keys: {} record(s) of others were not compared",
+            audit.unremembered
+        ));
+    }
+    if audit.too_old > 0 {
+        notes.push(format!(
+            "{} version(s) far below the highest were not compared",
+            audit.too_old
+        ));
+    }
+    notes
+}

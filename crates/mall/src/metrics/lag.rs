@@ -1,0 +1,45 @@
+//! How far a group is behind, partition by partition.
+
+use eventlog::{EventLog, LogError, Offset, Partition, Timestamp, TopicPartition};
+
+/// How far a group is behind in one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lag {
+    /// Which one.
+    pub partition: Partition,
+    /// Records that are kept and not committed.
+    pub records: u64,
+    /// The timestamp of the first of them.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Asks a log. Blocks; of a partition that is behind, one record is read.
+///
+/// # Errors
+/// What the log answered.
+pub fn of(log: &dyn EventLog, group: &str, topic: &str) -> Result<Vec<Lag>, LogError> {
+    // Asked first: what is committed from now on can only make the lag look larger than it is.
+    let committed = log.committed(group, topic)?;
+    let extents = log.extents(topic)?;
+    let lag = |(number, extent): (u32, &eventlog::Extent)| {
+        let partition = Partition(number);
+        let committed = committed.get(number as usize).copied().flatten();
+        let from = committed.unwrap_or(extent.start).max(extent.start);
+        let records = extent.end.0.saturating_sub(from.0);
+        let oldest = match records {
+            0 => None,
+            _ => oldest(log, &TopicPartition::new(topic, partition), from)?,
+        };
+        Ok(Lag {
+            partition,
+            records,
+            oldest,
+        })
+    };
+    (0..).zip(&extents).map(lag).collect()
+}
+
+fn oldest(log: &dyn EventLog, partition: &TopicPartition, from: Offset) -> Result<Option<Timestamp>, LogError> {
+    let first = log.read(partition, from, 1)?;
+    Ok(first.first().map(|record| record.timestamp))
+}

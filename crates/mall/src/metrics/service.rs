@@ -1,0 +1,159 @@
+//! What the order and the delivery service have: a group commit, a relay, and a database in which things wait.
+
+use std::sync::Arc;
+
+use shop::commit::CommitMetrics;
+use shop::domain::Source;
+use shop::domain::fence::ParkReason;
+use shop::http::{LogState, Readiness};
+use shop::relay::RelayMetrics;
+use shop::store::{Backlog, Store, Waiting};
+
+use super::age;
+use super::sampled::Sampled;
+use super::text::Text;
+use crate::roles::now;
+
+/// The metrics of a service.
+pub struct Service {
+    source: Source,
+    readiness: Arc<Readiness>,
+    relay: Arc<RelayMetrics>,
+    /// Group commits, and what they commit.
+    commits: Vec<(&'static str, Arc<CommitMetrics>)>,
+    backlog: Sampled<Backlog>,
+}
+
+impl Service {
+    /// The metrics of the service that keeps `store`.
+    pub fn new(
+        source: Source,
+        store: Arc<dyn Store>,
+        readiness: Arc<Readiness>,
+        relay: Arc<RelayMetrics>,
+        commits: Vec<(&'static str, Arc<CommitMetrics>)>,
+    ) -> Self {
+        let backlog = Sampled::new(move || {
+            let store = store.clone();
+            async move { store.backlog(source).await.ok() }
+        });
+        Self {
+            source,
+            readiness,
+            relay,
+            commits,
+            backlog,
+        }
+    }
+
+    pub async fn write(&self, text: &mut Text) {
+        self.write_commits(text);
+        self.write_relay(text);
+        let backlog = self.backlog.get().await;
+        text.gauge(
+            "mall_database_reachable",
+            "Whether the database tells what waits in it.",
+        )
+        .count(&[], u64::from(backlog.is_some()));
+        if let Some(backlog) = backlog {
+            write_journal(&backlog.journal, text);
+            if self.source == Source::Deliveries {
+                write_letters(&backlog.letters, text);
+                write_parked(&backlog, text);
+            }
+        }
+    }
+
+    fn write_commits(&self, text: &mut Text) {
+        let mut sizes = text.histogram("mall_commit_batch_size", "Requests that shared a transaction.");
+        for (batch, commit) in &self.commits {
+            sizes.distribution(&[("batch", batch)], &commit.sizes.read());
+        }
+        let help = "How long a transaction took, whatever its outcome.";
+        let mut times = text.histogram("mall_commit_batch_duration_seconds", help);
+        for (batch, commit) in &self.commits {
+            times.distribution(&[("batch", batch)], &commit.times.read());
+        }
+        let help = "Tries of requests alone, after their transaction had been rolled back.";
+        let mut alone = text.counter("mall_commit_retries_alone_total", help);
+        for (batch, commit) in &self.commits {
+            alone.count(&[("batch", batch)], commit.alone.get());
+        }
+    }
+
+    fn write_relay(&self, text: &mut Text) {
+        let relay = &self.relay;
+        let mut published = text.counter("mall_relay_published_total", "Events that the log has acknowledged.");
+        let ours = relay
+            .published()
+            .filter(|(event_type, _)| event_type.source() == self.source);
+        for (event_type, count) in ours {
+            published.count(&[("type", event_type.name())], count);
+        }
+        let help = "Tries to publish that failed and were begun anew.";
+        text.counter("mall_relay_failures_total", help)
+            .count(&[], relay.failures.get());
+        let help = "Whether this process is the one that publishes the journal.";
+        text.gauge("mall_relay_lease_held", help).count(&[], relay.lease.get());
+        let help = "Orders whose events the log refuses.";
+        text.gauge("mall_relay_blocked_orders", help)
+            .count(&[], relay.blocked_orders.get());
+        let mut reachable = text.gauge(
+            "mall_log_reachable",
+            "Whether the log answered the relay when it was last asked.",
+        );
+        match self.readiness.log() {
+            LogState::Unknown => &mut reachable,
+            LogState::Reachable => reachable.count(&[], 1),
+            LogState::Unreachable { .. } => reachable.count(&[], 0),
+        };
+        if self.source == Source::Deliveries {
+            let help = "Dead letters that the log has acknowledged.";
+            text.counter("mall_dead_letters_published_total", help)
+                .count(&[], relay.letters.get());
+            text.gauge("mall_dead_letters_blocked", "Dead letters that the log refuses.")
+                .count(&[], relay.blocked_letters.get());
+        }
+    }
+}
+
+fn write_journal(journal: &Waiting, text: &mut Text) {
+    text.gauge(
+        "mall_journal_unpublished",
+        "Events in the journal that wait to be published.",
+    )
+    .count(&[], journal.count);
+    let help = "For how long the oldest of them has waited.";
+    text.gauge("mall_journal_unpublished_age_seconds", help)
+        .sample(&[], age(journal.oldest, now()));
+}
+
+fn write_letters(letters: &Waiting, text: &mut Text) {
+    text.gauge(
+        "mall_dead_letters_unpublished",
+        "Dead letters that wait to be published.",
+    )
+    .count(&[], letters.count);
+    let help = "For how long the oldest of them has waited.";
+    text.gauge("mall_dead_letters_unpublished_age_seconds", help)
+        .sample(&[], age(letters.oldest, now()));
+}
+
+fn write_parked(backlog: &Backlog, text: &mut Text) {
+    text.gauge("mall_parked_keys", "Orders of which an event is parked.")
+        .count(&[], backlog.parked_keys);
+    let reasons = [ParkReason::Gap, ParkReason::Poison, ParkReason::Behind];
+    let of = |wanted: ParkReason| {
+        let found = backlog.parked.iter().find(|(reason, _)| *reason == wanted);
+        found.map_or(Waiting::default(), |(_, waiting)| *waiting)
+    };
+    let mut events = text.gauge("mall_parked_events", "Events that are parked, by why.");
+    for reason in reasons {
+        events.count(&[("reason", reason.name())], of(reason).count);
+    }
+    let help = "For how long the oldest of them has been parked.";
+    let mut ages = text.gauge("mall_parked_age_seconds", help);
+    for reason in reasons {
+        ages.sample(&[("reason", reason.name())], age(of(reason).oldest, now()));
+    }
+}

@@ -1,0 +1,176 @@
+//! Consumes records, with the fence or without it.
+//!
+//! ```text
+//!   --guard version   lanes ─▶ FencedHandler ─▶ Fence ◀─ sweeper, gaps
+//!   --guard off       lanes ─▶ NaiveHandler
+//! ```
+
+use std::sync::Arc;
+
+use eventlog::{Consumer, EventLog, LogError};
+use lanes::{Options, Summary};
+use shop::commit::{CommitMetrics, GroupCommit};
+use shop::delivery::{
+    DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, Sweeper, sweep, watch_gaps,
+};
+use shop::domain::fence::{FenceCommand, FenceOutcome};
+use shop::domain::{DeliveryOutcome, DeliveryRequest};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::adapters::Adapters;
+use super::asking::order_journal;
+use super::relaying::Relaying;
+use crate::config::{BaseUrl, Guard, RoleOptions};
+use crate::metrics;
+
+/// How many bytes of records wait in memory when there is one at a time: plenty.
+const ONE_BY_ONE_BUFFER: usize = 8 << 20;
+
+/// A delivery instance at work on records.
+pub struct Consuming {
+    deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>,
+    commands: GroupCommit<FenceCommand, FenceOutcome>,
+    lanes: Arc<lanes::Metrics>,
+    metrics: Arc<DeliveryMetrics>,
+    runner: JoinHandle<Result<Summary, LogError>>,
+    /// What the fence has beside the runner.
+    beside: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Consuming {
+    /// Starts consuming, until `shutdown`. `name` is the instance's own, unlike that of any other process.
+    pub fn start(
+        consumer: Box<dyn Consumer>,
+        adapters: &Adapters,
+        relaying: &Relaying,
+        options: &RoleOptions,
+        name: String,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let (deliveries, commands) = (deliveries(adapters, relaying), commands(adapters, relaying));
+        let instance = instance(options, name);
+        let lanes = lanes_options(adapters, options);
+        let (lanes_metrics, metrics) = (lanes.metrics.clone(), instance.metrics.clone());
+        // What looks after parked events begins nothing more once the instance is to stop.
+        let stop = shutdown.child_token();
+        let mut beside = Vec::new();
+        let runner = match options.guard {
+            Guard::Off => {
+                let handler = NaiveHandler::new(deliveries.clone(), commands.clone(), instance);
+                tokio::spawn(lanes::run(consumer, handler, lanes, shutdown))
+            }
+            Guard::Version => {
+                let fence = Arc::new(Fence::new(commands.clone(), instance, shutdown.clone()));
+                beside = fence_tasks(adapters, options, &fence, &stop);
+                tokio::spawn(lanes::run(consumer, FencedHandler::new(fence), lanes, shutdown))
+            }
+        };
+        Self {
+            deliveries,
+            commands,
+            lanes: lanes_metrics,
+            metrics,
+            runner,
+            beside,
+            stop,
+        }
+    }
+
+    /// What it tells about its transactions.
+    pub fn commits(&self) -> Vec<(&'static str, Arc<CommitMetrics>)> {
+        vec![
+            ("deliveries", self.deliveries.metrics().clone()),
+            ("fence", self.commands.metrics().clone()),
+        ]
+    }
+
+    /// What it tells about its records.
+    pub fn metrics(&self, log: Arc<dyn EventLog>, options: &RoleOptions) -> metrics::Consumer {
+        let (lanes, delivery) = (self.lanes.clone(), self.metrics.clone());
+        metrics::Consumer::new(lanes, delivery, log, &options.group, &options.topic)
+    }
+
+    /// Waits until it has ended, and everything that was begun with it.
+    pub async fn finish(self) -> anyhow::Result<Result<Summary, LogError>> {
+        let ended = self.runner.await;
+        self.stop.cancel();
+        for task in self.beside {
+            if let Err(error) = task.await {
+                tracing::error!("what looks after parked events ended badly: {error}");
+            }
+        }
+        self.deliveries.close().await;
+        self.commands.close().await;
+        Ok(ended?)
+    }
+}
+
+fn instance(options: &RoleOptions, name: String) -> Instance {
+    Instance {
+        name: name.into(),
+        group: options.group.as_str().into(),
+        delay: ModifyDelay {
+            time: options.modify_delay,
+            customer: options.modify_delay_customer,
+        },
+        clock: super::now,
+        metrics: Arc::new(DeliveryMetrics::default()),
+    }
+}
+
+fn lanes_options(adapters: &Adapters, options: &RoleOptions) -> Options {
+    let mut lanes = Options::lanes(options.lanes).with_log(adapters.log.clone());
+    lanes.shutdown_timeout = options.shutdown_timeout;
+    if options.lanes == 1 {
+        lanes.buffer_bytes = ONE_BY_ONE_BUFFER;
+    }
+    lanes
+}
+
+fn fence_tasks(
+    adapters: &Adapters,
+    options: &RoleOptions,
+    fence: &Arc<Fence>,
+    stop: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let sweeper = Sweeper::new(adapters.store.clone(), fence.clone(), options.lanes);
+    let url = options.order_url.clone().unwrap_or_else(|| BaseUrl::local(8081));
+    let gaps = Gaps::new(
+        adapters.store.clone(),
+        adapters.log.clone(),
+        options.topic.clone(),
+        fence.clone(),
+        order_journal(url),
+        options.gap_deadline,
+    );
+    vec![
+        tokio::spawn(sweep(sweeper, stop.clone(), options.shutdown_timeout)),
+        tokio::spawn(watch_gaps(gaps, stop.clone())),
+    ]
+}
+
+fn deliveries(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<DeliveryRequest, DeliveryOutcome> {
+    let (store, wake) = (adapters.store.clone(), relaying.wake.clone());
+    GroupCommit::start(move |batch| {
+        let (store, wake) = (store.clone(), wake.clone());
+        async move {
+            let outcomes = store.run_deliveries(&batch, super::now()).await;
+            wake.notify_one();
+            outcomes
+        }
+    })
+}
+
+fn commands(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<FenceCommand, FenceOutcome> {
+    let (store, wake) = (adapters.store.clone(), relaying.wake.clone());
+    GroupCommit::start(move |batch| {
+        let (store, wake) = (store.clone(), wake.clone());
+        async move {
+            let outcomes = store.run_fence(&batch, super::now()).await;
+            wake.notify_one();
+            outcomes
+        }
+    })
+}

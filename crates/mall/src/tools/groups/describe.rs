@@ -1,0 +1,272 @@
+//! `--describe`: where a group stands on each partition, who is in it, and what it is doing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use eventlog::{EventLog, GroupInfo, GroupMember, GroupState, LogError, Offset, TopicPartition};
+
+use super::super::args::Given;
+use super::{Failure, Said, at_most_one, failed, look};
+use crate::config::Storage;
+
+/// No column of a name is narrower.
+const NARROWEST: usize = 15;
+
+const MISSING: &str = "-";
+
+type Ends = BTreeMap<TopicPartition, Offset>;
+
+/// Describes the groups that were named.
+pub(super) fn run(given: &Given, storage: &Storage, said: &mut Said) -> Result<(), Failure> {
+    let one_of = "Option [describe] takes one of these options: [group], [all-groups]";
+    let group = at_most_one(given, &["group", "all-groups"], one_of)?;
+    let group = group.ok_or(Failure::Usage(one_of.into()))?;
+    let view = at_most_one(
+        given,
+        &["members", "offsets", "state"],
+        "Option [describe] takes at most one of these options: [members], [offsets], [state]",
+    )?;
+    let log = look(storage)?;
+    let groups = match (group, &log) {
+        ("group", _) => given.all("group").to_vec(),
+        (_, Some(log)) => log.groups().map_err(|error| failed(&error, storage))?,
+        (_, None) => Vec::new(),
+    };
+    for group in groups {
+        let info = match &log {
+            Some(log) => log.describe_group(&group).map_err(|error| failed(&error, storage))?,
+            None => None,
+        };
+        let (Some(log), Some(info)) = (&log, info) else {
+            let error = "org.apache.kafka.common.errors.GroupIdNotFoundException";
+            return Err(Failure::Command(format!("{error}: Group {group} not found.")));
+        };
+        said.err.push_str(&standing(&group, info.state));
+        said.out.push_str(&match view {
+            Some("members") => members(&group, &info),
+            Some("state") => state(&group, &info),
+            _ => offsets(
+                &group,
+                &info,
+                &ends(&**log, &info).map_err(|error| failed(&error, storage))?,
+            ),
+        });
+        if view != Some("state") {
+            said.err.push_str(&idle(&info));
+        }
+    }
+    Ok(())
+}
+
+/// What Kafka's tool says about a group that is not at work.
+fn standing(group: &str, state: GroupState) -> String {
+    match state {
+        GroupState::Empty => format!("\nConsumer group '{group}' has no active members.\n"),
+        GroupState::PreparingRebalance | GroupState::CompletingRebalance => {
+            format!("\nWarning: Consumer group '{group}' is rebalancing.\n")
+        }
+        GroupState::Stable | GroupState::Unknown => String::new(),
+    }
+}
+
+/// Where the partitions end that the group reads or has read. Those of a topic that is gone have no end.
+fn ends(log: &dyn EventLog, info: &GroupInfo) -> Result<Ends, LogError> {
+    let partitions = || {
+        info.members
+            .iter()
+            .flat_map(|member| &member.partitions)
+            .chain(info.commits.keys())
+    };
+    let topics: BTreeSet<_> = partitions().map(|partition| partition.topic.clone()).collect();
+    let mut ends = Ends::new();
+    for topic in topics {
+        let extents = match log.extents(&topic) {
+            Err(LogError::Refused(_)) => Vec::new(),
+            answer => answer?,
+        };
+        let of_topic = partitions().filter(|partition| partition.topic == topic);
+        ends.extend(of_topic.filter_map(|partition| {
+            let extent = extents.get(partition.partition.0 as usize)?;
+            Some((partition.clone(), extent.end))
+        }));
+    }
+    Ok(ends)
+}
+
+/// The busiest members first, then what nobody reads.
+fn offsets(group: &str, info: &GroupInfo, ends: &Ends) -> String {
+    let mut members: Vec<_> = info.members.iter().collect();
+    members.sort_by_key(|member| std::cmp::Reverse(member.partitions.len()));
+    let owned = |member| {
+        let member: &GroupMember = member;
+        member.partitions.iter().map(move |partition| (partition, Some(member)))
+    };
+    let mut rows: Vec<_> = members.into_iter().flat_map(owned).collect();
+    let taken: BTreeSet<_> = rows.iter().map(|(partition, _)| *partition).collect();
+    let free = info.commits.keys().filter(|partition| !taken.contains(partition));
+    rows.extend(free.map(|partition| (partition, None)));
+    if rows.is_empty() {
+        return String::new();
+    }
+    let text = |end: Option<i64>| end.map_or(MISSING.to_owned(), |end| end.to_string());
+    let cells = rows.into_iter().map(|(partition, member)| {
+        let number = |offset: &Offset| offset.0 as i64;
+        let (current, end) = (info.commits.get(partition).map(number), ends.get(partition).map(number));
+        let (id, host, client) = member.map_or((MISSING, MISSING, MISSING), named);
+        [
+            group.to_owned(),
+            partition.topic.to_string(),
+            partition.partition.to_string(),
+            text(current),
+            text(end),
+            text(current.zip(end).map(|(current, end)| end - current)),
+            id.to_owned(),
+            host.to_owned(),
+            client.to_owned(),
+        ]
+    });
+    let heads = [
+        "GROUP",
+        "TOPIC",
+        "PARTITION",
+        "CURRENT-OFFSET",
+        "LOG-END-OFFSET",
+        "LAG",
+        "CONSUMER-ID",
+        "HOST",
+        "CLIENT-ID",
+    ];
+    table(heads, [15, 15, 10, 15, 15, 15, 15, 15, 0], cells.collect())
+}
+
+fn named(member: &GroupMember) -> (&str, &str, &str) {
+    (&member.id, &member.host, &member.client)
+}
+
+fn members(group: &str, info: &GroupInfo) -> String {
+    let cells = info.members.iter().map(|member| {
+        let count = format!("{:15} ", member.partitions.len().to_string());
+        [group, &member.id, &member.host, &member.client, &count].map(str::to_owned)
+    });
+    let heads = ["GROUP", "CONSUMER-ID", "HOST", "CLIENT-ID", "#PARTITIONS     "];
+    table(heads, [NARROWEST, NARROWEST, NARROWEST, NARROWEST, 0], cells.collect())
+}
+
+fn state(group: &str, info: &GroupInfo) -> String {
+    let coordinator = info.coordinator.as_ref();
+    let row = [
+        group.to_owned(),
+        coordinator.map_or(MISSING.to_owned(), |broker| {
+            format!("{}  ({})", broker.address, broker.node)
+        }),
+        info.assignor.clone().unwrap_or_else(|| MISSING.to_owned()),
+        info.state.to_string(),
+        info.members.len().to_string(),
+    ];
+    let heads = ["GROUP", "COORDINATOR (ID)", "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS"];
+    table(heads, [NARROWEST, 25, 20, 20, 0], vec![row])
+}
+
+/// An empty line, the heads and the rows; a column of width 0 is not padded.
+pub(super) fn table<const N: usize>(heads: [&str; N], widths: [usize; N], rows: Vec<[String; N]>) -> String {
+    let mut widths = widths;
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row).filter(|(width, _)| **width > 0) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: [&str; N]| {
+        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        padded.collect::<Vec<_>>().join(" ")
+    };
+    let mut text = format!("\n{}\n", line(heads));
+    for row in &rows {
+        let _ = writeln!(text, "{}", line(row.each_ref().map(String::as_str)));
+    }
+    text
+}
+
+/// Why some members have nothing to do. While the partitions are being shared out nobody can tell.
+fn idle(info: &GroupInfo) -> String {
+    if info.state != GroupState::Stable {
+        return String::new();
+    }
+    let partitions: usize = info.members.iter().map(|member| member.partitions.len()).sum();
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let idle = info.members.iter().filter(|member| member.partitions.is_empty());
+    let lines = idle.map(|member| {
+        format!(
+            "\n{} is idle: {} share {}, and a partition is read by one member at a time. It takes over when another \
+             leaves; more partitions (kafka-topics --alter) would give it a share.\n",
+            member.id,
+            count(info.members.len(), "member"),
+            count(partitions, "partition"),
+        )
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use eventlog::Partition;
+
+    use super::*;
+
+    fn member(id: &str, partitions: &[u32]) -> GroupMember {
+        let named = |number: &u32| TopicPartition::new("t", Partition(*number));
+        GroupMember {
+            id: id.into(),
+            client: "c".into(),
+            host: "/h".into(),
+            partitions: partitions.iter().map(named).collect(),
+        }
+    }
+
+    fn group(members: Vec<GroupMember>) -> GroupInfo {
+        let commit = |number, offset| (TopicPartition::new("t", Partition(number)), Offset(offset));
+        GroupInfo {
+            state: GroupState::Stable,
+            assignor: None,
+            coordinator: None,
+            members,
+            commits: [commit(0, 3), commit(3, 9)].into(),
+        }
+    }
+
+    #[test]
+    fn the_busiest_come_first_and_what_nobody_reads_last() {
+        let info = group(vec![member("a", &[1]), member("b", &[0, 2])]);
+        let ends = (0..3).map(|number| (TopicPartition::new("t", Partition(number)), Offset(5)));
+        let text = offsets("g", &info, &ends.collect());
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .skip(2)
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(rows[0], ["g", "t", "0", "3", "5", "2", "b", "/h", "c"]);
+        assert_eq!(rows[1], ["g", "t", "2", "-", "5", "-", "b", "/h", "c"]);
+        assert_eq!(rows[2], ["g", "t", "1", "-", "5", "-", "a", "/h", "c"]);
+        assert_eq!(rows[3], ["g", "t", "3", "9", "-", "-", "-", "-", "-"]);
+        assert_eq!(
+            offsets(
+                "g",
+                &GroupInfo {
+                    commits: Ends::new(),
+                    ..group(Vec::new())
+                },
+                &Ends::new()
+            ),
+            ""
+        );
+    }
+
+    #[test]
+    fn only_the_idle_are_explained_and_only_once_all_is_shared_out() {
+        let mut info = group(vec![member("a", &[0]), member("b", &[])]);
+        let text = idle(&info);
+        assert!(text.starts_with("\nb is idle: 2 members share 1 partition, "), "{text}");
+        assert_eq!(text.lines().count(), 2);
+        info.state = GroupState::PreparingRebalance;
+        assert_eq!(idle(&info), "");
+    }
+}

@@ -1,0 +1,156 @@
+//! Gathers a history while others may be writing it.
+//!
+//! Causes are read before what they lead to, and positions before effects:
+//!
+//! ```text
+//!   journal ▸ topic ▸ committed offsets ▸ apply history ▸ parked ▸ rows ▸ unpublished answers ▸ the tails of all three
+//! ```
+//! An order that appears in a tail changed meanwhile, and what was read of it may not belong together: it is moving.
+
+use anyhow::Result;
+use eventlog::{Extent, Offset, Partition, Timestamp};
+use lab::checker::{History, PartitionState};
+use shop::domain::{DeliveryId, OrderId, Source};
+use shop::store::{ApplyRow, JournalRow};
+
+use super::sources::Sources;
+use super::translate::{self, Found};
+use crate::roles;
+use crate::scan::{self, Progress};
+
+/// Rows read at once.
+const PAGE: usize = 1000;
+
+/// Reads everything.
+pub fn gather(sources: &Sources) -> Result<History> {
+    let mut history = History::default();
+    let journal_end = journal(sources, 0, |row| {
+        history.written.push(translate::written(&row)?);
+        Ok(())
+    })?;
+    let partitions = topic(sources, &mut history)?;
+    history.partitions = committed(sources, partitions)?;
+    let applies_end = applies(sources, 0, |row| history.applied.push(translate::applied(row)))?;
+    parked(sources, &mut history)?;
+    deliveries(sources, &mut history)?;
+    unanswered(sources, &mut history)?;
+    tails(sources, &mut history, journal_end, applies_end)?;
+    Ok(history)
+}
+
+/// What is new since: whose it is, is moving.
+fn tails(sources: &Sources, history: &mut History, journal_end: i64, applies_end: i64) -> Result<()> {
+    let moving = &mut history.moving;
+    journal(sources, journal_end, |row| {
+        moving.insert(row.entry.order_id);
+        Ok(())
+    })?;
+    applies(sources, applies_end, |row| _ = moving.insert(row.apply.order_id))?;
+    let known = |partition: usize| history.partitions.get(partition).map(|state| state.end);
+    let mut extents = sources.of_log(sources.log.extents(&sources.topic))?;
+    for (number, extent) in extents.iter_mut().enumerate() {
+        extent.start = known(number).unwrap_or(extent.start).max(extent.start);
+    }
+    let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
+        moving.extend(translate::found(record).map(|found| found.order()));
+    });
+    sources.of_log(scanned).map(drop)
+}
+
+fn journal(sources: &Sources, mut after: i64, mut take: impl FnMut(JournalRow) -> Result<()>) -> Result<i64> {
+    let mut progress = Progress::of("reading the order journal", 0);
+    loop {
+        let page = sources.of_orders(|store| store.journal(Source::Orders, after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(after) };
+        after = last.entry.id;
+        progress.add(page.len() as u64);
+        page.into_iter().try_for_each(&mut take)?;
+    }
+}
+
+fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(ApplyRow)) -> Result<i64> {
+    let mut progress = Progress::of("reading the apply history", 0);
+    loop {
+        let page = sources.of_deliveries(|store| store.applies(after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(after) };
+        after = last.seq;
+        progress.add(page.len() as u64);
+        page.into_iter().for_each(&mut take);
+    }
+}
+
+/// Reads the topic; each partition's extent and the time of its first record.
+fn topic(sources: &Sources, history: &mut History) -> Result<Vec<(Extent, Option<Timestamp>)>> {
+    let extents = sources.of_log(sources.log.extents(&sources.topic))?;
+    let mut kept_since: Vec<Option<Timestamp>> = vec![None; extents.len()];
+    let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
+        kept_since[record.partition.0 as usize].get_or_insert(record.timestamp);
+        match translate::found(record) {
+            Some(Found::Event(event)) => history.topic.push(event),
+            Some(Found::Answer(answer)) => history.answers.push(answer),
+            None => {}
+        }
+    });
+    let ends = sources.of_log(scanned)?;
+    let read = extents.iter().zip(ends).map(|(extent, end)| Extent {
+        start: extent.start,
+        end,
+    });
+    Ok(read.zip(kept_since).collect())
+}
+
+fn committed(sources: &Sources, read: Vec<(Extent, Option<Timestamp>)>) -> Result<Vec<PartitionState>> {
+    let committed = sources.of_log(sources.log.committed(&sources.group, &sources.topic))?;
+    let of = |number: usize| -> Option<Offset> { committed.get(number).copied().flatten() };
+    let states = read
+        .into_iter()
+        .enumerate()
+        .map(|(number, (extent, kept_since))| PartitionState {
+            partition: Partition(number as u32),
+            start: extent.start,
+            end: extent.end,
+            committed: of(number),
+            kept_since,
+        });
+    Ok(states.collect())
+}
+
+fn parked(sources: &Sources, history: &mut History) -> Result<()> {
+    let now = roles::now();
+    let mut after = OrderId(i64::MIN);
+    loop {
+        let keys = sources.of_deliveries(|store| store.parked_keys(after, PAGE))?;
+        let Some(last) = keys.last() else { return Ok(()) };
+        after = last.order_id;
+        for key in keys {
+            // One may have been added since.
+            let limit = usize::try_from(key.parked).unwrap_or(0) + PAGE;
+            let events = sources.of_deliveries(|store| store.parked_events(key.order_id, limit))?;
+            history
+                .parked
+                .extend(events.into_iter().map(|event| translate::parked(event, now)));
+        }
+    }
+}
+
+fn deliveries(sources: &Sources, history: &mut History) -> Result<()> {
+    let mut progress = Progress::of("reading the deliveries", 0);
+    let mut after = DeliveryId(i64::MIN);
+    loop {
+        let page = sources.of_deliveries(|store| store.deliveries_after(after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.id;
+        progress.add(page.len() as u64);
+        history.deliveries.extend(page);
+    }
+}
+
+fn unanswered(sources: &Sources, history: &mut History) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let page = sources.of_deliveries(|store| store.unpublished(Source::Deliveries, after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.id;
+        history.unanswered.extend(page.iter().map(|entry| entry.order_id));
+    }
+}

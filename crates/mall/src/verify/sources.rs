@@ -1,0 +1,108 @@
+//! What `mall verify` reads from. Nothing is created, in no data folder and in no database.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use eventlog::{EventLog, LogError};
+use shop::domain::Source;
+use shop::store::{self, Store};
+use tokio::runtime::Runtime;
+
+use crate::config::Storage;
+use crate::data_dir::{self, InUse};
+use crate::logs::{self, Purpose};
+use crate::roles::open_store;
+use crate::sql;
+
+/// The log and both services' databases.
+pub struct Sources {
+    pub log: Arc<dyn EventLog>,
+    pub topic: String,
+    pub group: String,
+    orders: Arc<dyn Store>,
+    deliveries: Arc<dyn Store>,
+    storage: Storage,
+    runtime: Runtime,
+    _in_use: Option<InUse>,
+}
+
+impl Sources {
+    /// Opens what is there.
+    pub fn open(storage: &Storage, topic: &str, group: &str) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("can't start the runtime")?;
+        let log = logs::open(storage, Purpose::Reading).map_err(|error| anyhow!(logs::explained(&error, storage)))?;
+        let log = log.ok_or_else(|| nothing_in(storage))?;
+        runtime.block_on(must_exist(storage))?;
+        let embedded = storage.bootstrap_server.is_none() || storage.database_url.is_none();
+        let _in_use = embedded.then(|| data_dir::hold(&storage.data)).transpose()?;
+        let (orders, deliveries) = runtime.block_on(async {
+            let orders = open_store(storage, Source::Orders).await?;
+            Ok::<_, anyhow::Error>((orders, open_store(storage, Source::Deliveries).await?))
+        })?;
+        Ok(Self {
+            log,
+            topic: topic.to_owned(),
+            group: group.to_owned(),
+            orders,
+            deliveries,
+            storage: storage.clone(),
+            runtime,
+            _in_use,
+        })
+    }
+
+    /// Asks the order service's database.
+    pub fn of_orders<'a, T, F>(&'a self, ask: impl FnOnce(&'a dyn Store) -> F) -> Result<T>
+    where
+        F: Future<Output = store::Result<T>>,
+    {
+        let answer = self.runtime.block_on(ask(self.orders.as_ref()));
+        answer.map_err(|error| anyhow!("the orders can't be read: {error}"))
+    }
+
+    /// Asks the delivery service's database.
+    pub fn of_deliveries<'a, T, F>(&'a self, ask: impl FnOnce(&'a dyn Store) -> F) -> Result<T>
+    where
+        F: Future<Output = store::Result<T>>,
+    {
+        let answer = self.runtime.block_on(ask(self.deliveries.as_ref()));
+        answer.map_err(|error| anyhow!("the deliveries can't be read: {error}"))
+    }
+
+    /// What went wrong with the log, as a person is told.
+    pub fn of_log<T>(&self, answer: Result<T, LogError>) -> Result<T> {
+        answer.map_err(|error| anyhow!(logs::explained(&error, &self.storage)))
+    }
+}
+
+/// Opening a store would create it.
+async fn must_exist(storage: &Storage) -> Result<()> {
+    match &storage.database_url {
+        Some(url) => {
+            for journal in ["order_event", "delivery_apply"] {
+                let asked = sql::mysql::query(url, &format!("select 1 from {journal} limit 1")).await;
+                asked.with_context(|| format!("{url} holds no mall that could be verified"))?;
+            }
+        }
+        None => {
+            for database in ["orders.db", "deliveries.db"] {
+                if !storage.data.join(database).exists() {
+                    bail!(
+                        "there is no {database} in {}: both services must have run there",
+                        storage.data.display()
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn nothing_in(storage: &Storage) -> anyhow::Error {
+    let dir = storage.data.display();
+    anyhow!("there is no embedded log in {dir} yet: nothing has been started there")
+}

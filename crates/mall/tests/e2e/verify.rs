@@ -1,0 +1,293 @@
+//! `mall verify` after what the course does, on either stack.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::course::{both_partitions_are_written, change_and_cancel, place, wait_status};
+use crate::support::stack::Stack;
+use crate::support::tools::{feed, grow};
+use crate::support::wait_for;
+
+/// Long enough for whatever is under way on a busy machine; nobody waits for it in vain.
+const WAIT: [&str; 2] = ["--wait", "60s"];
+
+#[test]
+fn what_goes_wrong_without_a_key_is_proved_on_the_embedded_default() {
+    without_a_key(&Stack::embedded());
+}
+
+#[test]
+fn what_goes_wrong_without_a_key_is_proved_on_kafka_and_mariadb() {
+    without_a_key(&Stack::real());
+}
+
+#[test]
+fn with_the_key_there_is_no_harm_on_the_embedded_default() {
+    with_the_key(&Stack::embedded());
+}
+
+#[test]
+fn with_the_key_there_is_no_harm_on_kafka_and_mariadb() {
+    with_the_key(&Stack::real());
+}
+
+fn without_a_key(stack: &Stack) {
+    let order = stack.role("order", &["--course"]);
+    let first = stack.role("delivery", &["--course", "--modify-delay", "2s"]);
+    first.wait_line("assigned");
+    grow(stack, 2);
+    let second = stack.role("delivery", &["--course", "--modify-delay", "2s"]);
+    second.wait_line("assigned");
+    both_partitions_are_written(stack, order.address());
+    let park = place(stack, order.address());
+    change_and_cancel(order.address(), park);
+    wait_status(stack, park, "DELIVERY CANCELLED");
+    wait_status(stack, park, "DELIVERY MODIFIED");
+
+    let (code, text) = verify(stack, &WAIT);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains(&format!("harm inversion order={park}: v2 took effect after v3")),
+        "{text}"
+    );
+    let should = "status is \"DELIVERY MODIFIED\" and should be \"DELIVERY CANCELLED\"";
+    assert!(
+        text.contains(&format!("harm divergence order={park}: {should}")),
+        "{text}"
+    );
+    let evidence: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("v2 OrderModified applied, P"))
+        .collect();
+    assert!(
+        evidence
+            .iter()
+            .any(|line| line.contains("by delivery") && line.contains('@')),
+        "{text}"
+    );
+
+    let (code, text) = verify(stack, &["--json", "--order", &park.to_string()]);
+    let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(
+        (code, &found["answer"], &found["orders"]),
+        (Some(1), &"harm".into(), &1.into())
+    );
+    let verdicts = found["verdicts"].as_array().expect("a list");
+    assert!(verdicts.iter().all(|verdict| verdict["order"] == park), "{text}");
+    let split = verdicts
+        .iter()
+        .find(|verdict| verdict["name"] == "split-key")
+        .expect("keyless");
+    assert_eq!(split["kind"], "hazard", "{text}");
+
+    let (code, text) = audit(stack, &["--key", "header:ce_subject"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("split-key: ") && text.contains(&format!("key {park}: first P0@")),
+        "{text}"
+    );
+
+    let (code, text) = verify(stack, &["--since", "2999-01-01T00:00:00Z"]);
+    assert!(code == Some(0) && text.contains("0 order(s)"), "{text}");
+}
+
+#[test]
+fn the_fence_keeps_the_order_without_a_key_on_the_embedded_default() {
+    fenced(&Stack::embedded());
+}
+
+#[test]
+fn the_fence_keeps_the_order_without_a_key_on_kafka_and_mariadb() {
+    fenced(&Stack::real());
+}
+
+fn fenced(stack: &Stack) {
+    let keyless = ["--course", "--guard", "version"];
+    let order = stack.role("order", &keyless);
+    let delivery = [&keyless[..], &["--modify-delay", "2s"]].concat();
+    let first = stack.role("delivery", &delivery);
+    first.wait_line("assigned");
+    grow(stack, 2);
+    let second = stack.role("delivery", &delivery);
+    second.wait_line("assigned");
+    both_partitions_are_written(stack, order.address());
+    let park = place(stack, order.address());
+    change_and_cancel(order.address(), park);
+    let (code, text) = verify(stack, &WAIT);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(&format!("hazard split-key order={park}")), "{text}");
+    wait_status(stack, park, "DELIVERY CANCELLED");
+}
+
+#[test]
+fn an_event_without_a_version_leaves_its_order_open() {
+    let stack = Stack::embedded();
+    let order = stack.role("order", &[]);
+    let delivery = stack.role("delivery", &["--modify-delay", "0s"]);
+    delivery.wait_line("assigned");
+    let placed = place(&stack, order.address());
+    let mut producer = stack.bare(&["kafka-console-producer", "--topic", "kafka.scaling"]);
+    producer.arg("--data").arg(stack.folder.path().join("mall-data"));
+    let event = format!("{{\"eventType\":\"OrderModified\",\"id\":{placed},\"qty\":9}}\n");
+    feed(&mut producer, &event);
+    delivery.wait_line("OrderModified");
+    let other = place(&stack, order.address());
+    let (code, text) = verify(&stack, &["--wait", "5s"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(
+        text.contains(&format!(
+            "could not tell (unsequenced): an event of order {placed}, P0@"
+        )),
+        "{text}"
+    );
+    let (code, text) = verify(&stack, &["--order", &other.to_string(), "--wait", "5s"]);
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn what_waits_for_a_person_and_what_one_passed_over_is_named() {
+    let stack = Stack::embedded();
+    let order = stack.role("order", &[]);
+    let delivery = stack.role("delivery", &["--modify-delay", "0s"]);
+    delivery.wait_line("assigned");
+    let placed = place(&stack, order.address());
+    let mut producer = stack.bare(&["kafka-console-producer", "--topic", "kafka.scaling"]);
+    producer.args(["--property", "parse.headers=true", "--property", "headers.delimiter=|"]);
+    producer.arg("--data").arg(stack.folder.path().join("mall-data"));
+    let headers = format!("type:OrderModified,ce_subject:{placed},ce_sequence:2");
+    feed(&mut producer, &format!("{headers}|nobody can read this\n"));
+    let (_, text) = wait_for("the event to be parked", || {
+        Some(verify(&stack, &[])).filter(|(_, text)| text.contains("could not tell (parked)"))
+    });
+    assert!(
+        text.contains(&format!("order {placed} waits at v2 for a person")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("harm phantom order={placed}: v2 is in the topic")),
+        "{text}"
+    );
+
+    let discard = stack
+        .tool(&["parked", "discard", &placed.to_string(), "2"])
+        .expect("it runs");
+    assert!(discard.status.success(), "{}", String::from_utf8_lossy(&discard.stderr));
+    let (code, text) = verify(&stack, &WAIT);
+    assert_eq!(code, Some(1), "the phantom is still there: {text}");
+    assert!(
+        text.contains(&format!(
+            "hazard discarded order={placed}: v2 was passed over by a person"
+        )),
+        "{text}"
+    );
+    assert!(
+        !text.contains("could not tell") && !text.contains("divergence"),
+        "{text}"
+    );
+}
+
+fn with_the_key(stack: &Stack) {
+    let order = stack.role("order", &["--partitions", "2"]);
+    let deliveries = [0, 1].map(|_| stack.role("delivery", &["--modify-delay", "100ms"]));
+    deliveries
+        .iter()
+        .for_each(|delivery| _ = delivery.wait_line("assigned"));
+    for _ in 0..3 {
+        let id = place(stack, order.address());
+        change_and_cancel(order.address(), id);
+    }
+    let (code, text) = verify(stack, &WAIT);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("3 order(s): 0 harm, 0 hazard(s), 0 could not be told: no harm"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_under_way_can_not_be_told() {
+    let stack = Stack::embedded();
+    let order = stack.role("order", &[]);
+    let mut delivery = stack.role("delivery", &[]);
+    delivery.wait_line("assigned");
+    place(&stack, order.address());
+    assert_eq!(verify(&stack, &WAIT).0, Some(0));
+    assert_eq!(delivery.stop(), Some(0));
+    change_and_cancel(order.address(), 1);
+    let (code, text) = verify(&stack, &["--wait", "1s"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("could not tell (lagging): partition 0"), "{text}");
+}
+
+#[test]
+fn a_watch_prints_what_changes_until_it_is_stopped() {
+    let stack = Stack::embedded();
+    let order = stack.role("order", &[]);
+    let delivery = stack.role("delivery", &[]);
+    delivery.wait_line("assigned");
+    let mut command = stack.command(&["verify", "--watch"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    std::thread::spawn(move || {
+        let read = stdout.lines().map_while(Result::ok);
+        read.for_each(|line| sink.lock().expect("nobody panics").push(line));
+    });
+    let until = |end: &str| {
+        let found = || {
+            lines
+                .lock()
+                .expect("nobody panics")
+                .iter()
+                .any(|line| line.ends_with(end))
+        };
+        wait_for(end, || found().then_some(()));
+    };
+    until("0 order(s): 0 harm, 0 hazard(s), 0 could not be told: no harm");
+    place(&stack, order.address());
+    until("1 order(s): 0 harm, 0 hazard(s), 0 could not be told: no harm");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn where_nothing_is_nothing_is_made() {
+    let stack = Stack::embedded();
+    let (code, text) = verify(&stack, &[]);
+    assert!(
+        code == Some(2) && text.contains("nothing has been started there"),
+        "{text}"
+    );
+    assert!(!stack.folder.path().join("mall-data").exists());
+    let (code, text) = verify(&stack, &["--since", "yesterday"]);
+    assert!(
+        code == Some(64) && text.contains("--since") && text.contains("10m"),
+        "{text}"
+    );
+}
+
+fn verify(stack: &Stack, args: &[&str]) -> (Option<i32>, String) {
+    said(stack.run(&[&["verify"], args].concat()))
+}
+
+/// The audit of the stack's own topic.
+fn audit(stack: &Stack, args: &[&str]) -> (Option<i32>, String) {
+    let output = match &stack.real {
+        None => stack.tool(&[&["audit", "--topic", "kafka.scaling"], args].concat()),
+        Some(real) => {
+            let there = ["audit", "--topic", &real.topic, "--bootstrap-server", &real.kafka];
+            stack.bare(&[&there[..], args].concat()).output()
+        }
+    };
+    said(output.expect("it runs"))
+}
+
+fn said(output: Output) -> (Option<i32>, String) {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text)
+}

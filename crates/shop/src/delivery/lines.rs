@@ -1,0 +1,63 @@
+//! The lines that people read: one an event.
+
+use std::fmt;
+use std::time::Duration;
+
+use eventlog::Record;
+
+use crate::domain::{Delivery, EventType, IncomingEvent, Version};
+
+/// Lines of this target say everything in their text; their fields repeat it for machines.
+pub const EVENTS: &str = "events";
+
+/// `OrderModified order=2 v2 P1@7`
+pub(super) struct Line<'a> {
+    pub event: &'a IncomingEvent,
+    pub record: &'a Record,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = EventType::Order(self.event.event_type).name();
+        write!(f, "{name} order={} ", self.event.order_id)?;
+        if let Some(Version(version)) = self.event.version {
+            write!(f, "v{version} ")?;
+        }
+        f.write_str(&place(self.record))
+    }
+}
+
+/// `P1@7`
+pub(super) fn place(record: &Record) -> String {
+    match &*record.topic {
+        "" => "from the order service".to_owned(),
+        _ => format!("P{}@{}", record.partition, record.offset),
+    }
+}
+
+pub(super) fn seconds(time: Duration) -> String {
+    format!("{:.2}s", time.as_secs_f64())
+}
+
+/// The slow work begins.
+pub(super) fn begun(line: &Line<'_>, delay: Duration) {
+    tracing::info!(target: EVENTS, order = line.event.order_id.0, "{line} … takes {}", seconds(delay));
+}
+
+/// An event took effect.
+pub(super) fn handled(line: &Line<'_>, delivery: &Delivery, took: Duration) {
+    let status = delivery.status.as_deref().unwrap_or("no status");
+    tracing::info!(
+        target: EVENTS,
+        event = EventType::Order(line.event.event_type).name(),
+        order = line.event.order_id.0,
+        version = line.event.version.map(|version| version.0),
+        partition = line.record.partition.0,
+        offset = line.record.offset.0,
+        delivery = delivery.id.0,
+        status,
+        seconds = took.as_secs_f64(),
+        "{line} … {status} {}",
+        seconds(took),
+    );
+}

@@ -1,0 +1,307 @@
+//! The fence: which events of an order take effect, and which wait.
+//!
+//! ```text
+//!   fenced_orders(batch) ─▶ adapter makes the missing cursors, locks all of them, loads deliveries and parked events
+//!   decide_fence(rows, batch, now) ─▶ FenceDecision: what to write
+//!   adapter writes it, learns the new deliveries' numbers, reads what is handed over
+//!   decision.complete(numbers, handed over, now) ─▶ journal and history rows to append, one outcome a command
+//! ```
+//!
+//! # Invariants
+//! * The cursor moves by one version at a time, and only with the effect of that version, or with a person's decision to
+//!   pass it over.
+//! * What is parked stays until its version is applied or passed over.
+//! * Events without a version never move the cursor: for them only the delivery's state counts.
+
+mod apply;
+mod row;
+
+pub use row::{FenceRow, HeadChange, NewParked};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use eventlog::{Offset, Partition, Record, Timestamp};
+
+use super::effects::{Effect, Effects, NewDelivery};
+use super::{NewApply, NewEntry};
+use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, NewDeadLetter, ParkReason, ParkedEvent, Refused};
+use crate::domain::{Delivery, DeliveryId, OrderId, Version};
+use row::{Head, Row, Standing};
+
+/// The orders that a batch is about, ascending, and of each the versions whose parked events are to be loaded besides the
+/// one behind the cursor.
+pub fn fenced_orders(batch: &[FenceCommand]) -> BTreeMap<OrderId, BTreeSet<Version>> {
+    let mut orders = BTreeMap::<OrderId, BTreeSet<Version>>::new();
+    for command in batch {
+        let Some(order) = command.order_id() else { continue };
+        let versions = orders.entry(order).or_default();
+        if let Some(version) = command.version() {
+            versions.extend([version, version.next()]);
+        }
+    }
+    orders
+}
+
+/// Folds a batch over the rows of the orders that it names.
+pub fn decide_fence(rows: BTreeMap<OrderId, FenceRow>, batch: &[FenceCommand], now: Timestamp) -> FenceDecision {
+    let mut fold = Fold {
+        rows: rows.into_iter().map(|(order, row)| (order, Row::of(row))).collect(),
+        inserts: Vec::new(),
+        letters: Vec::new(),
+        now,
+    };
+    let steps = batch.iter().map(|command| fold.step(command)).collect();
+    fold.finish(steps)
+}
+
+/// What a batch does.
+#[derive(Debug)]
+pub struct FenceDecision {
+    /// New deliveries, to be numbered ascending in this order.
+    pub inserts: Vec<NewDelivery>,
+    /// Deliveries as they now stand, ascending by order.
+    pub updates: Vec<Delivery>,
+    /// Cursors as they now stand, ascending: the version, and how many events are parked.
+    pub cursors: Vec<(OrderId, Version, i64)>,
+    /// Events to park.
+    pub parks: Vec<NewParked>,
+    /// Parked events that stand differently now.
+    pub changes: Vec<HeadChange>,
+    /// Parked events that are over.
+    pub unparks: Vec<(OrderId, Version)>,
+    /// Dead letters to append.
+    pub letters: Vec<NewDeadLetter>,
+    /// Parked events to be read once all of this is written, for [`complete`](Self::complete).
+    pub handed_over: Vec<(OrderId, Version)>,
+    steps: Vec<Step>,
+}
+
+/// What is left to write, and what to answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FenceDone {
+    /// Journal rows to append in this order.
+    pub journal: Vec<NewEntry>,
+    /// Rows of the apply history to append in this order.
+    pub applies: Vec<NewApply>,
+    /// One outcome a command, in order.
+    pub outcomes: Vec<FenceOutcome>,
+}
+
+impl FenceDecision {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        let rows = self.inserts.is_empty() && self.updates.is_empty() && self.letters.is_empty();
+        rows && self.cursors.is_empty() && self.changes.is_empty()
+    }
+
+    /// Renders the journal rows and the outcomes, now that the numbers of the new deliveries are known, and what is handed
+    /// over has been read.
+    ///
+    /// # Panics
+    /// If there aren't as many numbers as inserts.
+    pub fn complete(self, inserted: &[DeliveryId], handed_over: Vec<ParkedEvent>, now: Timestamp) -> FenceDone {
+        assert_eq!(
+            inserted.len(),
+            self.inserts.len(),
+            "every inserted delivery has a number"
+        );
+        let mut parked: BTreeMap<_, _> = handed_over
+            .into_iter()
+            .map(|event| ((event.order_id, event.head.version), event))
+            .collect();
+        // What a later command of the batch applied after all is nobody's to handle any more.
+        let mut take = |next: Option<(OrderId, Version)>| next.and_then(|next| parked.remove(&next)).map(Box::new);
+        let mut effects = Effects::new(inserted, now);
+        let mut outcomes = Vec::with_capacity(self.steps.len());
+        for step in self.steps {
+            outcomes.push(match step {
+                Step::Answered(outcome) => outcome,
+                Step::Applied { effect, moved } => {
+                    let delivery = effects.render(*effect);
+                    let (next, discarded) = (take(moved.next), moved.versions());
+                    effects.applies.extend(moved.discards);
+                    FenceOutcome::Applied {
+                        delivery,
+                        next,
+                        discarded,
+                    }
+                }
+                Step::Resumed(moved) => {
+                    let (next, discarded) = (take(moved.next), moved.versions());
+                    effects.applies.extend(moved.discards);
+                    FenceOutcome::Resumed { next, discarded }
+                }
+            });
+        }
+        FenceDone {
+            journal: effects.journal,
+            applies: effects.applies,
+            outcomes,
+        }
+    }
+}
+
+/// What a command came to, as far as it is known before anything is written.
+#[derive(Debug)]
+enum Step {
+    Answered(FenceOutcome),
+    Applied { effect: Box<Effect>, moved: Moved },
+    Resumed(Moved),
+}
+
+/// What followed from a move of the cursor.
+#[derive(Debug, Default)]
+struct Moved {
+    /// The parked event that is handed over.
+    next: Option<(OrderId, Version)>,
+    /// Those that were passed over on the way.
+    discards: Vec<NewApply>,
+}
+
+impl Moved {
+    fn versions(&self) -> Vec<Version> {
+        self.discards.iter().filter_map(|discard| discard.version).collect()
+    }
+}
+
+struct Fold {
+    rows: BTreeMap<OrderId, Row>,
+    inserts: Vec<NewDelivery>,
+    letters: Vec<NewDeadLetter>,
+    now: Timestamp,
+}
+
+impl Fold {
+    fn step(&mut self, command: &FenceCommand) -> Step {
+        match command {
+            FenceCommand::Look(received) => Step::Answered(self.look(received)),
+            FenceCommand::Apply(received) => self.apply(received),
+            FenceCommand::Refuse(refused) => Step::Answered(self.refuse(refused)),
+            FenceCommand::Bury(letter) => {
+                self.letters.push(letter.clone());
+                Step::Answered(FenceOutcome::Noted(true))
+            }
+            FenceCommand::Resume { order_id, holder } => Step::Resumed(self.advance(*order_id, holder)),
+            FenceCommand::Renew {
+                order_id,
+                version,
+                holder,
+                keep,
+            } => Step::Answered(FenceOutcome::Noted(self.renew(*order_id, *version, holder, *keep))),
+            FenceCommand::Mark {
+                order_id,
+                version,
+                mark,
+            } => Step::Answered(FenceOutcome::Noted(self.mark(*order_id, *version, *mark))),
+        }
+    }
+
+    fn row(&mut self, order: OrderId) -> &mut Row {
+        self.rows
+            .get_mut(&order)
+            .expect("every order that a batch names is loaded")
+    }
+
+    /// What can't be handled is kept, and told of once.
+    fn refuse(&mut self, refused: &Refused) -> FenceOutcome {
+        let now = self.now;
+        let row = self.row(refused.order_id);
+        if row.standing(refused.version) == Standing::Passed {
+            return FenceOutcome::Duplicate;
+        }
+        let known = match row.heads.get_mut(&refused.version) {
+            Some(head) => {
+                let known = head.state.reason == ParkReason::Poison;
+                head.refuse(&refused.error);
+                known
+            }
+            None => {
+                let head = Head::new(refused.version, ParkReason::Poison, now, refused.record.clone());
+                let head = row.park(head);
+                head.error = Some(refused.error.clone());
+                false
+            }
+        };
+        if !known {
+            self.letters.push(refused.letter.clone());
+        }
+        FenceOutcome::Parked(ParkReason::Poison)
+    }
+
+    fn renew(&mut self, order: OrderId, version: Version, holder: &str, keep: bool) -> bool {
+        let now = self.now;
+        match self.row(order).heads.get_mut(&version) {
+            Some(head) if head.state.lease_holder == holder => {
+                match keep {
+                    true => head.lease(holder, now),
+                    false => head.release(),
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What never came can be passed over too: it is parked as nothing, so that whoever acts on marks finds it.
+    fn mark(&mut self, order: OrderId, version: Version, mark: Mark) -> bool {
+        let now = self.now;
+        let row = self.row(order);
+        if mark == Mark::Discard && row.is_missed(version) {
+            row.park(Head::new(version, ParkReason::Gap, now, Arc::new(nothing(now))))
+                .mark(mark);
+            return true;
+        }
+        match row.heads.get_mut(&version) {
+            Some(head) => {
+                head.mark(mark);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn finish(self, steps: Vec<Step>) -> FenceDecision {
+        let is_parked = |(order, version): &(OrderId, Version)| self.rows[order].heads.contains_key(version);
+        let mut decision = FenceDecision {
+            inserts: self.inserts,
+            updates: Vec::new(),
+            cursors: Vec::new(),
+            parks: Vec::new(),
+            changes: Vec::new(),
+            unparks: Vec::new(),
+            letters: self.letters,
+            handed_over: steps.iter().filter_map(Step::handed_over).filter(is_parked).collect(),
+            steps,
+        };
+        for (order, row) in self.rows {
+            row.finish(order, &mut decision);
+        }
+        decision
+    }
+}
+
+/// The record of something that never came.
+fn nothing(now: Timestamp) -> Record {
+    Record {
+        topic: "".into(),
+        partition: Partition(0),
+        offset: Offset(0),
+        timestamp: now,
+        key: None,
+        value: None,
+        headers: Vec::new(),
+    }
+}
+
+impl Step {
+    fn handed_over(&self) -> Option<(OrderId, Version)> {
+        match self {
+            Self::Answered(_) => None,
+            Self::Applied { moved, .. } | Self::Resumed(moved) => moved.next,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

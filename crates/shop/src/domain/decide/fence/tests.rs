@@ -1,0 +1,550 @@
+//! The fence, step by step: what a database would hold after each command, without a database.
+//!
+//! A script is a line a command, and its transcript follows each with what the fence answered and what it keeps:
+//! `cursor 1, DELIVERY STARTED A | 3 gap`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use eventlog::{Offset, Partition, Record, Timestamp};
+
+use super::*;
+use crate::domain::fence::{ParkedHead, Received};
+use crate::domain::{DeliveryRequest, IncomingEvent, OrderEventType, OrderFields, OrderPatch, Provenance};
+
+const ORDER: OrderId = OrderId(6);
+
+/// What a database holds of one order.
+#[derive(Default)]
+struct Shelf {
+    row: FenceRow,
+    errors: BTreeMap<Version, String>,
+    letters: usize,
+    history: Vec<String>,
+    now: i64,
+}
+
+impl Shelf {
+    /// Runs commands of one line as one batch, as an adapter does.
+    fn run(&mut self, commands: &[FenceCommand]) -> Vec<FenceOutcome> {
+        let now = Timestamp(self.now);
+        let wanted = self
+            .row
+            .wanted(&fenced_orders(commands).remove(&ORDER).unwrap_or_default());
+        let mut loaded = self.row.clone();
+        loaded.heads.retain(|head| wanted.contains(&head.version));
+        let decision = decide_fence(BTreeMap::from([(ORDER, loaded)]), commands, now);
+        let inserted: Vec<DeliveryId> = (8..).map(DeliveryId).take(decision.inserts.len()).collect();
+        self.write(&decision);
+        let handed_over = decision
+            .handed_over
+            .iter()
+            .map(|(_, version)| self.event(*version))
+            .collect();
+        let delivered = decision.inserts.last().cloned();
+        let done = decision.complete(&inserted, handed_over, now);
+        if let (Some(new), Some(id)) = (delivered, inserted.last()) {
+            self.row.delivery = Some(Delivery {
+                id: *id,
+                order_id: Some(ORDER),
+                fields: new.fields,
+                status: Some(new.status.into()),
+                version: new.version,
+                events: new.events,
+            });
+        }
+        for apply in done.applies {
+            let version = apply.version.map_or("-".to_owned(), |version| version.to_string());
+            let line = format!("{version} {}→{} {}", apply.before, apply.after, apply.kind.name());
+            self.history.push(line);
+        }
+        done.outcomes
+    }
+
+    fn write(&mut self, decision: &FenceDecision) {
+        for (_, version, parked) in &decision.cursors {
+            (self.row.cursor, self.row.parked) = (Some(*version), *parked);
+        }
+        if let Some(delivery) = decision.updates.last() {
+            self.row.delivery = Some(delivery.clone());
+        }
+        let heads = &mut self.row.heads;
+        heads.extend(decision.parks.iter().map(|new| new.head.clone()));
+        for change in &decision.changes {
+            let head = heads.iter_mut().find(|head| head.version == change.head.version);
+            *head.expect("it is parked") = change.head.clone();
+            self.errors
+                .extend(change.error.clone().map(|error| (change.head.version, error)));
+        }
+        heads.retain(|head| !decision.unparks.contains(&(ORDER, head.version)));
+        heads.sort_by_key(|head| head.version);
+        assert_eq!(self.row.parked, heads.len() as i64, "the cursor counts what is parked");
+        self.letters += decision.letters.len();
+    }
+
+    fn event(&self, version: Version) -> ParkedEvent {
+        let head = self.row.heads.iter().find(|head| head.version == version);
+        ParkedEvent {
+            order_id: ORDER,
+            head: head.expect("it is parked").clone(),
+            error: None,
+            record: record(),
+        }
+    }
+
+    fn shown(&self) -> String {
+        let cursor = self.row.cursor.map_or("none".to_owned(), |version| version.to_string());
+        let mut line = format!("cursor {cursor}");
+        if let Some(Delivery { status, fields, .. }) = &self.row.delivery {
+            let _ = write!(
+                line,
+                ", {} {}",
+                status.as_deref().unwrap_or("-"),
+                fields.address.as_deref().unwrap_or("-")
+            );
+        }
+        let heads: Vec<String> = self.row.heads.iter().map(|head| self.head(head)).collect();
+        if !heads.is_empty() {
+            let _ = write!(line, " | {}", heads.join(", "));
+        }
+        line
+    }
+
+    fn head(&self, head: &ParkedHead) -> String {
+        let mut text = format!("{} {}", head.version, head.reason);
+        if let Some(mark) = head.mark {
+            let _ = write!(text, " {}", mark.name());
+        }
+        if head.lease_until.0 > self.now {
+            let _ = write!(text, " of {}", head.lease_holder);
+        }
+        text
+    }
+}
+
+fn record() -> Record {
+    Record {
+        topic: "t".into(),
+        partition: Partition(0),
+        offset: Offset(0),
+        timestamp: Timestamp(0),
+        key: None,
+        value: None,
+        headers: Vec::new(),
+    }
+}
+
+/// `apply 2 Modified B by x`: an event's version (`-`: none), type and address, and the instance.
+fn command(line: &str) -> FenceCommand {
+    let words: Vec<&str> = line.split(' ').collect();
+    let by = words.iter().position(|word| *word == "by");
+    let holder: Arc<str> = by.map_or("x", |by| words[by + 1]).into();
+    let version = words.get(1).and_then(|word| word.parse().ok()).map(Version);
+    let this = || version.expect("a version");
+    match words[0] {
+        "look" => FenceCommand::Look(received(&words, version, &holder)),
+        "apply" => FenceCommand::Apply(received(&words, version, &holder)),
+        "refuse" => FenceCommand::Refuse(Refused {
+            order_id: ORDER,
+            version: this(),
+            record: Arc::new(record()),
+            error: "unreadable".into(),
+            letter: letter(),
+        }),
+        "bury" => FenceCommand::Bury(letter()),
+        "resume" => FenceCommand::Resume {
+            order_id: ORDER,
+            holder,
+        },
+        "renew" | "release" => FenceCommand::Renew {
+            order_id: ORDER,
+            version: this(),
+            holder,
+            keep: words[0] == "renew",
+        },
+        mark => FenceCommand::Mark {
+            order_id: ORDER,
+            version: this(),
+            mark: Mark::from_name(mark).expect("a command"),
+        },
+    }
+}
+
+fn received(words: &[&str], version: Option<Version>, holder: &Arc<str>) -> Received {
+    let event_type = match words[2] {
+        "Placed" => OrderEventType::Placed,
+        "Modified" => OrderEventType::Modified,
+        _ => OrderEventType::Cancelled,
+    };
+    let address = words
+        .get(3)
+        .filter(|word| **word != "by")
+        .map(|word| Some((*word).to_owned()));
+    Received {
+        request: DeliveryRequest {
+            event: IncomingEvent {
+                order_id: ORDER,
+                version,
+                event_type,
+                fields: OrderPatch {
+                    address,
+                    ..OrderPatch::default()
+                },
+            },
+            traceparent: None,
+            provenance: Provenance {
+                instance: holder.clone(),
+                ..Provenance::default()
+            },
+        },
+        record: Arc::new(record()),
+    }
+}
+
+fn letter() -> NewDeadLetter {
+    NewDeadLetter {
+        order_id: Some(ORDER),
+        version: None,
+        topic: "dlq".into(),
+        timestamp: Timestamp(0),
+        key: None,
+        value: None,
+        headers: Vec::new(),
+    }
+}
+
+fn said(outcome: &FenceOutcome) -> String {
+    match outcome {
+        FenceOutcome::Duplicate => "duplicate".into(),
+        FenceOutcome::Next { leased: false } => "next".into(),
+        FenceOutcome::Next { leased: true } => "next, leased".into(),
+        FenceOutcome::Parked(reason) => format!("parked as {reason}"),
+        FenceOutcome::Ignored(_) => "ignored".into(),
+        FenceOutcome::Refused(why) => format!("refused: {why}"),
+        FenceOutcome::Applied { next: None, .. } => "applied".into(),
+        FenceOutcome::Applied { next: Some(next), .. } => format!("applied, {} handed over", next.head.version),
+        FenceOutcome::Resumed { next: None, discarded } if discarded.is_empty() => "nothing".into(),
+        FenceOutcome::Resumed { next: None, discarded } => format!("passed over {discarded:?}"),
+        FenceOutcome::Resumed { next: Some(next), .. } => format!("{} handed over", next.head.version),
+        FenceOutcome::Noted(noted) => format!("{noted}"),
+    }
+}
+
+/// Runs a transcript's commands (its lines that begin with `>`), and expects the transcript.
+fn transcript(expected: &str) -> Shelf {
+    transcript_on(Shelf::default(), expected)
+}
+
+fn transcript_on(mut shelf: Shelf, expected: &str) -> Shelf {
+    let expected: Vec<&str> = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let mut found = Vec::new();
+    for line in expected.iter().filter_map(|line| line.strip_prefix("> ")) {
+        found.push(format!("> {line}"));
+        if let Some(seconds) = line.strip_prefix("wait ") {
+            shelf.now += seconds.parse::<i64>().expect("seconds") * 1000;
+            continue;
+        }
+        let commands: Vec<FenceCommand> = line.split(" + ").map(command).collect();
+        let outcomes: Vec<String> = shelf.run(&commands).iter().map(said).collect();
+        found.push(format!("{}; {}", outcomes.join(" + "), shelf.shown()));
+    }
+    assert_eq!(found.join("\n"), expected.join("\n"));
+    shelf
+}
+
+#[test]
+fn in_order_each_once() {
+    let shelf = transcript(
+        "> look 1 Placed A
+         next; cursor none
+         > apply 1 Placed A
+         applied; cursor 1, DELIVERY STARTED A
+         > apply 1 Placed A
+         duplicate; cursor 1, DELIVERY STARTED A
+         > apply 2 Modified B
+         applied; cursor 2, DELIVERY MODIFIED B
+         > look 1 Placed A
+         duplicate; cursor 2, DELIVERY MODIFIED B
+         > apply 3 Cancelled C
+         applied; cursor 3, DELIVERY CANCELLED B",
+    );
+    assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 applied", "3 2→3 applied"]);
+}
+
+#[test]
+fn anomaly_a1_versions_overtake_each_other() {
+    let shelf = transcript(
+        "> look 3 Cancelled
+         parked as gap; cursor 0 | 3 gap
+         > look 2 Modified B
+         parked as gap; cursor 0 | 2 gap, 3 gap
+         > look 3 Cancelled
+         parked as gap; cursor 0 | 2 gap, 3 gap
+         > apply 1 Placed A by x
+         applied, 2 handed over; cursor 1, DELIVERY STARTED A | 2 gap of x, 3 gap
+         > resume by y
+         nothing; cursor 1, DELIVERY STARTED A | 2 gap of x, 3 gap
+         > apply 2 Modified B by x
+         applied, 3 handed over; cursor 2, DELIVERY MODIFIED B | 3 gap of x
+         > apply 3 Cancelled by x
+         applied; cursor 3, DELIVERY CANCELLED B",
+    );
+    assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 applied", "3 2→3 applied"]);
+}
+
+#[test]
+fn anomaly_a17_a_crash_leaves_what_was_handed_over() {
+    transcript(
+        "> look 2 Modified B
+         parked as gap; cursor 0 | 2 gap
+         > apply 1 Placed A by x
+         applied, 2 handed over; cursor 1, DELIVERY STARTED A | 2 gap of x
+         > wait 9
+         > resume by y
+         nothing; cursor 1, DELIVERY STARTED A | 2 gap of x
+         > renew 2 by x
+         true; cursor 1, DELIVERY STARTED A | 2 gap of x
+         > wait 9
+         > look 2 Modified B by y
+         parked as gap; cursor 1, DELIVERY STARTED A | 2 gap of x
+         > wait 1
+         > look 2 Modified B by y
+         next, leased; cursor 1, DELIVERY STARTED A | 2 gap of y
+         > renew 2 by x
+         false; cursor 1, DELIVERY STARTED A | 2 gap of y
+         > release 2 by y
+         true; cursor 1, DELIVERY STARTED A | 2 gap
+         > resume by z
+         2 handed over; cursor 1, DELIVERY STARTED A | 2 gap of z",
+    );
+}
+
+#[test]
+fn anomaly_a21_a_zombie_comes_back() {
+    let shelf = transcript(
+        "> apply 1 Placed A
+         applied; cursor 1, DELIVERY STARTED A
+         > look 2 Modified STALE by zombie
+         next; cursor 1, DELIVERY STARTED A
+         > look 2 Modified B by other
+         next; cursor 1, DELIVERY STARTED A
+         > apply 2 Modified B by other
+         applied; cursor 2, DELIVERY MODIFIED B
+         > apply 3 Cancelled by other
+         applied; cursor 3, DELIVERY CANCELLED B
+         > apply 2 Modified STALE by zombie
+         duplicate; cursor 3, DELIVERY CANCELLED B",
+    );
+    assert_eq!(shelf.history.len(), 3);
+}
+
+#[test]
+fn anomaly_a24_poison_parks_its_order_until_a_person_has_it_retried() {
+    let shelf = transcript(
+        "> apply 1 Placed A
+         applied; cursor 1, DELIVERY STARTED A
+         > refuse 2
+         parked as poison; cursor 1, DELIVERY STARTED A | 2 poison
+         > look 3 Cancelled
+         parked as behind; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
+         > refuse 2
+         parked as poison; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
+         > resume
+         nothing; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
+         > retry 2
+         true; cursor 1, DELIVERY STARTED A | 2 poison retry, 3 behind
+         > resume by x
+         2 handed over; cursor 1, DELIVERY STARTED A | 2 poison retry of x, 3 behind
+         > refuse 2
+         parked as poison; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
+         > resume
+         nothing; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
+         > retry 2
+         true; cursor 1, DELIVERY STARTED A | 2 poison retry, 3 behind
+         > resume by x
+         2 handed over; cursor 1, DELIVERY STARTED A | 2 poison retry of x, 3 behind
+         > apply 2 Modified B by x
+         applied, 3 handed over; cursor 2, DELIVERY MODIFIED B | 3 behind of x
+         > apply 3 Cancelled
+         applied; cursor 3, DELIVERY CANCELLED B
+         > refuse 2
+         duplicate; cursor 3, DELIVERY CANCELLED B
+         > bury
+         true; cursor 3, DELIVERY CANCELLED B",
+    );
+    assert_eq!(shelf.letters, 2, "one for the poison, one that was buried alone");
+}
+
+#[test]
+fn anomaly_a24_or_passed_over() {
+    let shelf = transcript(
+        "> apply 1 Placed A
+         applied; cursor 1, DELIVERY STARTED A
+         > refuse 2
+         parked as poison; cursor 1, DELIVERY STARTED A | 2 poison
+         > look 3 Modified C
+         parked as behind; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
+         > discard 2 + discard 9
+         true + false; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
+         > look 2 Modified B + apply 2 Modified B
+         parked as poison + parked as poison; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
+         > resume
+         passed over [Version(2)]; cursor 2, DELIVERY STARTED A | 3 behind
+         > resume by x
+         3 handed over; cursor 2, DELIVERY STARTED A | 3 behind of x
+         > apply 3 Modified C
+         applied; cursor 3, DELIVERY MODIFIED C",
+    );
+    assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 discarded", "3 2→3 applied"]);
+}
+
+#[test]
+fn a_discard_of_what_stands_behind_takes_effect_in_its_turn() {
+    let shelf = transcript(
+        "> look 2 Modified B + look 3 Modified C
+         parked as gap + parked as gap; cursor 0 | 2 gap, 3 gap
+         > discard 2
+         true; cursor 0 | 2 gap discard, 3 gap
+         > apply 1 Placed A + look 3 Modified C by y
+         applied, 3 handed over + parked as gap; cursor 2, DELIVERY STARTED A | 3 gap of x",
+    );
+    assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 discarded"]);
+}
+
+#[test]
+fn anomaly_a26_what_never_came_can_be_passed_over() {
+    let shelf = transcript(
+        "> apply 1 Placed A
+         applied; cursor 1, DELIVERY STARTED A
+         > discard 2
+         false; cursor 1, DELIVERY STARTED A
+         > look 4 Cancelled
+         parked as gap; cursor 1, DELIVERY STARTED A | 4 gap
+         > discard 3 + retry 2
+         false + false; cursor 1, DELIVERY STARTED A | 4 gap
+         > discard 2
+         true; cursor 1, DELIVERY STARTED A | 2 gap discard, 4 gap
+         > resume
+         passed over [Version(2)]; cursor 2, DELIVERY STARTED A | 4 gap
+         > apply 3 Modified C
+         applied, 4 handed over; cursor 3, DELIVERY MODIFIED C | 4 gap of x",
+    );
+    assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 discarded", "3 2→3 applied"]);
+}
+
+#[test]
+fn anomaly_a25_nothing_follows_a_cancellation() {
+    transcript(
+        "> apply 1 Placed A
+         applied; cursor 1, DELIVERY STARTED A
+         > apply 2 Cancelled
+         applied; cursor 2, DELIVERY CANCELLED A
+         > apply 2 Modified B
+         duplicate; cursor 2, DELIVERY CANCELLED A
+         > apply 3 Modified B
+         refused: the delivery of order 6 is cancelled, and nothing follows a cancellation; cursor 2, DELIVERY CANCELLED A",
+    );
+}
+
+#[test]
+fn an_order_that_does_not_begin_with_its_placing_is_refused() {
+    transcript(
+        "> apply 1 Modified A
+         refused: there is no delivery of order 6; cursor none",
+    );
+}
+
+#[test]
+fn without_versions_only_the_state_counts() {
+    let shelf = transcript(
+        "> apply - Modified A
+         refused: there is no delivery of order 6; cursor none
+         > look - Placed A
+         next; cursor none
+         > apply - Placed A
+         applied; cursor none, DELIVERY STARTED A
+         > apply - Placed B
+         ignored; cursor none, DELIVERY STARTED A
+         > apply - Modified B
+         applied; cursor none, DELIVERY MODIFIED B
+         > apply - Cancelled
+         applied; cursor none, DELIVERY CANCELLED B
+         > look - Modified C
+         ignored; cursor none, DELIVERY CANCELLED B
+         > apply - Cancelled
+         ignored; cursor none, DELIVERY CANCELLED B",
+    );
+    assert_eq!(shelf.history, ["- 0→1 applied", "- 1→1 applied", "- 1→1 applied"]);
+}
+
+/// An older order service placed it, and one that counts took over.
+#[test]
+fn versions_may_begin_after_an_order_was_placed_without_one() {
+    let shelf = transcript(
+        "> apply - Placed A + apply - Modified B
+         applied + applied; cursor none, DELIVERY MODIFIED B
+         > apply 1 Placed A
+         duplicate; cursor none, DELIVERY MODIFIED B
+         > apply 2 Modified C
+         applied; cursor 2, DELIVERY MODIFIED C
+         > apply - Modified D
+         applied; cursor 2, DELIVERY MODIFIED D
+         > apply 3 Cancelled
+         applied; cursor 3, DELIVERY CANCELLED D",
+    );
+    let expected = [
+        "- 0→1 applied",
+        "- 1→1 applied",
+        "2 1→2 applied",
+        "- 2→2 applied",
+        "3 2→3 applied",
+    ];
+    assert_eq!(shelf.history, expected);
+}
+
+#[test]
+fn a_placed_order_without_a_version_moves_no_cursor_that_others_wait_on() {
+    transcript(
+        "> look 2 Modified B
+         parked as gap; cursor 0 | 2 gap
+         > apply - Placed A
+         applied; cursor 0, DELIVERY STARTED A | 2 gap
+         > apply 1 Placed C
+         applied, 2 handed over; cursor 1, DELIVERY STARTED C | 2 gap of x",
+    );
+}
+
+#[test]
+fn a_cursor_is_born_over_the_delivery_that_is_there() {
+    let mut shelf = Shelf::default();
+    shelf.row.delivery = Some(Delivery {
+        id: DeliveryId(3),
+        order_id: Some(ORDER),
+        fields: OrderFields::default(),
+        status: Some("DELIVERY STARTED".into()),
+        version: Version(1),
+        events: Version(1),
+    });
+    transcript_on(
+        shelf,
+        "> apply 1 Placed A
+         duplicate; cursor none, DELIVERY STARTED -
+         > look 3 Cancelled
+         parked as gap; cursor 1, DELIVERY STARTED - | 3 gap
+         > apply 2 Modified B
+         applied, 3 handed over; cursor 2, DELIVERY MODIFIED B | 3 gap of x",
+    );
+}
+
+#[test]
+fn a_batch_folds() {
+    transcript(
+        "> apply 1 Placed A + look 3 Modified C + apply 2 Modified B + apply 3 Modified C
+         applied + parked as gap + applied + applied; cursor 3, DELIVERY MODIFIED C",
+    );
+}

@@ -1,0 +1,41 @@
+//! What a relay tells about itself, to be read at any time by anybody.
+
+use crate::domain::{DeliveryEventType, EventType, OrderEventType};
+use crate::measure::{Counter, Gauge};
+
+/// Counters and states of a relay. All zero at first.
+#[derive(Debug, Default)]
+pub struct RelayMetrics {
+    published: [Counter; EVENT_TYPES.len()],
+    /// Dead letters that the log has acknowledged.
+    pub letters: Counter,
+    /// Steps that failed and were begun anew.
+    pub failures: Counter,
+    /// 1 while this relay holds the lease.
+    pub lease: Gauge,
+    /// Orders whose events the log refuses, and which wait for it.
+    pub blocked_orders: Gauge,
+    /// Dead letters that the log refuses.
+    pub blocked_letters: Gauge,
+}
+
+const EVENT_TYPES: [EventType; 6] = [
+    EventType::Order(OrderEventType::Placed),
+    EventType::Order(OrderEventType::Modified),
+    EventType::Order(OrderEventType::Cancelled),
+    EventType::Delivery(DeliveryEventType::Started),
+    EventType::Delivery(DeliveryEventType::Modified),
+    EventType::Delivery(DeliveryEventType::Cancelled),
+];
+
+impl RelayMetrics {
+    /// How many events of each type the log has acknowledged.
+    pub fn published(&self) -> impl Iterator<Item = (EventType, u64)> {
+        EVENT_TYPES.into_iter().zip(self.published.iter().map(Counter::get))
+    }
+
+    pub(super) fn add_published(&self, event_type: EventType) {
+        let at = EVENT_TYPES.iter().position(|known| *known == event_type);
+        self.published[at.expect("all types are listed")].add();
+    }
+}

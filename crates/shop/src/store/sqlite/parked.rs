@@ -1,0 +1,184 @@
+//! Parked events, and what people see of them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use eventlog::embedded::headers;
+use eventlog::{Header, Offset, Partition, Record, Timestamp};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::database::Database;
+use crate::domain::decide::FenceDecision;
+use crate::domain::fence::{Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
+use crate::domain::{OrderId, Source, Version};
+use crate::store::Result;
+
+const HEAD: &str = "select version, reason, mark, since, lease_holder, lease_until \
+                    from parked_event where order_id = ? and version = ?";
+const EVENT: &str = "select version, reason, mark, since, lease_holder, lease_until, order_id, error, topic, \
+                     record_partition, record_offset, record_timestamp, record_key, record_value, record_headers \
+                     from parked_event where order_id = ? and version = ?";
+const EVENTS: &str = "select version, reason, mark, since, lease_holder, lease_until, order_id, error, topic, \
+                      record_partition, record_offset, record_timestamp, record_key, record_value, record_headers \
+                      from parked_event where order_id = ? order by version limit ?";
+const KEYS: &str = "select p.version, p.reason, p.mark, p.since, p.lease_holder, p.lease_until, \
+                    c.order_id, coalesce(c.version, 0), c.parked from order_cursor c \
+                    join parked_event p on p.order_id = c.order_id and p.version = \
+                    (select min(version) from parked_event q where q.order_id = c.order_id) \
+                    where c.parked > 0 and c.order_id > ? order by c.order_id limit ?";
+const PARK: &str = "insert into parked_event (order_id, version, reason, error, topic, record_partition, \
+                    record_offset, record_timestamp, record_key, record_value, record_headers, since) \
+                    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const CHANGE: &str = "update parked_event set reason = ?, mark = ?, lease_holder = ?, lease_until = ?, \
+                      error = coalesce(?, error) where order_id = ? and version = ?";
+const UNPARK: &str = "delete from parked_event where order_id = ? and version = ?";
+
+impl Database {
+    /// Orders of which something is parked.
+    pub fn parked_keys(&mut self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
+        self.serves(Source::Deliveries)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(KEYS)?;
+            let rows = statement.query_map([after.0, limit], key)?;
+            rows.collect()
+        })
+    }
+
+    /// Parked events of an order, by version.
+    pub fn parked_events(&mut self, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>> {
+        self.serves(Source::Deliveries)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(EVENTS)?;
+            let rows = statement.query_map([order.0, limit], event)?;
+            rows.collect()
+        })
+    }
+}
+
+/// How it stands with those of these versions that are parked.
+pub(super) fn heads(
+    connection: &Connection,
+    order: OrderId,
+    versions: &[Version],
+) -> rusqlite::Result<Vec<ParkedHead>> {
+    let mut statement = connection.prepare_cached(HEAD)?;
+    let mut heads = Vec::new();
+    for version in versions {
+        heads.extend(statement.query_row([order.0, version.0], head).optional()?);
+    }
+    Ok(heads)
+}
+
+/// Writes what a batch parks, changes and takes out.
+pub(super) fn write(connection: &Connection, decision: &FenceDecision) -> rusqlite::Result<()> {
+    let mut park = connection.prepare_cached(PARK)?;
+    for new in &decision.parks {
+        let record = &new.record;
+        park.execute(params![
+            new.order_id.0,
+            new.head.version.0,
+            new.head.reason.name(),
+            new.error,
+            &*record.topic,
+            record.partition.0,
+            record.offset.0.cast_signed(),
+            record.timestamp.0,
+            record.key.as_deref(),
+            record.value.as_deref(),
+            encoded(&record.headers),
+            new.head.since.0
+        ])?;
+    }
+    let mut change = connection.prepare_cached(CHANGE)?;
+    for changed in &decision.changes {
+        let head = &changed.head;
+        change.execute(params![
+            head.reason.name(),
+            head.mark.map(Mark::name),
+            head.lease_holder,
+            head.lease_until.0,
+            changed.error,
+            changed.order_id.0,
+            head.version.0
+        ])?;
+    }
+    let mut unpark = connection.prepare_cached(UNPARK)?;
+    for (order, version) in &decision.unparks {
+        unpark.execute([order.0, version.0])?;
+    }
+    Ok(())
+}
+
+/// The events that a batch hands over, whole.
+pub(super) fn handed_over(
+    connection: &Connection,
+    events: &[(OrderId, Version)],
+) -> rusqlite::Result<Vec<ParkedEvent>> {
+    let mut statement = connection.prepare_cached(EVENT)?;
+    let read = |(order, version): &(OrderId, Version)| statement.query_row([order.0, version.0], event);
+    events.iter().map(read).collect()
+}
+
+/// Headers as one value.
+pub(super) fn encoded(list: &[Header]) -> Vec<u8> {
+    let mut blob = Vec::new();
+    headers::encode(list, &mut blob);
+    blob
+}
+
+/// What [`encoded`] made, from the column `at`.
+pub(super) fn decoded(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<Header>> {
+    let foreign = |error| rusqlite::Error::FromSqlConversionFailure(at, Type::Blob, Box::new(error));
+    headers::decode(row.get_ref(at)?.as_blob()?).map_err(foreign)
+}
+
+/// A value that may be missing.
+pub(super) fn bytes(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Bytes>> {
+    Ok(row.get::<_, Option<Vec<u8>>>(at)?.map(Bytes::from))
+}
+
+fn head(row: &Row<'_>) -> rusqlite::Result<ParkedHead> {
+    let reason = row.get_ref(1)?.as_str()?;
+    let mark = row.get::<_, Option<String>>(2)?;
+    let foreign = || rusqlite::Error::InvalidColumnType(1, "reason or mark".to_owned(), Type::Text);
+    Ok(ParkedHead {
+        version: Version(row.get(0)?),
+        reason: ParkReason::from_name(reason).ok_or_else(foreign)?,
+        mark: mark
+            .as_deref()
+            .map(|mark| Mark::from_name(mark).ok_or_else(foreign))
+            .transpose()?,
+        since: Timestamp(row.get(3)?),
+        lease_holder: row.get(4)?,
+        lease_until: Timestamp(row.get(5)?),
+    })
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<ParkedKey> {
+    Ok(ParkedKey {
+        lowest: head(row)?,
+        order_id: OrderId(row.get(6)?),
+        cursor: Version(row.get(7)?),
+        parked: row.get(8)?,
+    })
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
+    Ok(ParkedEvent {
+        head: head(row)?,
+        order_id: OrderId(row.get(6)?),
+        error: row.get(7)?,
+        record: Record {
+            topic: Arc::from(row.get_ref(8)?.as_str()?),
+            partition: Partition(row.get(9)?),
+            offset: Offset(row.get::<_, i64>(10)?.cast_unsigned()),
+            timestamp: Timestamp(row.get(11)?),
+            key: bytes(row, 12)?,
+            value: bytes(row, 13)?,
+            headers: decoded(row, 14)?,
+        },
+    })
+}

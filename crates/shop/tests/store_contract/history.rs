@@ -1,0 +1,82 @@
+//! What has happened, read from the beginning by whoever checks it.
+
+use std::sync::Arc;
+
+use eventlog::{Offset, Partition};
+use shop::domain::decide::ApplyKind;
+use shop::domain::{DeliveryId, OrderEventType, OrderId, Place, Provenance, Source, Version};
+use shop::store::{ApplyRow, JournalRow};
+
+use crate::fixture::*;
+
+pub async fn a_journal_is_read_page_by_page_published_or_not(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Orders).await;
+    assert_eq!(store.journal(Source::Orders, 0, 10).await.unwrap(), []);
+    let id = placed(&*store, fields("PUSAN")).await.id;
+    run(&*store, modify(id, "SEOUL")).await;
+    run(&*store, cancel(id)).await;
+    let events = store.order_events(id).await.unwrap();
+    store.mark_published(Source::Orders, &[events[0].id]).await.unwrap();
+
+    let first = store.journal(Source::Orders, 0, 2).await.unwrap();
+    let rest = store.journal(Source::Orders, first[1].entry.id, 2).await.unwrap();
+    let rows: Vec<JournalRow> = first.into_iter().chain(rest).collect();
+    assert_eq!(rows.iter().map(|row| row.entry.clone()).collect::<Vec<_>>(), events);
+    assert_eq!(
+        rows.iter().map(|row| row.published).collect::<Vec<_>>(),
+        [true, false, false]
+    );
+
+    let store = fixture.open(Source::Deliveries).await;
+    applied(&*store, full_event(6, 1, OrderEventType::Placed, "PUSAN")).await;
+    let rows = store.journal(Source::Deliveries, 0, 10).await.unwrap();
+    let unpublished = store.unpublished(Source::Deliveries, 0, 10).await.unwrap();
+    assert_eq!(rows.into_iter().map(|row| row.entry).collect::<Vec<_>>(), unpublished);
+}
+
+pub async fn deliveries_are_read_by_number(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    assert_eq!(store.deliveries_after(DeliveryId(0), 10).await.unwrap(), []);
+    let mut deliveries = Vec::new();
+    for order in [7, 5, 6] {
+        deliveries.push(applied(&*store, full_event(order, 1, OrderEventType::Placed, "PUSAN")).await);
+    }
+    let first = store.deliveries_after(DeliveryId(0), 2).await.unwrap();
+    assert_eq!(first, deliveries[..2]);
+    assert_eq!(store.deliveries_after(first[1].id, 2).await.unwrap(), deliveries[2..]);
+}
+
+pub async fn the_apply_history_says_what_took_effect_and_where_it_came_from(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    assert_eq!(store.applies(0, 10).await.unwrap(), []);
+    let mut request = full_event(6, 1, OrderEventType::Placed, "PUSAN");
+    request.provenance = Provenance {
+        instance: "delivery-1/77".into(),
+        epoch: Some(3),
+        place: Some(Place {
+            topic: Arc::from("kafka.scaling"),
+            partition: Partition(1),
+            offset: Offset(u64::from(u32::MAX) + 7),
+        }),
+    };
+    applied(&*store, request.clone()).await;
+    applied(&*store, full_event(6, 3, OrderEventType::Cancelled, "PUSAN")).await;
+
+    let rows = store.applies(0, 1).await.unwrap();
+    let [ApplyRow { seq, apply }] = &rows[..] else {
+        panic!("{rows:?}");
+    };
+    assert_eq!((apply.order_id, apply.version), (OrderId(6), Some(Version(1))));
+    assert_eq!(
+        (apply.event_type, apply.kind),
+        (Some(OrderEventType::Placed), ApplyKind::Applied)
+    );
+    assert_eq!((apply.before, apply.after), (Version(0), Version(1)));
+    assert_eq!((apply.delivery_id, apply.at), (Some(DeliveryId(1)), NOW));
+    assert_eq!(apply.provenance, request.provenance);
+
+    let rest = store.applies(*seq, 10).await.unwrap();
+    assert_eq!(rest.len(), 1, "{rest:?}");
+    assert_eq!((rest[0].apply.before, rest[0].apply.after), (Version(1), Version(3)));
+    assert_eq!(rest[0].apply.provenance, Provenance::default());
+}
