@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Su
 
 use crate::config::{self, DeliveryOptions, File, KeyMode, Origin, Ports, RoleOptions, Settings, Storage};
 use crate::exit::Exit;
-use crate::{data_dir, gateway, net, reset, roles, shutdown, sql, supervisor, tools};
+use crate::{data_dir, doctor, gateway, net, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -59,6 +59,9 @@ enum Commands {
     Sql(SqlArgs),
     /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
     Reset(ResetArgs),
+    /// Says what is wrong around the mall, each with its remedy; give it the options that the mall is started with
+    #[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is, 2 could not look.")]
+    Doctor(UpArgs),
     /// Prints every option's value and where it came from
     Config(UpArgs),
     /// Prints a completion script for a shell
@@ -171,6 +174,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         Commands::Gateway(args) => role(settings(args.options, &args.port, 8088, given, file)?, gateway::run),
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
+        Commands::Doctor(args) => doctor::run(&args.ports, &checked(args.options, given, file)?),
         Commands::Config(args) => {
             let options = checked(args.options, given, file)?;
             let by_course = options.course && origin_of_key(given, file) < config::origin_of(given, file, "course");

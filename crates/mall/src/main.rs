@@ -15,6 +15,7 @@
 mod cli;
 mod config;
 mod data_dir;
+mod doctor;
 mod exit;
 mod gateway;
 mod logs;
