@@ -111,7 +111,9 @@ fn each_trouble_of_the_embedded_log_is_named_with_its_remedy() {
 fn a_port_that_a_role_of_the_mall_has_is_fine() {
     let folder = Folder::new();
     let gateway = Role::start("gateway", &mut folder.command(&["gateway", "--port", "0"]));
-    let port = gateway.address().port().to_string();
+    let line = gateway.wait_line("gateway on http://127.0.0.1:");
+    let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(':').next());
+    let port = port.unwrap_or_else(|| panic!("no port in {line:?}"));
     let ended = folder.run(&[
         "doctor",
         "--delivery-port",
@@ -119,7 +121,7 @@ fn a_port_that_a_role_of_the_mall_has_is_fine() {
         "--order-port",
         "0",
         "--gateway-port",
-        &port,
+        port,
     ]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(
