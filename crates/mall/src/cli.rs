@@ -13,7 +13,7 @@ use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, S
 use crate::exit::Exit;
 use crate::parked::ParkedCommand;
 use crate::verify::{self, VerifyArgs};
-use crate::{data_dir, gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
+use crate::{data_dir, doctor, gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -73,10 +73,16 @@ enum Commands {
     Parked(ParkedCommand),
     /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
     Reset(ResetArgs),
+<<<<<<< HEAD
     /// Asks of anybody's topic whether each key's events stand in one partition and in their order
     Audit(AuditArgs),
     /// Proves whether every order's events took effect once and in order, or names what went wrong
     Verify(VerifyArgs),
+=======
+    /// Says what is wrong around the mall, each with its remedy; give it the options that the mall is started with
+    #[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is, 2 could not look.")]
+    Doctor(UpArgs),
+>>>>>>> groups
     /// Prints every option's value and where it came from
     Config(UpArgs),
     /// Prints a completion script for a shell
@@ -192,6 +198,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         Commands::Verify(args) => verify::run(&args),
         Commands::Parked(command) => parked::run(command),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
+        Commands::Doctor(args) => doctor::run(&args.ports, &checked(args.options, given, file)?),
         Commands::Config(args) => {
             let options = checked(args.options, given, file)?;
             print(&config::listing(

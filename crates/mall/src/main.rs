@@ -16,6 +16,7 @@ mod audit;
 mod cli;
 mod config;
 mod data_dir;
+mod doctor;
 mod exit;
 mod gateway;
 mod logs;

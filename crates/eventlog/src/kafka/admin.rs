@@ -1,12 +1,15 @@
-//! Creating and growing topics.
+//! Creating and growing topics, and reading their settings.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication, TopicResult};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult,
+};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 
 use crate::kafka::client::{Watch, start};
@@ -44,6 +47,22 @@ pub(super) fn grow_topic(settings: &Settings, topic: &str, partitions: u32) -> R
         Answer::Done => Ok(()),
         Answer::Code(code) => Err(fault::sort_code(&what, code, None)),
         Answer::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
+    }
+}
+
+/// A topic's settings by name, the broker's defaults included.
+pub(super) fn topic_settings(settings: &Settings, topic: &str) -> Result<BTreeMap<String, String>> {
+    let what = format!("the settings of topic {topic} can't be read");
+    let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
+    let answer = block_on(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options()));
+    match answer.map(|mut answers| answers.pop()) {
+        Ok(Some(Ok(found))) => {
+            let settings = found.entries.into_iter();
+            Ok(settings.filter_map(|entry| Some((entry.name, entry.value?))).collect())
+        }
+        Ok(Some(Err(code))) => Err(fault::sort_code(&what, code, None)),
+        Ok(None) => Err(fault::no_topic(topic)),
+        Err(error) => Err(admin.inner().context().explain(&what, &error)),
     }
 }
 

@@ -76,6 +76,14 @@ impl KafkaLog {
         })
     }
 
+    /// What the brokers have set for `topic`, by Kafka's names (`cleanup.policy`), their defaults included.
+    ///
+    /// # Errors
+    /// As for the calls of [`EventLog`]: `Refused` if there is no such topic.
+    pub fn topic_settings(&self, topic: &str) -> Result<BTreeMap<String, String>> {
+        admin::topic_settings(&self.settings, topic)
+    }
+
     /// The number of partitions as the brokers say it now.
     fn count_partitions(&self, topic: &str) -> Result<u32> {
         self.count_partitions_within(topic, ANSWER)

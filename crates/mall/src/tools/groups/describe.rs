@@ -37,6 +37,10 @@ pub(super) fn run(given: &Given, storage: &Storage, said: &mut Said) -> Result<(
             Some(log) => log.describe_group(&group).map_err(|error| failed(&error, storage))?,
             None => None,
         };
+        if info.is_none() && !given.has("group") {
+            // It was there when the groups were listed.
+            continue;
+        }
         let (Some(log), Some(info)) = (&log, info) else {
             let error = "org.apache.kafka.common.errors.GroupIdNotFoundException";
             return Err(Failure::Command(format!("{error}: Group {group} not found.")));

@@ -1,0 +1,79 @@
+//! The database server: whether it lets us in, and what time it is there.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{ConnectOptions, Connection, Row};
+
+use super::{Report, SKEW_MS, now};
+use crate::config::DatabaseUrl;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The server's clock in milliseconds since 1970, whatever its time zone.
+const TIME: &str = "select cast(unix_timestamp(now(3)) * 1000 as signed)";
+
+pub(super) fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?;
+    let asked = now();
+    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, time(url)).await });
+    let remedy = "start the server, or correct --database-url (user, password, host and port)";
+    match answer {
+        Ok(Ok(theirs)) => {
+            report.fine(format!("the database at {url} answers"));
+            clock(url, (asked, now()), theirs, report);
+        }
+        Ok(Err(error)) => report.wrong(format!("the database at {url} can't be used: {error}"), remedy),
+        Err(_) => report.wrong(
+            format!("the database at {url} did not answer within {PATIENCE:?}"),
+            remedy,
+        ),
+    }
+    Ok(())
+}
+
+async fn time(url: &DatabaseUrl) -> Result<i64, sqlx::Error> {
+    let options: MySqlConnectOptions = url.expose().parse()?;
+    // The database itself is created when a role first starts.
+    let mut connection = options.database("").disable_statement_logging().connect().await?;
+    let time = sqlx::query(TIME).fetch_one(&mut connection).await?.try_get(0)?;
+    // What was asked is answered; how the connection ends changes nothing.
+    let _ = connection.close().await;
+    Ok(time)
+}
+
+/// Their time must lie between our asking and our hearing of it, give or take.
+fn clock(url: &DatabaseUrl, (asked, heard): (i64, i64), theirs: i64, report: &mut Report) {
+    if theirs < asked - SKEW_MS || theirs > heard + SKEW_MS {
+        let off = (theirs - heard) as f64 / 1000.0;
+        report.wrong(
+            format!("the clock of the database at {url} and ours differ by {off:.1} s (A16)"),
+            "set the clocks of both machines by NTP",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_far_off_is_told() {
+        let url: DatabaseUrl = "mysql://u:secret@h:1/d".parse().expect("a URL");
+        let told = |theirs| {
+            let mut report = Report::default();
+            clock(&url, (100_000, 101_000), theirs, &mut report);
+            report.wrong
+        };
+        assert_eq!(told(100_500), []);
+        assert_eq!(told(101_000 + SKEW_MS), []);
+        assert!(told(161_000)[0].what.ends_with("differ by 60.0 s (A16)"));
+        assert!(told(41_000)[0].what.contains("differ by -60.0 s"));
+        assert!(!told(41_000)[0].what.contains("secret"));
+    }
+}

@@ -1,0 +1,261 @@
+//! The log: whether it answers, and whether topic, records and group are such that no event is lost or out of order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use eventlog::kafka::KafkaLog;
+use eventlog::{EventLog, Extent, GroupInfo, LogError, Offset, Partition, Record, TopicInfo, TopicPartition};
+
+use super::{Report, Wrong, now, records};
+use crate::config::RoleOptions;
+use crate::logs::{self, Purpose};
+
+/// Records looked at in each partition, the newest.
+const SAMPLE: u64 = 500;
+
+/// Events have to be kept for at least as long as a service may be away.
+const SHORT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What librdkafka's members share their partitions by unless told otherwise, and what the brokers do (KIP-848).
+const OURS: [&str; 2] = ["cooperative-sticky", "uniform"];
+
+pub(super) fn look(options: &RoleOptions, report: &mut Report) {
+    let storage = &options.storage;
+    let log = match logs::open(storage, Purpose::Reading) {
+        Ok(Some(log)) => log,
+        Ok(None) => return report.fine("there is no embedded log yet"),
+        Err(error) => return away(&error, options, report),
+    };
+    let topics = match log.topics() {
+        Ok(topics) => topics,
+        Err(error) => return away(&error, options, report),
+    };
+    match &storage.bootstrap_server {
+        Some(servers) => report.fine(format!("Kafka at {} answers", servers.as_str())),
+        None => report.fine("the embedded log can be read"),
+    }
+    let Some(topic) = topics.iter().find(|topic| topic.name == options.topic) else {
+        return report.fine(format!("topic {} is not there yet; a role creates it", options.topic));
+    };
+    if let Err(error) = inside(&*log, topic, options, report) {
+        away(&error, options, report);
+    }
+}
+
+fn away(error: &LogError, options: &RoleOptions, report: &mut Report) {
+    let what = logs::explained(error, &options.storage);
+    let remedy = match (error, &options.storage.bootstrap_server) {
+        (LogError::Refused(_), _) => return report.unseen(what),
+        (LogError::Unavailable(_), Some(servers)) => {
+            format!("start Kafka, or correct --bootstrap-server {}", servers.as_str())
+        }
+        (LogError::Broken(_), Some(_)) => "correct what --kafka-property says of user, password and TLS".into(),
+        (LogError::Unavailable(_), None) => "continue or end the process that keeps the log".into(),
+        (LogError::Broken(_), None) => "restore the data folder, or start over with mall reset".into(),
+    };
+    report.wrong(what, remedy);
+}
+
+fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: &mut Report) -> Result<(), LogError> {
+    let name = &topic.name;
+    let extents = log.extents(name)?;
+    let records = sample(log, name, &extents)?;
+    let group = log.describe_group(&options.group)?;
+    let settings = settings(options)?;
+    let before = report.wrong.len();
+    report.wrong.extend(copies(topic));
+    report.wrong.extend(numbered(topic, &extents));
+    report
+        .wrong
+        .extend(records::partitioner(name, extents.len() as u32, &records));
+    report.wrong.extend(records::clock(name, now(), &records));
+    report.wrong.extend(kept(name, &settings));
+    if let Some(info) = &group {
+        report.wrong.extend(assignor(&options.group, info, options));
+        report.wrong.extend(removed(&options.group, name, info, &extents));
+    }
+    if report.wrong.len() == before {
+        report.fine(format!(
+            "topic {name} has {} partition(s); {} record(s) looked at",
+            extents.len(),
+            records.len()
+        ));
+    }
+    Ok(())
+}
+
+fn sample(log: &dyn EventLog, topic: &str, extents: &[Extent]) -> Result<Vec<Record>, LogError> {
+    let mut records = Vec::new();
+    for (number, extent) in (0..).zip(extents) {
+        let from = Offset(extent.end.0.saturating_sub(SAMPLE)).max(extent.start);
+        let partition = TopicPartition::new(topic, Partition(number));
+        records.extend(log.read(&partition, from, SAMPLE as usize)?);
+    }
+    Ok(records)
+}
+
+/// The topic's settings in Kafka's words, whichever log it is.
+fn settings(options: &RoleOptions) -> Result<BTreeMap<String, String>, LogError> {
+    let Some(servers) = &options.storage.bootstrap_server else {
+        let millis = options.log_retention.as_millis().to_string();
+        return Ok([("retention.ms".to_owned(), millis)].into());
+    };
+    let properties = options.storage.kafka_properties();
+    let properties = properties.map_err(|error| LogError::Refused(error.to_string()))?;
+    KafkaLog::connect(servers.as_str(), properties)?.topic_settings(&options.topic)
+}
+
+/// Partitions that nobody leads, or with copies that lag behind.
+fn copies(topic: &TopicInfo) -> Option<Wrong> {
+    let bad = |partition: &&eventlog::PartitionInfo| {
+        partition.leader.is_none() || partition.isr.len() < partition.replicas.len()
+    };
+    let bad: Vec<_> = topic
+        .partitions
+        .iter()
+        .filter(bad)
+        .map(|info| format!("P{}", info.partition))
+        .collect();
+    (!bad.is_empty()).then(|| Wrong {
+        what: format!(
+            "{} of topic {} have no leader, or copies that lag behind",
+            bad.join(", "),
+            topic.name
+        ),
+        remedy: "start the brokers that are missing; mall kafka-topics --describe shows which".into(),
+    })
+}
+
+/// Producers and consumers must see the same partitions.
+fn numbered(topic: &TopicInfo, extents: &[Extent]) -> Option<Wrong> {
+    let gapless = (0..)
+        .zip(&topic.partitions)
+        .all(|(number, info)| info.partition == Partition(number));
+    (!gapless || topic.partitions.len() != extents.len()).then(|| Wrong {
+        what: format!(
+            "the brokers name {} partitions of topic {} and hold {}",
+            topic.partitions.len(),
+            topic.name,
+            extents.len()
+        ),
+        remedy: "wait until the topic's creation or growth is done, then look again".into(),
+    })
+}
+
+/// Settings that remove events before everybody has read them (A26).
+fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    let get = |name| settings.get(name).map(String::as_str);
+    let remedy = |set: &str| format!("kafka-configs --alter --topic {topic} --add-config {set}");
+    if get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
+        wrong.push(Wrong {
+            what: format!("topic {topic} is compacted: of an order's events only the last is kept (A26)"),
+            remedy: remedy("cleanup.policy=delete"),
+        });
+    }
+    let retention = get("retention.ms")
+        .and_then(|text| text.parse::<u64>().ok())
+        .map(Duration::from_millis);
+    if let Some(retention) = retention.filter(|retention| *retention < SHORT) {
+        wrong.push(Wrong {
+            what: format!(
+                "topic {topic} keeps events for {} only: a service that is away for longer loses them (A26)",
+                humantime::format_duration(retention)
+            ),
+            remedy: format!(
+                "{}, or --log-retention 7d on the embedded log",
+                remedy("retention.ms=604800000")
+            ),
+        });
+    }
+    wrong
+}
+
+/// A group whose members can't agree with ours on how to share the partitions out (A23).
+fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<Wrong> {
+    // On the embedded log everybody follows the same rule; whoever chose an assignor knows what they do.
+    let chosen = [
+        "partition.assignment.strategy",
+        "group.protocol",
+        "group.remote.assignor",
+    ];
+    let properties = options.storage.kafka_properties().unwrap_or_default();
+    if options.storage.bootstrap_server.is_none() || properties.iter().any(|(name, _)| chosen.contains(&&**name)) {
+        return None;
+    }
+    let theirs = info.assignor.as_deref().filter(|name| !OURS.contains(name))?;
+    Some(Wrong {
+        what: format!(
+            "group {group} has {} member(s) that share its partitions by \"{theirs}\", and the mall's offer \
+             \"cooperative-sticky\": they can't be in one group",
+            info.members.len()
+        ),
+        remedy: format!(
+            "stop those members, give the mall another --group, or --kafka-property partition.assignment.strategy={theirs}"
+        ),
+    })
+}
+
+/// Events that were removed before the group had read them.
+fn removed(group: &str, topic: &str, info: &GroupInfo, extents: &[Extent]) -> Option<Wrong> {
+    let lost = |(number, extent): (u32, &Extent)| {
+        let committed = info.commits.get(&TopicPartition::new(topic, Partition(number)))?;
+        (*committed < extent.start).then(|| format!("P{number}@{committed} to {}", extent.start))
+    };
+    let lost: Vec<_> = (0..).zip(extents).filter_map(lost).collect();
+    (!lost.is_empty()).then(|| Wrong {
+        what: format!(
+            "topic {topic} no longer holds what group {group} has yet to read: {} (A26)",
+            lost.join(", ")
+        ),
+        remedy:
+            "keep events for longer; compare the deliveries with the orders (mall verify), as those events are gone"
+                .into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use eventlog::GroupState;
+
+    use super::*;
+
+    #[test]
+    fn settings_that_lose_events() {
+        let settings = |policy: &str, retention: &str| {
+            let pairs = [("cleanup.policy", policy), ("retention.ms", retention)];
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        };
+        assert_eq!(kept("t", &settings("delete", "604800000")), []);
+        assert_eq!(kept("t", &settings("delete", "-1")), [], "kept for ever");
+        assert!(
+            kept("t", &settings("compact,delete", "-1"))[0]
+                .what
+                .contains("compacted")
+        );
+        assert!(
+            kept("t", &settings("delete", "3600000"))[0]
+                .what
+                .contains("for 1h only")
+        );
+    }
+
+    #[test]
+    fn events_that_are_gone_unread() {
+        let extent = |start, end| Extent {
+            start: Offset(start),
+            end: Offset(end),
+        };
+        let commits = (0..2).map(|number| (TopicPartition::new("t", Partition(number)), Offset(5)));
+        let info = GroupInfo {
+            state: GroupState::Empty,
+            assignor: None,
+            coordinator: None,
+            members: Vec::new(),
+            commits: commits.collect(),
+        };
+        assert_eq!(removed("g", "t", &info, &[extent(5, 9), extent(0, 9)]), None);
+        let wrong = removed("g", "t", &info, &[extent(0, 9), extent(7, 9)]).expect("two are gone");
+        assert!(wrong.what.contains("has yet to read: P1@5 to 7 (A26)"), "{wrong:?}");
+    }
+}

@@ -1,0 +1,114 @@
+//! This machine: the data folder, who keeps its databases, and the ports.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use eventlog::embedded::Turnstile;
+use rustix::fs::{Access, access};
+
+use super::Report;
+use crate::config::{Ports, RoleOptions};
+
+/// A turn takes milliseconds; whoever keeps one for longer than this is stopped or stuck.
+const TURN: Duration = Duration::from_secs(2);
+
+/// How long somebody who listens may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+
+pub(super) fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
+    let storage = &options.storage;
+    if storage.bootstrap_server.is_none() || storage.database_url.is_none() {
+        folder(&storage.data, report);
+    }
+    // Opening the log takes its turn, too, and says who keeps it.
+    for name in ["orders.db", "deliveries.db"]
+        .iter()
+        .filter(|_| storage.database_url.is_none())
+    {
+        turnstile(&storage.data.join(name), report);
+    }
+    for (role, option, port) in [
+        ("order service", "--order-port", ports.order_port),
+        ("delivery service", "--delivery-port", ports.delivery_port),
+        ("gateway", "--gateway-port", ports.gateway_port),
+    ] {
+        self::port(role, option, SocketAddr::new(options.listen, port), report);
+    }
+}
+
+fn folder(data: &Path, report: &mut Report) {
+    let shown = data.display();
+    let remedy = "give another folder with --data, or make this one a folder that you may write in";
+    // What is missing is created, in the nearest folder that is there.
+    let absolute = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+    let there = absolute
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("/"));
+    if !there.is_dir() {
+        report.wrong(
+            format!(
+                "the data folder {shown} can't be used: {} is no folder",
+                there.display()
+            ),
+            remedy,
+        );
+    } else if let Err(error) = access(there, Access::WRITE_OK | Access::EXEC_OK) {
+        report.wrong(format!("the data folder {shown} is not writable: {error}"), remedy);
+    } else if there == absolute {
+        report.fine(format!("the data folder {shown} is writable"));
+    } else {
+        report.fine(format!("the data folder {shown} is not there yet and can be created"));
+    }
+}
+
+fn turnstile(database: &Path, report: &mut Report) {
+    if !database.is_file() {
+        return;
+    }
+    let mut turnstile = match Turnstile::open_existing(database) {
+        Ok(turnstile) => turnstile,
+        Err(error) => return report.unseen(error.to_string()),
+    };
+    match turnstile.enter(TURN) {
+        Ok(turn) => {
+            drop(turn);
+            report.fine(format!("nobody keeps {} to itself", database.display()));
+        }
+        Err(error) => report.wrong(
+            error.to_string(),
+            "kill -CONT that process if it was stopped, otherwise end it",
+        ),
+    }
+}
+
+fn port(role: &str, option: &str, address: SocketAddr, report: &mut Report) {
+    let (ip, port) = (address.ip(), address.port());
+    match TcpListener::bind(address) {
+        Ok(_) => report.fine(format!("port {port} is free for the {role}")),
+        Err(error) if error.kind() != ErrorKind::AddrInUse => report.wrong(
+            format!("the {role} can't listen on {ip}, port {port}: {error}"),
+            format!("give another port with {option}, or another address with --listen"),
+        ),
+        Err(_) if lives(address) => report.fine(format!("port {port} is taken by a role of the mall")),
+        Err(_) => report.wrong(
+            format!("port {port} on {ip} is taken by another program, and the {role} wants it"),
+            format!("give a free port with {option}, or end that program"),
+        ),
+    }
+}
+
+/// Whether somebody answers there as the mall's roles do.
+fn lives(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)?;
+        Ok(status.starts_with(b"HTTP/1.1 200"))
+    };
+    ask().unwrap_or(false)
+}

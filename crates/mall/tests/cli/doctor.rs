@@ -1,0 +1,226 @@
+//! `mall doctor`: finds nothing where all is well, and each trouble where it was made.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
+
+use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
+use eventlog::kafka::KafkaLog;
+use eventlog::{EventLog, NewRecord, Partition, Timestamp};
+
+use super::program::{Ended, Folder};
+use super::real::{java, required, unique};
+use super::support::role::Role;
+use super::support::wait_for;
+
+/// Any free ports, so that nobody else's mall is in the way.
+const PORTS: [&str; 6] = ["--order-port", "0", "--delivery-port", "0", "--gateway-port", "0"];
+
+fn doctor(folder: &Folder, words: &[&str]) -> Ended {
+    folder.run(&[&["doctor"], &PORTS[..], words].concat())
+}
+
+/// The one line of trouble that contains this, with its remedy.
+#[track_caller]
+fn told(ended: &Ended, what: &str) {
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let lines: Vec<_> = ended.out.lines().collect();
+    let found = lines
+        .iter()
+        .position(|line| line.starts_with("WRONG  ") && line.contains(what));
+    let found = found.unwrap_or_else(|| panic!("nothing of {what:?} in\n{}", ended.out));
+    assert!(lines[found + 1].starts_with("       remedy: "), "{}", ended.out);
+}
+
+fn append(log: &dyn EventLog, topic: &str, key: &str, partition: Option<u32>, timestamp: i64) {
+    let record = NewRecord {
+        partition: partition.map(Partition),
+        timestamp: Timestamp(timestamp),
+        key: Some(key.to_owned().into()),
+        value: Some("{}".into()),
+        headers: Vec::new(),
+    };
+    for answer in log.append(topic, vec![record], Duration::from_secs(20)) {
+        answer.expect("the log takes the record");
+    }
+}
+
+fn embedded(folder: &Folder) -> EmbeddedLog {
+    let place = folder.path().join("mall-data");
+    EmbeddedLog::open(&place, EmbeddedOptions::default()).expect("the log opens")
+}
+
+#[test]
+fn where_nothing_is_wrong_nothing_is_said_to_be() {
+    let folder = Folder::new();
+    let fresh = doctor(&folder, &[]);
+    assert_eq!(fresh.code, Some(0), "{fresh:?}");
+    assert!(fresh.out.contains("ok     there is no embedded log yet\n"), "{fresh:?}");
+    assert!(!folder.has_data(), "looking creates nothing");
+
+    let log = embedded(&folder);
+    log.create_topic("kafka.scaling", 3).expect("a topic");
+    (0..20).for_each(|order| append(&log, "kafka.scaling", &order.to_string(), None, 1_000));
+    let well = doctor(&folder, &[]);
+    assert_eq!(well.code, Some(0), "{well:?}");
+    assert!(
+        well.out
+            .contains("topic kafka.scaling has 3 partition(s); 20 record(s) looked at"),
+        "{well:?}"
+    );
+    // One partition holds what was placed while there was only one, or two: that is a growth and no mistake.
+    log.grow_topic("kafka.scaling", 7).expect("it grows");
+    assert_eq!(doctor(&folder, &[]).code, Some(0));
+}
+
+#[test]
+fn each_trouble_of_the_embedded_log_is_named_with_its_remedy() {
+    let folder = Folder::new();
+    let log = embedded(&folder);
+    log.create_topic("kafka.scaling", 8).expect("a topic");
+    // murmur2 puts "order-1" into the seventh of eight.
+    append(&log, "kafka.scaling", "order-1", Some(7), 1_000);
+    let ended = doctor(&folder, &[]);
+    told(&ended, "key \"order-1\" is at P7@0 and belongs in P6 (A2)");
+    append(&log, "kafka.scaling", "order-1", None, 4_102_444_800_000);
+    told(&doctor(&folder, &[]), "from the future, P6@0 by ");
+    told(&doctor(&folder, &["--log-retention", "1h"]), "keeps events for 1h only");
+
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let words = [
+        "doctor",
+        "--delivery-port",
+        "0",
+        "--gateway-port",
+        "0",
+        "--order-port",
+        &port,
+    ];
+    told(
+        &folder.run(&words),
+        &format!("port {port} on 127.0.0.1 is taken by another program, and the order service"),
+    );
+
+    std::fs::write(folder.path().join("file"), "").expect("a file");
+    told(&doctor(&folder, &["--data", "file/data"]), "can't be used: ");
+}
+
+#[test]
+fn a_port_that_a_role_of_the_mall_has_is_fine() {
+    let folder = Folder::new();
+    let gateway = Role::start("gateway", &mut folder.command(&["gateway", "--port", "0"]));
+    let line = gateway.wait_line("gateway on http://127.0.0.1:");
+    let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(':').next());
+    let port = port.unwrap_or_else(|| panic!("no port in {line:?}"));
+    let ended = folder.run(&[
+        "doctor",
+        "--delivery-port",
+        "0",
+        "--order-port",
+        "0",
+        "--gateway-port",
+        port,
+    ]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended
+            .out
+            .contains(&format!("port {port} is taken by a role of the mall")),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_turn_that_somebody_keeps_is_told() {
+    let folder = Folder::new();
+    let log = embedded(&folder);
+    let room = folder.path().join("mall-data/log.db.room");
+    let room = File::options().write(true).open(room).expect("the turnstile's file");
+    room.lock().expect("the turn");
+    let ended = doctor(&folder, &[]);
+    told(&ended, "has kept others from writing ");
+    assert!(
+        ended.out.contains(&std::process::id().to_string()),
+        "the holder is named: {ended:?}"
+    );
+    room.unlock().expect("the turn's end");
+    drop(log);
+}
+
+#[test]
+fn a_broker_and_a_database_that_nobody_answers_at_are_told() {
+    let folder = Folder::new();
+    let ended = doctor(
+        &folder,
+        &[
+            "--bootstrap-server",
+            "127.0.0.1:1",
+            "--database-url",
+            "mysql://root:secret@127.0.0.1:1/d",
+        ],
+    );
+    told(&ended, "127.0.0.1:1");
+    told(&ended, "the database at mysql://");
+    assert!(!ended.out.contains("secret"), "{ended:?}");
+}
+
+#[test]
+fn on_kafka_settings_and_a_foreign_assignor_are_told() {
+    let folder = Folder::new();
+    let (servers, database) = (
+        required("MALL_TEST_KAFKA"),
+        required("MALL_TEST_MYSQL") + "/not-there-yet",
+    );
+    let (topic, group) = (unique("doctor"), unique("doctor-group"));
+    let words = [
+        "--bootstrap-server",
+        &servers,
+        "--database-url",
+        &database,
+        "--topic",
+        &topic,
+        "--group",
+        &group,
+    ];
+    let fresh = doctor(&folder, &words);
+    assert_eq!(fresh.code, Some(0), "{fresh:?}");
+    assert!(
+        fresh.out.contains("ok     the database at mysql://") && fresh.out.contains("is not there yet"),
+        "{fresh:?}"
+    );
+
+    let create = [
+        "kafka-topics",
+        "--bootstrap-server",
+        &servers,
+        "--create",
+        "--partitions",
+        "8",
+        "--topic",
+        &topic,
+    ];
+    let config = ["--config", "cleanup.policy=compact", "--config", "retention.ms=3600000"];
+    let created = java(&[&create[..], &config].concat());
+    assert_eq!(created.code, Some(0), "{created:?}");
+    let log = KafkaLog::connect(&servers, Vec::new()).expect("the clients start");
+    append(&log, &topic, "order-1", Some(7), 1_000);
+    let tool = format!("{}/kafka-console-consumer", required("MALL_TEST_KAFKA_TOOLS"));
+    let mut member = std::process::Command::new(tool)
+        .args(["--bootstrap-server", &servers, "--topic", &topic, "--group", &group])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("Kafka's tool starts");
+    let ended = wait_for("the member's assignor is seen", || {
+        let ended = doctor(&folder, &words);
+        ended.out.contains("\"range\"").then_some(ended)
+    });
+    member.kill().expect("a child can be killed");
+    member.wait().expect("a killed child ends");
+    told(&ended, "share its partitions by \"range\"");
+    told(&ended, "is compacted");
+    told(&ended, "keeps events for 1h only");
+    told(&ended, "key \"order-1\" is at P7@0 and belongs in P6 (A2)");
+}
