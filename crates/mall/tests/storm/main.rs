@@ -5,6 +5,7 @@
 //!   restarts   three instances on eight partitions: each stopped and started again, each killed and started again
 //!   zombie     one is frozen in the midst of a modification, another takes over, and the first wakes up
 //!   java       a Java consumer joins the group, reads, commits nothing, and leaves
+//!   poison     an event that can't be handled, from Java's producer and from the database's refusal
 //! ```
 //!
 //! Each ends with `mall verify --wait`, which must find no harm, and with what the handlers themselves recorded of their
@@ -29,5 +30,6 @@ mod growth;
 mod handlers;
 mod java;
 mod load;
+mod poison;
 mod restarts;
 mod zombie;
