@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -14,6 +15,7 @@ pub struct Role {
     name: String,
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Role {
@@ -29,7 +31,7 @@ impl Role {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
         let sink = lines.clone();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 sink.lock().expect("no reader panics").push(line);
             }
@@ -38,6 +40,7 @@ impl Role {
             name: name.into(),
             child,
             lines,
+            reader: Some(reader),
         }
     }
 
@@ -48,7 +51,7 @@ impl Role {
         let address = line
             .split("listening on http://")
             .nth(1)
-            .and_then(|rest| rest.split_whitespace().next());
+            .and_then(|rest| rest.split([' ', '"']).next());
         address
             .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("no address in {line:?}"))
@@ -66,6 +69,14 @@ impl Role {
     /// All it has said so far.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("no reader panics").clone()
+    }
+
+    /// All it has ever said, once it has ended.
+    pub fn last_lines(&mut self) -> Vec<String> {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("no reader panics");
+        }
+        self.lines()
     }
 
     pub fn said(&self) -> String {

@@ -9,7 +9,7 @@ use super::required;
 use super::stack::{Real, Stack};
 
 /// What the console consumer is asked to print beside the value.
-const SHOWN: [&str; 5] = [
+pub const SHOWN: [&str; 5] = [
     "print.timestamp=true",
     "print.partition=true",
     "print.offset=true",
@@ -119,8 +119,9 @@ pub fn feed(command: &mut Command, input: &str) {
     assert!(child.wait().expect("the tool ends").success());
 }
 
+/// What a line of the console consumer says, when it was asked for [`SHOWN`].
 #[track_caller]
-fn parse(line: &str) -> Printed {
+pub fn parse(line: &str) -> Printed {
     let parts: Vec<&str> = line.splitn(6, '\t').collect();
     let [time, partition, offset, headers, key, value] = parts[..] else {
         panic!("unexpected record line {line:?}")
