@@ -73,16 +73,13 @@ enum Commands {
     Parked(ParkedCommand),
     /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
     Reset(ResetArgs),
-<<<<<<< HEAD
     /// Asks of anybody's topic whether each key's events stand in one partition and in their order
     Audit(AuditArgs),
     /// Proves whether every order's events took effect once and in order, or names what went wrong
     Verify(VerifyArgs),
-=======
     /// Says what is wrong around the mall, each with its remedy; give it the options that the mall is started with
     #[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is, 2 could not look.")]
     Doctor(UpArgs),
->>>>>>> groups
     /// Prints every option's value and where it came from
     Config(UpArgs),
     /// Prints a completion script for a shell

@@ -12,6 +12,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::AdminClient;
 use rdkafka::bindings as native;
@@ -21,6 +22,9 @@ use crate::kafka::client::Watch;
 use crate::kafka::{ANSWER, convert};
 use crate::port::{Coordinator, GroupMember, GroupState, LogError, Result};
 use crate::record::TopicPartition;
+
+/// Between two questions to a coordinator that is not there yet.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A group as its coordinator describes it.
 pub(super) struct Described {
@@ -38,14 +42,27 @@ pub(super) fn describe(admin: &AdminClient<Watch>, group: &str) -> Result<Option
     let what = format!("group {group} can't be described");
     let explain = |code| admin.inner().context().explain(&what, &KafkaError::AdminOp(code));
     let client = admin.inner().native_ptr();
-    // SAFETY: `client` lives as long as `admin`, which is borrowed; `name` outlives the call, which copies it.
-    let answer = unsafe { ask(client, &name) }.map_err(explain)?;
-    // SAFETY: the event is a result of this call, since the queue that it was polled from has no other.
-    match unsafe { read(&answer) } {
-        Ok(described) => Ok(described),
-        Err(RDKafkaErrorCode::GroupIdNotFound) => Ok(None),
-        Err(code) => Err(explain(code)),
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        // SAFETY: `client` lives as long as `admin`, which is borrowed; `name` outlives the call, which copies it.
+        let answer = unsafe { ask(client, &name) }.map_err(explain)?;
+        // SAFETY: the event is a result of this call, since the queue that it was polled from has no other.
+        match unsafe { read(&answer) } {
+            Ok(described) => return Ok(described),
+            Err(RDKafkaErrorCode::GroupIdNotFound) => return Ok(None),
+            Err(code) if is_settling(code) && Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Err(code) => return Err(explain(code)),
+        }
     }
+}
+
+/// The coordinator reads its groups from the log before it answers for the first time; librdkafka doesn't wait for that.
+fn is_settling(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    matches!(
+        code,
+        CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator
+    )
 }
 
 /// Something that librdkafka handed over.
