@@ -9,8 +9,9 @@ use eventlog::{
     Assignment, Consumer, EventLog, Offset, Partition, Position, Rebalance, Record, Subscription, TopicPartition,
 };
 
-/// How long anything may take before a case gives up. A member that stops polling is given up after half a minute.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take before a case gives up. A member that stops polling is given up after half a minute,
+/// and a rebalance that waits for it may take as long again.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 const TURN: Duration = Duration::from_millis(20);
 
