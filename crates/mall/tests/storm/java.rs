@@ -24,33 +24,35 @@ fn a_java_consumer_joins_and_leaves() {
 
 fn joins_and_leaves(assignor: Assignor) {
     let mut fleet = Fleet::new(assignor, "6");
-    fleet.start("delivery-1", &["--modify-delay", "50ms"]);
-    fleet.start("delivery-2", &["--modify-delay", "50ms"]);
+    fleet.start("delivery-1", &["--modify-delay", "200ms"]);
+    fleet.start("delivery-2", &["--modify-delay", "200ms"]);
     let load = Load::start(fleet.order.address());
     load.more(60);
     let guest = Guest::join(&fleet);
-    wait_for("the Java consumer to read ten events of orders", || {
-        (guest.orders_events() >= 10).then_some(())
+    wait_for("the Java consumer to read events that nobody else has", || {
+        (not_applied(&fleet, &guest.records()).len() >= 10).then_some(())
     });
     let read = guest.leave();
     load.more(60);
     fleet.nothing_is_lost(&load.stop());
     fleet.handlers.one_at_a_time(Part::Whole, |_| false);
 
+    let lost = not_applied(&fleet, &read);
+    assert!(lost.is_empty(), "read by Java, and never come back: {lost:?}");
+}
+
+/// Those events of orders that have not taken effect.
+fn not_applied<'a>(fleet: &Fleet, read: &'a [Printed]) -> Vec<&'a Printed> {
     let applied = sql(
         &fleet.stack,
         "select concat(record_partition, '@', record_offset) from delivery_apply",
     );
     let applied: BTreeSet<&str> = applied.lines().collect();
-    let read = read.iter().filter(|record| is_of_order(record));
-    let lost: Vec<_> = read
-        .filter(|record| !applied.contains(format!("{}@{}", record.partition, record.offset).as_str()))
-        .collect();
-    assert!(lost.is_empty(), "read by Java, and never come back: {lost:?}");
-}
-
-fn is_of_order(record: &Printed) -> bool {
-    record.event().starts_with("Order")
+    let place = |record: &Printed| format!("{}@{}", record.partition, record.offset);
+    let of_orders = read.iter().filter(|record| record.event().starts_with("Order"));
+    of_orders
+        .filter(|record| !applied.contains(place(record).as_str()))
+        .collect()
 }
 
 /// Kafka's console consumer as a member of the group.
@@ -90,10 +92,6 @@ impl Guest {
         let lines = self.lines.lock().expect("no reader panics");
         let records = lines.iter().filter(|line| line.starts_with("CreateTime:"));
         records.map(|line| parse(line)).collect()
-    }
-
-    fn orders_events(&self) -> usize {
-        self.records().iter().filter(|record| is_of_order(record)).count()
     }
 
     /// Leaves the group as Java does when it is asked to end; what it has read.

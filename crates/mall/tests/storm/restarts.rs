@@ -7,7 +7,8 @@ use crate::handlers::Part;
 use crate::load::Load;
 
 const NAMES: [&str; 3] = ["delivery-1", "delivery-2", "delivery-3"];
-const SLOW: [&str; 2] = ["--modify-delay", "50ms"];
+/// Long enough that something is at work whenever something happens.
+const SLOW: [&str; 2] = ["--modify-delay", "200ms"];
 
 #[test]
 fn three_instances_are_restarted_and_killed_in_turn() {
