@@ -231,10 +231,36 @@ pub(super) fn extents<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     list: &TopicPartitionList,
 ) -> KafkaResult<Vec<Extent>> {
-    let starts = edges(client, list, NativeOffset::Beginning)?;
-    let ends = edges(client, list, NativeOffset::End)?;
+    let starts = settled_edges(client, list, NativeOffset::Beginning)?;
+    let ends = settled_edges(client, list, NativeOffset::End)?;
     let extent = |(start, end)| Extent { start, end };
     Ok(starts.into_iter().zip(ends).map(extent).collect())
+}
+
+/// Between two questions about partitions whose leaders are not there yet.
+const SETTLING: Duration = Duration::from_millis(50);
+
+/// A partition that has just been created, or whose leader has just changed, has its leader a moment later.
+fn settled_edges<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+    edge: NativeOffset,
+) -> KafkaResult<Vec<Offset>> {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        match edges(client, list, edge) {
+            Err(error)
+                if matches!(
+                    error.rdkafka_error_code(),
+                    Some(LeaderNotAvailable | NotLeaderForPartition)
+                ) && Instant::now() < deadline =>
+            {
+                thread::sleep(SETTLING);
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// The protocol's question for the offset of a time has two special times: the beginning and the end.
