@@ -331,7 +331,6 @@ impl Consumer for Member {
                 None => match self.answer_events(&mut records, rebalance) {
                     // librdkafka is past these records and would not hand them out again. The event stays first.
                     Err(error) if !records.is_empty() => {
-                        eprintln!("HIT {error} {}", records.len());
                         tracing::debug!(%error, "a rebalance is answered by the next poll");
                         return Ok(records);
                     }
