@@ -88,7 +88,10 @@ impl Member {
     fn answer_events(&mut self, records: &mut Vec<Record>, rebalance: &mut dyn Rebalance) -> Result<()> {
         while let Some(event) = self.client.context().first() {
             match &event {
-                Event::Assign(list) => self.assign(list, rebalance)?,
+                Event::Assign(list) => {
+                    self.give_back_unasked(list, records, rebalance);
+                    self.assign(list, rebalance)?;
+                }
                 Event::Revoke(list) => {
                     let partitions = self.owned(list);
                     records.retain(|record| !partitions.contains(&record.topic_partition()));
@@ -99,6 +102,33 @@ impl Member {
             self.client.context().answered();
         }
         Ok(())
+    }
+
+    /// In the eager protocol a grant replaces whatever is held, and librdkafka does not always ask for that back first:
+    /// it joins anew at once if it learns of new partitions while a grant waits for its answer. What it kept is given
+    /// back here, so that it is taken over where its work stands; what it lost may have another owner by now.
+    fn give_back_unasked(
+        &mut self,
+        list: &TopicPartitionList,
+        records: &mut Vec<Record>,
+        rebalance: &mut dyn Rebalance,
+    ) {
+        if self.assigned.is_empty() || matches!(self.client.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+            return;
+        }
+        records.retain(|record| !self.assigned.contains(&record.topic_partition()));
+        let kept = self.owned(list);
+        let gone: Vec<TopicPartition> = self
+            .assigned
+            .iter()
+            .filter(|held| !kept.contains(held))
+            .cloned()
+            .collect();
+        if !gone.is_empty() {
+            rebalance.lost(&gone);
+        }
+        self.give_back(&kept, rebalance);
+        self.assigned.clear();
     }
 
     /// Takes partitions over, at the positions the group has committed.
