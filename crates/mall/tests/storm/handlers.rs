@@ -8,7 +8,7 @@
 //!
 //! A turn that a death cut short ends with the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -76,6 +76,7 @@ impl Handlers {
             }
         }
         self.turns.extend(begun.into_values());
+        nothing_is_taken_over_twice(instance, lines);
     }
 
     /// How many turns were taken.
@@ -123,6 +124,26 @@ impl Turn {
         match part {
             Part::Whole => Some((self.from, self.to)),
             Part::Work => self.work.map(|work| (self.from, self.to.min(self.from + work))),
+        }
+    }
+}
+
+/// A partition that an instance has is given back, or lost, before it gets it again.
+#[track_caller]
+fn nothing_is_taken_over_twice(instance: &str, lines: &[String]) {
+    let mut held = BTreeSet::new();
+    for line in lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let (Some(message), Some(partition)) = (line["message"].as_str(), line["partition"].as_str()) else {
+            continue;
+        };
+        if message == "assigned" {
+            assert!(
+                held.insert(partition.to_owned()),
+                "{instance} got {partition} while it had it:\n{}",
+                lines.join("\n")
+            );
+        } else if message == "given back" || message.starts_with("lost:") {
+            held.remove(partition);
         }
     }
 }
