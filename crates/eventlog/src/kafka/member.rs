@@ -24,11 +24,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use crate::kafka::client;
+use crate::kafka::client::{self, Watch};
 use crate::kafka::committer::Committer;
 use crate::kafka::rebalances::{Event, Events, unassign};
 use crate::kafka::scan::extents;
@@ -54,6 +54,9 @@ pub(super) struct Member {
     /// Before `client`, which closes when nobody holds it any more.
     committer: Committer,
     client: Arc<BaseConsumer<Events>>,
+    /// For a client that asks what partitions hold where `client` must not: learning of new ones while an eager grant
+    /// waits for its answer has librdkafka join anew without asking for the grant back.
+    settings: Settings,
     subscription: Subscription,
     assigned: BTreeSet<TopicPartition>,
     topics: convert::Topics,
@@ -76,6 +79,7 @@ impl Member {
         Ok(Self {
             committer: Committer::start(&client)?,
             client,
+            settings: settings.clone(),
             subscription: subscription.clone(),
             assigned: BTreeSet::new(),
             topics: convert::Topics::default(),
@@ -210,9 +214,20 @@ impl Member {
     /// What the partitions hold. A broker that assigns (KIP-848) may know a new partition before this client does. If it
     /// stays unknown, any position will do: librdkafka corrects one that lies outside of the log.
     fn extents(&self, list: &TopicPartitionList) -> Vec<Extent> {
+        let looker = match self.client.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => None,
+            _ => client::start(&self.settings.looker(), Watch::default()).ok(),
+        };
+        match looker {
+            Some(looker) => self.extents_by(&looker, list),
+            None => self.extents_by(&self.client, list),
+        }
+    }
+
+    fn extents_by<C: ConsumerContext>(&self, client: &BaseConsumer<C>, list: &TopicPartitionList) -> Vec<Extent> {
         let deadline = Instant::now() + ANSWER;
         loop {
-            let error = match extents(&self.client, list) {
+            let error = match extents(client, list) {
                 Ok(extents) => return extents,
                 Err(error) => error,
             };
@@ -226,7 +241,7 @@ impl Member {
             }
             std::thread::sleep(LOOK_UP);
             for topic in &self.subscription.topics {
-                let _refreshed = self.client.fetch_metadata(Some(topic), ANSWER);
+                let _refreshed = client.fetch_metadata(Some(topic), ANSWER);
             }
         }
     }
