@@ -8,6 +8,7 @@ use rdkafka::Offset as NativeOffset;
 use rdkafka::message::{BorrowedMessage, Header as NativeHeader, Headers, Message, OwnedHeaders};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
+use crate::port::Position;
 use crate::record::{Header, Offset, Partition, Record, Timestamp, TopicPartition};
 
 /// Gives out one shared name for each topic, so that a record costs no copy of it.
@@ -121,6 +122,24 @@ pub(super) fn whole_topic(topic: &str, count: u32) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(count as usize);
     for number in 0..count {
         list.add_partition(topic, native_partition(Partition(number)));
+    }
+    list
+}
+
+/// Positions as a commit carries them.
+pub(super) fn commit_list(positions: &[&Position]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(positions.len());
+    for position in positions {
+        let TopicPartition { topic, partition } = &position.partition;
+        let mut element = list.add_partition(topic, native_partition(*partition));
+        // Once for each element: a second call would leak the first one's copy.
+        if !position.metadata.is_empty() {
+            element.set_metadata(&position.metadata);
+        }
+        let offset = native_offset(Offset(position.offset.0.min(i64::MAX as u64)));
+        element
+            .set_offset(offset)
+            .expect("an offset that is not negative can be set");
     }
     list
 }

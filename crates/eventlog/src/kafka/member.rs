@@ -298,6 +298,17 @@ impl Member {
         partitions
     }
 
+    /// What an error event says that may pass, if it says anything. While the brokers are away librdkafka queues one such
+    /// event after the other, and only the last tells how things are: a poll goes through all of them, since a caller that
+    /// paused at each would still hear of an outage long after its end.
+    fn passing_trouble(&mut self, error: &KafkaError) -> Result<Option<LogError>> {
+        match self.heed(error) {
+            Ok(()) => Ok(None),
+            Err(LogError::Unavailable(reason)) => Ok(Some(LogError::Unavailable(reason))),
+            Err(lasting) => Err(lasting),
+        }
+    }
+
     /// What an error event means; most are librdkafka's own affair.
     fn heed(&mut self, error: &KafkaError) -> Result<()> {
         let watch = &self.client.context().watch;
@@ -360,15 +371,17 @@ impl Consumer for Member {
         let deadline = Instant::now() + timeout;
         let mut records = Vec::new();
         self.answer_events(&mut records, rebalance)?;
-        if let Some(error) = self.unheeded.take() {
-            self.heed(&error)?;
-        }
+        let mut trouble = match self.unheeded.take() {
+            Some(error) => self.passing_trouble(&error)?,
+            None => None,
+        };
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let patience = if records.is_empty() { left } else { Duration::ZERO };
+            let waiting = records.is_empty() && trouble.is_none();
+            let patience = if waiting { left } else { Duration::ZERO };
             match self.client.poll(patience) {
                 Some(Ok(message)) => records.push(convert::record(&message, &mut self.topics)),
-                Some(Err(error)) if records.is_empty() => self.heed(&error)?,
+                Some(Err(error)) if records.is_empty() => trouble = self.passing_trouble(&error)?.or(trouble),
                 Some(Err(error)) => {
                     self.unheeded = Some(error);
                     return Ok(records);
@@ -380,7 +393,9 @@ impl Consumer for Member {
                         return Ok(records);
                     }
                     Err(error) => return Err(error),
-                    Ok(()) if patience.is_zero() => return Ok(records),
+                    Ok(()) if patience.is_zero() => {
+                        return trouble.filter(|_| records.is_empty()).map_or(Ok(records), Err);
+                    }
                     Ok(()) => {}
                 },
             }
@@ -401,7 +416,7 @@ impl Consumer for Member {
         if ours.is_empty() {
             return Ok(refused);
         }
-        let kept = !self.client.assignment_lost() && self.try_commit(&commit_list(&ours))?;
+        let kept = !self.client.assignment_lost() && self.try_commit(&convert::commit_list(&ours))?;
         if !kept {
             refused.extend(ours.iter().map(|position| position.partition.clone()));
         }
@@ -473,21 +488,4 @@ fn sort_out<'a>(
 /// Brokers silently replace what is not UTF-8 and count in UTF-16; ASCII is the same in all of them.
 fn storable(metadata: &str) -> bool {
     metadata.is_ascii() && metadata.len() <= METADATA
-}
-
-fn commit_list(positions: &[&Position]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(positions.len());
-    for position in positions {
-        let TopicPartition { topic, partition } = &position.partition;
-        let mut element = list.add_partition(topic, convert::native_partition(*partition));
-        // Once for each element: a second call would leak the first one's copy.
-        if !position.metadata.is_empty() {
-            element.set_metadata(&position.metadata);
-        }
-        let offset = convert::native_offset(Offset(position.offset.0.min(i64::MAX as u64)));
-        element
-            .set_offset(offset)
-            .expect("an offset that is not negative can be set");
-    }
-    list
 }
