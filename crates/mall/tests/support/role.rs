@@ -103,13 +103,17 @@ impl Role {
         self.child.wait().expect("a killed child ends");
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself; what it said is complete then.
     #[track_caller]
     pub fn wait_exit(&mut self) -> ExitStatus {
         let name = self.name.clone();
-        wait_for(&format!("the end of {name}"), || {
+        let status = wait_for(&format!("the end of {name}"), || {
             self.child.try_wait().expect("a child can be waited for")
-        })
+        });
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader doesn't panic");
+        }
+        status
     }
 
     /// SIGTERM, and the exit code it leads to.
