@@ -11,7 +11,7 @@ use eventlog::{
 
 /// How long anything may take before a case gives up. A member that stops polling is given up after half a minute,
 /// and a rebalance that waits for it may take as long again.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 const TURN: Duration = Duration::from_millis(20);
 
