@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -122,6 +123,17 @@ impl Offset {
     /// The offset behind this one.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+}
+
+/// Exact to the millisecond; what lies before 1970 is negative.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
+        Self(match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => millis(after),
+            Err(before) => -millis(before.duration()),
+        })
     }
 }
 

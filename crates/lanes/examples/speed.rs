@@ -17,10 +17,10 @@ use std::error::Error;
 use std::process::{Command, Stdio, abort, id};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use eventlog::kafka::KafkaLog;
-use eventlog::{EventLog, NewRecord, Record, Subscription, Timestamp};
+use eventlog::{EventLog, NewRecord, Record, Subscription};
 use lanes::{Attempt, Handler, Options, Outcome};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -87,7 +87,7 @@ impl Place<'_> {
         log.create_topic(self.topic, partitions)?;
         let record = |key: &u32| NewRecord {
             partition: None,
-            timestamp: Timestamp(0),
+            timestamp: SystemTime::now().into(),
             key: Some(format!("key-{key}").into()),
             value: Some(vec![b'x'; 150].into()),
             headers: Vec::new(),

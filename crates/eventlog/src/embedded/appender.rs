@@ -4,7 +4,7 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::append::{Batch, RoundRobin, append};
 use super::file::LogFile;
@@ -168,6 +168,5 @@ impl Work {
 
 /// The log's own time, which retention goes by.
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(since.as_millis() as i64)
+    SystemTime::now().into()
 }

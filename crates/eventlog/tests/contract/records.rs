@@ -1,6 +1,6 @@
 //! Topics and records, without groups.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eventlog::{
@@ -10,11 +10,12 @@ use eventlog::{
 use crate::seat::{PATIENCE, Seat, partition, until};
 use crate::world::{World, subscription, unique};
 
-/// A record of a key, with a value that tells records apart.
+/// A record of a key, with a value that tells records apart. Its time is now: 30 s after its start a broker removes what
+/// is older than seven days.
 pub fn keyed(key: impl Into<Bytes>, value: impl Into<Bytes>) -> NewRecord {
     NewRecord {
         partition: None,
-        timestamp: Timestamp(1_749_697_512_193),
+        timestamp: SystemTime::now().into(),
         key: Some(key.into()),
         value: Some(value.into()),
         headers: Vec::new(),
@@ -115,9 +116,10 @@ pub fn records_come_back_as_they_were(world: &dyn World) {
         },
         Header::text("type", "again"),
     ];
+    let an_hour_ago = Timestamp::from(SystemTime::now()).0 - 3_600_000;
     let plain = |key: Option<&'static str>, value: Option<&'static str>| NewRecord {
         partition: Some(Partition(0)),
-        timestamp: Timestamp(1_700_000_000_123),
+        timestamp: Timestamp(an_hour_ago),
         key: key.map(Bytes::from),
         value: value.map(Bytes::from),
         headers: Vec::new(),

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
 use eventlog::kafka::KafkaLog;
-use eventlog::{EventLog, NewRecord, Partition, Subscription, Timestamp};
+use eventlog::{EventLog, NewRecord, Partition, Subscription};
 use lanes::{Handler, Metrics, Options};
 use tempfile::TempDir;
 
@@ -54,7 +54,8 @@ impl Site {
     fn append<'a>(&self, partition: u32, keys: impl IntoIterator<Item = &'a str>) {
         let record = |key: &str| NewRecord {
             partition: Some(Partition(partition)),
-            timestamp: Timestamp(0),
+            // Kafka keeps a record for seven days of its own time.
+            timestamp: SystemTime::now().into(),
             key: Some(Bytes::copy_from_slice(key.as_bytes())),
             value: Some(Bytes::from_static(b"{}")),
             headers: Vec::new(),

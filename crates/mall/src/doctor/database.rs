@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::{Report, SKEW_MS, now};
+use super::{Report, SKEW_MS};
 use crate::config::DatabaseUrl;
+use crate::roles::now;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,13 +21,13 @@ pub(super) fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
         .enable_all()
         .build()
         .context("can't start the runtime")?;
-    let asked = now();
+    let asked = now().0;
     let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, time(url)).await });
     let remedy = "start the server, or correct --database-url (user, password, host and port)";
     match answer {
         Ok(Ok(theirs)) => {
             report.fine(format!("the database at {url} answers"));
-            clock(url, (asked, now()), theirs, report);
+            clock(url, (asked, now().0), theirs, report);
         }
         Ok(Err(error)) => report.wrong(format!("the database at {url} can't be used: {error}"), remedy),
         Err(_) => report.wrong(

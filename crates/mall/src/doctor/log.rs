@@ -6,9 +6,10 @@ use std::time::Duration;
 use eventlog::kafka::KafkaLog;
 use eventlog::{EventLog, Extent, GroupInfo, LogError, Offset, Partition, Record, TopicInfo, TopicPartition};
 
-use super::{Report, Wrong, now, records};
+use super::{Report, Wrong, records};
 use crate::config::RoleOptions;
 use crate::logs::{self, Purpose};
+use crate::roles::now;
 
 /// Records looked at in each partition, the newest.
 const SAMPLE: u64 = 500;
@@ -68,7 +69,7 @@ fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: 
     report
         .wrong
         .extend(records::partitioner(name, extents.len() as u32, &records));
-    report.wrong.extend(records::clock(name, now(), &records));
+    report.wrong.extend(records::clock(name, now().0, &records));
     report.wrong.extend(kept(name, &settings));
     if let Some(info) = &group {
         report.wrong.extend(assignor(&options.group, info, options));

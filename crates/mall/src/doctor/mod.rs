@@ -12,7 +12,6 @@ mod place;
 mod records;
 
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
@@ -90,12 +89,6 @@ impl Report {
             (true, true) => Exit::DONE,
         }
     }
-}
-
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod relaying;
 pub use adapters::open_store;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use eventlog::Timestamp;
 use shop::http::Readiness;
@@ -27,8 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The wall clock, read here and nowhere below.
 pub fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }
 
 /// `/readyz` says no from the moment on at which a role is to stop.

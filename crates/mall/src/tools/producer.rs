@@ -1,16 +1,17 @@
 //! `kafka-console-producer`: appends the lines of its input to a topic.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
-use eventlog::{EventLog, Header, NewRecord, Timestamp};
+use eventlog::{EventLog, Header, NewRecord};
 
 use super::Wrong;
 use super::args::{Given, Opt};
 use crate::config::Storage;
 use crate::exit::{self, Exit};
 use crate::logs::{self, Purpose};
+use crate::roles;
 
 pub const OPTIONS: [Opt; 11] = [
     Opt::value("topic", "topic", "REQUIRED: The topic to produce messages to."),
@@ -258,7 +259,7 @@ impl Reader {
         };
         Ok(NewRecord {
             partition: None,
-            timestamp: now(),
+            timestamp: roles::now(),
             key: key.and_then(bytes),
             value: bytes(rest),
             headers,
@@ -320,11 +321,6 @@ impl Reader {
             value,
         })
     }
-}
-
-fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod translate;
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -91,10 +91,7 @@ impl FromStr for Since {
         }
         let moment: SystemTime = humantime::parse_rfc3339_weak(text)
             .map_err(|_| "allowed: a time ago (10m, 2h) or a moment in UTC (2025-06-12T03:05:12Z)")?;
-        let since_epoch = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Self(Timestamp(
-            i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX),
-        )))
+        Ok(Self(moment.into()))
     }
 }
 

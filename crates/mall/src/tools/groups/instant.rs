@@ -1,6 +1,6 @@
 //! A point in time as `--to-datetime` takes it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use eventlog::Timestamp;
 
 /// Milliseconds since 1970 of `YYYY-MM-DDThh:mm:ss.sss`, in UTC unless `Z`, `+09`, `+0900` or `+09:00` follows.
 pub(super) fn parse(text: &str) -> Result<i64, String> {
@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<i64, String> {
     };
     let east = offset_minutes(zone).ok_or_else(wrong)?;
     let local = humantime::parse_rfc3339(&format!("{date}T{time}Z")).map_err(|_| wrong())?;
-    Ok(since_1970(local) - east * 60_000)
+    Ok(Timestamp::from(local).0 - east * 60_000)
 }
 
 /// How many minutes a zone is east of Greenwich.
@@ -39,14 +39,6 @@ fn offset_minutes(zone: &str) -> Option<i64> {
         _ => return None,
     };
     (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes))
-}
-
-fn since_1970(time: SystemTime) -> i64 {
-    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => millis(after),
-        Err(before) => -millis(before.duration()),
-    }
 }
 
 #[cfg(test)]
