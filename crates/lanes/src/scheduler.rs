@@ -6,6 +6,10 @@
 //!            lane CHOI  ▮▮   ┘              └── finish: the lane goes to the back of the queue, if it has more
 //! ```
 //!
+//! A lane that alone has more than its share of what waits (1 in `limit`) goes to the front instead: it would end last
+//! however fast the others are, so each moment it is not in flight is added to the whole. There are fewer such lanes than
+//! `limit`, so the others always have a place.
+//!
 //! # Invariants
 //! * Records of a lane start in the order in which they were offered, and the next only after the one before finished.
 //! * A lane is in the ready queue exactly if it has records and none in flight.
@@ -120,7 +124,7 @@ impl<T> Scheduler<T> {
         self.queued += 1;
     }
 
-    /// Starts the lane that has waited longest, with up to `max` records of one epoch; `now` in any unit that ascends.
+    /// Starts the lane at the front, with up to `max` records of one epoch; `now` in any unit that ascends.
     pub fn take(&mut self, max: usize, now: u64) -> Option<Run<T>> {
         if self.in_flight == self.limit {
             return None;
@@ -142,20 +146,27 @@ impl<T> Scheduler<T> {
         self.in_flight -= 1;
         if lane.queue.is_empty() {
             self.retire(id);
+        } else if lane.queue.len().saturating_mul(self.limit) > self.queued {
+            self.ready.push_front(id);
         } else {
             self.ready.push_back(id);
         }
     }
 
     /// Drops what is queued of this epoch and hands it to `dropped`; what is in flight stays.
-    pub fn drop_epoch(&mut self, epoch: Epoch, mut dropped: impl FnMut(T)) {
+    pub fn drop_epoch(&mut self, epoch: Epoch, dropped: impl FnMut(T)) {
+        self.drop_some(epoch, |_| true, dropped);
+    }
+
+    /// The same with only those records that are `unwanted`.
+    pub fn drop_some(&mut self, epoch: Epoch, unwanted: impl Fn(&T) -> bool, mut dropped: impl FnMut(T)) {
         let mut emptied = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             if lane.queue.is_empty() {
                 continue;
             }
             for queued in std::mem::take(&mut lane.queue) {
-                if queued.epoch == epoch {
+                if queued.epoch == epoch && unwanted(&queued.item) {
                     self.queued -= 1;
                     dropped(queued.item);
                 } else {

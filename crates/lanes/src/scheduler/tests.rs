@@ -29,6 +29,16 @@ impl Model {
         }
     }
 
+    /// The front is for who has more than 1 in `limit` of all that waits.
+    fn finish(&mut self, key: u8, limit: usize) {
+        let of_key = self.queued.iter().filter(|item| item.0 == key).count();
+        let before = self.ready.len();
+        self.note_ready(key);
+        if self.ready.len() > before && of_key * limit > self.queued.len() {
+            self.ready.rotate_right(1);
+        }
+    }
+
     /// What a take must answer.
     fn take(&mut self, limit: usize, max: usize) -> Option<Vec<Item>> {
         if self.in_flight.len() == limit || self.ready.is_empty() {
@@ -75,7 +85,7 @@ fn one_step(dice: &mut Dice, scheduler: &mut Scheduler<Item>, model: &mut Model,
         13..19 if !model.in_flight.is_empty() => {
             let (lane, key) = model.in_flight.remove(dice.below(model.in_flight.len()));
             scheduler.finish(lane);
-            model.note_ready(key);
+            model.finish(key, scheduler.limit);
         }
         19 => {
             let epoch = dice.below(3) as u64;
@@ -125,6 +135,22 @@ fn a_newer_epoch_waits_for_what_is_in_flight_of_an_older_one() {
     assert!(scheduler.take(1, 0).is_none());
     scheduler.finish(old.lane);
     assert_eq!(scheduler.take(1, 0).unwrap().items[0], "new");
+}
+
+#[test]
+fn who_has_more_than_a_fair_share_does_not_wait_and_the_others_go_on() {
+    let mut scheduler = Scheduler::new(2);
+    (0..10).for_each(|number| scheduler.offer(key(0), Epoch(1), (0, number)));
+    (1..4).for_each(|other| scheduler.offer(key(other), Epoch(1), (other, 0)));
+    let mut order = Vec::new();
+    while let (Some(first), second) = (scheduler.take(1, 0), scheduler.take(1, 0)) {
+        for run in [Some(first), second].into_iter().flatten() {
+            order.push(run.items[0].0);
+            scheduler.finish(run.lane);
+        }
+    }
+    assert_eq!(order[..6], [0, 1, 0, 2, 0, 3]);
+    assert_eq!(order[6..], [0; 7]);
 }
 
 #[test]
