@@ -37,6 +37,8 @@ struct Grant {
     frontier: Frontier,
     /// What came with the assignment, until it was looked into.
     unchecked: Option<String>,
+    /// In flight when the log went back before them: their ends say nothing about what stands there now.
+    stale: Vec<Offset>,
     /// Of all records that are queued or in flight.
     bytes: usize,
     in_flight: usize,
@@ -147,19 +149,16 @@ impl Engine {
                     epoch
                 }
             };
-            if self.offer_one(epoch, key, record) == Delivery::Rewound {
-                last = None;
-            }
+            self.offer_one(epoch, key, record);
         }
     }
 
-    fn offer_one(&mut self, epoch: Epoch, key: LaneKey, record: Record) -> Delivery {
+    fn offer_one(&mut self, epoch: Epoch, key: LaneKey, record: Record) {
         let grant = self.grants.get_mut(&epoch).expect("a current epoch has a grant");
         if grant.state == State::Draining {
-            return Delivery::AlreadyDone;
+            return;
         }
-        let delivery = grant.frontier.deliver(record.offset);
-        match delivery {
+        match grant.frontier.deliver(record.offset) {
             Delivery::Open => {
                 grant.bytes += weight(&record);
                 self.scheduler.offer(key, epoch, record);
@@ -168,22 +167,29 @@ impl Engine {
                 grant.dirty = true;
                 self.skipped += 1;
             }
-            Delivery::Rewound => self.rewind(key, record),
+            Delivery::Rewound => {
+                self.rewind(epoch, record.offset);
+                self.offer_one(epoch, key, record);
+            }
         }
-        delivery
     }
 
-    /// The log was truncated, and its records are others now: the partition begins anew.
-    fn rewind(&mut self, key: LaneKey, record: Record) {
-        let partition = record.topic_partition();
-        let paused = self.lose(&partition);
-        let epoch = self.grant(partition.clone(), record.offset, None);
-        self.grants.get_mut(&epoch).expect("it was just granted").paused = paused;
-        self.rewound.push(partition);
-        self.offer_one(epoch, key, record);
+    /// From `offset` on the log hands out its records again, or others. Those before it are still to be done: nobody
+    /// hands them out again.
+    fn rewind(&mut self, epoch: Epoch, offset: Offset) {
+        let grant = self.grants.get_mut(&epoch).expect("a current epoch has a grant");
+        let mut forgotten = grant.frontier.rewind(offset);
+        let behind = |record: &Record| record.offset >= offset;
+        self.scheduler.drop_some(epoch, behind, |record| {
+            grant.bytes -= weight(&record);
+            forgotten.retain(|forgotten| *forgotten != record.offset);
+        });
+        grant.stale.append(&mut forgotten);
+        grant.dirty = true;
+        self.rewound.push(grant.partition.clone());
     }
 
-    /// The partitions whose log turned out to be truncated since the last call.
+    /// The partitions whose log has gone back since the last call.
     pub fn rewound(&mut self) -> Vec<TopicPartition> {
         std::mem::take(&mut self.rewound)
     }
@@ -209,7 +215,9 @@ impl Engine {
         grant.in_flight -= 1;
         for record in run.items.iter() {
             grant.bytes -= weight(record);
-            if done {
+            if let Some(stale) = grant.stale.iter().position(|stale| *stale == record.offset) {
+                grant.stale.swap_remove(stale);
+            } else if done {
                 grant.frontier.complete(record.offset);
                 grant.dirty = true;
             }
@@ -241,13 +249,12 @@ impl Engine {
         self.grants.remove(&epoch)?.news()
     }
 
-    /// Ends a grant that somebody else may own by now. Whether it was paused.
-    pub fn lose(&mut self, partition: &TopicPartition) -> bool {
-        let Some(epoch) = self.current.remove(partition) else {
-            return false;
-        };
-        self.scheduler.drop_epoch(epoch, drop);
-        self.grants.remove(&epoch).is_some_and(|grant| grant.paused)
+    /// Ends a grant that somebody else may own by now.
+    pub fn lose(&mut self, partition: &TopicPartition) {
+        if let Some(epoch) = self.current.remove(partition) {
+            self.scheduler.drop_epoch(epoch, drop);
+            self.grants.remove(&epoch);
+        }
     }
 
     /// Whether a run of this epoch is still to be worked for: its grant is held and not about to be given back.
@@ -378,6 +385,7 @@ impl Engine {
         let grant = Grant {
             partition,
             frontier: Frontier::new(position),
+            stale: Vec::new(),
             landed: (position, metadata.clone().unwrap_or_default()),
             unchecked: metadata,
             bytes: 0,

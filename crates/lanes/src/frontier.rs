@@ -24,7 +24,8 @@ pub enum Delivery {
     Open,
     /// A former owner has done it, as the metadata of its commit told.
     AlreadyDone,
-    /// It stands before records that came already: the log was truncated. The frontier must be begun anew here.
+    /// It stands before records that came already: the log was truncated, or repeats itself. The frontier must
+    /// [go back](Frontier::rewind) first.
     Rewound,
 }
 
@@ -79,6 +80,18 @@ impl Frontier {
         self.delivered.push_back(Slot { offset, done: false });
         self.open += 1;
         Delivery::Open
+    }
+
+    /// Forgets everything from `offset` on, which the log hands out again; what of it was open. What stands before it
+    /// keeps its place.
+    pub fn rewind(&mut self, offset: Offset) -> Vec<Offset> {
+        let kept = self.delivered.partition_point(|slot| slot.offset < offset.0);
+        let forgotten = self.delivered.drain(kept..).filter(|slot| !slot.done);
+        let forgotten: Vec<Offset> = forgotten.map(|slot| Offset(slot.offset)).collect();
+        self.open -= forgotten.len();
+        self.end = offset.0;
+        self.inherited.clear();
+        forgotten
     }
 
     /// Notes that the record at `offset` is done.

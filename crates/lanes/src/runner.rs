@@ -173,7 +173,7 @@ impl<H: Handler> Runner<H> {
             self.gate.shared.offer(self.incoming.drain(..));
         }
         for partition in self.gate.shared.lock().engine.rewound() {
-            tracing::warn!(%partition, "the log has gone back: it was truncated or restored, and is read from there");
+            tracing::warn!(%partition, "the log has gone back; it was truncated or repeats itself, and is read from there");
         }
     }
 

@@ -151,6 +151,38 @@ fn a_truncated_log_begins_anew() {
 }
 
 #[test]
+fn what_stands_before_a_repetition_is_still_done() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    for (offset, key) in ["a", "b", "a", "c", "c"].into_iter().enumerate() {
+        offer(&mut engine, key, record(0, offset as u64));
+    }
+    let begun = [(); 3].map(|()| take(&mut engine).unwrap());
+    assert_eq!(begun.each_ref().map(|run| run.items[0].offset.0), [0, 1, 3]);
+    for offset in [3, 4] {
+        offer(&mut engine, "c", record(0, offset));
+    }
+    assert_eq!(engine.rewound(), [partition(0)]);
+    begun
+        .iter()
+        .for_each(|run| assert_eq!(engine.finish(run, true), Finish::Noted));
+    assert_eq!(
+        offsets(engine.positions()),
+        [2],
+        "3 ended, but before the log repeated it"
+    );
+    let mut again = Vec::new();
+    while let Some(run) = take(&mut engine) {
+        engine.finish(&run, true);
+        again.push(run.items[0].offset.0);
+    }
+    again.sort_unstable();
+    assert_eq!(again, [2, 3, 4]);
+    assert_eq!(offsets(engine.positions()), [5]);
+    assert_eq!(engine.buffered_bytes(), 0);
+}
+
+#[test]
 fn the_fullest_partition_pauses_and_others_keep_their_share() {
     let mut engine = Engine::new(8, 200_000);
     assigned(&mut engine, 0, 0);

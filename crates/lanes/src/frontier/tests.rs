@@ -1,4 +1,4 @@
-//! Random deliveries, completions and restarts on a frontier and on a plain map.
+//! Random deliveries, completions, restarts and repetitions of the log on a frontier and on a plain map.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ fn restart(frontier: &Frontier, log_end: u64) -> Frontier {
 }
 
 fn one_step(dice: &mut Dice, frontier: &mut Frontier, model: &mut Model) {
-    match dice.below(30) {
+    match dice.below(31) {
         0..15 if model.next < model.log.len() => {
             let offset = model.log[model.next];
             let done = *model.done.entry(offset).or_insert(false);
@@ -58,6 +58,14 @@ fn one_step(dice: &mut Dice, frontier: &mut Frontier, model: &mut Model) {
             *frontier = restart(frontier, log_end);
             model.end = frontier.position().0;
             model.next = model.log.partition_point(|offset| *offset < model.end);
+        }
+        30 if model.next > 0 => {
+            model.next = dice.below(model.next);
+            model.end = model.log[model.next];
+            let mut open = model.done.split_off(&model.end);
+            open.retain(|offset, done| !*done && frontier.delivered.iter().any(|slot| slot.offset == *offset));
+            let forgotten = frontier.rewind(Offset(model.end));
+            assert!(forgotten.iter().map(|offset| &offset.0).eq(open.keys()));
         }
         _ => {}
     }
