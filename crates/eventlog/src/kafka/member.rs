@@ -18,7 +18,7 @@
 //! * No poll of librdkafka while an event is unanswered. An answer that fails is tried again by the next poll.
 //! * Only partitions in `assigned` are committed: the broker checks the member and its generation, never whether the
 //!   partition is that member's.
-//! * A record of a partition is never handed out behind its revoke.
+//! * A record of a partition is never handed out behind its revoke, and not twice in a row.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use crate::kafka::client::{self, Watch};
 use crate::kafka::committer::Committer;
 use crate::kafka::rebalances::{Event, Events, unassign};
+use crate::kafka::repeats::Repeats;
 use crate::kafka::scan::extents;
 use crate::kafka::settings::Settings;
 use crate::kafka::{ANSWER, convert, fault};
@@ -60,6 +61,7 @@ pub(super) struct Member {
     subscription: Subscription,
     assigned: BTreeSet<TopicPartition>,
     topics: convert::Topics,
+    repeats: Repeats,
     /// An error after which librdkafka does nothing any more.
     fatal: Option<LogError>,
     /// An error event that came behind records, which were handed out first.
@@ -83,6 +85,7 @@ impl Member {
             subscription: subscription.clone(),
             assigned: BTreeSet::new(),
             topics: convert::Topics::default(),
+            repeats: Repeats::default(),
             fatal: None,
             unheeded: None,
         })
@@ -165,6 +168,7 @@ impl Member {
         if let Err(error) = self.client.resume(&convert::list(&given)) {
             tracing::debug!(%error, "new partitions can't be resumed");
         }
+        self.repeats.forget(&given);
         self.assigned.extend(given);
         rebalance.assigned(&assignments);
         Ok(())
@@ -380,7 +384,12 @@ impl Consumer for Member {
             let waiting = records.is_empty() && trouble.is_none();
             let patience = if waiting { left } else { Duration::ZERO };
             match self.client.poll(patience) {
-                Some(Ok(message)) => records.push(convert::record(&message, &mut self.topics)),
+                Some(Ok(message)) => {
+                    let record = convert::record(&message, &mut self.topics);
+                    if !self.repeats.contains(&record) {
+                        records.push(record);
+                    }
+                }
                 Some(Err(error)) if records.is_empty() => trouble = self.passing_trouble(&error)?.or(trouble),
                 Some(Err(error)) => {
                     self.unheeded = Some(error);

@@ -25,6 +25,7 @@ mod groups;
 mod member;
 mod producer;
 mod rebalances;
+mod repeats;
 mod scan;
 mod settings;
 
