@@ -1,5 +1,5 @@
-//! An instance is frozen in the midst of a modification until the group has given it up; another does its work; then it
-//! wakes up and wants to write (A21).
+//! An instance is frozen in the midst of a modification, past its session and past `max.poll.interval.ms`, until the group
+//! has given it up; another does its work; then it wakes up and wants to write (A21).
 
 use rustix::process::Signal;
 
@@ -14,6 +14,9 @@ use crate::support::wait_for;
 /// Whose modifications are slow: nobody's of the load.
 const SLOW_CUSTOMER: &str = "7";
 
+/// After so many milliseconds without a poll a member has left its group; no shorter than a session.
+const POLL_INTERVAL: u64 = 6_000;
+
 #[test]
 fn a_frozen_instance_wakes_up_and_is_refused() {
     Assignor::of_storm(Assignor::Broker).into_iter().for_each(wakes_up);
@@ -22,7 +25,9 @@ fn a_frozen_instance_wakes_up_and_is_refused() {
 fn wakes_up(assignor: Assignor) {
     let mut fleet = Fleet::new(assignor, "2");
     let slow = |delay| ["--modify-delay", delay, "--modify-delay-customer", SLOW_CUSTOMER];
-    fleet.start("delivery-1", &slow("15s"));
+    let interval = format!("max.poll.interval.ms={POLL_INTERVAL}");
+    let first = [&slow("15s")[..], &["--kafka-property", &interval]].concat();
+    fleet.start("delivery-1", &first);
     fleet.start("delivery-2", &slow("10ms"));
     let load = Load::start(fleet.order.address());
     load.more(40);
@@ -35,6 +40,9 @@ fn wakes_up(assignor: Assignor) {
     heir.wait_line(&format!("OrderModified order={order} v2"));
     heir.wait_line(&format!("OrderCancelled order={order} v3"));
     load.more(20);
+    wait_for("its poll interval to pass", || {
+        (now() > frozen + POLL_INTERVAL).then_some(())
+    });
     let zombie = fleet.delivery("delivery-1");
     zombie.signal(Signal::CONT);
     let refused = zombie.wait_line(&format!("OrderModified order={order} v2 P"));
