@@ -22,7 +22,12 @@ const CLASSIC_ONLY: [&str; 3] = [
 ];
 
 /// Properties of a membership, which clients that only look must not have.
-const MEMBER_ONLY: [&str; 3] = [GROUP_PROTOCOL, "group.remote.assignor", INSTANCE];
+const MEMBER_ONLY: [&str; 4] = [
+    GROUP_PROTOCOL,
+    "group.remote.assignor",
+    "max.poll.interval.ms",
+    INSTANCE,
+];
 
 /// What makes a membership static: the group keeps its place for whoever comes back under the same id.
 const INSTANCE: &str = "group.instance.id";
@@ -357,5 +362,15 @@ mod tests {
                     .is_ok()
             );
         }
+    }
+
+    #[test]
+    fn a_poll_interval_is_the_member_s_alone() {
+        let brief = ("max.poll.interval.ms".to_owned(), "6000".to_owned());
+        let settings = Settings::new("localhost:1", vec![brief]).unwrap();
+        let observer = settings
+            .observer("delivery")
+            .create::<rdkafka::consumer::BaseConsumer>();
+        assert!(observer.is_ok(), "it has no session that would have to be shorter");
     }
 }

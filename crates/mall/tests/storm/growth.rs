@@ -9,7 +9,7 @@ use crate::support::wait_for;
 
 #[test]
 fn the_topic_grows_under_load() {
-    Assignor::of_storm(Assignor::Range).into_iter().for_each(grows);
+    Assignor::of_storm(Assignor::Broker).into_iter().for_each(grows);
 }
 
 fn grows(assignor: Assignor) {

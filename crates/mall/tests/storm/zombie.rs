@@ -19,7 +19,7 @@ const POLL_INTERVAL: u64 = 6_000;
 
 #[test]
 fn a_frozen_instance_wakes_up_and_is_refused() {
-    Assignor::of_storm(Assignor::Broker).into_iter().for_each(wakes_up);
+    Assignor::of_storm(Assignor::Range).into_iter().for_each(wakes_up);
 }
 
 fn wakes_up(assignor: Assignor) {
