@@ -382,7 +382,7 @@ impl Consumer for Member {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let waiting = records.is_empty() && trouble.is_none();
-            let patience = if waiting { left } else { Duration::ZERO };
+            let patience = if waiting { whole_millis(left) } else { Duration::ZERO };
             match self.client.poll(patience) {
                 Some(Ok(message)) => {
                     let record = convert::record(&message, &mut self.topics);
@@ -472,6 +472,11 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.client.context().abandon(&self.client);
     }
+}
+
+/// librdkafka waits for whole milliseconds, and would not wait at all for the last fraction of one.
+fn whole_millis(time: Duration) -> Duration {
+    Duration::from_millis(time.as_micros().div_ceil(1000) as u64)
 }
 
 /// A topic was there when the member joined, so a broker that does not know it, or part of it, may only be behind.
