@@ -132,3 +132,11 @@ pub(super) fn no_partition(topic: &str, partition: Partition, count: u32) -> Log
         "topic {topic} has {count} partitions, numbered from 0: there is no {partition}"
     ))
 }
+
+/// A topic was there when the member joined, so a broker that does not know it, or part of it, may only be behind.
+pub(super) fn passing(error: LogError) -> LogError {
+    match error {
+        LogError::Refused(why) => LogError::Unavailable(why),
+        other => other,
+    }
+}

@@ -24,19 +24,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use crate::kafka::client::{self, Watch};
+use crate::kafka::client;
 use crate::kafka::committer::Committer;
+use crate::kafka::positions::positions;
 use crate::kafka::rebalances::{Event, Events, unassign};
 use crate::kafka::repeats::Repeats;
-use crate::kafka::scan::extents;
 use crate::kafka::settings::Settings;
 use crate::kafka::{ANSWER, convert, fault};
-use crate::port::{Assignment, Consumer, Extent, LogError, Position, Rebalance, Result, Subscription};
-use crate::record::{Offset, Record, TopicPartition};
+use crate::port::{Consumer, LogError, Position, Rebalance, Result, Subscription};
+use crate::record::{Record, TopicPartition};
 
 /// The most records one poll hands out.
 const BATCH: usize = 500;
@@ -55,8 +55,7 @@ pub(super) struct Member {
     /// Before `client`, which closes when nobody holds it any more.
     committer: Committer,
     client: Arc<BaseConsumer<Events>>,
-    /// For a client that asks what partitions hold where `client` must not: learning of new ones while an eager grant
-    /// waits for its answer has librdkafka join anew without asking for the grant back.
+    /// For a client that asks what partitions hold where `client` must not.
     settings: Settings,
     subscription: Subscription,
     assigned: BTreeSet<TopicPartition>,
@@ -140,7 +139,7 @@ impl Member {
 
     /// Takes partitions over, at the positions the group has committed.
     fn assign(&mut self, list: &TopicPartitionList, rebalance: &mut dyn Rebalance) -> Result<()> {
-        let assignments = self.positions(list)?;
+        let assignments = positions(&self.client, &self.settings, &self.subscription, list)?;
         let mut positioned = list.clone();
         let what = || {
             format!(
@@ -172,82 +171,6 @@ impl Member {
         self.assigned.extend(given);
         rebalance.assigned(&assignments);
         Ok(())
-    }
-
-    /// Where to begin, and the metadata of the last commit. A committed offset outside of the log (a truncated or
-    /// restored topic) counts as none.
-    fn positions(&self, list: &TopicPartitionList) -> Result<Vec<Assignment>> {
-        if list.count() == 0 {
-            return Ok(Vec::new());
-        }
-        let what = format!(
-            "the committed offsets of group {} can't be read",
-            self.subscription.group
-        );
-        let explain = |error: KafkaError| passing(self.client.context().watch.explain(&what, &error));
-        let committed = self.client.committed_offsets(list.clone(), ANSWER).map_err(explain)?;
-        self.client.context().watch.clear();
-        let extents = self.extents(list);
-        let mut topics = convert::Topics::default();
-        let partitions = convert::partitions(list, &mut topics);
-        let mut assignments = Vec::with_capacity(partitions.len());
-        for (partition, extent) in partitions.into_iter().zip(extents) {
-            let number = convert::native_partition(partition.partition);
-            let element = committed.find_partition(&partition.topic, number);
-            let (position, metadata) = match element {
-                Some(element) => {
-                    element.error().map_err(explain)?;
-                    (convert::offset(&element), element.metadata().to_owned())
-                }
-                None => (None, String::new()),
-            };
-            let inside = position.filter(|at| extent.start <= *at && *at <= extent.end);
-            if let (Some(at), None) = (position, inside) {
-                tracing::warn!(%partition, committed = at.0, start = extent.start.0, end = extent.end.0,
-                    "the committed offset is outside of the log; reading from its start");
-            }
-            assignments.push(Assignment {
-                partition,
-                position: inside.unwrap_or(extent.start),
-                metadata: inside.map(|_| metadata).unwrap_or_default(),
-            });
-        }
-        Ok(assignments)
-    }
-
-    /// What the partitions hold. A broker that assigns (KIP-848) may know a new partition before this client does. If it
-    /// stays unknown, any position will do: librdkafka corrects one that lies outside of the log.
-    fn extents(&self, list: &TopicPartitionList) -> Vec<Extent> {
-        let looker = match self.client.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => None,
-            _ => client::start(&self.settings.looker(), Watch::default()).ok(),
-        };
-        match looker {
-            Some(looker) => self.extents_by(&looker, list),
-            None => self.extents_by(&self.client, list),
-        }
-    }
-
-    fn extents_by<C: ConsumerContext>(&self, client: &BaseConsumer<C>, list: &TopicPartitionList) -> Vec<Extent> {
-        let deadline = Instant::now() + ANSWER;
-        loop {
-            let error = match extents(client, list) {
-                Ok(extents) => return extents,
-                Err(error) => error,
-            };
-            if Instant::now() >= deadline {
-                tracing::warn!(%error, "the extents of new partitions are not known");
-                let any = Extent {
-                    start: Offset(0),
-                    end: Offset(u64::MAX),
-                };
-                return vec![any; list.count()];
-            }
-            std::thread::sleep(LOOK_UP);
-            for topic in &self.subscription.topics {
-                let _refreshed = client.fetch_metadata(Some(topic), ANSWER);
-            }
-        }
     }
 
     /// Lets the caller finish what it started, and commits where it stands.
@@ -324,7 +247,7 @@ impl Member {
                 Err(fatal)
             }
             Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::UnknownTopicOrPartition) => {
-                Err(passing(watch.explain(&what, error)))
+                Err(fault::passing(watch.explain(&what, error)))
             }
             Some(RDKafkaErrorCode::PollExceeded) => {
                 tracing::warn!("the group has given this member up: it did not poll for too long");
@@ -477,14 +400,6 @@ impl Drop for Member {
 /// librdkafka waits for whole milliseconds, and would not wait at all for the last fraction of one.
 fn whole_millis(time: Duration) -> Duration {
     Duration::from_millis(time.as_micros().div_ceil(1000) as u64)
-}
-
-/// A topic was there when the member joined, so a broker that does not know it, or part of it, may only be behind.
-fn passing(error: LogError) -> LogError {
-    match error {
-        LogError::Refused(why) => LogError::Unavailable(why),
-        other => other,
-    }
 }
 
 /// The positions of partitions that are this member's, and the other partitions.

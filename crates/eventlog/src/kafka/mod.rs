@@ -23,6 +23,7 @@ mod coordinator;
 mod fault;
 mod groups;
 mod member;
+mod positions;
 mod producer;
 mod rebalances;
 mod repeats;
