@@ -686,12 +686,13 @@ async fn every_error_is_a_problem_with_a_message() {
             "address must be a string",
         ),
         (
-            "wrong type",
+            "wrong type, and missing fields",
             "POST /orders",
             json,
             b"{\"qty\":\"abc\"}",
             400,
-            "qty must be a whole number between -2147483648 and 2147483647, not \"abc\".",
+            "productId must be given; qty must be a whole number between -2147483648 and 2147483647, not \"abc\"; \
+             customerId must be given; address must be given.",
         ),
         (
             "several wrong types",

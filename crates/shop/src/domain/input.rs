@@ -30,6 +30,7 @@ const PRODUCT_NAME: &str = "productName";
 const QTY: &str = "qty";
 const CUSTOMER_ID: &str = "customerId";
 const ADDRESS: &str = "address";
+const BODY_ORDER: [&str; 5] = [PRODUCT_ID, PRODUCT_NAME, QTY, CUSTOMER_ID, ADDRESS];
 
 const UTF8_BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -46,13 +47,26 @@ pub struct InvalidInput {
 /// Reads the order fields that a JSON text carries, which must be an object. Unknown fields are ignored; a number for a
 /// string field keeps its digits as written (`3.70` becomes `"3.70"`).
 pub fn patch_from_slice(body: &[u8]) -> Result<OrderPatch, InvalidInput> {
-    read(serde_json::from_str(text_of(body)?).map_err(malformed)?)
+    let (sent, faults) = coerced(document(body)?);
+    faults.into_result().map(|()| sent)
+}
+
+/// Reads a whole new order, like [`patch_from_slice`]. Where a value does not fit its field, the other fields are asked the
+/// rules of [`check_new`] as well, so that every bad one is named at once.
+pub fn new_order_from_slice(body: &[u8]) -> Result<OrderFields, InvalidInput> {
+    let (sent, mut faults) = coerced(document(body)?);
+    let fields = all_fields(sent);
+    if !faults.0.is_empty() {
+        faults.merge(broken_rules(None, &fields));
+    }
+    faults.into_result().map(|()| fields)
 }
 
 /// Reads the order fields that a JSON object carries, like [`patch_from_slice`], from a value that is parsed already.
 pub fn patch_from_json(body: &Value) -> Result<OrderPatch, InvalidInput> {
     let object = body.as_object().ok_or_else(not_an_object)?;
-    read(Document::from_object(object))
+    let (sent, faults) = coerced(Document::from_object(object));
+    faults.into_result().map(|()| sent)
 }
 
 /// Reads an RFC 6902 patch; whether it fits an order is seen when it is applied. It may have 100 operations, and copy
@@ -102,16 +116,16 @@ pub fn all_fields(sent: OrderPatch) -> OrderFields {
 /// The rules of a new order: customerId, productId, address are there and not blank, qty is at least 1, and no string is
 /// longer than 255 characters.
 pub fn check_new(fields: &OrderFields) -> Result<(), InvalidInput> {
-    check(None, fields)
+    broken_rules(None, fields).into_result()
 }
 
 /// The rules of a change: no field may change to a value that [`check_new`] refuses. One that older rows hold already may
 /// stay.
 pub fn check_change(before: &OrderFields, after: &OrderFields) -> Result<(), InvalidInput> {
-    check(Some(before), after)
+    broken_rules(Some(before), after).into_result()
 }
 
-fn check(before: Option<&OrderFields>, after: &OrderFields) -> Result<(), InvalidInput> {
+fn broken_rules(before: Option<&OrderFields>, after: &OrderFields) -> Faults {
     let set = |same: fn(&OrderFields, &OrderFields) -> bool| before.is_none_or(|before| !same(before, after));
     let mut faults = Faults::default();
     if set(|a, b| a.product_id == b.product_id) {
@@ -136,7 +150,7 @@ fn check(before: Option<&OrderFields>, after: &OrderFields) -> Result<(), Invali
     if set(|a, b| a.address == b.address) {
         faults.note(ADDRESS, required_text(after.address.as_deref()));
     }
-    faults.into_result()
+    faults
 }
 
 fn required_text(text: Option<&str>) -> Result<(), String> {
@@ -158,16 +172,21 @@ fn short_text(text: Option<&str>) -> Result<(), String> {
     }
 }
 
-fn read(document: Document<'_>) -> Result<OrderPatch, InvalidInput> {
+fn document(body: &[u8]) -> Result<Document<'_>, InvalidInput> {
+    serde_json::from_str(text_of(body)?).map_err(malformed)
+}
+
+/// What of the fields fits its type, and what doesn't.
+fn coerced(document: Document<'_>) -> (OrderPatch, Faults) {
     let mut faults = Faults::default();
-    let patch = OrderPatch {
+    let sent = OrderPatch {
         product_id: faults.coerced(PRODUCT_ID, document.product_id, Scalar::into_text),
         product_name: faults.coerced(PRODUCT_NAME, document.product_name, Scalar::into_text),
         qty: faults.coerced(QTY, document.qty, Scalar::into_int32),
         customer_id: faults.coerced(CUSTOMER_ID, document.customer_id, Scalar::into_int64),
         address: faults.coerced(ADDRESS, document.address, Scalar::into_text),
     };
-    faults.into_result().map(|()| patch)
+    (sent, faults)
 }
 
 /// Jackson skips a byte order mark, so clients may be sending one.
@@ -249,6 +268,15 @@ impl Faults {
         coerce: impl Fn(Scalar<'a>) -> Result<Option<T>, String>,
     ) -> Option<Option<T>> {
         coerce(sent?).map_err(|reason| self.0.push((field, reason))).ok()
+    }
+
+    /// Takes over what is wrong with other fields.
+    fn merge(&mut self, others: Faults) {
+        let known: Vec<&str> = self.0.iter().map(|(field, _)| *field).collect();
+        self.0
+            .extend(others.0.into_iter().filter(|(field, _)| !known.contains(field)));
+        self.0
+            .sort_by_key(|(field, _)| BODY_ORDER.iter().position(|known| known == field));
     }
 
     fn into_result(self) -> Result<(), InvalidInput> {

@@ -17,7 +17,7 @@ use super::health::Readiness;
 use super::problem::Problem;
 use super::read::{Answer, missing, read, respond};
 use crate::commit::GroupCommit;
-use crate::domain::input::{all_fields, json_patch_from_slice, patch_from_slice};
+use crate::domain::input::{all_fields, json_patch_from_slice, new_order_from_slice, patch_from_slice};
 use crate::domain::{Change, Order, OrderCommand, OrderId, OrderOutcome, OrderRequest};
 use crate::store::Store;
 
@@ -58,7 +58,7 @@ impl OrderService {
             Admitted::Go(target, form) => (target, form),
         };
         let command = match (&asked.method, target) {
-            (&Method::POST, _) => OrderCommand::Place(all_fields(patch_from_slice(&fields_body(asked, body).await?)?)),
+            (&Method::POST, _) => OrderCommand::Place(new_order_from_slice(&fields_body(asked, body).await?)?),
             (&Method::PUT, Target::Item(id)) => {
                 let fields = all_fields(patch_from_slice(&fields_body(asked, body).await?)?);
                 OrderCommand::Change(OrderId(id), Change::Replace(fields))

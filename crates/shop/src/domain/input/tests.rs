@@ -123,6 +123,31 @@ fn strings_take_scalars_as_they_were_written() {
 }
 
 #[test]
+fn a_new_order_names_what_does_not_fit_and_what_breaks_a_rule_at_once() {
+    let refused = |body: &str| new_order_from_slice(body.as_bytes()).expect_err(body);
+    let mixed = refused(r#"{"customerId":"seoul","qty":0,"address":" ","productName":[1]}"#);
+    assert_eq!(
+        mixed.fields,
+        ["productId", "productName", "qty", "customerId", "address"]
+    );
+    assert!(
+        mixed.message.starts_with("productId must be given; productName "),
+        "{mixed}"
+    );
+    assert_eq!(
+        refused(r#"{"qty":"many"}"#).fields,
+        ["productId", "qty", "customerId", "address"]
+    );
+    let whole = r#"{"customerId":1000,"productId":100,"productName":"TV","qty":3,"address":"SEOUL"}"#;
+    assert_eq!(new_order_from_slice(whole.as_bytes()), Ok(order()));
+    let unruly = r#"{"customerId":1000}"#;
+    assert!(
+        new_order_from_slice(unruly.as_bytes()).is_ok(),
+        "the rules are asked where the order is placed"
+    );
+}
+
+#[test]
 fn every_bad_field_is_named_at_once() {
     let error = patch(r#"{"address":[],"qty":"abc","productId":{},"customerId":true}"#).unwrap_err();
     assert_eq!(error.fields, ["productId", "qty", "customerId", "address"]);
