@@ -49,7 +49,9 @@ impl Consuming {
         name: String,
         shutdown: CancellationToken,
     ) -> Self {
-        let (deliveries, commands) = (deliveries(adapters, relaying), commands(adapters, relaying));
+        let deliveries =
+            relaying.group_commit(|store, batch| async move { store.run_deliveries(&batch, super::now()).await });
+        let commands = relaying.group_commit(|store, batch| async move { store.run_fence(&batch, super::now()).await });
         let instance = instance(options, name);
         let lanes = lanes_options(adapters, options);
         let (lanes_metrics, metrics) = (lanes.metrics.clone(), instance.metrics.clone());
@@ -149,28 +151,4 @@ fn fence_tasks(
         tokio::spawn(sweep(sweeper, stop.clone(), options.shutdown_timeout)),
         tokio::spawn(watch_gaps(gaps, stop.clone())),
     ]
-}
-
-fn deliveries(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<DeliveryRequest, DeliveryOutcome> {
-    let (store, wake) = (adapters.store.clone(), relaying.wake.clone());
-    GroupCommit::start(move |batch| {
-        let (store, wake) = (store.clone(), wake.clone());
-        async move {
-            let outcomes = store.run_deliveries(&batch, super::now()).await;
-            wake.notify_one();
-            outcomes
-        }
-    })
-}
-
-fn commands(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<FenceCommand, FenceOutcome> {
-    let (store, wake) = (adapters.store.clone(), relaying.wake.clone());
-    GroupCommit::start(move |batch| {
-        let (store, wake) = (store.clone(), wake.clone());
-        async move {
-            let outcomes = store.run_fence(&batch, super::now()).await;
-            wake.notify_one();
-            outcomes
-        }
-    })
 }

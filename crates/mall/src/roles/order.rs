@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use shop::commit::GroupCommit;
-use shop::domain::{OrderOutcome, OrderRequest, Source};
+use shop::domain::Source;
 use shop::http::{self, Limits, OrderService, Readiness};
 use tokio_util::sync::CancellationToken;
 
-use super::adapters::{self, Adapters};
+use super::adapters;
 use super::relaying::Relaying;
 use crate::config::Settings;
 use crate::metrics::{Page, Service};
@@ -30,7 +29,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let adapters = adapters?;
     let readiness = Arc::new(Readiness::default());
     let relaying = Relaying::start(&adapters, options, Source::Orders, readiness.clone());
-    let orders = group_commit(&adapters, &relaying);
+    let orders = relaying.group_commit(|store, batch| async move { store.run_orders(&batch, super::now()).await });
     page.service = Some(Service::new(
         Source::Orders,
         adapters.store.clone(),
@@ -55,16 +54,4 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     orders.close().await;
     relaying.finish().await;
     Ok(())
-}
-
-fn group_commit(adapters: &Adapters, relaying: &Relaying) -> GroupCommit<OrderRequest, OrderOutcome> {
-    let (store, wake) = (adapters.store.clone(), relaying.wake.clone());
-    GroupCommit::start(move |batch| {
-        let (store, wake) = (store.clone(), wake.clone());
-        async move {
-            let outcomes = store.run_orders(&batch, super::now()).await;
-            wake.notify_one();
-            outcomes
-        }
-    })
 }

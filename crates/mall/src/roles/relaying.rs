@@ -1,11 +1,14 @@
-//! Starts the relay of a role.
+//! Starts the relay of a role, and the group commits into the journal that it relays.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shop::commit::GroupCommit;
 use shop::domain::Source;
 use shop::http::Readiness;
 use shop::relay::{self, KeyMode, Relay, RelayMetrics, RelayOptions};
+use shop::store::{Store, StoreError};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -18,10 +21,11 @@ const IDLE_POLL: Duration = Duration::from_millis(25);
 
 /// A relay at work.
 pub struct Relaying {
+    store: Arc<dyn Store>,
     stop: CancellationToken,
     task: JoinHandle<()>,
-    /// To be rung after each write into the journal.
-    pub wake: Arc<Notify>,
+    /// Rung after each write into the journal.
+    wake: Arc<Notify>,
     /// Where it counts what it does.
     pub metrics: Arc<RelayMetrics>,
 }
@@ -56,11 +60,31 @@ impl Relaying {
             options.shutdown_timeout,
         ));
         Self {
+            store: adapters.store.clone(),
             stop,
             task,
             wake,
             metrics,
         }
+    }
+
+    /// Starts a group commit that runs its batches on the store and rings the relay after each.
+    pub fn group_commit<Q, A, F, R>(&self, run: F) -> GroupCommit<Q, A>
+    where
+        Q: Clone + Send + Sync + 'static,
+        A: Send + 'static,
+        F: Fn(Arc<dyn Store>, Arc<[Q]>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Vec<A>, StoreError>> + Send + 'static,
+    {
+        let (store, wake) = (self.store.clone(), self.wake.clone());
+        GroupCommit::start(move |batch| {
+            let (outcomes, wake) = (run(store.clone(), batch), wake.clone());
+            async move {
+                let outcomes = outcomes.await;
+                wake.notify_one();
+                outcomes
+            }
+        })
     }
 
     /// Publishes what the journal still holds, and ends.
