@@ -3,10 +3,12 @@
 //! ```text
 //!   assign ─▶ Grant (epoch, frontier, bytes) ─▶ revoke: queue dropped, drains ─▶ release: position
 //!                     ▲ offer        │ finish        └▶ lose: forgotten, late completions count for nothing (A20)
+//!                     └ the log has gone back: from there on everything is forgotten and taken anew
 //! ```
 //!
 //! # Invariants
-//! * A record belongs to the grant under which it was delivered, and only that grant's frontier hears of it.
+//! * A record belongs to the grant under which it was delivered, and only that grant's frontier hears of it, unless the
+//!   log has gone back before it since: then it counts for nothing.
 //! * A position is only ever given for a grant that is held.
 //! * No partition pauses that holds less than its share of half the buffer: a stuck key can't stop other partitions.
 //! * No clock and no input or output in here; times are passed in.
@@ -37,8 +39,9 @@ struct Grant {
     frontier: Frontier,
     /// What came with the assignment, until it was looked into.
     unchecked: Option<String>,
-    /// In flight when the log went back before them: their ends say nothing about what stands there now.
-    stale: Vec<Offset>,
+    /// When the log went back, in runs taken by then, and to where: what was in flight from there on says nothing about
+    /// what stands there now. Offsets ascend.
+    rewinds: Vec<(u64, Offset)>,
     /// Of all records that are queued or in flight.
     bytes: usize,
     in_flight: usize,
@@ -46,7 +49,8 @@ struct Grant {
     paused: bool,
     /// Something changed since the last commit.
     dirty: bool,
-    landed: (Offset, String),
+    /// The last commit, unless its fate is unknown.
+    landed: Option<(Offset, String)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,13 +182,12 @@ impl Engine {
     /// hands them out again.
     fn rewind(&mut self, epoch: Epoch, offset: Offset) {
         let grant = self.grants.get_mut(&epoch).expect("a current epoch has a grant");
-        let mut forgotten = grant.frontier.rewind(offset);
+        grant.frontier.rewind(offset);
         let behind = |record: &Record| record.offset >= offset;
-        self.scheduler.drop_some(epoch, behind, |record| {
-            grant.bytes -= weight(&record);
-            forgotten.retain(|forgotten| *forgotten != record.offset);
-        });
-        grant.stale.append(&mut forgotten);
+        self.scheduler
+            .drop_some(epoch, behind, |record| grant.bytes -= weight(&record));
+        grant.rewinds.retain(|(_, before)| *before < offset);
+        grant.rewinds.push((self.scheduler.taken(), offset));
         grant.dirty = true;
         self.rewound.push(grant.partition.clone());
     }
@@ -215,12 +218,13 @@ impl Engine {
         grant.in_flight -= 1;
         for record in run.items.iter() {
             grant.bytes -= weight(record);
-            if let Some(stale) = grant.stale.iter().position(|stale| *stale == record.offset) {
-                grant.stale.swap_remove(stale);
-            } else if done {
+            if done && !grant.is_stale(run, record) {
                 grant.frontier.complete(record.offset);
                 grant.dirty = true;
             }
+        }
+        if grant.in_flight == 0 {
+            grant.rewinds.clear();
         }
         if grant.state == State::Draining && grant.in_flight == 0 {
             return Finish::Drained;
@@ -257,9 +261,11 @@ impl Engine {
         }
     }
 
-    /// Whether a run of this epoch is still to be worked for: its grant is held and not about to be given back.
-    pub fn is_held(&self, epoch: Epoch) -> bool {
-        self.grants.get(&epoch).is_some_and(|grant| grant.state == State::Held)
+    /// Whether a run is still to be worked for: its grant is held and not about to be given back, and the log has not gone
+    /// back before it.
+    pub fn is_wanted(&self, run: &Run<Record>) -> bool {
+        let held = self.grants.get(&run.epoch).filter(|grant| grant.state == State::Held);
+        held.is_some_and(|grant| !grant.is_stale(run, &run.items[0]))
     }
 
     /// Whether there may be something to commit.
@@ -291,7 +297,7 @@ impl Engine {
                 continue;
             }
             if let Some(grant) = self.held(&position.partition) {
-                grant.landed = (position.offset, position.metadata);
+                grant.landed = Some((position.offset, position.metadata));
             }
         }
     }
@@ -301,6 +307,7 @@ impl Engine {
         for position in positions {
             if let Some(grant) = self.held(&position.partition) {
                 grant.dirty = true;
+                grant.landed = None;
             }
         }
     }
@@ -385,8 +392,8 @@ impl Engine {
         let grant = Grant {
             partition,
             frontier: Frontier::new(position),
-            stale: Vec::new(),
-            landed: (position, metadata.clone().unwrap_or_default()),
+            rewinds: Vec::new(),
+            landed: Some((position, metadata.clone().unwrap_or_default())),
             unchecked: metadata,
             bytes: 0,
             in_flight: 0,
@@ -400,10 +407,18 @@ impl Engine {
 }
 
 impl Grant {
+    fn is_stale(&self, run: &Run<Record>, record: &Record) -> bool {
+        let stale = |(taken, offset): &(u64, Offset)| run.number < *taken && record.offset >= *offset;
+        self.rewinds.iter().any(stale)
+    }
+
     fn news(&self) -> Option<Position> {
         let (offset, metadata) = (self.frontier.position(), self.frontier.metadata());
         // Metadata that nobody has looked into yet is still true.
-        let changed = offset != self.landed.0 || (self.unchecked.is_none() && metadata != self.landed.1);
+        let changed = self
+            .landed
+            .as_ref()
+            .is_none_or(|(landed, carried)| offset != *landed || (self.unchecked.is_none() && metadata != *carried));
         changed.then(|| Position {
             partition: self.partition.clone(),
             offset,

@@ -82,16 +82,12 @@ impl Frontier {
         Delivery::Open
     }
 
-    /// Forgets everything from `offset` on, which the log hands out again; what of it was open. What stands before it
-    /// keeps its place.
-    pub fn rewind(&mut self, offset: Offset) -> Vec<Offset> {
+    /// Forgets everything from `offset` on, which the log hands out again. What stands before it keeps its place.
+    pub fn rewind(&mut self, offset: Offset) {
         let kept = self.delivered.partition_point(|slot| slot.offset < offset.0);
-        let forgotten = self.delivered.drain(kept..).filter(|slot| !slot.done);
-        let forgotten: Vec<Offset> = forgotten.map(|slot| Offset(slot.offset)).collect();
-        self.open -= forgotten.len();
+        self.open -= self.delivered.drain(kept..).filter(|slot| !slot.done).count();
         self.end = offset.0;
         self.inherited.clear();
-        forgotten
     }
 
     /// Notes that the record at `offset` is done.

@@ -172,7 +172,11 @@ impl<H: Handler> Runner<H> {
             self.last_active = Instant::now();
             self.gate.shared.offer(self.incoming.drain(..));
         }
-        for partition in self.gate.shared.lock().engine.rewound() {
+        let rewound = self.gate.shared.lock().engine.rewound();
+        if !rewound.is_empty() {
+            self.gate.shared.withdrawn.notify_waiters();
+        }
+        for partition in rewound {
             tracing::warn!(%partition, "the log has gone back; it was truncated or repeats itself, and is read from there");
         }
     }

@@ -3,15 +3,16 @@
 //! ```text
 //!   offer ─▶ lane KIM   ▮▮▮  ┐              ┌─▶ take (at most `limit` in flight)
 //!            lane PARK  ▮    ├─ ready, fair ┤
-//!            lane CHOI  ▮▮   ┘              └── finish: the lane goes to the back of the queue, if it has more
+//!            lane CHOI  ▮▮   ┘              └── finish: the lane goes to the back of the queue, if it has more,
+//!                                               or to its front, if it has more than its share
 //! ```
 //!
-//! A lane that alone has more than its share of what waits (1 in `limit`) goes to the front instead: it would end last
-//! however fast the others are, so each moment it is not in flight is added to the whole. There are fewer such lanes than
-//! `limit`, so the others always have a place.
+//! A lane that alone has more than its share of what waits (1 in `limit`) would end last however fast the others are, so
+//! each moment it is not in flight is added to the whole.
 //!
 //! # Invariants
 //! * Records of a lane start in the order in which they were offered, and the next only after the one before finished.
+//! * Fewer lanes than `limit` are favoured at once, so that the others always have a place.
 //! * A lane is in the ready queue exactly if it has records and none in flight.
 //! * What was started keeps its lane until it finishes, even when its epoch was dropped meanwhile (A22): records of
 //!   a newer epoch wait behind it.
@@ -48,6 +49,8 @@ pub struct Run<T> {
     pub lane: LaneId,
     /// The assignment they came with.
     pub epoch: Epoch,
+    /// How many runs had been taken before.
+    pub number: u64,
     /// One at least.
     pub items: Items<T>,
 }
@@ -70,8 +73,10 @@ pub struct Scheduler<T> {
     ready: VecDeque<LaneId>,
     limit: usize,
     in_flight: usize,
+    favoured: usize,
     queued: usize,
     arrivals: u64,
+    taken: u64,
     violations: u64,
 }
 
@@ -81,6 +86,8 @@ struct Lane<T> {
     queue: VecDeque<Queued<T>>,
     /// When what is in flight was taken.
     started: Option<u64>,
+    /// It went to the front, and has not ended since.
+    favoured: bool,
     last_arrival: u64,
 }
 
@@ -105,8 +112,10 @@ impl<T> Scheduler<T> {
             ready: VecDeque::new(),
             limit,
             in_flight: 0,
+            favoured: 0,
             queued: 0,
             arrivals: 0,
+            taken: 0,
             violations: 0,
         }
     }
@@ -131,8 +140,9 @@ impl<T> Scheduler<T> {
         }
         let id = self.ready.pop_front()?;
         let lane = &mut self.lanes[id.index()];
-        let (run, violations) = lane.take(id, max);
+        let (run, violations) = lane.take(id, self.taken, max);
         lane.started = Some(now);
+        self.taken += 1;
         self.in_flight += 1;
         self.queued -= run.items.len();
         self.violations += violations;
@@ -144,13 +154,21 @@ impl<T> Scheduler<T> {
         let lane = &mut self.lanes[id.index()];
         assert!(lane.started.take().is_some(), "only a lane in flight finishes");
         self.in_flight -= 1;
+        self.favoured -= usize::from(std::mem::take(&mut lane.favoured));
         if lane.queue.is_empty() {
             self.retire(id);
-        } else if lane.queue.len().saturating_mul(self.limit) > self.queued {
+        } else if lane.queue.len().saturating_mul(self.limit) > self.queued && self.favoured + 1 < self.limit {
+            lane.favoured = true;
+            self.favoured += 1;
             self.ready.push_front(id);
         } else {
             self.ready.push_back(id);
         }
+    }
+
+    /// How many runs have been taken: those with a lower number were taken before now.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Drops what is queued of this epoch and hands it to `dropped`; what is in flight stays.
@@ -230,6 +248,7 @@ impl<T> Scheduler<T> {
             lane.queue = VecDeque::new();
         }
         lane.last_arrival = 0;
+        self.favoured -= usize::from(std::mem::take(&mut lane.favoured));
         self.by_key.remove(&key);
         self.unused.push(id);
     }
@@ -241,11 +260,12 @@ impl<T> Lane<T> {
             key,
             queue: VecDeque::new(),
             started: None,
+            favoured: false,
             last_arrival: 0,
         }
     }
 
-    fn take(&mut self, id: LaneId, max: usize) -> (Run<T>, u64) {
+    fn take(&mut self, id: LaneId, number: u64, max: usize) -> (Run<T>, u64) {
         let first = self.queue.pop_front().expect("a ready lane has a record");
         let mut violations = self.note(first.arrival);
         let epoch = first.epoch;
@@ -255,7 +275,13 @@ impl<T> Lane<T> {
             violations += self.note(next.arrival);
             items.push(next.item);
         }
-        (Run { lane: id, epoch, items }, violations)
+        let run = Run {
+            lane: id,
+            epoch,
+            number,
+            items,
+        };
+        (run, violations)
     }
 
     fn note(&mut self, arrival: u64) -> u64 {

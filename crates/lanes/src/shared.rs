@@ -23,7 +23,7 @@ pub(crate) struct Shared<H> {
     state: Mutex<State>,
     /// Rung when a grant has drained, when nothing is in flight while closing, and at a failure.
     drained: Condvar,
-    /// Rung when a grant was taken away: a retry that waits gives up.
+    /// Rung when a grant was taken away, or the log went back: a retry that waits looks whether it is still wanted.
     pub withdrawn: Notify,
     runtime: Handle,
     started: Instant,

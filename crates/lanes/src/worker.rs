@@ -25,7 +25,7 @@ use std::time::Duration;
 use eventlog::Record;
 
 use crate::handler::{Attempt, Handler, Outcome};
-use crate::scheduler::{Epoch, Run};
+use crate::scheduler::Run;
 use crate::shared::{Batch, Ending, Shared};
 
 pub(crate) async fn work<H: Handler>(shared: Arc<Shared<H>>, mut batch: Batch) {
@@ -98,7 +98,7 @@ impl<H: Handler> Shared<H> {
                 }
                 Outcome::Retry(after) => {
                     self.metrics.retried.add(1);
-                    if !self.wait_to_retry(run.epoch, after).await {
+                    if !self.wait_to_retry(run, after).await {
                         return Ending::Abandoned;
                     }
                     attempt.number = attempt.number.saturating_add(1);
@@ -107,13 +107,13 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    /// Waits for the next try; `false` as soon as the partition is to be given back.
-    async fn wait_to_retry(&self, epoch: Epoch, after: Duration) -> bool {
+    /// Waits for the next try; `false` as soon as the run is not to be worked for any more.
+    async fn wait_to_retry(&self, run: &Run<Record>, after: Duration) -> bool {
         let mut over = pin!(tokio::time::sleep(after));
         loop {
             let mut withdrawn = pin!(self.withdrawn.notified());
             withdrawn.as_mut().enable();
-            if !self.lock().engine.is_held(epoch) {
+            if !self.lock().engine.is_wanted(run) {
                 return false;
             }
             tokio::select! {

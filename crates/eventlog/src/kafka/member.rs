@@ -309,7 +309,7 @@ impl Consumer for Member {
             match self.client.poll(patience) {
                 Some(Ok(message)) => {
                     let record = convert::record(&message, &mut self.topics);
-                    if !self.repeats.contains(&record) {
+                    if !self.repeats.note(&record) {
                         records.push(record);
                     }
                 }

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use eventlog::{Partition, Timestamp};
 
 use super::*;
+use crate::dice::Dice;
 
 fn partition(number: u32) -> TopicPartition {
     TopicPartition::new("orders", Partition(number))
@@ -112,7 +113,7 @@ fn what_was_lost_is_never_committed_and_its_successor_waits() {
     assert_eq!(engine.finish(&old, true), Finish::Late);
     assert_eq!(engine.positions(), []);
     let new = take(&mut engine).unwrap();
-    assert!(new.epoch > old.epoch && !engine.is_held(old.epoch));
+    assert!(new.epoch > old.epoch && !engine.is_wanted(&old));
     engine.finish(&new, true);
     assert_eq!(offsets(engine.positions()), [1]);
 }
@@ -136,7 +137,7 @@ fn a_drain_drops_what_is_queued_and_waits_for_what_is_in_flight() {
 }
 
 #[test]
-fn a_truncated_log_begins_anew() {
+fn a_truncated_log_is_read_from_where_it_was_cut() {
     let mut engine = Engine::new(8, 1 << 20);
     assigned(&mut engine, 0, 500);
     offer(&mut engine, "a", record(0, 500));
@@ -180,6 +181,150 @@ fn what_stands_before_a_repetition_is_still_done() {
     assert_eq!(again, [2, 3, 4]);
     assert_eq!(offsets(engine.positions()), [5]);
     assert_eq!(engine.buffered_bytes(), 0);
+}
+
+/// Truncated and written anew: another record, of another key, stands where one is in flight.
+#[test]
+fn what_stood_in_a_truncated_log_says_nothing_about_what_stands_there_now() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 3);
+    offer(&mut engine, "a", record(0, 3));
+    let old = take(&mut engine).unwrap();
+    offer(&mut engine, "b", record(0, 3));
+    let new = take(&mut engine).unwrap();
+    assert!(!engine.is_wanted(&old) && engine.is_wanted(&new));
+    engine.finish(&new, false);
+    engine.finish(&old, true);
+    assert_eq!(
+        engine.drain(&partition(0)).then(|| engine.release(&partition(0))),
+        Some(None),
+        "3 is not done"
+    );
+
+    assigned(&mut engine, 0, 3);
+    offer(&mut engine, "a", record(0, 3));
+    take(&mut engine).unwrap();
+    offer(&mut engine, "b", record(0, 3));
+    let new = take(&mut engine).unwrap();
+    engine.finish(&new, true);
+    assert_eq!(offsets(engine.positions()), [4], "whatever becomes of the old one");
+}
+
+#[test]
+fn a_commit_of_unknown_fate_is_repeated_though_the_log_went_back_to_the_one_before() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 3);
+    offer(&mut engine, "a", record(0, 3));
+    let run = take(&mut engine).unwrap();
+    engine.finish(&run, true);
+    let unknown = engine.positions();
+    engine.not_committed(&unknown);
+    offer(&mut engine, "b", record(0, 3));
+    assert_eq!(offsets(engine.positions()), [3]);
+}
+
+/// Runs of several records that end in any order, repetitions, revokes and restarts: nothing is lost, committed early or
+/// stuck.
+#[test]
+fn a_log_that_repeats_itself_costs_repetitions_only() {
+    for seed in 0..500 {
+        let mut dice = Dice::new(seed);
+        let mut life = Life::new(&mut dice);
+        let mut steps = 0;
+        while life.position < LENGTH {
+            life.step(&mut dice, steps < 2_000);
+            steps += 1;
+            assert!(steps < 100_000, "seed {seed} is stuck at {}", life.position);
+            let done = (0..life.position as usize).all(|offset| life.done[offset]);
+            assert!(done, "seed {seed}: {} was committed early", life.position);
+        }
+        assert_eq!(life.engine.scheduler().violations(), 0);
+    }
+}
+
+const LENGTH: u64 = 60;
+
+struct Life {
+    engine: Engine,
+    keys: Vec<&'static str>,
+    done: Vec<bool>,
+    in_flight: Vec<Run<Record>>,
+    /// What the log hands out next.
+    next: u64,
+    /// What is committed.
+    position: u64,
+}
+
+impl Life {
+    fn new(dice: &mut Dice) -> Self {
+        let mut engine = Engine::new(1 + dice.below(5), 1 << 20);
+        assigned(&mut engine, 0, 0);
+        Self {
+            engine,
+            keys: (0..LENGTH).map(|_| ["a", "b", "c", "d"][dice.below(4)]).collect(),
+            done: vec![false; LENGTH as usize],
+            in_flight: Vec::new(),
+            next: 0,
+            position: 0,
+        }
+    }
+
+    fn step(&mut self, dice: &mut Dice, repeating: bool) {
+        match dice.below(40) {
+            0..12 if self.next < LENGTH => {
+                offer(&mut self.engine, self.keys[self.next as usize], record(0, self.next));
+                self.next += 1;
+            }
+            12..24 => {
+                let taken = |run| self.in_flight.push(run);
+                self.engine.take(1 + dice.below(2), 1 + dice.below(3), 0, taken);
+            }
+            24..36 if !self.in_flight.is_empty() => {
+                let run = self.in_flight.remove(dice.below(self.in_flight.len()));
+                self.end(&run, true);
+            }
+            36 if self.next > 0 && repeating => self.next -= 1 + dice.below(self.next.min(6) as usize) as u64,
+            37 => self.move_on(dice),
+            38 => {
+                let positions = self.engine.positions();
+                self.position = positions.first().map_or(self.position, |position| position.offset.0);
+                self.engine.committed(positions, &[]);
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, run: &Run<Record>, done: bool) {
+        for record in run.items.iter().filter(|_| done) {
+            self.done[record.offset.0 as usize] = true;
+        }
+        self.engine.finish(run, done);
+    }
+
+    /// The partition is given back, and comes again with what was committed.
+    fn move_on(&mut self, dice: &mut Dice) {
+        self.engine.drain(&partition(0));
+        while let Some(run) = self.in_flight.pop() {
+            self.end(&run, dice.below(2) == 0);
+        }
+        assert!(self.engine.drain(&partition(0)));
+        let released = self.engine.release(&partition(0));
+        assert_eq!(self.engine.buffered_bytes(), 0);
+        if let Some(Position { offset, metadata, .. }) = released {
+            self.position = offset.0;
+            assigned(&mut self.engine, 0, self.position);
+            let inherited = crate::metadata::decode(offset, Some(Offset(LENGTH)), &metadata).unwrap();
+            assert!(
+                inherited
+                    .iter()
+                    .all(|range| range.clone().all(|offset| self.done[offset as usize]))
+            );
+            self.engine.inherit(self.engine.current[&partition(0)], inherited);
+        } else {
+            assigned(&mut self.engine, 0, self.position);
+        }
+        self.next = self.position;
+    }
 }
 
 #[test]

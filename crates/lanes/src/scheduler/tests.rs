@@ -11,8 +11,9 @@ type Item = (u8, u64, u64);
 struct Model {
     queued: Vec<Item>,
     in_flight: Vec<(LaneId, u8)>,
-    /// Keys in the order in which they became startable.
+    /// Keys in the order in which they are to start.
     ready: Vec<u8>,
+    favoured: Vec<u8>,
 }
 
 impl Model {
@@ -29,12 +30,13 @@ impl Model {
         }
     }
 
-    /// The front is for who has more than 1 in `limit` of all that waits.
+    /// The front is for who has more than 1 in `limit` of all that waits, as long as a place is left for the others.
     fn finish(&mut self, key: u8, limit: usize) {
+        self.favoured.retain(|favoured| *favoured != key);
         let of_key = self.queued.iter().filter(|item| item.0 == key).count();
-        let before = self.ready.len();
         self.note_ready(key);
-        if self.ready.len() > before && of_key * limit > self.queued.len() {
+        if of_key * limit > self.queued.len() && self.favoured.len() < limit - 1 {
+            self.favoured.push(key);
             self.ready.rotate_right(1);
         }
     }
@@ -57,6 +59,8 @@ impl Model {
         self.queued.retain(|item| item.1 != epoch);
         let left: Vec<u8> = self.queued.iter().map(|item| item.0).collect();
         self.ready.retain(|key| left.contains(key));
+        let busy = |key: &u8| self.in_flight.iter().any(|(_, other)| other == key);
+        self.favoured.retain(|key| left.contains(key) || busy(key));
         dropped
     }
 }
@@ -151,6 +155,26 @@ fn who_has_more_than_a_fair_share_does_not_wait_and_the_others_go_on() {
     }
     assert_eq!(order[..6], [0, 1, 0, 2, 0, 3]);
     assert_eq!(order[6..], [0; 7]);
+}
+
+#[test]
+fn who_has_little_is_not_passed_over_for_ever() {
+    const HOT: u8 = 4;
+    let mut scheduler = Scheduler::new(HOT.into());
+    (0..HOT).for_each(|hot| scheduler.offer(key(hot), Epoch(1), hot));
+    let mut flying: VecDeque<_> = (0..HOT).map(|_| scheduler.take(1, 0).unwrap()).collect();
+    scheduler.offer(key(HOT), Epoch(1), HOT);
+    let passed_over = (0..100).take_while(|_| {
+        let run = flying.pop_front().unwrap();
+        scheduler.offer(key(run.items[0]), Epoch(1), run.items[0]);
+        scheduler.finish(run.lane);
+        flying.push_back(scheduler.take(1, 0).unwrap());
+        flying.back().unwrap().items[0] != HOT
+    });
+    assert!(
+        passed_over.count() < HOT.into(),
+        "each of the others always has a next one"
+    );
 }
 
 #[test]
