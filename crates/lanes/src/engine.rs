@@ -110,8 +110,22 @@ impl Engine {
     /// Begins a grant; one of the same partition that was not given back is lost.
     pub fn assign(&mut self, assignment: &Assignment) {
         self.lose(&assignment.partition);
-        let metadata = Some(assignment.metadata.clone()).filter(|metadata| !metadata.is_empty());
-        self.grant(assignment.partition.clone(), assignment.position, metadata);
+        self.last_epoch += 1;
+        let epoch = Epoch(self.last_epoch);
+        self.current.insert(assignment.partition.clone(), epoch);
+        let grant = Grant {
+            partition: assignment.partition.clone(),
+            frontier: Frontier::new(assignment.position),
+            rewinds: Vec::new(),
+            landed: Some((assignment.position, assignment.metadata.clone())),
+            unchecked: Some(assignment.metadata.clone()).filter(|metadata| !metadata.is_empty()),
+            bytes: 0,
+            in_flight: 0,
+            state: State::Held,
+            paused: false,
+            dirty: false,
+        };
+        self.grants.insert(epoch, grant);
     }
 
     /// The grants whose metadata nobody has looked into; asked once, before their first records are offered.
@@ -383,26 +397,6 @@ impl Engine {
 
     fn held(&mut self, partition: &TopicPartition) -> Option<&mut Grant> {
         self.grants.get_mut(self.current.get(partition)?)
-    }
-
-    fn grant(&mut self, partition: TopicPartition, position: Offset, metadata: Option<String>) -> Epoch {
-        self.last_epoch += 1;
-        let epoch = Epoch(self.last_epoch);
-        self.current.insert(partition.clone(), epoch);
-        let grant = Grant {
-            partition,
-            frontier: Frontier::new(position),
-            rewinds: Vec::new(),
-            landed: Some((position, metadata.clone().unwrap_or_default())),
-            unchecked: metadata,
-            bytes: 0,
-            in_flight: 0,
-            state: State::Held,
-            paused: false,
-            dirty: false,
-        };
-        self.grants.insert(epoch, grant);
-        epoch
     }
 }
 
