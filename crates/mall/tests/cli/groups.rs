@@ -42,6 +42,16 @@ fn filled(folder: &Folder) {
     assert_eq!(folder.run_with(&words, "1\ta\n2\tb\n3\tc\n4\td\n5\te\n").code, Some(0));
 }
 
+const TO_EARLIEST: [&str; 7] = [
+    "--reset-offsets",
+    "--group",
+    "g",
+    "--topic",
+    "t",
+    "--to-earliest",
+    "--execute",
+];
+
 #[test]
 fn an_idle_member_is_named_and_explained() {
     let folder = Folder::new();
@@ -171,16 +181,7 @@ fn one_that_was_killed_is_not_shown_as_a_member() {
     drop(member);
     let state = groups(&folder, &["--describe", "--group", "g", "--state"]);
     assert_eq!(rows(&state), [["g", "-", "-", "Empty", "0"]]);
-    let reset = [
-        "--reset-offsets",
-        "--group",
-        "g",
-        "--topic",
-        "t",
-        "--to-earliest",
-        "--execute",
-    ];
-    assert!(!groups(&folder, &reset).out.contains("Error"));
+    assert!(!groups(&folder, &TO_EARLIEST).out.contains("Error"));
     assert!(
         committed().iter().all(|row| row[3] == "0" && row[6] == "-"),
         "{:?}",
@@ -201,16 +202,11 @@ fn looking_at_groups_creates_nothing() {
             .ends_with("GroupIdNotFoundException: Group nope not found.\n"),
         "{unknown:?}"
     );
-    let reset = [
-        "--reset-offsets",
-        "--group",
-        "g",
-        "--topic",
-        "t",
-        "--to-earliest",
-        "--execute",
-    ];
-    assert!(groups(&folder, &reset).out.contains("there is no embedded log in "));
+    assert!(
+        groups(&folder, &TO_EARLIEST)
+            .out
+            .contains("there is no embedded log in ")
+    );
     assert!(!folder.has_data());
 }
 
