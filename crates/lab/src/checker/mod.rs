@@ -29,7 +29,7 @@ mod verdict;
 mod zombies;
 
 pub use history::{Answer, Applied, History, InTopic, Parked, PartitionState, Place, Waits, Written};
-pub use verdict::{Anomaly, Doubt, Fact, Judgement, Kind, Verdict};
+pub use verdict::{Anomaly, Doubt, Fact, Judgement, Kind, Verdict, rfc3339};
 
 use index::{Log, Order, orders};
 

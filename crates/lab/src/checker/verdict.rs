@@ -313,8 +313,8 @@ impl fmt::Display for Doubt {
 /// The end of the year 9999, beyond which nobody writes a date.
 const LAST: u64 = 253_402_300_799_999;
 
-/// A time as people read it.
-fn rfc3339(at: Timestamp) -> String {
+/// A time as people read it; a record may bear any, and those that can't be written are clipped.
+pub fn rfc3339(at: Timestamp) -> String {
     let since_epoch = Duration::from_millis(u64::try_from(at.0).unwrap_or_default().min(LAST));
     humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch).to_string()
 }

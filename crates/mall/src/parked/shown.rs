@@ -1,8 +1,7 @@
 //! How what is parked looks on a screen.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use eventlog::Timestamp;
+use lab::checker::rfc3339;
 use shop::domain::fence::{DeadLetter, Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
 
 /// Orders with something parked, and the dead letters.
@@ -34,7 +33,7 @@ pub fn events(events: &[ParkedEvent], now: Timestamp) -> String {
             event.order_id,
             head.version,
             head.reason,
-            time(head.since),
+            rfc3339(head.since),
             state(head, now)
         );
         text += &match &*record.topic {
@@ -43,7 +42,7 @@ pub fn events(events: &[ParkedEvent], now: Timestamp) -> String {
                 "  {topic} P{}@{} of {}\n",
                 record.partition,
                 record.offset,
-                time(record.timestamp)
+                rfc3339(record.timestamp)
             ),
         };
         if let Some(error) = &event.error {
@@ -67,7 +66,7 @@ fn row(key: &ParkedKey, now: Timestamp) -> [String; 7] {
         key.parked.to_string(),
         format!("v{}", head.version),
         why,
-        time(head.since),
+        rfc3339(head.since),
         state(head, now),
     ]
 }
@@ -96,7 +95,7 @@ fn letter(letter: &DeadLetter) -> [String; 6] {
         or_none(letter.order_id.map(|order| order.0)),
         or_none(letter.version.map(|version| version.0)),
         format!("{} P{}@{}", place("topic"), place("partition"), place("offset")),
-        time(letter.timestamp),
+        rfc3339(letter.timestamp),
         place("exception.message"),
     ]
 }
@@ -111,11 +110,6 @@ fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     lines.iter().map(line).collect()
-}
-
-fn time(time: Timestamp) -> String {
-    let since_epoch = Duration::from_millis(u64::try_from(time.0).unwrap_or_default());
-    humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch).to_string()
 }
 
 /// On one line whatever it holds.
