@@ -94,7 +94,8 @@ fn records_without_a_key_endanger_the_order_where_there_are_several_partitions()
         assert_eq!(audit.keyless.count, 1);
         assert_eq!(
             (audit.answer(PARTITIONS), audit.answer(1)),
-            (Answer::Endangered, Answer::Kept)
+            (Answer::Endangered, Answer::Unknown),
+            "in one partition nothing is in danger, but the versions without a key were not compared"
         );
     }
 }
@@ -109,6 +110,47 @@ fn keys_and_versions_are_found_where_the_question_says() {
     let blind = audit_by("header:order", "json:/version", &records);
     assert_eq!((blind.keys, blind.unidentified), (0, 40));
     assert_eq!(blind.answer(PARTITIONS), Answer::Unknown);
+}
+
+#[test]
+fn nothing_compared_is_nothing_shown() {
+    let empty = audit(&[]);
+    assert_eq!(
+        (empty.answer(PARTITIONS), empty.answer(1)),
+        (Answer::Unknown, Answer::Unknown)
+    );
+    for wrong in [
+        "header:version",
+        "json:/order/version",
+        "json:/order/id",
+        "header:ce_source",
+    ] {
+        let found = audit_by("key", wrong, &[record("a", 1, 0)]);
+        assert_eq!((found.versions, found.unversioned), (0, 1), "{wrong}");
+        assert_eq!(found.answer(1), Answer::Unknown, "{wrong}");
+    }
+}
+
+#[test]
+fn one_record_that_could_not_be_compared_leaves_the_answer_open() {
+    let mut records = good();
+    records[7].headers.clear();
+    let found = audit(&records);
+    assert_eq!((found.versions, found.unversioned), (39, 1));
+    assert_eq!(found.answer(PARTITIONS), Answer::Unknown);
+    let mut records = good();
+    records[7].value = Some(Bytes::from_static(b"nobody can read this"));
+    let found = audit_by("json:/order/id", "header:ce_sequence", &records);
+    assert_eq!((found.versions, found.unidentified), (39, 1));
+    assert_eq!(found.answer(PARTITIONS), Answer::Unknown);
+    records.push(record("1", 2, 101));
+    let mut found = audit_by("json:/order/id", "header:ce_sequence", &records);
+    found.backwards.count = 1;
+    assert_eq!(
+        found.answer(PARTITIONS),
+        Answer::Endangered,
+        "what was found stays found"
+    );
 }
 
 #[test]

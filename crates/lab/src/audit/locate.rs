@@ -1,5 +1,6 @@
 //! Where in a record something is found: `key`, `header:NAME`, `json:/pointer`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use eventlog::Record;
@@ -53,6 +54,17 @@ pub(super) fn header_text(record: &Record, name: &str) -> Option<String> {
 fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
     std::iter::once("0x".to_owned()).chain(digits).collect()
+}
+
+/// As it is given: `json:/orderId`.
+impl fmt::Display for Locator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key => f.write_str("key"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Json(pointer) => write!(f, "json:{pointer}"),
+        }
+    }
 }
 
 impl FromStr for Locator {

@@ -73,6 +73,8 @@ pub struct Audit {
     pub explanation: Option<Explanation>,
     /// Records in which no key was found where the question says.
     pub unidentified: u64,
+    /// Records with a key, but without a version where the question says.
+    pub unversioned: u64,
     /// Records of keys beyond those that are remembered.
     pub unremembered: u64,
     /// Versions so far below the highest that nobody remembers whether they stood there before.
@@ -119,9 +121,12 @@ impl Auditor {
             self.audit.unidentified += 1;
             return;
         };
-        if let Some(version) = self.question.version.number(record) {
-            self.audit.versions += 1;
-            self.look_at_version(record, &key, version);
+        match self.question.version.number(record) {
+            Some(version) => {
+                self.audit.versions += 1;
+                self.look_at_version(record, &key, version);
+            }
+            None => self.audit.unversioned += 1,
         }
         self.look_at_partition(record, &key);
     }
@@ -187,18 +192,19 @@ impl Auditor {
 }
 
 impl Audit {
-    /// What it comes to. In a topic of one partition records need no key.
+    /// What it comes to. In a topic of one partition records need no key to stay together; but what has no key or no version
+    /// could not be compared, and where nothing was compared nothing was shown.
     pub fn answer(&self, partitions: u32) -> Answer {
         let keyless = partitions > 1 && self.keyless.count > 0;
         let found = self.split.count + self.backwards.count + self.misplaced.count > 0;
         if found || keyless {
             return Answer::Endangered;
         }
-        let blind = self.records > 0 && self.unidentified == self.records && self.keyless.count < self.records;
-        if blind || self.unremembered + self.too_old > 0 {
-            return Answer::Unknown;
+        let not_compared = self.unidentified + self.unversioned + self.unremembered + self.too_old;
+        match self.versions == 0 || not_compared > 0 {
+            true => Answer::Unknown,
+            false => Answer::Kept,
         }
-        Answer::Kept
     }
 }
 

@@ -107,7 +107,9 @@ pub(super) fn missing(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     for record in &order.topic {
         let Some(version) = record.version else { continue };
         let open = version > order.baseline() && !applied.contains(&version) && !order.parked.contains_key(&version);
-        if !open || order.may_come(version) || !told.insert(version) {
+        // What was never written need not take effect.
+        let real = order.written.contains_key(&version);
+        if !open || !real || order.may_come(version) || !told.insert(version) {
             continue;
         }
         verdicts.push(if version < highest {

@@ -150,6 +150,13 @@ impl<'a> Order<'a> {
         applied.filter(|applied| applied.kind == ApplyKind::Applied)
     }
 
+    /// Whether the delivery service may have published this event: deliveries number theirs, and the row says how many
+    /// it had. Nothing can be said if the order's rows are gone.
+    pub fn may_have_published(&self, answer: &Answer) -> bool {
+        let made = |row: &&Delivery| row.id == answer.delivery && answer.version <= row.events;
+        self.deliveries.is_empty() || self.deliveries.iter().any(made)
+    }
+
     /// The version that the delivery service had when the apply history began: 0 if the history is whole.
     pub fn baseline(&self) -> Version {
         self.applied.first().map_or(Version(0), |first| first.before)

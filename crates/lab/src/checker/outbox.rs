@@ -11,7 +11,7 @@ use shop::domain::{DeliveryEventType, DeliveryId, EventType, OrderEventType, Ver
 use super::applies::took_effect;
 use super::history::{Answer, Applied};
 use super::index::Order;
-use super::verdict::{Anomaly, Fact, Verdict};
+use super::verdict::{Anomaly, Fact, Kind, Verdict};
 
 const KINDS: [DeliveryEventType; 3] = [
     DeliveryEventType::Started,
@@ -27,6 +27,10 @@ pub(super) fn answers(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     if order.moving {
         return;
     }
+    let (distinct, forged): (BTreeMap<_, _>, BTreeMap<_, _>) = distinct
+        .into_iter()
+        .partition(|(_, answer)| order.may_have_published(answer));
+    verdicts.extend(forged.values().map(|answer| self::forged(order, answer)));
     let before = verdicts.len();
     for kind in KINDS {
         compare(order, kind, &distinct, verdicts);
@@ -34,6 +38,17 @@ pub(super) fn answers(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     if verdicts.len() == before {
         verdicts.extend(other_sequence(order, &distinct));
     }
+}
+
+/// A delivery event that somebody else wrote into the topic. The delivery service doesn't read those.
+fn forged(order: &Order<'_>, answer: &Answer) -> Verdict {
+    let says = format!(
+        "v{} of delivery {} is in the topic, but the delivery service never made it; it changed nothing here",
+        answer.version, answer.delivery
+    );
+    let mut verdict = Anomaly::Phantom.of(order.id, says, vec![published(answer)]);
+    verdict.kind = Kind::Hazard;
+    verdict
 }
 
 /// The first of each delivery event, by delivery and version; those that come again are noted.

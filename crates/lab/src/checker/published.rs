@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use eventlog::Partition;
 use shop::domain::{EventType, Version};
 
+use super::applies::took_effect;
 use super::history::{InTopic, Written};
 use super::index::Order;
-use super::verdict::{Anomaly, Fact, Verdict};
+use super::verdict::{Anomaly, Fact, Kind, Verdict};
 
 /// What is dangerous about how the order's events stand in the topic.
 pub(super) fn hazards(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
@@ -89,10 +90,24 @@ fn phantoms(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     for record in &order.topic {
         let Some(version) = record.version else { continue };
         if !order.written.contains_key(&version) && told.insert(version) {
-            let says = format!("v{version} is in the topic, but was never written");
-            verdicts.push(Anomaly::Phantom.of(order.id, says, vec![stands(record)]));
+            verdicts.push(phantom(order, version, record));
         }
     }
+}
+
+/// Anybody may write to a topic. What counts is whether the delivery service took it for an event.
+fn phantom(order: &Order<'_>, version: Version, record: &InTopic) -> Verdict {
+    let effect = order.effects().find(|effect| effect.version == Some(version));
+    let says = match effect {
+        Some(_) => format!("v{version} took effect, but was never written"),
+        None => format!("v{version} is in the topic, but was never written; it changed nothing"),
+    };
+    let facts = [stands(record)].into_iter().chain(effect.map(took_effect)).collect();
+    let mut verdict = Anomaly::Phantom.of(order.id, says, facts);
+    if effect.is_none() {
+        verdict.kind = Kind::Hazard;
+    }
+    verdict
 }
 
 fn lost_events(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {

@@ -50,7 +50,8 @@ pub enum Kind {
 pub enum Anomaly {
     /// The final rows are not what the written events lead to.
     Divergence,
-    /// An event in the topic that was never written; a delivery event that nothing led to.
+    /// An event in the topic that was never written; a delivery event that nothing led to. Harm if it took effect, and if
+    /// the delivery service itself published it; otherwise somebody else's record that changed nothing, a hazard.
     Phantom,
     /// A written event that is not in the topic, though nothing is under way any more.
     LostEvent,
@@ -110,6 +111,8 @@ pub struct Fact {
 /// Why something could not be told.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
+    /// Nothing is known of any order that was asked about, so nothing was compared; the text says what was looked for.
+    Nothing(String),
     /// The group has not come to the end of a partition.
     Lagging {
         /// Which one.
@@ -217,6 +220,7 @@ impl Doubt {
     /// Its name in documents and output.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Nothing(_) => "nothing-compared",
             Self::Lagging { .. } => "lagging",
             Self::Moving(_) => "in-flight",
             Self::Unpublished(..) | Self::Unanswered(_) => "unpublished",
@@ -229,7 +233,7 @@ impl Doubt {
     /// The order it is about, if it is about one.
     pub fn order(&self) -> Option<OrderId> {
         match self {
-            Self::Lagging { .. } => None,
+            Self::Nothing(_) | Self::Lagging { .. } => None,
             Self::Moving(order)
             | Self::Unpublished(order, _)
             | Self::Unanswered(order)
@@ -242,7 +246,7 @@ impl Doubt {
 
     /// Whether it may pass by itself.
     pub fn may_pass(&self) -> bool {
-        !matches!(self, Self::Unsequenced(..) | Self::Refused(..))
+        !matches!(self, Self::Nothing(_) | Self::Unsequenced(..) | Self::Refused(..))
     }
 }
 
@@ -287,6 +291,7 @@ impl fmt::Display for Fact {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Nothing(sought) => write!(f, "nothing was compared: {sought}"),
             Self::Lagging { partition, next, end } => write!(
                 f,
                 "partition {partition}: the delivery group has come to offset {next} of {end}"

@@ -68,8 +68,6 @@ pub fn mutate(history: &mut History, order: OrderId, anomaly: Anomaly) -> bool {
 /// The verdicts that come with it in the history of [`super::model::one_order`]: what follows from the same mutation.
 pub fn companions(anomaly: Anomaly) -> &'static [Anomaly] {
     match anomaly {
-        // Nobody handled the phantom; this one came last.
-        Anomaly::Phantom => &[Anomaly::Unseen],
         // The last event is the cancellation, and it had one delivery event.
         Anomaly::DoubleApply => &[Anomaly::Resurrection, Anomaly::OutLost],
         // The later version was built upon what was there.

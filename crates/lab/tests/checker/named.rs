@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use lab::checker::{Anomaly, History, Kind, Verdict, check};
-use shop::domain::{OrderId, Version};
+use shop::domain::decide::ApplyKind;
+use shop::domain::{DeliveryId, OrderId, Version};
 
 use crate::model::one_order;
 use crate::mutations::{ALL, companions, mutate};
@@ -55,6 +56,7 @@ fn each_verdict_is_found_with_its_companions_alone() {
 #[test]
 fn hazards_are_no_harm() {
     let hazards = [
+        Anomaly::Phantom,
         Anomaly::Divergent,
         Anomaly::SplitKey,
         Anomaly::LogInversion,
@@ -66,6 +68,87 @@ fn hazards_are_no_harm() {
         let harm = check(&mutated(anomaly)).harm().count();
         assert_eq!(harm == 0, hazards.contains(&anomaly), "{anomaly}");
     }
+}
+
+/// Of each phantom: how bad, and what is said.
+fn phantoms(history: &History) -> Vec<(Kind, String)> {
+    let found = found(history, Anomaly::Phantom).into_iter();
+    found.map(|phantom| (phantom.kind, phantom.says)).collect()
+}
+
+#[test]
+fn a_forged_event_is_harm_once_it_took_effect() {
+    let mut history = mutated(Anomaly::Phantom);
+    let untouched = "v5 is in the topic, but was never written; it changed nothing";
+    assert_eq!(phantoms(&history), [(Kind::Hazard, untouched.to_owned())]);
+    assert_eq!(check(&history).verdicts.len(), 1, "nobody has to handle it");
+
+    let mut discarded = history.clone();
+    let forged = discarded.topic.last().expect("the phantom").clone();
+    let mut effect = discarded.applied.last().expect("an effect").clone();
+    (effect.version, effect.place) = (forged.version, Some(forged.place));
+    (effect.before, effect.after) = (Version(4), Version(5));
+    effect.counter += 1;
+    let mut passed_over = effect.clone();
+    (passed_over.kind, passed_over.event_type) = (ApplyKind::Discarded, None);
+    discarded.applied.push(passed_over);
+    assert_eq!(phantoms(&discarded), [(Kind::Hazard, untouched.to_owned())]);
+
+    history.applied.push(effect);
+    assert_eq!(
+        phantoms(&history),
+        [(Kind::Harm, "v5 took effect, but was never written".to_owned())]
+    );
+    let facts: Vec<String> = found(&history, Anomaly::Phantom)[0]
+        .facts
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        facts[0].contains("in the topic") && facts[1].contains("applied"),
+        "{facts:?}"
+    );
+}
+
+#[test]
+fn an_order_that_only_somebody_else_wrote_of_is_no_harm_either() {
+    let mut history = one_order();
+    let mut forged = history.topic[0].clone();
+    forged.order = OrderId(77);
+    forged.place.offset.0 += 100;
+    history.partitions.iter_mut().for_each(|state| {
+        state.end.0 += 200;
+        state.committed = Some(state.end);
+    });
+    history.topic.push(forged);
+    let judgement = check(&history);
+    assert_eq!((judgement.harm().count(), judgement.doubts), (0, vec![]));
+    assert_eq!(phantoms(&history).len(), 1);
+}
+
+#[test]
+fn a_forged_delivery_event_neither_harms_nor_hides_that_one_is_missing() {
+    let mut history = one_order();
+    let mut forged = history.answers[0].clone();
+    forged.version = Version(9);
+    forged.place.offset.0 += 100;
+    history.answers.push(forged.clone());
+    let says = "v9 of delivery 102 is in the topic, but the delivery service never made it; it changed nothing here";
+    assert_eq!(phantoms(&history), [(Kind::Hazard, says.to_owned())]);
+    assert_eq!(check(&history).verdicts.len(), 1);
+
+    history.answers.remove(0);
+    assert_eq!(
+        found(&history, Anomaly::OutLost).len(),
+        1,
+        "the forged one doesn't count"
+    );
+
+    let mut history = one_order();
+    forged.delivery = DeliveryId(7);
+    forged.version = Version(1);
+    history.answers.push(forged);
+    assert_eq!(phantoms(&history)[0].0, Kind::Hazard, "there is no such delivery");
 }
 
 #[test]

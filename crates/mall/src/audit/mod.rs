@@ -49,7 +49,8 @@ Examples:
 Versions are compared within a partition, for each key and each source (the header ce_source, where there is one).
 Memory grows with the number of keys, not of records, and is bounded.
 
-Exit codes: 0 the order of each key is kept (repetitions are honest), 1 it is lost or in danger, 2 it can't be told.";
+Exit codes: 0 the order of each key is kept (repetitions are honest), 1 it is lost or in danger, 2 it can't be told: the
+topic is empty, or records lack the key or the version that is compared.";
 
 /// Reads the whole topic and says what was found.
 pub fn run(args: &AuditArgs) -> Result<Exit> {
@@ -62,17 +63,18 @@ pub fn run(args: &AuditArgs) -> Result<Exit> {
         })?;
     let extents = log.extents(&args.topic).map_err(say)?;
     let partitions = u32::try_from(extents.len()).unwrap_or(u32::MAX);
-    let mut auditor = Auditor::new(Question {
+    let question = Question {
         key: args.key.clone(),
         version: args.version.clone(),
         partitions,
-    });
+    };
+    let mut auditor = Auditor::new(question.clone());
     scan::each_record(log.as_ref(), &args.topic, &extents, |record| auditor.see(record)).map_err(say)?;
     let audit = auditor.finish();
     let answer = audit.answer(partitions);
     let text = match args.json {
-        true => report::json(&args.topic, partitions, &audit, answer),
-        false => report::text(&args.topic, partitions, &audit, answer),
+        true => report::json(&args.topic, &question, &audit, answer),
+        false => report::text(&args.topic, &question, &audit, answer),
     };
     // Nobody reading is no reason to fail.
     let _ = tools::print(&text);

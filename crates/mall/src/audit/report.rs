@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use lab::audit::{Answer, Audit, Explanation, Findings, MAX_KEYS};
+use lab::audit::{Answer, Audit, Explanation, Findings, MAX_KEYS, Question};
 use serde_json::json;
 
 /// Each trouble with its first examples, then the answer.
-pub fn text(topic: &str, partitions: u32, audit: &Audit, answer: Answer) -> String {
+pub fn text(topic: &str, asked: &Question, audit: &Audit, answer: Answer) -> String {
+    let partitions = asked.partitions;
     let mut text = format!(
         "{topic}: {partitions} partition(s), {} records, {} keys, {} versions\n",
         audit.records, audit.keys, audit.versions
@@ -27,17 +28,25 @@ pub fn text(topic: &str, partitions: u32, audit: &Audit, answer: Answer) -> Stri
             let _ = writeln!(text, "  {}", explained(audit.explanation, partitions));
         }
     }
-    notes(audit).iter().for_each(|note| text += &format!("note: {note}\n"));
+    notes(asked, audit)
+        .iter()
+        .for_each(|note| text += &format!("note: {note}\n"));
     text += match answer {
         Answer::Kept => "the order of each key is kept\n",
         Answer::Endangered => "the order of some keys is lost or in danger\n",
-        Answer::Unknown => "it can't be told whether the order of each key is kept\n",
+        Answer::Unknown if audit.versions == 0 => {
+            "it can't be told whether the order of each key is kept: no versions were compared\n"
+        }
+        Answer::Unknown => {
+            "it can't be told whether the order of each key is kept; what could be compared is in order\n"
+        }
     };
     text
 }
 
 /// The same as one object.
-pub fn json(topic: &str, partitions: u32, audit: &Audit, answer: Answer) -> String {
+pub fn json(topic: &str, asked: &Question, audit: &Audit, answer: Answer) -> String {
+    let partitions = asked.partitions;
     let mut found = json!({
         "topic": topic,
         "partitions": partitions,
@@ -49,7 +58,7 @@ pub fn json(topic: &str, partitions: u32, audit: &Audit, answer: Answer) -> Stri
             Answer::Endangered => "endangered",
             Answer::Unknown => "unknown",
         },
-        "notes": notes(audit),
+        "notes": notes(asked, audit),
     });
     for (name, _, findings) in troubles(audit) {
         found[name] = json!({ "count": findings.count, "examples": findings.examples });
@@ -95,16 +104,24 @@ fn explained(explanation: Option<Explanation>, partitions: u32) -> String {
     }
 }
 
-fn notes(audit: &Audit) -> Vec<String> {
+fn notes(asked: &Question, audit: &Audit) -> Vec<String> {
     let mut notes = Vec::new();
-    if audit.unidentified > audit.keyless.count {
+    if audit.records == 0 {
+        notes.push(
+            "the topic holds no record, so nothing was compared; check --topic and where it was looked for".to_owned(),
+        );
+    }
+    if audit.unidentified > 0 {
         notes.push(format!(
-            "in {} record(s) no key was found where --key says",
-            audit.unidentified
+            "in {} record(s) no key was found where --key says ({}): they were not compared",
+            audit.unidentified, asked.key
         ));
     }
-    if audit.versions == 0 && audit.records > 0 {
-        notes.push("no version was found where --version says: only partitions were compared".to_owned());
+    if audit.unversioned > 0 {
+        notes.push(format!(
+            "in {} record(s) no version was found where --version says ({}): only their partitions were compared",
+            audit.unversioned, asked.version
+        ));
     }
     if audit.unremembered > 0 {
         notes.push(format!(

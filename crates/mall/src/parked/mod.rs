@@ -64,13 +64,11 @@ pub fn run(command: ParkedCommand) -> Result<Exit> {
     // Whoever only looks creates nothing.
     if storage.database_url.is_none() && !storage.data.join("deliveries.db").exists() {
         exit::say(&format!(
-            "There are no deliveries in {}, so nothing is parked.",
+            "There is no deliveries.db in {}, so it can't be told what is parked: no delivery instance has run there; check \
+             --data.",
             storage.data.display()
         ));
-        return Ok(match command {
-            ParkedCommand::List(_) => Exit::DONE,
-            _ => Exit::NO,
-        });
+        return Ok(Exit::COULD_NOT);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -110,7 +108,9 @@ async fn list(store: &dyn Store) -> Result<Exit> {
 async fn show(store: &dyn Store, order: OrderId) -> Result<Exit> {
     let events = store.parked_events(order, SHOWN).await?;
     if events.is_empty() {
-        exit::say(&format!("Nothing of order {order} is parked."));
+        exit::say(&format!(
+            "Nothing of order {order} is parked; mall parked list shows what is."
+        ));
         return Ok(Exit::NO);
     }
     let _ = tools::print(&shown::events(&events, now()));

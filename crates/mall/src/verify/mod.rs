@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 use clap::Args;
 use eventlog::Timestamp;
-use lab::checker::{Doubt, Judgement, check};
+use lab::checker::{Doubt, Judgement, check, rfc3339};
 use shop::domain::OrderId;
 
 use crate::config::{self, Storage};
@@ -72,7 +72,8 @@ Examples:
 
 It reads everything into memory: some 800 bytes for each event of an order.
 
-Exit codes: 0 no harm (hazards are named), 1 harm, 2 it can't be told: events are under way, or carry no version.";
+Exit codes: 0 no harm (hazards are named), 1 harm, 2 it can't be told: events are under way, or carry no version, or
+there was nothing to compare.";
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -91,7 +92,11 @@ impl FromStr for Since {
         }
         let moment: SystemTime = humantime::parse_rfc3339_weak(text)
             .map_err(|_| "allowed: a time ago (10m, 2h) or a moment in UTC (2025-06-12T03:05:12Z)")?;
-        Ok(Self(moment.into()))
+        let (moment, now) = (Timestamp::from(moment), roles::now());
+        if moment > now {
+            return Err(format!("it lies in the future: it is {} now", rfc3339(now)));
+        }
+        Ok(Self(moment))
     }
 }
 
@@ -183,5 +188,36 @@ fn judge(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
         let recent = history.orders_since(since);
         history.retain_orders(|order| recent.contains(&order));
     }
-    Ok(check(&history))
+    let mut judgement = check(&history);
+    if judgement.orders == 0 {
+        judgement.doubts.push(Doubt::Nothing(sought(args)));
+    }
+    Ok(judgement)
+}
+
+/// What was looked for in vain, and which options may be to blame.
+fn sought(args: &VerifyArgs) -> String {
+    let place = match &args.storage.database_url {
+        Some(_) => "--database-url",
+        None => "--data",
+    };
+    let topic = &args.topic;
+    match (args.order, args.since) {
+        (Some(order), None) => format!(
+            "neither the order journal nor {topic} nor the apply history knows an order {order}; check the number, {place} \
+             and --topic"
+        ),
+        (Some(order), Some(Since(since))) => format!(
+            "no event of an order {order} since {} is known; check the number, --since, {place} and --topic",
+            rfc3339(since)
+        ),
+        (None, Some(Since(since))) => format!(
+            "no order has an event since {}; check --since, {place} and --topic",
+            rfc3339(since)
+        ),
+        (None, None) => format!(
+            "the order journal, {topic} and the apply history hold no event of any order; check {place} and --topic, or \
+             place an order"
+        ),
+    }
 }

@@ -116,8 +116,21 @@ fn what_can_not_be_audited_is_said() {
     produce(&stack, &KEYED, "7|{\"v\":1}\n");
     let (code, text) = audit(&stack, &["--key", "json:/id"]);
     assert!(code == Some(2) && text.contains("no key was found"), "{text}");
+    let (code, text) = audit(&stack, &[]);
+    let note = "in 1 record(s) no version was found where --version says (header:ce_sequence)";
+    assert!(code == Some(2) && text.contains(note), "{text}");
     // The relay's option of that name means something else.
     std::fs::write(stack.folder.path().join("mall.toml"), "key = \"none\"\ntopic = \"x\"\n").expect("written");
-    let (code, text) = audit(&stack, &[]);
+    let (code, text) = audit(&stack, &["--version", "json:/v"]);
     assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn an_empty_topic_shows_nothing() {
+    let stack = topic("3");
+    let (code, text) = audit(&stack, &[]);
+    assert!(code == Some(2) && text.contains("the topic holds no record"), "{text}");
+    let (code, text) = audit(&stack, &["--json"]);
+    let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!((code, &found["answer"]), (Some(2), &"unknown".into()));
 }
