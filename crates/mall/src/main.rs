@@ -19,6 +19,7 @@ mod data_dir;
 mod doctor;
 mod exit;
 mod gateway;
+mod lifeline;
 mod logs;
 mod metrics;
 mod net;

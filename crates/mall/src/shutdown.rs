@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 
-/// Set for children of `mall up`: their stdin is a pipe that the supervisor holds open for as long as it lives.
+/// Set for children of `mall up`: their stdin is a socket whose other end the supervisor holds open for as long as it lives.
 pub const SUPERVISED: &str = "MALL_SUPERVISED";
 
 /// The signals that ask a process to stop.

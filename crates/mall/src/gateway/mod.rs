@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{BaseUrl, Settings};
 use crate::metrics::Page;
-use crate::{net, telemetry};
+use crate::{lifeline, net, telemetry};
 
 use proxy::Proxy;
 
@@ -41,6 +41,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let delivery = options
         .delivery_url
         .unwrap_or_else(|| BaseUrl::local(net::FIRST_DELIVERY));
+    lifeline::tell_ready();
     tracing::info!(
         "gateway on http://{}: /orders from {}, /deliveries from {}",
         listener.local_addr()?,

@@ -14,7 +14,7 @@ use super::patience::patiently;
 use super::relaying::Relaying;
 use crate::config::{RoleOptions, Settings};
 use crate::metrics::{Page, Service};
-use crate::{net, telemetry};
+use crate::{lifeline, net, telemetry};
 
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
@@ -60,6 +60,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         readiness: readiness.clone(),
         authority: address.to_string(),
     }));
+    lifeline::tell_ready();
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
     let limits = Limits {

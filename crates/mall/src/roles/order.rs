@@ -11,7 +11,7 @@ use super::adapters;
 use super::relaying::Relaying;
 use crate::config::Settings;
 use crate::metrics::{Page, Service};
-use crate::{net, telemetry};
+use crate::{lifeline, net, telemetry};
 
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
@@ -44,6 +44,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         readiness: readiness.clone(),
         authority: address.to_string(),
     }));
+    lifeline::tell_ready();
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
     let limits = Limits {

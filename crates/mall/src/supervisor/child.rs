@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use super::Wish;
 use super::output::{Output, Stream};
-use super::policy::{Restarts, Verdict};
+use super::policy::{self, Restarts, Verdict};
 use crate::exit::Exit;
+use crate::lifeline::Lifeline;
 use crate::shutdown::SUPERVISED;
 use crate::telemetry::COLOURED;
 
@@ -37,8 +38,8 @@ pub enum Ended {
 
 /// How one life of a child ended.
 enum Life {
-    /// By itself.
-    Died(ExitStatus),
+    /// By itself, after it had been ready or not.
+    Died(ExitStatus, bool),
     /// After it was asked to stop.
     Stopped(ExitStatus),
     /// It never began.
@@ -56,24 +57,28 @@ impl Child {
         let mut restarts = Restarts::default();
         while *wishes.borrow() == Wish::Run {
             let born = Instant::now();
-            let status = match self.live(output, &mut wishes).await {
-                Life::Died(status) => status,
+            let (code, was_ready, how) = match self.live(output, &mut wishes).await {
+                Life::Died(status, was_ready) => (status.code(), was_ready, format!("died ({status})")),
                 Life::Stopped(status) => return self.stopped(status, output),
-                Life::NotStarted(error) => {
-                    output.own(&format!("{} can't be started: {error:#}", self.name));
-                    return Ended::Failed(Exit::COULD_NOT);
-                }
+                Life::NotStarted(error) => (
+                    Some(Exit::COULD_NOT.0.into()),
+                    false,
+                    format!("can't be started: {error:#}"),
+                ),
             };
-            match restarts.judge(status.code(), born.elapsed()) {
+            let life = policy::Life {
+                code,
+                lived: born.elapsed(),
+                was_ready,
+            };
+            match restarts.judge(life) {
                 Verdict::Refused(exit) => {
-                    output.own(&format!("{} did not start (see its lines above)", self.name));
+                    let did_not_start = format!("{} did not start: it {how} (see its lines above)", self.name);
+                    output.own(&did_not_start);
                     return Ended::Failed(exit);
                 }
                 Verdict::Restart(pause) => {
-                    output.own(&format!(
-                        "{} died ({status}); starting it again in {pause:?}",
-                        self.name
-                    ));
+                    output.own(&format!("{} {how}; starting it again in {pause:?}", self.name));
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         _ = wishes.changed() => {}
@@ -95,12 +100,10 @@ impl Child {
     }
 
     async fn live(&self, output: &Output, wishes: &mut watch::Receiver<Wish>) -> Life {
-        let mut process = match self.spawn(output) {
-            Ok(process) => process,
+        let (mut process, lifeline) = match self.spawn(output) {
+            Ok(started) => started,
             Err(error) => return Life::NotStarted(error),
         };
-        // Held, never written: its end of file tells the child that the supervisor is gone.
-        let _lifeline = process.stdin.take();
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         let copied = async {
             tokio::join!(
@@ -117,7 +120,10 @@ impl Child {
             )
         };
         let (_, life) = tokio::join!(copied, Self::wait(&mut process, wishes));
-        life
+        match life {
+            Life::Died(status, _) => Life::Died(status, lifeline.was_ready()),
+            other => other,
+        }
     }
 
     async fn wait(process: &mut tokio::process::Child, wishes: &mut watch::Receiver<Wish>) -> Life {
@@ -138,7 +144,7 @@ impl Child {
             }
             tokio::select! {
                 status = process.wait() => return match status {
-                    Ok(status) if asked == Wish::Run => Life::Died(status),
+                    Ok(status) if asked == Wish::Run => Life::Died(status, false),
                     Ok(status) => Life::Stopped(status),
                     Err(error) => Life::NotStarted(error.into()),
                 },
@@ -147,7 +153,8 @@ impl Child {
         }
     }
 
-    fn spawn(&self, output: &Output) -> Result<tokio::process::Child> {
+    fn spawn(&self, output: &Output) -> Result<(tokio::process::Child, Lifeline)> {
+        let (lifeline, stdin) = Lifeline::pair().context("no socket for it")?;
         let mut command = Command::new(&self.program);
         command
             .args(&self.words)
@@ -155,13 +162,14 @@ impl Child {
             .env_remove("MALL_PORT")
             .env_remove("MALL_NAME")
             .process_group(0)
-            .stdin(Stdio::piped())
+            .stdin(Stdio::from(stdin))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if output.coloured() {
             command.env(COLOURED, "1");
         }
-        command.spawn().with_context(|| format!("{}", self.program.display()))
+        let process = command.spawn().with_context(|| format!("{}", self.program.display()))?;
+        Ok((process, lifeline))
     }
 }
 

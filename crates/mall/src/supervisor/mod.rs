@@ -8,8 +8,10 @@
 //!
 //! # Invariants
 //! * Each child has its own process group, so a Ctrl-C reaches only the supervisor, which sends each child one SIGTERM.
-//! * Each child's stdin is a pipe that only the supervisor holds: when it closes, by whatever death, the child drains.
-//! * A child that died is started again, ever more slowly; one that refused its options ends the mall.
+//! * Each child's stdin is a socket whose other end only the supervisor holds: when it closes, by whatever death, the child
+//!   drains. The child says on it when it is ready.
+//! * A child that was ready once is started again, ever more slowly, however it ended; one that refused its options, or
+//!   could not start at all, ends the mall.
 
 mod child;
 mod output;

@@ -48,6 +48,21 @@ impl Mall {
         Pid::from_child(&self.child)
     }
 
+    /// The child that runs this role.
+    fn child_of(&self, role: &str) -> Pid {
+        let children = self.children();
+        let found = children
+            .iter()
+            .find(|pid| words_of(**pid).contains(&format!("\0{role}\0")));
+        *found.unwrap_or_else(|| panic!("no {role} among {children:?}"))
+    }
+
+    /// Waits until a role listens; answers with its port.
+    fn wait_port(&mut self, name: &str) -> String {
+        let line = self.wait(name, "listening on http://");
+        line.rsplit(':').next().expect("a port").to_owned()
+    }
+
     /// The ids of its children, by the kernel's own list.
     fn children(&self) -> Vec<Pid> {
         let id = self.child.id();
@@ -79,11 +94,17 @@ fn wait_until(what: &str, done: impl Fn() -> bool) {
 }
 
 fn get(port: &str, path: &str) -> String {
+    send(port, "GET", path, "")
+}
+
+fn send(port: &str, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    let length = body.len();
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
     .expect("sent");
     let mut answer = String::new();
@@ -96,19 +117,56 @@ fn a_child_that_dies_is_started_again_and_ctrl_c_stops_all() {
     let folder = Folder::new();
     let mut mall = Mall::up(&folder);
     mall.wait("delivery-1", "listening");
-    let children = mall.children();
-    assert_eq!(children.len(), 3);
-    let order = children
-        .iter()
-        .find(|pid| words_of(**pid).contains("\0order\0"))
-        .expect("the order service");
-    kill_process(*order, Signal::KILL).expect("killed");
+    assert_eq!(mall.children().len(), 3);
+    kill_process(mall.child_of("order"), Signal::KILL).expect("killed");
     mall.wait("mall", "order died (signal: 9");
     mall.wait("order", "listening");
     let children = mall.children();
     kill_process(mall.pid(), Signal::INT).expect("told");
     assert_eq!(mall.child.wait().expect("it ends").code(), Some(0));
     assert!(children.iter().all(|pid| words_of(*pid).is_empty()), "all have ended");
+}
+
+/// A role that can't go on ends with 2, as one does that can't start; only the latter stops the mall.
+#[test]
+fn a_role_that_was_ready_and_ends_with_a_code_is_started_again() {
+    let folder = Folder::new();
+    let ports = ["--order-port=0", "--delivery-port=0", "--gateway-port=0"];
+    let mut mall = Mall::run(&mut folder.command(&[&["up", "--modify-delay=60s"], &ports[..]].concat()));
+    let port = mall.wait_port("order");
+    let order = r#"{"customerId":1,"productId":"100","qty":1,"address":"SEOUL"}"#;
+    assert!(send(&port, "POST", "/orders", order).starts_with("HTTP/1.1 201"));
+    mall.wait("delivery-1", "OrderPlaced order=1");
+    assert!(send(&port, "PATCH", "/orders/1", r#"{"address":"PUSAN"}"#).starts_with("HTTP/1.1 204"));
+    let delivery = mall.child_of("delivery");
+    // It drains, which takes as long as the modification that it has begun; the second signal ends it with 2.
+    kill_process(delivery, Signal::TERM).expect("told");
+    mall.wait("delivery-1", "stopping");
+    kill_process(delivery, Signal::TERM).expect("told");
+    mall.wait("mall", "delivery-1 died (exit status: 2); starting it again");
+    mall.wait("delivery-1", "listening");
+}
+
+#[test]
+fn options_that_turn_bad_while_the_mall_runs_are_tried_again() {
+    let folder = Folder::new();
+    let mut mall = Mall::up(&folder);
+    mall.wait("order", "listening");
+    std::fs::write(folder.path().join("mall.toml"), "lanes = \"many\"\n").expect("written");
+    kill_process(mall.child_of("order"), Signal::KILL).expect("killed");
+    mall.wait("order", "lanes");
+    mall.wait("mall", "order died (exit status: 64); starting it again");
+    std::fs::write(folder.path().join("mall.toml"), "lanes = 4\n").expect("written");
+    mall.wait("order", "listening");
+}
+
+#[test]
+fn a_role_that_never_got_ready_ends_the_mall() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path().join("mall-data/orders.db")).expect("a folder where a file belongs");
+    let mut mall = Mall::up(&folder);
+    mall.wait("mall", "order did not start: it died (exit status: 2)");
+    assert_eq!(mall.child.wait().expect("it ends").code(), Some(2));
 }
 
 #[test]
