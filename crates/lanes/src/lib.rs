@@ -37,5 +37,6 @@ pub use backoff::Backoff;
 pub use handler::{Attempt, Handler, Outcome};
 pub use metrics::{Metrics, Number};
 pub use options::{EndsOf, Mode, Options};
+pub use outage::Outage;
 pub use runner::{Summary, run};
 pub use scheduler::Epoch;

@@ -4,37 +4,38 @@ use std::time::Instant;
 
 /// A kind of call that fails for a while.
 #[derive(Debug)]
-pub(crate) struct Outage {
+pub struct Outage {
     what: &'static str,
     since: Option<Instant>,
-    tries: u32,
+    calls: u32,
 }
 
 impl Outage {
+    /// Nothing has failed yet. `what` is the sentence that is told when it does.
     pub fn new(what: &'static str) -> Self {
         Self {
             what,
             since: None,
-            tries: 0,
+            calls: 0,
         }
     }
 
-    /// A call failed; how many have by now.
+    /// A call failed; how many have by now. Only the first is told.
     pub fn noted(&mut self, reason: &str) -> u32 {
         if self.since.is_none() {
-            tracing::warn!(reason, "{}; trying again", self.what);
+            tracing::warn!(reason, "{}", self.what);
             self.since = Some(Instant::now());
         }
-        self.tries += 1;
-        self.tries
+        self.calls = self.calls.saturating_add(1);
+        self.calls
     }
 
-    /// A call succeeded.
+    /// It works again, which is told if it didn't before.
     pub fn ended(&mut self) {
         if let Some(since) = self.since.take() {
             let seconds = since.elapsed().as_secs_f64();
-            tracing::info!(seconds, tries = self.tries, "over: {}", self.what);
-            self.tries = 0;
+            tracing::info!(seconds, calls = self.calls, "over: {}", self.what);
+            self.calls = 0;
         }
     }
 }

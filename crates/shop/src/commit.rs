@@ -266,7 +266,11 @@ fn worth_retrying(error: &StoreError, size: usize) -> bool {
     match error {
         StoreError::Conflict(_) => true,
         StoreError::Rejected(_) => size > 1,
-        StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Broken(_) => false,
+        StoreError::Unavailable(_)
+        | StoreError::Unknown(_)
+        | StoreError::Unwritable(_)
+        | StoreError::Broken(_)
+        | StoreError::Unreadable(_) => false,
     }
 }
 

@@ -104,9 +104,8 @@ where
             Ok(answer) => return Ok(answer),
             Err(StoreError::Rejected(why)) => return Err(why),
             Err(error) => {
-                if pause == AWAY.0 {
-                    tracing::warn!("the database takes nothing, which is waited for: {error}");
-                }
+                // That the database is away is told once for all of those who wait here, by `Readiness`.
+                tracing::debug!("the database takes nothing, which is waited for: {error}");
                 tokio::time::sleep(pause).await;
                 pause = AWAY.1.min(pause * 2);
             }

@@ -17,6 +17,7 @@ pub mod domain;
 pub mod store;
 
 pub mod commit;
+pub mod health;
 pub mod measure;
 pub mod records;
 pub mod relay;

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{JournalEntry, OrderId, Source};
-use crate::http::Readiness;
+use crate::health::{Fact, Readiness};
 use crate::records;
 use crate::store::{Store, StoreError};
 use letters::Letters;
@@ -200,9 +200,16 @@ impl Relay {
     fn report(&self) {
         let metrics = &self.metrics;
         metrics.lease.set(u64::from(self.leased.is_some()));
-        metrics.blocked_orders.set(self.blocked.len() as u64);
         let letters = self.letters.as_ref().map_or(0, Letters::blocked);
         metrics.blocked_letters.set(letters as u64);
+    }
+
+    /// Orders that the log refuses an event of. Who doesn't hold the lease doesn't know.
+    fn blocked_orders(&self) -> u64 {
+        match self.leased {
+            Some(_) => self.blocked.len() as u64,
+            None => 0,
+        }
     }
 
     async fn hold_lease(&mut self) -> Result<bool, RelayError> {
@@ -345,9 +352,8 @@ pub async fn run(
     shutdown: CancellationToken,
     drain: Duration,
 ) {
-    let mut failing = false;
     while !shutdown.is_cancelled() {
-        match observe(relay.step().await, &relay.options, &readiness, &mut failing) {
+        match observe(&mut relay, &readiness).await {
             Pause::None => {}
             Pause::Until(time) => pause(time, None, &shutdown).await,
             Pause::Woken(time) => pause(time, Some(&wake), &shutdown).await,
@@ -384,29 +390,33 @@ async fn pause(time: Duration, wake: Option<&Notify>, shutdown: &CancellationTok
     }
 }
 
-/// What to do after a step; tells of an outage when it begins and when it ends.
-fn observe(step: Result<Step, RelayError>, options: &RelayOptions, readiness: &Readiness, failing: &mut bool) -> Pause {
-    note_log(&step, options, readiness);
-    let trouble = step.as_ref().err().map(ToString::to_string);
-    match (&trouble, *failing) {
-        (Some(trouble), false) => tracing::warn!("{trouble}"),
-        (None, true) => tracing::info!("events are published again"),
-        _ => {}
+/// Takes a step, tells what it has shown of log and database, and what to do until the next one.
+async fn observe(relay: &mut Relay, readiness: &Readiness) -> Pause {
+    let step = relay.step().await;
+    note(&step, readiness);
+    if step.is_ok() {
+        let blocked = relay.blocked_orders();
+        readiness.count(Fact::Blocked, blocked, || {
+            format!("the log refuses events of {blocked} orders")
+        });
     }
-    *failing = trouble.is_some();
     match step {
-        Ok(Step::Published(count)) if count < PAGE => Pause::Until(options.gather),
+        Ok(Step::Published(count)) if count < PAGE => Pause::Until(relay.options.gather),
         Ok(Step::Published(_)) => Pause::None,
-        Ok(Step::Idle) => Pause::Woken(options.idle_poll),
+        Ok(Step::Idle) => Pause::Woken(relay.options.idle_poll),
         Ok(Step::Standby) | Err(_) => Pause::Until(RENEWAL / 2),
     }
 }
 
-/// What a step has learnt of the log; one that had nothing to publish, or no journal to read, has learnt nothing.
-fn note_log(step: &Result<Step, RelayError>, options: &RelayOptions, readiness: &Readiness) {
+/// What a step has shown; one that had nothing to publish has shown nothing of the log.
+fn note(step: &Result<Step, RelayError>, readiness: &Readiness) {
     match step {
-        Ok(Step::Published(_)) => readiness.log_reachable(),
-        Err(RelayError::Log(error)) => readiness.log_unreachable(error.to_string(), (options.clock)()),
-        Ok(Step::Idle | Step::Standby) | Err(RelayError::Store(_)) => {}
+        Ok(Step::Published(_)) => {
+            readiness.good(Fact::Log);
+            readiness.note_database(true, &Ok(()));
+        }
+        Ok(Step::Idle | Step::Standby) => readiness.note_database(false, &Ok(())),
+        Err(RelayError::Log(error)) => readiness.bad(Fact::Log, error.to_string()),
+        Err(RelayError::Store(error)) => readiness.note_database(true, &Err::<(), _>(error.clone())),
     }
 }

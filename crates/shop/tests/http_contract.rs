@@ -7,6 +7,7 @@ use serde_json::json;
 use shop::domain::{
     DeliveryRequest, IncomingEvent, JournalEntry, OrderEventType, OrderId, OrderPatch, Provenance, Version,
 };
+use shop::health::Fact;
 use shop::store::StoreError;
 
 /// The headers of a request.
@@ -933,11 +934,25 @@ async fn what_the_database_says_becomes_an_answer() {
         ),
         ("refused", StoreError::Rejected("value".into()), 400, None, "can't hold"),
         (
+            "read-only",
+            StoreError::Unwritable("read-only".into()),
+            503,
+            Some("1"),
+            "nothing was changed",
+        ),
+        (
             "broken",
             StoreError::Broken("corrupt".into()),
+            503,
+            Some("1"),
+            "can't be used",
+        ),
+        (
+            "unreadable",
+            StoreError::Unreadable("no number".into()),
             500,
             None,
-            "can't be used",
+            "can't be read",
         ),
     ];
     let mut rows = Rows::default();
@@ -1113,7 +1128,7 @@ async fn probes_say_what_holds_and_what_does_not() {
     let probe = service.send("GET /readyz", &[("Accept", "text/plain")], "").await;
     rows.check("a probe is never 406", probe.status == 200, &probe);
 
-    service.readiness.log_unreachable("no broker at localhost:9092", NOW);
+    service.readiness.bad(Fact::Log, "no broker at localhost:9092");
     let ready = service.get("/readyz").await;
     rows.check(
         "log away",
@@ -1121,10 +1136,9 @@ async fn probes_say_what_holds_and_what_does_not() {
         &ready,
     );
     rows.check("why", ready.body.contains("no broker at localhost:9092"), &ready);
-    service.readiness.log_reachable();
+    service.readiness.good(Fact::Log);
     let ready = service.get("/readyz").await;
-    let expected =
-        r#"{"status":"UP","checks":{"database":{"status":"UP"},"log":{"status":"UP"},"intake":{"status":"UP"}}}"#;
+    let expected = r#"{"status":"UP","checks":{"database":{"status":"UP"},"writable":{"status":"UP"},"log":{"status":"UP"},"intake":{"status":"UP"}}}"#;
     rows.check(
         "all well",
         (ready.status, ready.body.as_str()) == (200, expected),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shop::commit::CommitMetrics;
 use shop::domain::Source;
 use shop::domain::fence::ParkReason;
-use shop::http::{LogState, Readiness};
+use shop::health::{Fact, Readiness, State};
 use shop::relay::RelayMetrics;
 use shop::store::{Backlog, Store, Waiting};
 
@@ -50,16 +50,26 @@ impl Service {
         self.write_commits(text);
         self.write_relay(text);
         let backlog = self.backlog.get().await;
-        text.gauge(
-            "mall_database_reachable",
-            "Whether the database tells what waits in it.",
-        )
-        .count(&[], u64::from(backlog.is_some()));
+        self.write_facts(text);
         if let Some(backlog) = backlog {
             write_journal(&backlog.journal, text);
             if self.source == Source::Deliveries {
                 write_letters(&backlog.letters, text);
                 write_parked(&backlog, text);
+            }
+        }
+    }
+
+    /// What `/readyz` says, as numbers. What nobody has found out yet is left out.
+    fn write_facts(&self, text: &mut Text) {
+        let help = "Whether this service can do its job, as /readyz says.";
+        text.gauge("mall_ready", help)
+            .count(&[], u64::from(self.readiness.is_ready()));
+        for fact in Fact::ALL {
+            let (name, help) = gauge(fact);
+            let mut gauge = text.gauge(name, help);
+            if let Some(value) = value(fact, &self.readiness.state(fact)) {
+                gauge.count(&[], value);
             }
         }
     }
@@ -95,18 +105,6 @@ impl Service {
             .count(&[], relay.failures.get());
         let help = "Whether this process is the one that publishes the journal.";
         text.gauge("mall_relay_lease_held", help).count(&[], relay.lease.get());
-        let help = "Orders whose events the log refuses.";
-        text.gauge("mall_relay_blocked_orders", help)
-            .count(&[], relay.blocked_orders.get());
-        let mut reachable = text.gauge(
-            "mall_log_reachable",
-            "Whether the log answered the relay when it was last asked.",
-        );
-        match self.readiness.log() {
-            LogState::Unknown => &mut reachable,
-            LogState::Reachable => reachable.count(&[], 1),
-            LogState::Unreachable { .. } => reachable.count(&[], 0),
-        };
         if self.source == Source::Deliveries {
             let help = "Dead letters that the log has acknowledged.";
             text.counter("mall_dead_letters_published_total", help)
@@ -114,6 +112,42 @@ impl Service {
             text.gauge("mall_dead_letters_blocked", "Dead letters that the log refuses.")
                 .count(&[], relay.blocked_letters.get());
         }
+    }
+}
+
+/// What a fact is called here.
+fn gauge(fact: Fact) -> (&'static str, &'static str) {
+    match fact {
+        Fact::Database => (
+            "mall_database_reachable",
+            "Whether the database lets us in and answers.",
+        ),
+        Fact::Writable => (
+            "mall_database_writable",
+            "Whether the database takes what this service writes.",
+        ),
+        Fact::Log => (
+            "mall_log_reachable",
+            "Whether the log answered the relay when it was last asked.",
+        ),
+        Fact::Blocked => (
+            "mall_blocked_orders",
+            "Orders that wait because the log refuses one of their events.",
+        ),
+        Fact::Parked => (
+            "mall_parked_orders",
+            "Orders that wait for a person, since an event can't be handled.",
+        ),
+    }
+}
+
+/// How many are concerned, for what is counted; otherwise whether it is good.
+fn value(fact: Fact, state: &State) -> Option<u64> {
+    match (fact, state) {
+        (_, State::Unknown) => None,
+        (Fact::Blocked | Fact::Parked, State::Good) => Some(0),
+        (Fact::Blocked | Fact::Parked, State::Bad { count, .. }) => *count,
+        (Fact::Database | Fact::Writable | Fact::Log, state) => Some(u64::from(*state == State::Good)),
     }
 }
 

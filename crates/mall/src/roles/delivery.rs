@@ -5,7 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use eventlog::{Consumer, EventLog, Subscription};
 use shop::domain::Source;
-use shop::http::{self, DeliveryService, Limits, Readiness};
+use shop::health::Readiness;
+use shop::http::{self, DeliveryService, Limits};
 use tokio_util::sync::CancellationToken;
 
 use super::adapters;
@@ -37,7 +38,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         return Ok(());
     };
     let adapters = adapters?;
-    let readiness = Arc::new(Readiness::default());
+    let readiness = Arc::new(Readiness::new(super::now));
     let relaying = Relaying::start(&adapters, options, Source::Deliveries, readiness.clone());
     let own_name = format!("{name}/{}", std::process::id());
     let Some(consumer) = shutdown.run_until_cancelled(join(&adapters.log, options, name)).await else {

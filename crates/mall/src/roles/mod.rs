@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use eventlog::Timestamp;
-use shop::http::Readiness;
+use shop::health::Readiness;
 use tokio_util::sync::CancellationToken;
 
 /// The wall clock, read here and nowhere below.

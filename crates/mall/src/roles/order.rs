@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use shop::domain::Source;
-use shop::http::{self, Limits, OrderService, Readiness};
+use shop::health::Readiness;
+use shop::http::{self, Limits, OrderService};
 use tokio_util::sync::CancellationToken;
 
 use super::adapters;
@@ -27,7 +28,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         return Ok(());
     };
     let adapters = adapters?;
-    let readiness = Arc::new(Readiness::default());
+    let readiness = Arc::new(Readiness::new(super::now));
     let relaying = Relaying::start(&adapters, options, Source::Orders, readiness.clone());
     let orders = relaying.group_commit(|store, batch| async move { store.run_orders(&batch, super::now()).await });
     page.service = Some(Service::new(

@@ -26,7 +26,10 @@ impl Trouble for LogError {
 
 impl Trouble for StoreError {
     fn may_pass(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Conflict(_) | Self::Unknown(_))
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Unwritable(_) | Self::Conflict(_) | Self::Unknown(_)
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shop::commit::GroupCommit;
 use shop::domain::Source;
-use shop::http::Readiness;
+use shop::health::{Readiness, Watcher, watch};
 use shop::relay::{self, KeyMode, Relay, RelayMetrics, RelayOptions};
 use shop::store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -22,8 +22,10 @@ const IDLE_POLL: Duration = Duration::from_millis(25);
 /// A relay at work.
 pub struct Relaying {
     store: Arc<dyn Store>,
+    readiness: Arc<Readiness>,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    watcher: JoinHandle<()>,
     /// Rung after each write into the journal.
     wake: Arc<Notify>,
     /// Where it counts what it does.
@@ -55,20 +57,25 @@ impl Relaying {
         let task = tokio::spawn(relay::run(
             relay,
             wake.clone(),
-            readiness,
+            readiness.clone(),
             stop.clone(),
             options.shutdown_timeout,
         ));
+        let watcher = Watcher::new(adapters.store.clone(), readiness.clone(), source);
+        let watcher = tokio::spawn(watch(watcher, stop.clone()));
         Self {
             store: adapters.store.clone(),
+            readiness,
             stop,
             task,
+            watcher,
             wake,
             metrics,
         }
     }
 
-    /// Starts a group commit that runs its batches on the store and rings the relay after each.
+    /// Starts a group commit that runs its batches on the store, notes what each has shown of the database, and rings the
+    /// relay.
     pub fn group_commit<Q, A, F, R>(&self, run: F) -> GroupCommit<Q, A>
     where
         Q: Clone + Send + Sync + 'static,
@@ -76,11 +83,13 @@ impl Relaying {
         F: Fn(Arc<dyn Store>, Arc<[Q]>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Vec<A>, StoreError>> + Send + 'static,
     {
-        let (store, wake) = (self.store.clone(), self.wake.clone());
+        let (store, readiness, wake) = (self.store.clone(), self.readiness.clone(), self.wake.clone());
         GroupCommit::start(move |batch| {
-            let (outcomes, wake) = (run(store.clone(), batch), wake.clone());
+            let outcomes = run(store.clone(), batch);
+            let (readiness, wake) = (readiness.clone(), wake.clone());
             async move {
                 let outcomes = outcomes.await;
+                readiness.note_database(true, &outcomes);
                 wake.notify_one();
                 outcomes
             }
@@ -90,8 +99,13 @@ impl Relaying {
     /// Publishes what the journal still holds, and ends.
     pub async fn finish(self) {
         self.stop.cancel();
-        if let Err(error) = self.task.await {
-            tracing::error!("the relay ended badly: {error}");
+        for (what, task) in [
+            ("the relay", self.task),
+            ("what looks after the database", self.watcher),
+        ] {
+            if let Err(error) = task.await {
+                tracing::error!("{what} ended badly: {error}");
+            }
         }
     }
 }

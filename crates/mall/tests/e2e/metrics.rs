@@ -80,7 +80,7 @@ fn of_the_order_service(page: &Page) {
     page.expect(&[
         ("mall_journal_unpublished_age_seconds", 0.0),
         ("mall_relay_lease_held", 1.0),
-        ("mall_relay_blocked_orders", 0.0),
+        ("mall_blocked_orders", 0.0),
         ("mall_relay_failures_total", 0.0),
         ("mall_log_reachable", 1.0),
         ("mall_database_reachable", 1.0),

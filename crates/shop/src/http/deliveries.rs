@@ -7,10 +7,10 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 
 use super::asked::{Admitted, Asked};
-use super::health::Readiness;
 use super::problem::Problem;
 use super::read::{Answer, read};
 use crate::domain::Delivery;
+use crate::health::Readiness;
 use crate::store::Store;
 
 /// What the delivery service's routes need.

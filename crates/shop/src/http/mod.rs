@@ -29,7 +29,6 @@ mod stall;
 mod traffic;
 
 pub use deliveries::{DeliveryService, delivery_router};
-pub use health::{LogState, Readiness};
 pub use orders::{OrderService, order_router};
 pub use serve::{Limits, serve};
 pub use traffic::Traffic;

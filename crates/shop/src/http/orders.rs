@@ -13,12 +13,12 @@ use axum::response::{IntoResponse, Response};
 use super::asked::{Admitted, Asked, Target};
 use super::body::{self, BodyForm, form_of};
 use super::hal;
-use super::health::Readiness;
 use super::problem::Problem;
 use super::read::{Answer, missing, read, respond};
 use crate::commit::GroupCommit;
 use crate::domain::input::{all_fields, json_patch_from_slice, new_order_from_slice, patch_from_slice};
 use crate::domain::{Change, Order, OrderCommand, OrderId, OrderOutcome, OrderRequest};
+use crate::health::Readiness;
 use crate::store::Store;
 
 /// How long a command may take. The group commit answers long before, also when the database is away: this is for what

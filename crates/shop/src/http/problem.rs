@@ -75,15 +75,6 @@ impl Problem {
         Self::new(StatusCode::REQUEST_TIMEOUT, message).with(CONNECTION, "close")
     }
 
-    /// The database did not answer a question in time.
-    pub(super) fn database_silent() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The database does not answer. Try again in a moment.",
-        )
-        .with(RETRY_AFTER, "1")
-    }
-
     /// Nobody knows whether the command took effect.
     pub(super) fn outcome_unknown() -> Self {
         let message = "The connection to the database was lost while the change was being committed, so its outcome is \
@@ -120,7 +111,7 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::CONFLICT, message)
             }
             StoreError::Unknown(cause) => {
-                tracing::warn!(cause, "answered 503: outcome of a commit unknown");
+                tracing::debug!(cause, "answered 503: outcome of a commit unknown");
                 Self::outcome_unknown()
             }
             StoreError::Rejected(cause) => {
@@ -128,9 +119,18 @@ impl From<StoreError> for Problem {
                 let message = "The database can't hold one of the values; nothing was changed.";
                 Self::new(StatusCode::BAD_REQUEST, message)
             }
-            StoreError::Broken(cause) => {
-                tracing::error!(cause, "answered 500: the database is broken or forbidden");
-                let message = "The database can't be used; somebody has to look at the service's log.";
+            StoreError::Unwritable(cause) | StoreError::Broken(cause) => {
+                tracing::debug!(
+                    cause,
+                    "answered 503: the database takes no writes, is damaged or forbidden"
+                );
+                let message = "The database can't be used at the moment; nothing was changed. Try again later.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, message).with(RETRY_AFTER, "1")
+            }
+            StoreError::Unreadable(cause) => {
+                tracing::error!(cause, "answered 500: the database holds what can't be read");
+                let message =
+                    "What the database holds of this can't be read; somebody has to look at the service's log.";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
             }
         }
@@ -170,7 +170,9 @@ mod tests {
             (StoreError::Unknown("x".into()), 503, false),
             (StoreError::Conflict("x".into()), 409, false),
             (StoreError::Rejected("x".into()), 400, false),
-            (StoreError::Broken("x".into()), 500, false),
+            (StoreError::Unwritable("x".into()), 503, true),
+            (StoreError::Broken("x".into()), 503, true),
+            (StoreError::Unreadable("x".into()), 500, false),
         ];
         for (error, status, retry) in cases {
             let response = Problem::from(error.clone()).into_response();

@@ -10,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use super::asked::{Asked, Target, parse_number};
 use super::entity::Entity;
 use super::hal;
-use super::health::{self, Readiness};
+use super::health;
 use super::paging::page_request;
 use super::problem::Problem;
 use crate::domain::{Delivery, JournalEntry, OrderId};
+use crate::health::Readiness;
 use crate::store::{Result as StoreResult, Store, StoreError};
 
 /// How long the database may take to answer a question.
@@ -38,16 +39,16 @@ pub(super) async fn read<E: Entity>(
         Target::Search => found(hal::searches::<E>(asked, E::SEARCH.unwrap_or_default())),
         Target::Collection => {
             let request = page_request::<E>(asked.parameters());
-            let page = bounded(E::page(store, &request)).await?;
+            let page = bounded(readiness, E::page(store, &request)).await?;
             found(hal::collection(asked, &request, &page))
         }
-        Target::Item(number) => Ok(item(asked, bounded(E::find(store, number)).await?, form)),
+        Target::Item(number) => Ok(item(asked, bounded(readiness, E::find(store, number)).await?, form)),
         Target::FindByOrder => {
-            let delivery: Option<Delivery> = bounded(store.delivery_of(order_in(asked)?)).await?;
+            let delivery: Option<Delivery> = bounded(readiness, store.delivery_of(order_in(asked)?)).await?;
             Ok(item(asked, delivery, form))
         }
         Target::Events(number) => {
-            let entries = bounded(store.order_events(OrderId(number))).await?;
+            let entries = bounded(readiness, store.order_events(OrderId(number))).await?;
             if entries.is_empty() {
                 let message = format!("There has never been an order {number}.");
                 return Err(Problem::new(StatusCode::NOT_FOUND, message));
@@ -116,11 +117,14 @@ fn events(entries: &[JournalEntry]) -> String {
     format!("[{}]", rendered.collect::<Vec<_>>().join(","))
 }
 
-async fn bounded<T>(question: impl Future<Output = StoreResult<T>>) -> Result<T, Problem> {
-    match tokio::time::timeout(READ_DEADLINE, question).await {
+async fn bounded<T>(readiness: &Readiness, question: impl Future<Output = StoreResult<T>>) -> Result<T, Problem> {
+    let late = || StoreError::Unavailable(format!("the database has not answered within {READ_DEADLINE:?}"));
+    let answer = tokio::time::timeout(READ_DEADLINE, question).await;
+    let answer = match answer.unwrap_or_else(|_| Err(late())) {
         // Nothing of the client's is in a question that the database could refuse.
-        Ok(Err(StoreError::Rejected(cause))) => Err(StoreError::Broken(cause).into()),
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(Problem::database_silent()),
-    }
+        Err(StoreError::Rejected(cause)) => Err(StoreError::Unreadable(cause)),
+        answer => answer,
+    };
+    readiness.note_database(false, &answer);
+    Ok(answer?)
 }

@@ -13,8 +13,6 @@ pub struct RelayMetrics {
     pub failures: Counter,
     /// 1 while this relay holds the lease.
     pub lease: Gauge,
-    /// Orders whose events the log refuses, and which wait for it.
-    pub blocked_orders: Gauge,
     /// Dead letters that the log refuses.
     pub blocked_letters: Gauge,
 }

@@ -35,9 +35,16 @@ pub enum StoreError {
     /// The database refused a statement of this batch (a value it can't hold): rolled back. Repeating it is in vain.
     #[error("{0}")]
     Rejected(String),
-    /// The database is broken or forbidden (corrupt, read-only, wrong password): stop and tell a person.
+    /// The database answers and takes no writes (read-only, full), which may pass; nothing was done. Try again later.
+    #[error("{0}")]
+    Unwritable(String),
+    /// The database is damaged or forbidden (corrupt, wrong password, no rights, no tables); nothing was done. Who starts
+    /// stops and tells a person; who runs waits, as for one that can't be reached, until somebody has mended it.
     #[error("{0}")]
     Broken(String),
+    /// A row holds what can't be read. Others are fine; asking again is in vain.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 /// The database of a service.
@@ -81,7 +88,8 @@ pub trait Store: FenceStore + HistoryStore {
     /// How much waits in the database of `source`, for whoever watches it.
     async fn backlog(&self, source: Source) -> Result<Backlog>;
 
-    /// Whether the database answers.
+    /// Whether the database answers, and would take what the service writes: asked before the service takes work, and every
+    /// second.
     async fn ping(&self) -> Result<()>;
 }
 

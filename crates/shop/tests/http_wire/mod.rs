@@ -11,7 +11,8 @@ use axum::Router;
 use eventlog::Timestamp;
 use shop::commit::GroupCommit;
 use shop::domain::{OrderOutcome, OrderRequest, Source};
-use shop::http::{DeliveryService, Limits, OrderService, Readiness, delivery_router, order_router, serve};
+use shop::health::Readiness;
+use shop::http::{DeliveryService, Limits, OrderService, delivery_router, order_router, serve};
 use shop::store::sqlite::SqliteStore;
 use shop::store::{Store, StoreError};
 use tempfile::TempDir;
@@ -102,7 +103,7 @@ impl Service {
         let folder = TempDir::new().expect("a temporary folder");
         let store = open(&folder.path().join("shop.db"), source).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let (address, readiness) = (listener.local_addr().unwrap(), Arc::new(Readiness::default()));
+        let (address, readiness) = (listener.local_addr().unwrap(), Arc::new(Readiness::new(|| NOW)));
         let stop = CancellationToken::new();
         let router = router(Arc::clone(&store), Arc::clone(&readiness));
         tokio::spawn(serve(listener, router, Limits::default(), Arc::default(), stop.clone()));

@@ -14,7 +14,7 @@ pub(super) fn of_statement(error: &Error, shown: &str) -> StoreError {
     }
     match error {
         Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_) | Error::ColumnNotFound(_) => {
-            StoreError::Broken(format!("the database {shown} holds what can't be read: {error}"))
+            StoreError::Unreadable(format!("the database {shown} holds what can't be read: {error}"))
         }
         _ => StoreError::Unavailable(format!("lost the connection to the database {shown}: {}", cause(error))),
     }

@@ -1,0 +1,78 @@
+//! Looks every second whether the database would take what its service writes, also while nobody asks for anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::{Fact, Readiness};
+use crate::domain::Source;
+use crate::domain::fence::ParkReason;
+use crate::store::{Backlog, Store};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+/// What waits in the database is counted with every so many looks, since that costs more.
+const COUNTED: u32 = 5;
+
+/// Looks after what no call may be showing at the moment.
+pub struct Watcher {
+    store: Arc<dyn Store>,
+    readiness: Arc<Readiness>,
+    source: Source,
+    looks: u32,
+}
+
+impl Watcher {
+    /// Looks after the database of the service of `source`.
+    pub fn new(store: Arc<dyn Store>, readiness: Arc<Readiness>, source: Source) -> Self {
+        Self {
+            store,
+            readiness,
+            source,
+            looks: 0,
+        }
+    }
+
+    /// Takes one look.
+    pub async fn step(&mut self) {
+        let answer = self.store.ping().await;
+        self.readiness.note_database(true, &answer);
+        let counted = self.looks.is_multiple_of(COUNTED);
+        self.looks = self.looks.wrapping_add(1);
+        if answer.is_ok() && counted && self.source == Source::Deliveries {
+            self.count_parked().await;
+        }
+    }
+
+    async fn count_parked(&self) {
+        let backlog = self.store.backlog(self.source).await;
+        self.readiness.note_database(false, &backlog);
+        if let Ok(backlog) = backlog {
+            let orders = waiting_for_a_person(&backlog);
+            let message = || format!("an event of {orders} orders can't be handled; see mall parked list");
+            self.readiness.count(Fact::Parked, orders, message);
+        }
+    }
+}
+
+/// An order has at most one event that is parked because it can't be handled itself; the others stand behind it.
+fn waiting_for_a_person(backlog: &Backlog) -> u64 {
+    let poison = backlog
+        .parked
+        .iter()
+        .filter(|(reason, _)| *reason == ParkReason::Poison);
+    poison.map(|(_, waiting)| waiting.count).sum()
+}
+
+/// Looks until `stop`.
+pub async fn watch(mut watcher: Watcher, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if stop.run_until_cancelled(watcher.step()).await.is_none() {
+            return;
+        }
+    }
+}
