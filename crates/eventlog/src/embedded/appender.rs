@@ -2,13 +2,14 @@
 //!
 //! It also prunes, now and then and between two commits.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::append::{Batch, RoundRobin, append};
 use super::file::LogFile;
-use super::retention::{Pruned, Retention, prune};
+use super::retention::{Holder, Pruned, Retention, prune};
 use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Placed, Timestamp};
 
@@ -52,6 +53,7 @@ impl Appender {
             keyless: RoundRobin::default(),
             retention,
             pruned: None,
+            holders: BTreeSet::new(),
         };
         let thread = std::thread::Builder::new()
             .name("log-append".into())
@@ -113,6 +115,8 @@ struct Work {
     retention: Retention,
     /// When nothing was due any more.
     pruned: Option<Instant>,
+    /// Who holds old records back, as far as it has been told.
+    holders: BTreeSet<Holder>,
 }
 
 impl Work {
@@ -157,12 +161,29 @@ impl Work {
     fn prune(&mut self) {
         match self.file.write(|conn| prune(conn, self.retention, now())) {
             Ok(Pruned::Removed(_)) => self.pruned = None,
-            Ok(Pruned::Idle) => self.pruned = Some(Instant::now()),
+            Ok(Pruned::Idle(holders)) => {
+                self.pruned = Some(Instant::now());
+                self.tell(holders);
+            }
             Err(error) => {
                 tracing::warn!(%error, "could not remove old records from the log");
                 self.pruned = Some(Instant::now());
             }
         }
+    }
+}
+
+impl Work {
+    /// Says once of each who holds old records back, and once that it is over.
+    fn tell(&mut self, holders: BTreeSet<Holder>) {
+        for holder in holders.difference(&self.holders) {
+            let remedy = holder.remedy();
+            tracing::warn!("{holder}: they are kept whatever their age, and the log grows; {remedy}");
+        }
+        for holder in self.holders.difference(&holders) {
+            tracing::info!("over: {holder}");
+        }
+        self.holders = holders;
     }
 }
 

@@ -244,7 +244,9 @@ fn pruned_records_are_passed_over_and_committed_offsets_stay() {
         age: Some(Duration::ZERO),
         bytes: None,
     };
-    while prune(&conn, all, Timestamp(9)).unwrap() != Pruned::Idle {}
+    while matches!(prune(&conn, all, Timestamp(9)), Ok(Pruned::Removed(_))) {}
+    // What is unread is never removed by ourselves; a log that lost it all the same is read on from what there is.
+    conn.execute("delete from records where partition = 1", []).unwrap();
     fill(&conn, &[0, 1]);
     assert_eq!(committed(&conn), [Some(2), None]);
     assert_eq!(fetched(&conn, &mut one), [(0, 2), (1, 1)]);

@@ -69,9 +69,9 @@ pub struct EmbeddedLog {
 /// How to open a log for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmbeddedOptions {
-    /// Records older than this are removed; `None` keeps them.
+    /// Records older than this are removed once every group that reads them has done so; `None` keeps them.
     pub retention_age: Option<Duration>,
-    /// The oldest records are removed while the log holds more bytes than this; `None` lets it grow.
+    /// The oldest records that have been read are removed while the log holds more bytes than this; `None` lets it grow.
     pub retention_bytes: Option<u64>,
 }
 

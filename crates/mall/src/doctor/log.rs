@@ -74,6 +74,9 @@ fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: 
     if let Some(info) = &group {
         report.wrong.extend(assignor(&options.group, info, options));
         report.wrong.extend(removed(&options.group, name, info, &extents));
+        if options.storage.bootstrap_server.is_none() {
+            report.wrong.extend(held(log, info, name, &extents, options)?);
+        }
     }
     if report.wrong.len() == before {
         report.fine(format!(
@@ -95,11 +98,11 @@ fn sample(log: &dyn EventLog, topic: &str, extents: &[Extent]) -> Result<Vec<Rec
     Ok(records)
 }
 
-/// The topic's settings in Kafka's words, whichever log it is.
+/// The settings of a topic on Kafka.
 fn settings(options: &RoleOptions) -> Result<BTreeMap<String, String>, LogError> {
     let Some(servers) = &options.storage.bootstrap_server else {
-        let millis = options.log_retention.as_millis().to_string();
-        return Ok([("retention.ms".to_owned(), millis)].into());
+        // The embedded log never removes what a group has yet to read, so none of its settings loses events.
+        return Ok(BTreeMap::new());
     };
     let properties = options.storage.kafka_properties();
     let properties = properties.map_err(|error| LogError::Refused(error.to_string()))?;
@@ -143,7 +146,7 @@ fn numbered(topic: &TopicInfo, extents: &[Extent]) -> Option<Wrong> {
     })
 }
 
-/// Settings that remove events before everybody has read them (A26).
+/// Settings that remove events before everybody has read them.
 fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     let get = |name| settings.get(name).map(String::as_str);
@@ -160,13 +163,10 @@ fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Wrong> {
     if let Some(retention) = retention.filter(|retention| *retention < SHORT) {
         wrong.push(Wrong {
             what: format!(
-                "topic {topic} keeps events for {} only: a service that is away for longer loses them (A26)",
+                "topic {topic} keeps events for {} only: a service that is away for longer loses what it has not read",
                 humantime::format_duration(retention)
             ),
-            remedy: format!(
-                "{}, or --log-retention 7d on the embedded log",
-                remedy("retention.ms=604800000")
-            ),
+            remedy: remedy("retention.ms=604800000"),
         });
     }
     wrong
@@ -195,6 +195,39 @@ fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<Wron
             "stop those members, give the mall another --group, or --kafka-property partition.assignment.strategy={theirs}"
         ),
     })
+}
+
+/// Events that are old enough to be removed, and kept because the group has yet to read them: the embedded log grows.
+fn held(
+    log: &dyn EventLog,
+    info: &GroupInfo,
+    topic: &str,
+    extents: &[Extent],
+    options: &RoleOptions,
+) -> Result<Option<Wrong>, LogError> {
+    let (group, age) = (&options.group, options.log_retention);
+    let cutoff = now().0.saturating_sub(age.as_millis() as i64);
+    let mut old = Vec::new();
+    for (number, extent) in (0..).zip(extents) {
+        let partition = TopicPartition::new(topic, Partition(number));
+        let next = info.commits.get(&partition).copied().unwrap_or(extent.start);
+        let unread = log.read(&partition, next, 1)?;
+        if unread.first().is_some_and(|record| record.timestamp.0 < cutoff) {
+            old.push(format!("P{number}@{next}"));
+        }
+    }
+    let age = humantime::format_duration(age);
+    Ok((!old.is_empty()).then(|| Wrong {
+        what: format!(
+            "group {group} has yet to read events of topic {topic} older than --log-retention {age}, from {} on: they are \
+             kept, and the log grows",
+            old.join(", ")
+        ),
+        remedy: format!(
+            "start mall delivery, or give these events up with mall kafka-consumer-groups --reset-offsets --group {group} \
+             --topic {topic} --to-latest --execute"
+        ),
+    }))
 }
 
 /// Events that were removed before the group had read them.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
 use eventlog::kafka::KafkaLog;
-use eventlog::{EventLog, NewRecord, Partition, Timestamp};
+use eventlog::{EventLog, NewRecord, Offset, Partition, Timestamp, TopicPartition};
 
 use super::program::{Ended, Folder};
 use super::real::{java, required, unique};
@@ -85,7 +85,12 @@ fn each_trouble_of_the_embedded_log_is_named_with_its_remedy() {
     told(&ended, "key \"order-1\" is at P7@0 and belongs in P6 (A2)");
     append(&log, "kafka.scaling", "order-1", None, 4_102_444_800_000);
     told(&doctor(&folder, &[]), "from the future, P6@0 by ");
-    told(&doctor(&folder, &["--log-retention", "1h"]), "keeps events for 1h only");
+    let positions = [(TopicPartition::new("kafka.scaling", Partition(7)), Offset(0))].into();
+    log.reset_group("delivery", &positions).expect("its offsets are set");
+    told(
+        &doctor(&folder, &["--log-retention", "1h"]),
+        "group delivery has yet to read events of topic kafka.scaling older than --log-retention 1h, from P7@0 on",
+    );
 
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
