@@ -134,6 +134,85 @@ async fn what_is_no_database_is_named() {
     assert!(sentence.contains("directory.db can't be opened"), "{sentence}");
 }
 
+fn number(file: &Connection, pragma: &str) -> i64 {
+    file.pragma_query_value(None, pragma, |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_program_is_left_alone() {
+    let (_folder, path) = orders_db();
+    drop(open(&path));
+    closed(&path).await;
+    let file = Connection::open(&path).unwrap();
+    assert!(number(&file, "user_version") > 0, "a file says how far it has come");
+    file.pragma_update(None, "user_version", 1000).unwrap();
+    let sentence = refusal(&path);
+    assert!(
+        sentence.contains("orders.db has format 1000, and this program knows formats up to"),
+        "{sentence}"
+    );
+    assert_eq!(number(&file, "user_version"), 1000);
+}
+
+/// Somebody else's by its tables, by its mark, or by both; and the other service's own.
+#[tokio::test]
+async fn what_is_another_programs_database_is_left_alone() {
+    let others = [
+        "create table letters (text)",
+        "pragma application_id = 252006674",
+        "create table Order_table (id integer primary key); pragma application_id = 252006674",
+        "create table Order_table (id integer primary key); pragma user_version = 3",
+        "create table Delivery_table (id integer primary key)",
+    ];
+    for other in others {
+        let (_folder, path) = orders_db();
+        let file = Connection::open(&path).unwrap();
+        file.execute_batch(other).unwrap();
+        let sentence = refusal(&path);
+        assert!(
+            sentence.contains("not the mall's database of orders"),
+            "{other}: {sentence}"
+        );
+        let mode: String = file.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "delete", "{other}");
+        let ours = "select count(*) from sqlite_schema where name = 'order_event'";
+        assert_eq!(file.query_row(ours, [], |row| row.get::<_, i64>(0)), Ok(0), "{other}");
+    }
+    let (_folder, path) = orders_db();
+    drop(SqliteStore::open(&path, Source::Deliveries).unwrap());
+    closed(&path).await;
+    let sentence = refusal(&path);
+    assert!(sentence.contains("not the mall's database of orders"), "{sentence}");
+}
+
+/// A file from before versions were noted keeps its rows and its numbers.
+#[tokio::test]
+async fn a_file_without_a_version_is_brought_up_to_date() {
+    let (_folder, path) = orders_db();
+    let store = open(&path);
+    store.run_orders(&[place("PUSAN"), place("SEOUL")], NOW).await.unwrap();
+    drop(store);
+    closed(&path).await;
+    let file = Connection::open(&path).unwrap();
+    let (mark, version) = (number(&file, "application_id"), number(&file, "user_version"));
+    let unmark = "pragma application_id = 0; pragma user_version = 0; drop index order_event_unpublished;
+        delete from Order_table where id = 2";
+    file.execute_batch(unmark).unwrap();
+    let store = open(&path);
+    assert_eq!(total(&store).await, 1);
+    let placed = store.run_orders(&[place("JEJU")], NOW).await.unwrap();
+    assert!(
+        matches!(&placed[..], [OrderOutcome::Placed(order)] if order.id == OrderId(3)),
+        "{placed:?}"
+    );
+    assert_eq!(
+        (number(&file, "application_id"), number(&file, "user_version")),
+        (mark, version)
+    );
+    let indexes = "select count(*) from sqlite_schema where name = 'order_event_unpublished'";
+    assert_eq!(file.query_row(indexes, [], |row| row.get::<_, i64>(0)), Ok(1));
+}
+
 #[tokio::test]
 async fn a_damaged_page_is_named() {
     let (_folder, path) = orders_db();

@@ -65,7 +65,7 @@ mod tests {
     fn nothing_but_what_waits_is_looked_at() {
         let connection = Connection::open_in_memory().expect("a database");
         for source in [Source::Orders, Source::Deliveries] {
-            connection.execute_batch(schema::tables(source)).expect("its tables");
+            schema::bring_up(&connection, source, 0).expect("its tables");
         }
         for sql in [ORDERS, DELIVERIES, LETTERS, PARKED_KEYS] {
             let mut statement = connection

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{error, schema};
+use super::error;
+use super::schema::{self, Found};
 use crate::domain::Source;
 use crate::store::{Result, StoreError};
 
@@ -92,15 +93,38 @@ impl Database {
         }
     }
 
+    /// Makes the database ready. A file that is not this service's is left as it is.
     fn prepare(&mut self) -> Result<()> {
+        let version = self.version()?;
         self.sql(|connection| {
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", "full")?;
             connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
             connection.pragma_update(None, "journal_size_limit", WAL_BYTES)
         })?;
-        let tables = schema::tables(self.source);
-        self.write(Durability::Full, |connection| connection.execute_batch(tables))
+        let source = self.source;
+        if version == schema::newest(source) {
+            return Ok(());
+        }
+        self.write(Durability::Full, |connection| {
+            schema::bring_up(connection, source, version)
+        })
+    }
+
+    /// How far the tables have come.
+    fn version(&self) -> Result<usize> {
+        let (name, source) = (&self.name, self.source);
+        match self.sql(|connection| schema::look(connection, source))? {
+            Found::Ours(version) => Ok(version),
+            Found::Newer(version) => Err(StoreError::Broken(format!(
+                "{name} has format {version}, and this program knows formats up to {}; start a newer mall on it",
+                schema::newest(source)
+            ))),
+            Found::Foreign => Err(StoreError::Broken(format!(
+                "{name} is a database, but not the mall's database of {}; move it away, or give another folder with --data",
+                source.path().trim_start_matches('/')
+            ))),
+        }
     }
 
     /// Whether the database can be read.

@@ -172,7 +172,7 @@ mod tests {
     fn what_is_unpublished_is_found_without_a_scan_or_a_sort() {
         for source in [Source::Orders, Source::Deliveries] {
             let connection = Connection::open_in_memory().unwrap();
-            connection.execute_batch(schema::tables(source)).unwrap();
+            schema::bring_up(&connection, source, 0).unwrap();
             let sql = format!("explain query plan {}", statements(source).unpublished);
             let plan: Vec<String> = (connection.prepare(&sql).unwrap())
                 .query_map([0, 10], |row| row.get(3))

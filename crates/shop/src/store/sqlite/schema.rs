@@ -1,12 +1,80 @@
-//! The tables. Names and the first columns of the entity tables are what people and older systems know.
+//! The tables, and which version of them a file holds. Names and the first columns of the entity tables are what people
+//! and older systems know.
+//!
+//! A file says whose it is (`application_id`) and how far it has come (`user_version`). Bringing it up to date is a list of
+//! steps, each of them one version; what is missing is done in one transaction, so a file is never half-way.
+
+use rusqlite::Connection;
 
 use crate::domain::Source;
 
-/// Creates what is missing of a service's tables.
-pub(super) fn tables(source: Source) -> &'static str {
+/// What a file is, before anything is done to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// One of ours that has come so far; 0 is an empty one, or one from before versions were noted.
+    Ours(usize),
+    /// One of ours, of a version that only a newer program knows.
+    Newer(i64),
+    /// Somebody else's, or the other service's.
+    Foreign,
+}
+
+/// Tells what a database is to the service of `source`. Reads only.
+pub(super) fn look(connection: &Connection, source: Source) -> rusqlite::Result<Found> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if application == application_id(source) {
+        let known = usize::try_from(version)
+            .ok()
+            .filter(|version| *version <= steps(source).len());
+        return Ok(known.map_or(Found::Newer(version), Found::Ours));
+    }
+    let unmarked = application == 0 && version == 0;
+    let tables = |condition: &str| {
+        let count = format!("select count(*) from sqlite_schema where type = 'table' and {condition}");
+        connection.query_row(&count, [], |row| row.get::<_, i64>(0))
+    };
+    let ours = || tables(&format!("name = '{}'", entity_table(source)));
+    let empty_or_ours = unmarked && (tables("true")? == 0 || ours()? == 1);
+    Ok(if empty_or_ours { Found::Ours(0) } else { Found::Foreign })
+}
+
+/// Takes the steps that are missing behind `version`, inside the caller's transaction.
+pub(super) fn bring_up(transaction: &Connection, source: Source, version: usize) -> rusqlite::Result<()> {
+    let steps = steps(source);
+    for step in &steps[version..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", application_id(source))?;
+    transaction.pragma_update(None, "user_version", steps.len() as i64)
+}
+
+/// How many steps there are: the version of an up-to-date file.
+pub(super) fn newest(source: Source) -> usize {
+    steps(source).len()
+}
+
+/// `mord` and `mdel`, so that neither is taken for the other or for anybody else's.
+const fn application_id(source: Source) -> i64 {
     match source {
-        Source::Orders => ORDERS,
-        Source::Deliveries => DELIVERIES,
+        Source::Orders => 0x6d6f_7264,
+        Source::Deliveries => 0x6d64_656c,
+    }
+}
+
+const fn entity_table(source: Source) -> &'static str {
+    match source {
+        Source::Orders => "Order_table",
+        Source::Deliveries => "Delivery_table",
+    }
+}
+
+/// The first step finds the tables already there in files from before versions were noted. A step that was released is
+/// never changed; what comes later is a step of its own.
+const fn steps(source: Source) -> &'static [&'static str] {
+    match source {
+        Source::Orders => &[ORDERS],
+        Source::Deliveries => &[DELIVERIES],
     }
 }
 
