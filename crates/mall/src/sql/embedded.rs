@@ -1,14 +1,17 @@
-//! The embedded databases of both services, attached to one connection that can't write.
+//! The embedded databases of both services, opened read-only and attached to one connection that can do nothing but read.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use eventlog::embedded::Turnstile;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
-use super::table::{Column, Table};
+use super::functions;
+use super::reading::{Kind, Reading};
+use super::table::{self, Column, Table};
 use crate::exit::Usage;
 
 /// The services' databases, by the name that qualifies their tables.
@@ -19,27 +22,34 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const KEYS: &str = "case when pk > 0 then 'PRI' else '' end";
 
+/// How long a statement may run.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS: i32 = 10_000;
+
 /// Runs a statement on what is in the data folder.
-pub fn query(dir: &Path, statement: &str) -> Result<Table> {
-    let connection = open(dir)?;
-    let table = match words(statement).as_slice() {
-        [show, tables] if show == "show" && tables == "tables" => rows(&connection, &tables_statement())?,
-        [desc, name] if desc == "desc" || desc == "describe" => {
+pub fn query(dir: &Path, statement: &Reading) -> Result<Table> {
+    let mut connection = open(dir)?;
+    let table = match &statement.kind {
+        Kind::Tables => rows(&connection, &tables_statement())?,
+        Kind::Columns(name) => {
             let table = rows(&connection, &columns_statement(name))?;
             if table.rows.is_empty() {
                 bail!("there is no table {name}; show tables lists what there is");
             }
             table
         }
-        [show, ..] if show == "show" => bail!(Usage("of show, the embedded databases know show tables".into())),
-        _ => rows(&connection, statement)?,
+        Kind::Show => bail!(Usage("of show, the embedded databases know show tables".into())),
+        Kind::Query => {
+            protect(&mut connection)?;
+            rows(&connection, &statement.text)?
+        }
     };
     close(connection, dir);
     Ok(table)
 }
 
 fn open(dir: &Path) -> Result<Connection> {
-    // Nothing is created: the files are attached only where they are.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(":memory:", flags).context("can't open SQLite")?;
     connection.busy_timeout(PATIENCE)?;
@@ -50,13 +60,8 @@ fn open(dir: &Path) -> Result<Connection> {
             continue;
         }
         found = true;
-        in_turn(&path, || {
-            let file = path.to_string_lossy();
-            connection.execute(&format!("attach database ?1 as {service}"), [&*file])?;
-            // The file is opened for good by its first use.
-            connection.query_row(&format!("select count(*) from {service}.sqlite_schema"), [], |_| Ok(()))
-        })
-        .map_err(|error| anyhow!("can't read {}: {error}", path.display()))?;
+        in_turn(&path, || attach(&connection, &path, service))
+            .map_err(|error| anyhow!("can't read {}: {}", path.display(), sentence(&error)))?;
     }
     if !found {
         bail!(
@@ -66,6 +71,37 @@ fn open(dir: &Path) -> Result<Connection> {
     }
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
+}
+
+/// Attaches a file so that nothing can be written to it.
+fn attach(connection: &Connection, path: &Path, service: &str) -> rusqlite::Result<()> {
+    let encoded = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    connection.execute(
+        &format!("attach database ?1 as {service}"),
+        [format!("file:{encoded}?mode=ro")],
+    )?;
+    // The file is opened for good by its first use.
+    connection.query_row(&format!("select count(*) from {service}.sqlite_schema"), [], |_| Ok(()))
+}
+
+/// Lets a statement read tables and call known functions, for a minute, and nothing else.
+fn protect(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
+        AuthAction::Function { function_name } if may_call(function_name) => Authorization::Allow,
+        _ => Authorization::Deny,
+    }))?;
+    let end = Instant::now() + LONGEST;
+    connection.progress_handler(STEPS, Some(move || Instant::now() >= end))
+}
+
+/// Operators are functions of SQLite's, too.
+fn may_call(function: &str) -> bool {
+    functions::is_allowed(function) || ["->", "->>", "regexp", "match"].contains(&function)
 }
 
 /// Whoever opens or closes one of these files takes its turn. Without its lock files nobody else does, either.
@@ -116,7 +152,8 @@ fn text(value: ValueRef<'_>) -> Option<String> {
         ValueRef::Null => None,
         ValueRef::Integer(number) => Some(number.to_string()),
         ValueRef::Real(number) => Some(number.to_string()),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Blob(bytes) => Some(table::of_bytes(bytes)),
     }
 }
 
@@ -143,15 +180,77 @@ fn columns_statement(table: &str) -> String {
     )
 }
 
-/// The statement's words, lower case but for a name at its end, without quotes.
-fn words(statement: &str) -> Vec<String> {
-    let unquoted = |word: &str| word.trim_matches(['`', '"', '\'']).to_owned();
-    let mut words: Vec<_> = statement.split_whitespace().map(unquoted).collect();
-    if let Some(first) = words.first_mut() {
-        *first = first.to_ascii_lowercase();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A data folder whose databases the services made.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for service in SERVICES {
+            let file = Connection::open(folder.path().join(format!("{service}.db"))).expect("it opens");
+            let made = "pragma journal_mode = wal; create table t (a int, b blob); insert into t values (1, x'00ff'), (2, 'text')";
+            file.execute_batch(made).expect("it is made");
+        }
+        folder
     }
-    if let Some(second) = words.get_mut(1).filter(|word| word.eq_ignore_ascii_case("tables")) {
-        *second = second.to_ascii_lowercase();
+
+    /// What the judge would have let through by mistake.
+    fn unjudged(text: &str) -> Reading {
+        Reading {
+            kind: Kind::Query,
+            text: text.into(),
+        }
     }
-    words
+
+    #[test]
+    fn the_database_itself_refuses_what_the_judge_would_have_missed() {
+        let folder = folder();
+        let state =
+            || ["orders.db", "deliveries.db"].map(|file| std::fs::read(folder.path().join(file)).expect("a file"));
+        let before = state();
+        for text in include_str!("../../tests/sql/dangerous.sql").lines() {
+            // Some of them only read here, or SQLite doesn't know their words.
+            let _ = query(folder.path(), &unjudged(text));
+        }
+        assert!(state() == before && !Path::new("/tmp/mall-canary-out").exists());
+        for text in [
+            "insert into t values (3, 3)",
+            "insert into orders.t values (3, 3)",
+            "create table orders.x (a)",
+            "create temp table x (a)",
+            "drop table orders.t",
+            "pragma orders.user_version = 7",
+            "attach ':memory:' as m",
+            "select load_extension('x')",
+            "select * from pragma_table_info('t')",
+            "select zeroblob(9)",
+        ] {
+            let why = query(folder.path(), &unjudged(text)).expect_err(text).to_string();
+            assert!(why.contains("not authorized"), "{text}: {why}");
+        }
+        let rows = query(folder.path(), &unjudged("select a, b from orders.t"))
+            .expect("it reads")
+            .rows;
+        assert_eq!(
+            rows,
+            [
+                [Some("1".into()), Some("0x00FF".into())],
+                [Some("2".into()), Some("text".into())]
+            ]
+        );
+    }
+
+    #[test]
+    fn files_are_opened_so_that_they_can_only_be_read() {
+        let folder = folder();
+        let connection = open(folder.path()).expect("they open");
+        connection
+            .pragma_update(None, "query_only", false)
+            .expect("it can be switched off");
+        let written = connection
+            .execute("insert into orders.t values (3, 3)", [])
+            .expect_err("a file opened read-only");
+        assert!(written.to_string().contains("readonly database"), "{written}");
+    }
 }

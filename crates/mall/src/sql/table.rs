@@ -71,6 +71,21 @@ impl Table {
     }
 }
 
+/// Bytes as a person can read them: text where they are text, hexadecimal digits where they are not.
+pub fn of_bytes(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => text.to_owned(),
+        _ => hexadecimal(bytes),
+    }
+}
+
+/// Bytes as the mysql client writes what is no text.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold("0x".to_owned(), |text, byte| text + &format!("{byte:02X}"))
+}
+
 /// A value in its cell; a line break would tear the table apart.
 fn shown(value: &Option<String>) -> String {
     let Some(text) = value else {

@@ -13,6 +13,7 @@ use crate::data_dir::{self, InUse};
 use crate::logs::{self, Purpose};
 use crate::roles::open_store;
 use crate::sql;
+use crate::sql::reading::Speech;
 
 /// The log and both services' databases.
 pub struct Sources {
@@ -84,7 +85,8 @@ async fn must_exist(storage: &Storage) -> Result<()> {
     match &storage.database_url {
         Some(url) => {
             for journal in ["order_event", "delivery_apply"] {
-                let asked = sql::mysql::query(url, &format!("select 1 from {journal} limit 1")).await;
+                let statement = sql::reading::read(&format!("select 1 from {journal} limit 1"), Speech::MySql)?;
+                let asked = sql::mysql::query(url, &statement).await;
                 asked.with_context(|| format!("{url} holds no mall that could be verified"))?;
             }
         }

@@ -167,8 +167,24 @@ fn table_cells(table: &str) -> String {
     rows.join("\n")
 }
 
-/// Runs a statement with the mariadb client.
+/// Runs a statement with the mariadb client, which prints bare values.
 pub fn mariadb(real: &Real, statement: &str) -> std::io::Result<Output> {
+    let mut client = mariadb_client(real);
+    client
+        .args(["--skip-column-names", "--batch", "-e", statement])
+        .output()
+}
+
+/// Runs a statement with the mariadb client, which draws tables.
+pub fn mariadb_table(real: &Real, statement: &str) -> Output {
+    let mut client = mariadb_client(real);
+    client
+        .args(["--table", "-e", statement])
+        .output()
+        .expect("the client runs")
+}
+
+fn mariadb_client(real: &Real) -> Command {
     let (account, host) = real
         .mysql
         .trim_start_matches("mysql://")
@@ -176,16 +192,12 @@ pub fn mariadb(real: &Real, statement: &str) -> std::io::Result<Output> {
         .expect("an account in the URL");
     let (user, password) = account.split_once(':').unwrap_or((account, ""));
     let (host, port) = host.split_once(':').unwrap_or((host, "3306"));
-    Command::new("mariadb")
+    let mut client = Command::new("mariadb");
+    client
         .env("MYSQL_PWD", password)
-        .args([
-            "--protocol=tcp",
-            "--skip-column-names",
-            "--batch",
-            "--default-character-set=utf8mb4",
-        ])
-        .args(["-h", host, "-P", port, "-u", user, "-e", statement])
-        .output()
+        .args(["--protocol=tcp", "--default-character-set=utf8mb4"])
+        .args(["-h", host, "-P", port, "-u", user]);
+    client
 }
 
 /// One of Kafka's own tools, pointed at the broker.
