@@ -10,6 +10,7 @@
 //! ```
 
 mod fenced;
+mod gap_watch;
 mod gaps;
 mod letter;
 mod lines;
@@ -19,7 +20,7 @@ mod resync;
 mod sweeper;
 
 pub use fenced::{Fence, FencedHandler};
-pub use gaps::{GapWatch, Gaps, Positions, watch_gaps};
+pub use gaps::{GapError, Gaps, watch_gaps};
 pub use letter::DEAD_LETTERS;
 pub use lines::EVENTS;
 pub use metrics::{DeliveryMetrics, EventCounter};

@@ -385,7 +385,11 @@ async fn what_the_database_refuses_parks_its_order_alone() {
     }
     world.wait_parked(2).await;
     world.wait_committed().await;
-    let parked = world.store.parked_events(OrderId(7), 10).await.expect("a store");
+    let parked = world
+        .store
+        .parked_events(OrderId(7), Version(0), 10)
+        .await
+        .expect("a store");
     assert!(
         parked[0]
             .error
@@ -568,7 +572,7 @@ async fn what_never_comes_is_asked_for() {
         TOPIC.into(),
         running.fence.clone(),
         journal,
-        DEADLINE,
+        (DEADLINE, 8),
     );
     let start = Instant::now();
     assert_eq!(gaps.step(start).await, Ok(0), "noted");

@@ -13,8 +13,10 @@ use crate::exit::{self, Exit};
 use crate::roles::{now, open_store};
 use crate::tools;
 
-/// Orders, events of one order, and dead letters that are shown at most.
-const SHOWN: usize = 1000;
+/// Orders that are read and printed at a time, however many there are.
+const PAGE: usize = 1000;
+/// The same of events and dead letters, each of which may be as large as a record can be.
+const LARGE_PAGE: usize = 100;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -98,22 +100,52 @@ async fn act(store: &dyn Store, command: &ParkedCommand) -> Result<Exit> {
     }
 }
 
+/// Prints everything; whoever stops reading has seen enough.
 async fn list(store: &dyn Store) -> Result<Exit> {
-    let keys = store.parked_keys(OrderId(0), SHOWN).await?;
-    let letters = store.dead_letters(false, 0, SHOWN).await?;
-    let _ = tools::print(&shown::list(&keys, &letters, now()));
+    let (mut keys, mut after) = (shown::keys(), OrderId(0));
+    loop {
+        let page = store.parked_keys(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.order_id;
+        if tools::print(&keys.page(page.iter().map(|key| shown::key(key, now())))).is_err() {
+            return Ok(Exit::DONE);
+        }
+    }
+    let (mut letters, mut after) = (shown::letters(), 0);
+    let total = keys.total(("Nothing is parked.", "order has", "orders have"), "something parked");
+    let _ = tools::print(&total);
+    loop {
+        let page = store.dead_letters(false, after, LARGE_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        let first = if letters.is_empty() { "\n" } else { "" };
+        let text = letters.page(page.iter().map(shown::letter));
+        if tools::print(&format!("{first}{text}")).is_err() {
+            return Ok(Exit::DONE);
+        }
+    }
+    if !letters.is_empty() {
+        let _ = tools::print(&letters.total(("", "dead letter", "dead letters"), "in all"));
+    }
     Ok(Exit::DONE)
 }
 
 async fn show(store: &dyn Store, order: OrderId) -> Result<Exit> {
-    let events = store.parked_events(order, SHOWN).await?;
-    if events.is_empty() {
+    let (mut total, mut after) = (0, Version(i64::MIN));
+    loop {
+        let events = store.parked_events(order, after, LARGE_PAGE).await?;
+        let Some(last) = events.last() else { break };
+        (total, after) = (total + events.len(), last.head.version);
+        if tools::print(&shown::events(&events, now())).is_err() {
+            break;
+        }
+    }
+    if total == 0 {
         exit::say(&format!(
             "Nothing of order {order} is parked; mall parked list shows what is."
         ));
         return Ok(Exit::NO);
     }
-    let _ = tools::print(&shown::events(&events, now()));
     Ok(Exit::DONE)
 }
 

@@ -4,23 +4,21 @@ use eventlog::Timestamp;
 use lab::checker::rfc3339;
 use shop::domain::fence::{DeadLetter, Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
 
-/// Orders with something parked, and the dead letters.
-pub fn list(keys: &[ParkedKey], letters: &[DeadLetter], now: Timestamp) -> String {
-    let mut text = match keys {
-        [] => "Nothing is parked.\n".to_owned(),
-        keys => table(
-            ["ORDER", "APPLIED", "PARKED", "FIRST", "WHY", "SINCE", "STATE"],
-            keys.iter().map(|key| row(key, now)),
-        ),
-    };
-    if !letters.is_empty() {
-        text += "\n";
-        text += &table(
-            ["LETTER", "ORDER", "VERSION", "TOPIC", "SINCE", "ERROR"],
-            letters.iter().map(letter),
-        );
-    }
-    text
+/// A table that is printed a page at a time. A column becomes wider where a later page needs it.
+pub struct Table<const N: usize> {
+    head: Option<[String; N]>,
+    widths: [usize; N],
+    rows: usize,
+}
+
+/// A table of orders with something parked.
+pub fn keys() -> Table<7> {
+    Table::new(["ORDER", "APPLIED", "PARKED", "FIRST", "WHY", "SINCE", "STATE"])
+}
+
+/// A table of dead letters.
+pub fn letters() -> Table<6> {
+    Table::new(["LETTER", "ORDER", "VERSION", "TOPIC", "SINCE", "ERROR"])
 }
 
 /// What is parked of an order.
@@ -54,7 +52,8 @@ pub fn events(events: &[ParkedEvent], now: Timestamp) -> String {
     text
 }
 
-fn row(key: &ParkedKey, now: Timestamp) -> [String; 7] {
+/// A row of that of the orders.
+pub fn key(key: &ParkedKey, now: Timestamp) -> [String; 7] {
     let head = &key.lowest;
     let why = match key.has_gap() {
         true => format!("waits for v{}", key.cursor.next()),
@@ -81,7 +80,8 @@ fn state(head: &ParkedHead, now: Timestamp) -> String {
     }
 }
 
-fn letter(letter: &DeadLetter) -> [String; 6] {
+/// A row of that of the letters.
+pub fn letter(letter: &DeadLetter) -> [String; 6] {
     let DeadLetter { id, letter } = letter;
     let or_none = |number: Option<i64>| number.map_or("-".to_owned(), |number| number.to_string());
     let header = |name: &str| {
@@ -100,16 +100,46 @@ fn letter(letter: &DeadLetter) -> [String; 6] {
     ]
 }
 
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let mut lines = vec![head.map(str::to_owned)];
-    lines.extend(rows);
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |cells: &[String; N]| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+impl<const N: usize> Table<N> {
+    fn new(head: [&str; N]) -> Self {
+        Self {
+            head: Some(head.map(str::to_owned)),
+            widths: [0; N],
+            rows: 0,
+        }
+    }
+
+    /// Whether it has had no row yet.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Its next rows, under its head if they are the first.
+    pub fn page(&mut self, rows: impl Iterator<Item = [String; N]>) -> String {
+        let before = usize::from(self.head.is_some());
+        let lines: Vec<_> = self.head.take().into_iter().chain(rows).collect();
+        self.rows += lines.len() - before;
+        for line in &lines {
+            for (width, cell) in self.widths.iter_mut().zip(line) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        lines.iter().map(|line| self.line(line)).collect()
+    }
+
+    /// Its last line: how many there were of what, and what of them.
+    pub fn total(&self, (none, one, many): (&str, &str, &str), what: &str) -> String {
+        match self.rows {
+            0 => format!("{none}\n"),
+            1 => format!("1 {one} {what}.\n"),
+            rows => format!("{rows} {many} {what}.\n"),
+        }
+    }
+
+    fn line(&self, cells: &[String; N]) -> String {
+        let padded = (cells.iter().zip(self.widths)).map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    lines.iter().map(line).collect()
+    }
 }
 
 /// On one line whatever it holds.
@@ -127,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    fn key(reason: ParkReason, version: i64) -> ParkedKey {
+    fn parked(reason: ParkReason, version: i64) -> ParkedKey {
         ParkedKey {
             order_id: OrderId(6),
             cursor: Version(1),
@@ -145,16 +175,28 @@ mod tests {
 
     #[test]
     fn a_line_says_what_an_order_waits_for() {
-        let keys = [key(ParkReason::Poison, 2), key(ParkReason::Gap, 4)];
+        let rows = [parked(ParkReason::Poison, 2), parked(ParkReason::Gap, 4)];
+        let mut table = keys();
         assert_eq!(
-            list(&keys, &[], Timestamp(9)),
+            table.page(rows.iter().map(|row| key(row, Timestamp(9)))),
             "\
 ORDER  APPLIED  PARKED  FIRST  WHY           SINCE                     STATE
 6      v1       2       v2     poison        2025-06-12T03:05:12.193Z  waits for retry or discard
 6      v1       2       v4     waits for v2  2025-06-12T03:05:12.193Z  waits for its turn
 "
         );
-        assert!(list(&keys[..1], &[], Timestamp(4)).contains("being handled by delivery-1/7"));
-        assert_eq!(list(&[], &[], Timestamp(0)), "Nothing is parked.\n");
+        assert_eq!(key(&rows[0], Timestamp(4))[6], "being handled by delivery-1/7");
+    }
+
+    #[test]
+    fn a_table_goes_on_page_by_page_and_is_counted() {
+        let mut table = Table::new(["A", "B"]);
+        assert!(table.is_empty());
+        assert_eq!(table.total(("Nothing.", "has", "have"), "some"), "Nothing.\n");
+        let cells = |a: &str| [a.to_owned(), "x".to_owned()];
+        assert_eq!(table.page([cells("1")].into_iter()), "A  B\n1  x\n");
+        assert_eq!(table.total(("", "row", "rows"), "in all"), "1 row in all.\n");
+        assert_eq!(table.page([cells("200"), cells("3")].into_iter()), "200  x\n3    x\n");
+        assert_eq!(table.total(("", "row", "rows"), "in all"), "3 rows in all.\n");
     }
 }

@@ -145,7 +145,7 @@ fn fence_tasks(
         options.topic.clone(),
         fence.clone(),
         order_journal(url),
-        options.gap_deadline,
+        (options.gap_deadline, options.lanes),
     );
     vec![
         tokio::spawn(sweep(sweeper, stop.clone(), options.shutdown_timeout)),

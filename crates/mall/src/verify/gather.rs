@@ -10,7 +10,7 @@
 use anyhow::Result;
 use eventlog::{Extent, Offset, Partition, Timestamp};
 use lab::checker::{History, PartitionState};
-use shop::domain::{DeliveryId, OrderId, Source};
+use shop::domain::{DeliveryId, OrderId, Source, Version};
 use shop::store::{ApplyRow, JournalRow};
 
 use super::sources::Sources;
@@ -123,13 +123,19 @@ fn parked(sources: &Sources, history: &mut History) -> Result<()> {
         let Some(last) = keys.last() else { return Ok(()) };
         after = last.order_id;
         for key in keys {
-            // One may have been added since.
-            let limit = usize::try_from(key.parked).unwrap_or(0) + PAGE;
-            let events = sources.of_deliveries(|store| store.parked_events(key.order_id, limit))?;
-            history
-                .parked
-                .extend(events.into_iter().map(|event| translate::parked(event, now)));
+            parked_of(sources, history, key.order_id, now)?;
         }
+    }
+}
+
+fn parked_of(sources: &Sources, history: &mut History, order: OrderId, now: Timestamp) -> Result<()> {
+    let mut after = Version(i64::MIN);
+    loop {
+        let events = sources.of_deliveries(|store| store.parked_events(order, after, PAGE))?;
+        let Some(last) = events.last() else { return Ok(()) };
+        after = last.head.version;
+        let events = events.into_iter().map(|event| translate::parked(event, now));
+        history.parked.extend(events);
     }
 }
 

@@ -176,6 +176,11 @@ impl Fence {
         tokio::time::sleep_until(end).await;
     }
 
+    /// Has something done that may as well be left undone.
+    pub(super) async fn submit(&self, command: FenceCommand) {
+        let _ = self.commands.submit(command).await;
+    }
+
     async fn renew(&self, order_id: OrderId, version: Version, keep: bool) {
         let command = FenceCommand::Renew {
             order_id,

@@ -1,5 +1,6 @@
 //! Takes what is parked and nobody is at: what a crash left behind, and what a person has marked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,20 +11,24 @@ use tokio_util::task::TaskTracker;
 
 use super::Fence;
 use crate::domain::OrderId;
+use crate::domain::fence::{Mark, ParkedKey};
 use crate::store::{Store, StoreError};
 
-/// Orders looked at in one step.
+/// Orders looked at in one step, and as many of each mark.
 const PAGE: usize = 1000;
-/// Between two steps.
-const PERIOD: Duration = Duration::from_millis(500);
+/// Between two steps once all pages have been looked at, and in the midst of them.
+const PERIODS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(100));
 
-/// Looks through what is parked, a page at a time.
+/// Looks through what is parked, a page at a time, and first through what a person has marked.
 pub struct Sweeper {
     store: Arc<dyn Store>,
     fence: Arc<Fence>,
     room: Arc<Semaphore>,
     tasks: TaskTracker,
+    /// Behind which order the next page begins.
     after: OrderId,
+    /// The same among those that are marked.
+    marked_after: [(Mark, OrderId); 2],
 }
 
 impl Sweeper {
@@ -35,30 +40,53 @@ impl Sweeper {
             room: Arc::new(Semaphore::new(at_once)),
             tasks: TaskTracker::new(),
             after: OrderId(0),
+            marked_after: [Mark::Retry, Mark::Discard].map(|mark| (mark, OrderId(0))),
         }
     }
 
-    /// Looks at a page of orders and sets about those that are ready; how many these are.
+    /// Looks at a page of orders, and one of each mark, and sets about those that are ready; how many these are. What finds
+    /// no room is where the next step begins.
     ///
     /// # Errors
     /// What the store answered.
     pub async fn step(&mut self, now: Timestamp) -> Result<usize, StoreError> {
-        let page = self.store.parked_keys(self.after, PAGE).await?;
-        let last = page.last().map_or(OrderId(0), |key| key.order_id);
-        self.after = if page.len() < PAGE { OrderId(0) } else { last };
-        let mut begun = 0;
-        for key in page.iter().filter(|key| key.is_ready(now)) {
-            let Ok(room) = self.room.clone().try_acquire_owned() else {
-                break;
-            };
-            let (fence, order) = (self.fence.clone(), key.order_id);
-            self.tasks.spawn(async move {
-                fence.resume(order).await;
-                drop(room);
-            });
-            begun += 1;
+        let mut begun = BTreeSet::new();
+        for at in 0..self.marked_after.len() {
+            let (mark, after) = self.marked_after[at];
+            let page = self.store.marked_keys(mark, after, PAGE).await?;
+            self.marked_after[at].1 = self.begin(&page, now, after, &mut begun);
         }
-        Ok(begun)
+        let page = self.store.parked_keys(self.after, PAGE).await?;
+        self.after = self.begin(&page, now, self.after, &mut begun);
+        Ok(begun.len())
+    }
+
+    /// Sets about what is ready of a page that begins behind `after`; behind which order to go on.
+    fn begin(&self, page: &[ParkedKey], now: Timestamp, after: OrderId, begun: &mut BTreeSet<OrderId>) -> OrderId {
+        let mut done = after;
+        for key in page {
+            if key.is_ready(now) && !begun.contains(&key.order_id) {
+                let Ok(room) = self.room.clone().try_acquire_owned() else {
+                    return done;
+                };
+                let (fence, order) = (self.fence.clone(), key.order_id);
+                begun.insert(order);
+                self.tasks.spawn(async move {
+                    fence.resume(order).await;
+                    drop(room);
+                });
+            }
+            done = key.order_id;
+        }
+        match page.len() < PAGE {
+            true => OrderId(0),
+            false => done,
+        }
+    }
+
+    /// Whether the last step was in the midst of what is parked.
+    pub fn is_midway(&self) -> bool {
+        self.after != OrderId(0)
     }
 
     /// Waits until everything that was begun has ended.
@@ -78,7 +106,8 @@ pub async fn sweep(mut sweeper: Sweeper, stop: CancellationToken, drain: Duratio
             tracing::warn!("what is parked can't be looked at: {error}");
         }
         failing = step.is_err();
-        let _ = tokio::time::timeout(PERIOD, stop.cancelled()).await;
+        let pause = if sweeper.is_midway() { PERIODS.1 } else { PERIODS.0 };
+        let _ = tokio::time::timeout(pause, stop.cancelled()).await;
     }
     if tokio::time::timeout(drain, sweeper.finish()).await.is_err() {
         tracing::warn!("what was taken out of parking is not done yet; another instance will take it");

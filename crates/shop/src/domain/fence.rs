@@ -57,6 +57,13 @@ pub enum FenceCommand {
         /// What is to be done with it.
         mark: Mark,
     },
+    /// What a person marked to be retried has been tried: the mark has been heard, and goes.
+    Heard {
+        /// Whose event.
+        order_id: OrderId,
+        /// Which one.
+        version: Version,
+    },
 }
 
 /// An event and the record that it was read from.
@@ -217,9 +224,10 @@ impl FenceCommand {
             Self::Look(received) | Self::Apply(received) => Some(received.request.event.order_id),
             Self::Refuse(refused) => Some(refused.order_id),
             Self::Bury(_) => None,
-            Self::Resume { order_id, .. } | Self::Renew { order_id, .. } | Self::Mark { order_id, .. } => {
-                Some(*order_id)
-            }
+            Self::Resume { order_id, .. }
+            | Self::Renew { order_id, .. }
+            | Self::Mark { order_id, .. }
+            | Self::Heard { order_id, .. } => Some(*order_id),
         }
     }
 
@@ -229,7 +237,7 @@ impl FenceCommand {
             Self::Look(received) | Self::Apply(received) => received.request.event.version,
             Self::Refuse(refused) => Some(refused.version),
             Self::Bury(_) | Self::Resume { .. } => None,
-            Self::Renew { version, .. } | Self::Mark { version, .. } => Some(*version),
+            Self::Renew { version, .. } | Self::Mark { version, .. } | Self::Heard { version, .. } => Some(*version),
         }
     }
 }

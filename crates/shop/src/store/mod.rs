@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use eventlog::Timestamp;
 
 use crate::domain::decide::NewApply;
-use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
+use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, Mark, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
-    Source,
+    Source, Version,
 };
 
 /// The result of a call to a store.
@@ -103,8 +103,12 @@ pub trait FenceStore: Send + Sync + 'static {
     /// The first `limit` orders behind `after` of which something is parked, ascending (`OrderId(0)`: from the first).
     async fn parked_keys(&self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>>;
 
-    /// The first `limit` parked events of an order, by version.
-    async fn parked_events(&self, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>>;
+    /// The first `limit` orders behind `after` of which a person has marked an event so, ascending (`OrderId(0)`: from the
+    /// first). However many others are parked, it costs the same.
+    async fn marked_keys(&self, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>>;
+
+    /// The first `limit` parked events of an order behind the version `after`, by version.
+    async fn parked_events(&self, order: OrderId, after: Version, limit: usize) -> Result<Vec<ParkedEvent>>;
 
     /// The oldest `limit` dead letters behind the letter `after` (0: from the first), all of them or just those that have
     /// not been marked as published.

@@ -16,7 +16,7 @@ use crate::fixture::*;
 const LATER: Timestamp = Timestamp(NOW.0 + 60_000);
 
 /// An event as an instance received it, with the record that it was read from.
-fn received(order: i64, version: i64, event_type: OrderEventType, address: &str) -> Received {
+pub fn received(order: i64, version: i64, event_type: OrderEventType, address: &str) -> Received {
     let record = Record {
         topic: "kafka.scaling".into(),
         partition: Partition(1),
@@ -73,7 +73,7 @@ fn letter(received: &Received, order: Option<i64>, version: Option<i64>) -> NewD
     }
 }
 
-fn mark(order: i64, version: i64, mark: Mark) -> FenceCommand {
+pub fn mark(order: i64, version: i64, mark: Mark) -> FenceCommand {
     FenceCommand::Mark {
         order_id: OrderId(order),
         version: Version(version),
@@ -101,7 +101,7 @@ async fn run_at(store: &dyn Store, command: FenceCommand, now: Timestamp) -> Fen
     outcome
 }
 
-async fn run(store: &dyn Store, command: FenceCommand) -> FenceOutcome {
+pub async fn run(store: &dyn Store, command: FenceCommand) -> FenceOutcome {
     run_at(store, command, NOW).await
 }
 
@@ -118,7 +118,7 @@ async fn keys(store: &dyn Store) -> Vec<ParkedKey> {
 
 /// `2 gap, 3 poison`, for what is parked of an order.
 async fn parked(store: &dyn Store, order: i64) -> String {
-    let events = store.parked_events(OrderId(order), 100).await.unwrap();
+    let events = store.parked_events(OrderId(order), Version(0), 100).await.unwrap();
     let one = |event: &ParkedEvent| format!("{} {}", event.head.version, event.head.reason);
     events.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -283,7 +283,7 @@ pub async fn a_discard_passes_over_one_version(fixture: &dyn Fixture) {
                     select order_id, 900, 'gap', kind, 0, version_before, version_after, x'', 0 \
                     from delivery_apply where kind = 'discarded'";
     fixture.execute(Source::Deliveries, discards).await;
-    let told = store.parked_events(OrderId(6), 10).await.unwrap();
+    let told = store.parked_events(OrderId(6), Version(0), 10).await.unwrap();
     assert_eq!(told.len(), 1, "one row of the history says so");
     assert_eq!(
         (told[0].record.offset, told[0].record.timestamp),

@@ -6,6 +6,7 @@ mod batches;
 mod deliveries;
 mod fence;
 mod fixture;
+mod gaps;
 mod history;
 mod journal;
 mod orders;
@@ -73,6 +74,10 @@ contract! {
     fence::a_zombies_late_write_is_refused,
     fence::what_is_parked_is_counted_and_dated,
     fence::whatever_the_interleaving_it_ends_in_order,
+    gaps::marks_are_found_among_any_number,
+    gaps::parked_events_are_read_page_by_page,
+    gaps::a_gap_that_can_be_filled_is_filled_behind_ten_thousand_that_cannot,
+    gaps::the_sweeper_comes_round_to_everything,
     journal::events_are_published_once_and_in_order,
     journal::delivery_events_have_a_journal_of_their_own,
     journal::what_waits_is_counted_and_dated,

@@ -3,6 +3,7 @@
 mod basics;
 mod faults;
 mod migration;
+mod parked;
 mod races;
 
 mod database;

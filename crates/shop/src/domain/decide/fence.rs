@@ -194,6 +194,9 @@ impl Fold {
                 version,
                 mark,
             } => Step::Answered(FenceOutcome::Noted(self.mark(*order_id, *version, *mark))),
+            FenceCommand::Heard { order_id, version } => {
+                Step::Answered(FenceOutcome::Noted(self.heard(*order_id, *version)))
+            }
         }
     }
 
@@ -258,6 +261,16 @@ impl Fold {
                 true
             }
             None => false,
+        }
+    }
+
+    fn heard(&mut self, order: OrderId, version: Version) -> bool {
+        match self.row(order).heads.get_mut(&version) {
+            Some(head) if head.state.mark == Some(Mark::Retry) => {
+                head.unmark();
+                true
+            }
+            _ => false,
         }
     }
 

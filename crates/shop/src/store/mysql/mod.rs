@@ -29,6 +29,8 @@ mod schema;
 mod session;
 mod sessions;
 
+pub use parked::pages as parked_pages;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,10 +40,10 @@ use self::address::Address;
 use self::session::Ending;
 use self::sessions::Sessions;
 use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
-use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
+use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, Mark, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
-    Source,
+    Source, Version,
 };
 
 /// What text is compared by, said explicitly because servers differ in what they take otherwise.
@@ -156,8 +158,12 @@ impl FenceStore for MysqlStore {
         with!(self.statements, |session| parked::keys(session, after, limit))
     }
 
-    async fn parked_events(&self, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>> {
-        with!(self.statements, |session| parked::events(session, order, limit))
+    async fn marked_keys(&self, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
+        with!(self.statements, |session| parked::marked(session, mark, after, limit))
+    }
+
+    async fn parked_events(&self, order: OrderId, after: Version, limit: usize) -> Result<Vec<ParkedEvent>> {
+        with!(self.statements, |session| parked::events(session, order, after, limit))
     }
 
     async fn dead_letters(&self, unpublished: bool, after: i64, limit: usize) -> Result<Vec<DeadLetter>> {

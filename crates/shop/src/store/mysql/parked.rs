@@ -18,24 +18,65 @@ const HEAD: &str = "p.version, p.reason, p.mark, p.since, p.lease_holder, p.leas
 const REST: &str = "p.order_id, p.error, p.topic, cast(p.record_partition as signed), p.record_offset, \
                     p.record_timestamp, p.record_key, p.record_value, p.record_headers";
 
+/// A page of orders with something parked: which they are is found in one index, in their order.
+fn page_of(orders: &str) -> String {
+    format!(
+        "select {HEAD}, c.order_id, coalesce(c.version, 0), cast(c.parked as signed) from ({orders}) k \
+         join order_cursor c force index (primary) on c.order_id = k.order_id \
+         join parked_event p force index (parked_event_version) on p.order_id = k.order_id and p.version = \
+         (select min(q.version) from parked_event q force index (parked_event_version) \
+         where q.order_id = k.order_id) order by k.order_id"
+    )
+}
+
+fn keys_sql() -> String {
+    page_of(
+        "select m.order_id from parked_event m force index (parked_event_version) \
+         where m.order_id > ? group by m.order_id order by m.order_id limit ?",
+    )
+}
+
+fn marked_sql() -> String {
+    page_of(
+        "select m.order_id from parked_event m force index (parked_event_marked) \
+         where m.mark = ? and m.order_id > ? group by m.order_id order by m.order_id limit ?",
+    )
+}
+
+fn events_sql() -> String {
+    format!(
+        "select {HEAD}, {REST} from parked_event p force index (parked_event_version) \
+         where p.order_id = ? and p.version > ? order by p.version limit ?"
+    )
+}
+
+/// The statements that read what is parked page by page, for whoever wants to see how a server plans them.
+pub fn pages() -> [String; 3] {
+    [keys_sql(), marked_sql(), events_sql()]
+}
+
 /// Orders of which something is parked.
 pub(super) async fn keys(session: &mut Session, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
-    let sql = format!(
-        "select {HEAD}, c.order_id, coalesce(c.version, 0), cast(c.parked as signed) \
-         from order_cursor c force index (order_cursor_parked) \
-         join parked_event p on p.order_id = c.order_id and p.version = \
-         (select min(q.version) from parked_event q where q.order_id = c.order_id) \
-         where c.parked > 0 and c.order_id > ? order by c.order_id limit ?"
-    );
-    let rows = session.fetch(statement(sql).bind(after.0).bind(limit as u64)).await?;
+    let query = statement(keys_sql()).bind(after.0).bind(limit as u64);
+    session.fetch(query).await?.iter().map(key).collect()
+}
+
+/// Orders of which a person has marked something so.
+pub(super) async fn marked(session: &mut Session, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
+    let query = statement(marked_sql()).bind(mark.name()).bind(after.0);
+    let rows = session.fetch(query.bind(limit as u64)).await?;
     rows.iter().map(key).collect()
 }
 
-/// Parked events of an order, by version.
-pub(super) async fn events(session: &mut Session, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>> {
-    let sql = format!("select {HEAD}, {REST} from parked_event p where p.order_id = ? order by p.version limit ?");
-    let rows = session.fetch(statement(sql).bind(order.0).bind(limit as u64)).await?;
-    rows.iter().map(parked_event).collect()
+/// Parked events of an order behind a version, by version.
+pub(super) async fn events(
+    session: &mut Session,
+    order: OrderId,
+    after: Version,
+    limit: usize,
+) -> Result<Vec<ParkedEvent>> {
+    let query = statement(events_sql()).bind(order.0).bind(after.0).bind(limit as u64);
+    session.fetch(query).await?.iter().map(parked_event).collect()
 }
 
 /// One parked event, if it is there.

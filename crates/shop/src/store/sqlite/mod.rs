@@ -38,10 +38,10 @@ use async_trait::async_trait;
 use eventlog::Timestamp;
 
 use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
-use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, ParkedEvent, ParkedKey};
+use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, Mark, ParkedEvent, ParkedKey};
 use crate::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
-    Source,
+    Source, Version,
 };
 use driver::Crew;
 
@@ -152,9 +152,15 @@ impl FenceStore for SqliteStore {
             .await
     }
 
-    async fn parked_events(&self, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>> {
+    async fn marked_keys(&self, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
         self.readers
-            .run(move |database| database.parked_events(order, limit))
+            .run(move |database| database.marked_keys(mark, after, limit))
+            .await
+    }
+
+    async fn parked_events(&self, order: OrderId, after: Version, limit: usize) -> Result<Vec<ParkedEvent>> {
+        self.readers
+            .run(move |database| database.parked_events(order, after, limit))
             .await
     }
 

@@ -21,12 +21,20 @@ const EVENT: &str = "select version, reason, mark, since, lease_holder, lease_un
                      from parked_event where order_id = ? and version = ?";
 const EVENTS: &str = "select version, reason, mark, since, lease_holder, lease_until, order_id, error, topic, \
                       record_partition, record_offset, record_timestamp, record_key, record_value, record_headers \
-                      from parked_event where order_id = ? order by version limit ?";
+                      from parked_event where order_id = ? and version > ? order by version limit ?";
 const KEYS: &str = "select p.version, p.reason, p.mark, p.since, p.lease_holder, p.lease_until, \
                     c.order_id, coalesce(c.version, 0), c.parked from order_cursor c \
                     join parked_event p on p.order_id = c.order_id and p.version = \
                     (select min(version) from parked_event q where q.order_id = c.order_id) \
                     where c.parked > 0 and c.order_id > ? order by c.order_id limit ?";
+const MARKED: &str = "select p.version, p.reason, p.mark, p.since, p.lease_holder, p.lease_until, \
+                      c.order_id, coalesce(c.version, 0), c.parked from \
+                      (select distinct order_id from parked_event where mark = ?1 and order_id > ?2 \
+                      order by order_id limit ?3) m \
+                      join order_cursor c on c.order_id = m.order_id \
+                      join parked_event p on p.order_id = c.order_id and p.version = \
+                      (select min(version) from parked_event q where q.order_id = c.order_id) \
+                      order by m.order_id";
 const PARK: &str = "insert into parked_event (order_id, version, reason, error, topic, record_partition, \
                     record_offset, record_timestamp, record_key, record_value, record_headers, since) \
                     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -46,13 +54,24 @@ impl Database {
         })
     }
 
-    /// Parked events of an order, by version.
-    pub fn parked_events(&mut self, order: OrderId, limit: usize) -> Result<Vec<ParkedEvent>> {
+    /// Orders of which a person has marked something so.
+    pub fn marked_keys(&mut self, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
+        self.serves(Source::Deliveries)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(MARKED)?;
+            let rows = statement.query_map(params![mark.name(), after.0, limit], key)?;
+            rows.collect()
+        })
+    }
+
+    /// Parked events of an order behind a version, by version.
+    pub fn parked_events(&mut self, order: OrderId, after: Version, limit: usize) -> Result<Vec<ParkedEvent>> {
         self.serves(Source::Deliveries)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(|connection| {
             let mut statement = connection.prepare_cached(EVENTS)?;
-            let rows = statement.query_map([order.0, limit], event)?;
+            let rows = statement.query_map([order.0, after.0, limit], event)?;
             rows.collect()
         })
     }
@@ -181,4 +200,37 @@ fn event(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
             headers: decoded(row, 14)?,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    /// Whoever looks after parked events asks all the time; a page must cost the same however many are parked.
+    #[test]
+    fn a_page_is_found_without_a_scan_or_a_sort() {
+        let connection = Connection::open_in_memory().expect("a database");
+        schema::bring_up(&connection, Source::Deliveries, 0).expect("its tables");
+        for (sql, index) in [
+            (KEYS, "order_cursor_parked"),
+            (MARKED, "parked_event_marked (mark=? AND order_id>?)"),
+            (EVENTS, "sqlite_autoindex_parked_event_1 (order_id=? AND version>?)"),
+        ] {
+            let mut statement = connection
+                .prepare(&format!("explain query plan {sql}"))
+                .expect("a plan");
+            let values = rusqlite::params_from_iter(vec![0; statement.parameter_count()]);
+            let steps = statement
+                .query_map(values, |row| row.get::<_, String>(3))
+                .expect("steps");
+            let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().expect("steps");
+            assert!(steps.iter().any(|step| step.contains(index)), "{sql}: {steps:?}");
+            let costly = |step: &&String| {
+                let scan = step.starts_with("SCAN") && *step != "SCAN m" && !step.contains("order_cursor_parked");
+                scan || step.contains("TEMP B-TREE")
+            };
+            assert_eq!(steps.iter().find(costly), None, "{sql}: {steps:?}");
+        }
+    }
 }

@@ -74,7 +74,7 @@ const fn entity_table(source: Source) -> &'static str {
 const fn steps(source: Source) -> &'static [&'static str] {
     match source {
         Source::Orders => &[ORDERS],
-        Source::Deliveries => &[DELIVERIES],
+        Source::Deliveries => &[DELIVERIES, MARKS],
     }
 }
 
@@ -96,6 +96,11 @@ create index if not exists order_event_unpublished on order_event (published) wh
 create table if not exists relay_lease (
     name varchar(255) primary key, holder varchar(255) not null, expires bigint not null
 );
+";
+
+/// What a person has marked is found however much is parked.
+const MARKS: &str = "
+create index if not exists parked_event_marked on parked_event (mark, order_id) where mark is not null;
 ";
 
 const DELIVERIES: &str = "

@@ -243,6 +243,11 @@ impl Head {
         self.release();
     }
 
+    pub fn unmark(&mut self) {
+        self.state.mark = None;
+        self.changed = true;
+    }
+
     pub fn mark(&mut self, mark: Mark) {
         self.state.mark = Some(mark);
         self.changed = true;

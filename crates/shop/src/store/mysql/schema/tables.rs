@@ -177,7 +177,10 @@ static PARKED: Table = Table {
         ),
         ("lease_until", "bigint not null default 0"),
     ],
-    indexes: &[("parked_event_version", "unique index", "(order_id, version)")],
+    indexes: &[
+        ("parked_event_version", "unique index", "(order_id, version)"),
+        ("parked_event_marked", "index", "(mark, order_id)"),
+    ],
     numbers_used: None,
 };
 
