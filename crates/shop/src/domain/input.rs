@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  body text ─▶ Document ─▶ Scalar per field ─▶ OrderPatch ─▶ check_new / check_change
-//!  RFC 6902  ─▶ document of the order ─▶ patched ─▶ Scalar per field ─▶ OrderFields ─▶ check_change
+//!  RFC 6902  ─▶ JsonPatch, applied to the order's document ─▶ Scalar per field ─▶ OrderFields ─▶ check_change
 //! ```
 //!
 //! # Invariants
@@ -11,19 +11,21 @@
 //! * Of a key that occurs several times the last one counts.
 
 mod document;
+mod json;
+mod number;
+mod patch;
 
-use json_patch::{Patch, PatchOperation};
+pub use patch::JsonPatch;
+
 use serde_json::Value;
 use serde_json::error::Category;
 
 use super::{OrderFields, OrderPatch};
-use document::{Document, Scalar, clip};
+use document::{Document, Scalar};
+use json::Json;
 
 /// The most characters (Unicode scalar values) a string may have: what `varchar(255)` holds.
 pub const MAX_CHARS: usize = 255;
-
-/// More than anybody needs for five fields.
-const MAX_OPERATIONS: usize = 100;
 
 const PRODUCT_ID: &str = "productId";
 const PRODUCT_NAME: &str = "productName";
@@ -71,35 +73,18 @@ pub fn patch_from_json(body: &Value) -> Result<OrderPatch, InvalidInput> {
 
 /// Reads an RFC 6902 patch; whether it fits an order is seen when it is applied. It may have 100 operations, and copy
 /// nothing but a field to a field: a few dozen copies of a document into itself would fill any memory.
-pub fn json_patch_from_slice(body: &[u8]) -> Result<Patch, InvalidInput> {
-    let patch: Patch = serde_json::from_str(text_of(body)?).map_err(not_a_patch)?;
-    if patch.len() > MAX_OPERATIONS {
-        let message = format!(
-            "A JSON Patch may have {MAX_OPERATIONS} operations, not {}.",
-            patch.len()
-        );
-        return Err(InvalidInput::whole(message));
-    }
-    for (position, operation) in patch.iter().enumerate() {
-        if let PatchOperation::Copy(copy) = operation
-            && (copy.from.count() != 1 || copy.path.count() != 1)
-        {
-            return Err(refused_operation(
-                &patch,
-                position,
-                "only a field can be copied, and to a field",
-            ));
-        }
-    }
-    Ok(patch)
+pub fn json_patch_from_slice(body: &[u8]) -> Result<JsonPatch, InvalidInput> {
+    JsonPatch::read(text_of(body)?)
 }
 
 /// Applies an RFC 6902 patch to the JSON document of an order. A field that the patch removes becomes null. The rules
 /// are not asked: that is [`check_change`]'s part.
-pub fn apply_json_patch(fields: &OrderFields, patch: &Patch) -> Result<OrderFields, InvalidInput> {
-    let mut document = document_of(fields);
-    json_patch::patch(&mut document, patch).map_err(|error| refused_operation(patch, error.operation, &error.kind))?;
-    patch_from_json(&document).map(all_fields)
+pub fn apply_json_patch(fields: &OrderFields, patch: &JsonPatch) -> Result<OrderFields, InvalidInput> {
+    let Json::Object(members) = patch.apply(document_of(fields))? else {
+        return Err(not_an_object());
+    };
+    let (after, faults) = coerced(Document::from_members(&members));
+    faults.into_result().map(|()| all_fields(after))
 }
 
 /// The fields of a whole order: what was not sent is null.
@@ -213,15 +198,6 @@ fn not_a_patch(error: serde_json::Error) -> InvalidInput {
     })
 }
 
-fn refused_operation(patch: &Patch, position: usize, reason: impl std::fmt::Display) -> InvalidInput {
-    let operation = patch.get(position).map(ToString::to_string).unwrap_or_default();
-    let number = position + 1;
-    InvalidInput::whole(format!(
-        "Operation {number} of the JSON Patch, {}, can't be applied: {reason}.",
-        clip(&operation)
-    ))
-}
-
 fn malformed(error: serde_json::Error) -> InvalidInput {
     match error.classify() {
         Category::Data => not_an_object(),
@@ -233,14 +209,17 @@ fn not_an_object() -> InvalidInput {
     InvalidInput::whole("The body must be a JSON object with the fields of an order.".into())
 }
 
-fn document_of(fields: &OrderFields) -> Value {
-    serde_json::json!({
-        PRODUCT_ID: fields.product_id,
-        PRODUCT_NAME: fields.product_name,
-        QTY: fields.qty,
-        CUSTOMER_ID: fields.customer_id,
-        ADDRESS: fields.address,
-    })
+fn document_of(fields: &OrderFields) -> Json {
+    let text = |text: &Option<String>| text.clone().map_or(Json::Null, Json::Text);
+    let number = |number: Option<i64>| number.map_or(Json::Null, |number| Json::Number(number.to_string()));
+    let members = [
+        (PRODUCT_ID, text(&fields.product_id)),
+        (PRODUCT_NAME, text(&fields.product_name)),
+        (QTY, number(fields.qty.map(i64::from))),
+        (CUSTOMER_ID, number(fields.customer_id)),
+        (ADDRESS, text(&fields.address)),
+    ];
+    Json::Object(members.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 impl InvalidInput {

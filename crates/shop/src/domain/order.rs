@@ -1,6 +1,9 @@
 //! Orders and what can be done to them.
 
-use super::{OrderId, Version, input::InvalidInput};
+use super::{
+    OrderId, Version,
+    input::{InvalidInput, JsonPatch},
+};
 
 /// What a customer says about an order. Everything may be absent: tables of older systems hold such rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,7 +74,7 @@ pub enum Change {
     /// Some fields (PATCH).
     Merge(OrderPatch),
     /// RFC 6902, against the order's JSON document.
-    JsonPatch(json_patch::Patch),
+    JsonPatch(JsonPatch),
 }
 
 /// What became of a command.

@@ -1,6 +1,7 @@
 //! The values of a JSON object before they have types, and Jackson 2.11's way of giving them one.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -8,7 +9,8 @@ use serde::de::{self, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{ADDRESS, CUSTOMER_ID, PRODUCT_ID, PRODUCT_NAME, QTY};
+use super::json::Json;
+use super::{ADDRESS, CUSTOMER_ID, PRODUCT_ID, PRODUCT_NAME, QTY, number};
 
 /// The values that a body has for an order's fields; absent where it says nothing.
 #[derive(Default)]
@@ -56,7 +58,7 @@ impl<'a> Scalar<'a> {
     fn into_integer(self, min: i64, max: i64) -> Result<Option<i64>, String> {
         let parsed = match &self {
             Self::Null => return Ok(None),
-            Self::Number(text) if text.contains(['.', 'e', 'E']) => truncated(text, min, max),
+            Self::Number(text) if text.contains(['.', 'e', 'E']) => number::truncated(text, min, max),
             Self::Number(text) => text.parse().ok(),
             Self::Text(text) => match text.trim_matches(|c| c <= ' ') {
                 "" | "null" => return Ok(None),
@@ -82,6 +84,16 @@ impl<'a> Scalar<'a> {
         }
     }
 
+    fn from_json(value: &'a Json) -> Self {
+        match value {
+            Json::Null => Self::Null,
+            Json::Bool(value) => Self::Bool(*value),
+            Json::Number(text) => Self::Number(Cow::Borrowed(text)),
+            Json::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Json::Array(_) | Json::Object(_) => Self::Nested,
+        }
+    }
+
     fn from_value(value: &'a Value) -> Self {
         match value {
             Value::Null => Self::Null,
@@ -91,12 +103,6 @@ impl<'a> Scalar<'a> {
             Value::Array(_) | Value::Object(_) => Self::Nested,
         }
     }
-}
-
-/// A number with a fraction or an exponent, cut off towards zero.
-fn truncated(text: &str, min: i64, max: i64) -> Option<i64> {
-    let value: f64 = text.parse().ok()?;
-    (min as f64..=max as f64).contains(&value).then_some(value as i64)
 }
 
 /// As an error message quotes it.
@@ -137,6 +143,17 @@ enum Key {
 impl<'a> Document<'a> {
     pub(super) fn from_object(object: &'a Map<String, Value>) -> Self {
         let field = |name| object.get(name).map(Scalar::from_value);
+        Self {
+            product_id: field(PRODUCT_ID),
+            product_name: field(PRODUCT_NAME),
+            qty: field(QTY),
+            customer_id: field(CUSTOMER_ID),
+            address: field(ADDRESS),
+        }
+    }
+
+    pub(super) fn from_members(members: &'a BTreeMap<String, Json>) -> Self {
+        let field = |name| members.get(name).map(Scalar::from_json);
         Self {
             product_id: field(PRODUCT_ID),
             product_name: field(PRODUCT_NAME),

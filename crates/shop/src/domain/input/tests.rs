@@ -344,7 +344,7 @@ fn json_patches_work_on_the_orders_document() {
             ..order()
         })
     );
-    let copied = apply(r#"[{"op":"copy","from":"/qty","path":"/address"},{"op":"add","path":"/extra","value":1}]"#);
+    let copied = apply(r#"[{"op":"copy","from":"/qty","path":"/address"}]"#);
     assert_eq!(
         copied,
         Ok(OrderFields {
@@ -366,7 +366,8 @@ fn json_patches_work_on_the_orders_document() {
 
 #[test]
 fn json_patches_that_do_not_fit_name_the_operation() {
-    let apply = |text: &str| apply_json_patch(&order(), &json_patch_from_slice(text.as_bytes()).unwrap());
+    let apply =
+        |text: &str| json_patch_from_slice(text.as_bytes()).and_then(|patch| apply_json_patch(&order(), &patch));
     let failed = apply(r#"[{"op":"test","path":"/qty","value":3},{"op":"test","path":"/address","value":"PUSAN"}]"#);
     let message = failed.unwrap_err().message;
     assert!(
@@ -394,7 +395,7 @@ fn json_patches_that_do_not_fit_name_the_operation() {
 #[test]
 fn json_patches_cannot_blow_up_the_document() {
     for copy in [
-        r#"{"op":"copy","from":"","path":"/a"}"#,
+        r#"{"op":"copy","from":"","path":"/address"}"#,
         r#"{"op":"copy","from":"/qty","path":""}"#,
         r#"{"op":"copy","from":"/qty","path":"/qty/a"}"#,
     ] {
