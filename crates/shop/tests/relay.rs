@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
 use eventlog::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
-use shop::domain::{Change, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest, Source};
+use shop::domain::{Change, Condition, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest, Source};
 use shop::relay::{KeyMode, Relay, RelayError, RelayOptions, Step};
 use shop::store::Store;
 use shop::store::sqlite::SqliteStore;
@@ -54,6 +54,7 @@ impl Shop {
             .into_iter()
             .map(|command| OrderRequest {
                 command,
+                condition: Condition::default(),
                 traceparent: traceparent.clone(),
             })
             .collect();

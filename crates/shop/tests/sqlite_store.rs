@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use eventlog::Timestamp;
 use eventlog::embedded::Turnstile;
 use rusqlite::Connection;
-use shop::domain::{OrderCommand, OrderFields, OrderId, OrderOutcome, OrderRequest, Source};
+use shop::domain::{Condition, OrderCommand, OrderFields, OrderId, OrderOutcome, OrderRequest, Source};
 use shop::store::sqlite::{Database, SqliteStore};
 use shop::store::{PageRequest, Store, StoreError};
 
@@ -31,6 +31,7 @@ fn place(address: &str) -> OrderRequest {
     };
     OrderRequest {
         command: OrderCommand::Place(fields),
+        condition: Condition::default(),
         traceparent: None,
     }
 }

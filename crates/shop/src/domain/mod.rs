@@ -1,5 +1,6 @@
 //! What the mall is about: orders, deliveries and their events, as plain values and pure functions.
 
+mod condition;
 pub mod decide;
 mod delivery;
 mod event;
@@ -8,6 +9,7 @@ pub mod input;
 mod order;
 pub mod payload;
 
+pub use condition::{Condition, Versions};
 pub use delivery::{Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, Place, Provenance};
 pub use event::{DeliveryEventType, EventType, JournalEntry, OrderEventType, Source};
 pub use order::{Change, Order, OrderCommand, OrderFields, OrderOutcome, OrderPatch, OrderRequest};

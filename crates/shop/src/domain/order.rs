@@ -1,7 +1,7 @@
 //! Orders and what can be done to them.
 
 use super::{
-    OrderId, Version,
+    Condition, OrderId, Version,
     input::{InvalidInput, JsonPatch},
 };
 
@@ -51,6 +51,8 @@ pub struct Order {
 pub struct OrderRequest {
     /// What to do.
     pub command: OrderCommand,
+    /// What must hold of the order's version for the command to be done at all.
+    pub condition: Condition,
     /// Goes with the event this leads to.
     pub traceparent: Option<String>,
 }
@@ -88,6 +90,8 @@ pub enum OrderOutcome {
     Unchanged(Order),
     /// The order is gone.
     Cancelled,
+    /// The order is of this version, which the condition excludes; nothing was written.
+    Otherwise(Version),
     /// There is no such order.
     Missing,
     /// The change would leave the order in a state that is not allowed; nothing was written.

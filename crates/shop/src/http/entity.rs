@@ -2,7 +2,7 @@
 
 use serde::ser::SerializeMap;
 
-use crate::domain::{Delivery, DeliveryId, Order, OrderFields, OrderId};
+use crate::domain::{Delivery, DeliveryId, Order, OrderFields, OrderId, Version};
 use crate::store::{Page, PageRequest, Result, Store};
 
 /// Rows that are shown over HTTP.
@@ -26,6 +26,9 @@ pub(super) trait Entity: Sized + Send + Sync {
     /// The number that its href ends in.
     fn number(&self) -> i64;
 
+    /// What its `ETag` says: it changes whenever the row does.
+    fn revision(&self) -> Version;
+
     /// Writes the properties, in body order.
     fn write_properties<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
 
@@ -45,6 +48,10 @@ impl Entity for Order {
 
     fn number(&self) -> i64 {
         self.id.0
+    }
+
+    fn revision(&self) -> Version {
+        self.version
     }
 
     fn write_properties<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
@@ -88,6 +95,11 @@ impl Entity for Delivery {
 
     fn number(&self) -> i64 {
         self.id.0
+    }
+
+    /// Not the version of the order: without a fence events may change a delivery that name none.
+    fn revision(&self) -> Version {
+        self.events
     }
 
     fn write_properties<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

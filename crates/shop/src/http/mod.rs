@@ -16,6 +16,7 @@
 mod accept;
 mod asked;
 mod body;
+mod conditional;
 mod deliveries;
 mod entity;
 mod hal;

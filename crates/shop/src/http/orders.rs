@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::asked::{Admitted, Asked, Target};
 use super::body::{self, BodyForm, form_of};
+use super::conditional::{condition, tag};
 use super::hal;
 use super::problem::Problem;
 use super::read::{Answer, missing, read, respond};
@@ -70,6 +71,7 @@ impl OrderService {
         let outcome = self
             .submit(OrderRequest {
                 command,
+                condition: condition(&asked.headers)?,
                 traceparent: Some(asked.traceparent()),
             })
             .await?;
@@ -111,6 +113,7 @@ fn outcome_response(asked: &Asked, outcome: OrderOutcome, form: &'static str) ->
         }
         OrderOutcome::Cancelled => Ok(StatusCode::NO_CONTENT.into_response()),
         OrderOutcome::Missing => Ok(missing()),
+        OrderOutcome::Otherwise(version) => Err(Problem::otherwise(version)),
         OrderOutcome::Invalid(invalid) => Err(invalid.into()),
     }
 }
@@ -122,6 +125,7 @@ fn written(asked: &Asked, order: &Order, form: &'static str, status: StatusCode)
         true => respond(status, form, hal::item(order, &href)),
         false => status.into_response(),
     };
+    tag(&mut response, order.version);
     if asked.method != Method::PATCH {
         let location = HeaderValue::try_from(href).expect("a host of plain characters makes a header");
         response.headers_mut().insert(LOCATION, location);

@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::domain::Version;
 use crate::domain::input::InvalidInput;
 use crate::store::StoreError;
 
@@ -46,6 +47,15 @@ impl Problem {
     pub(super) fn method_not_allowed(method: &Method, path: &str, allowed: &'static str) -> Self {
         let message = format!("{path} can't be asked to {method}; it has {allowed}.");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, message).with(ALLOW, allowed)
+    }
+
+    /// The item is of a version that the client's condition excludes.
+    pub(super) fn otherwise(version: Version) -> Self {
+        let message = format!(
+            "The item is of version {version} now, which If-Match or If-None-Match excludes; nothing was changed. Read it \
+             again."
+        );
+        Self::new(StatusCode::PRECONDITION_FAILED, message)
     }
 
     /// None of the forms that can be had is accepted.

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::asked::{Asked, Target, parse_number};
+use super::conditional::{condition, tag};
 use super::entity::Entity;
 use super::hal;
 use super::health;
@@ -42,10 +43,10 @@ pub(super) async fn read<E: Entity>(
             let page = bounded(readiness, E::page(store, &request)).await?;
             found(hal::collection(asked, &request, &page))
         }
-        Target::Item(number) => Ok(item(asked, bounded(readiness, E::find(store, number)).await?, form)),
+        Target::Item(number) => item(asked, bounded(readiness, E::find(store, number)).await?, form),
         Target::FindByOrder => {
             let delivery: Option<Delivery> = bounded(readiness, store.delivery_of(order_in(asked)?)).await?;
-            Ok(item(asked, delivery, form))
+            item(asked, delivery, form)
         }
         Target::Events(number) => {
             let entries = bounded(readiness, store.order_events(OrderId(number))).await?;
@@ -76,14 +77,22 @@ pub(super) fn missing() -> Response {
     StatusCode::NOT_FOUND.into_response()
 }
 
-fn item<E: Entity>(asked: &Asked, found: Option<E>, form: &'static str) -> Response {
-    match found {
-        Some(entity) => {
+/// The item, unless the client has it already or has demanded another one.
+fn item<E: Entity>(asked: &Asked, found: Option<E>, form: &'static str) -> Answer {
+    let Some(entity) = found else { return Ok(missing()) };
+    let (condition, version) = (condition(&asked.headers)?, entity.revision());
+    if !condition.allows(version) {
+        return Err(Problem::otherwise(version));
+    }
+    let mut answer = match condition.excludes(version) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => {
             let href = hal::item_href::<E>(&asked.base, entity.number());
             respond(StatusCode::OK, form, hal::item(&entity, &href))
         }
-        None => missing(),
-    }
+    };
+    tag(&mut answer, version);
+    Ok(answer)
 }
 
 /// The order that a search names: `id`, as in the course, or `orderId`.

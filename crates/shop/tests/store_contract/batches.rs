@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shop::commit::GroupCommit;
-use shop::domain::{OrderId, OrderOutcome, OrderRequest, Source, Version};
+use shop::domain::{Condition, OrderId, OrderOutcome, OrderRequest, Source, Version, Versions};
 use shop::store::{Store, StoreError};
 
 use crate::fixture::*;
@@ -115,6 +115,39 @@ async fn submit_all(store: &Arc<dyn Store>, batch: Vec<OrderRequest>) -> Vec<Res
     answers
 }
 
+/// Two that name the same version, in one batch and in two: the second one comes too late.
+pub async fn of_two_on_one_version_the_first_wins(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Orders).await;
+    let order = placed(&*store, fields("PUSAN")).await;
+    let on = |version: i64, request: OrderRequest| OrderRequest {
+        condition: Condition {
+            one_of: Some(Versions::These(vec![Version(version)])),
+            none_of: None,
+        },
+        ..request
+    };
+    let batch = [
+        on(1, modify(order.id, "SEOUL")),
+        on(1, modify(order.id, "INCHEON")),
+        on(1, cancel(order.id)),
+        on(2, modify(order.id, "DAEGU")),
+        on(3, modify(order.id, "DAEGU")),
+    ];
+    let outcomes = store.run_orders(&batch, NOW).await.unwrap();
+    let kinds: Vec<_> = outcomes.iter().map(kind).collect();
+    assert_eq!(kinds, ["changed", "otherwise", "otherwise", "changed", "unchanged"]);
+    assert_eq!(outcomes[1], OrderOutcome::Otherwise(Version(2)));
+    let late = run(&*store, on(2, modify(order.id, "ULSAN"))).await;
+    assert_eq!(late, OrderOutcome::Otherwise(Version(3)));
+    let journal = store.order_events(order.id).await.unwrap();
+    assert_eq!(
+        names(&journal),
+        ["OrderPlaced v1", "OrderModified v2", "OrderModified v3"]
+    );
+    assert_eq!(run(&*store, on(3, cancel(order.id))).await, OrderOutcome::Cancelled);
+    assert_eq!(run(&*store, on(4, cancel(order.id))).await, OrderOutcome::Missing);
+}
+
 fn kind(outcome: &OrderOutcome) -> &'static str {
     match outcome {
         OrderOutcome::Placed(_) => "placed",
@@ -122,6 +155,7 @@ fn kind(outcome: &OrderOutcome) -> &'static str {
         OrderOutcome::Unchanged(_) => "unchanged",
         OrderOutcome::Cancelled => "cancelled",
         OrderOutcome::Missing => "missing",
+        OrderOutcome::Otherwise(_) => "otherwise",
         OrderOutcome::Invalid(_) => "invalid",
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use eventlog::Timestamp;
 use shop::domain::{
-    Change, Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, JournalEntry, Order, OrderCommand,
+    Change, Condition, Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, JournalEntry, Order, OrderCommand,
     OrderEventType, OrderFields, OrderId, OrderOutcome, OrderPatch, OrderRequest, Provenance, Source, Version,
 };
 use shop::store::{PageRequest, Sort, Store};
@@ -43,6 +43,7 @@ pub fn move_to(address: &str) -> OrderPatch {
 pub fn request(command: OrderCommand) -> OrderRequest {
     OrderRequest {
         command,
+        condition: Condition::default(),
         traceparent: None,
     }
 }

@@ -51,6 +51,7 @@ contract! {
     batches::commands_of_one_order_fold,
     batches::a_batch_numbers_its_new_orders_in_order,
     batches::an_empty_batch_is_no_trouble,
+    batches::of_two_on_one_version_the_first_wins,
     batches::a_guilty_piece_fails_alone,
     races::concurrent_changes_leave_no_hole_in_the_versions,
     races::concurrent_changes_of_two_instances_leave_no_hole,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use eventlog::Timestamp;
 use shop::domain::{
-    Change, DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderFields, OrderId, OrderOutcome,
-    OrderPatch, OrderRequest, Provenance, Version,
+    Change, Condition, DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderFields, OrderId,
+    OrderOutcome, OrderPatch, OrderRequest, Provenance, Version,
 };
 
 /// The time of every command.
@@ -33,6 +33,7 @@ pub fn radio() -> OrderFields {
 pub fn request(command: OrderCommand) -> OrderRequest {
     OrderRequest {
         command,
+        condition: Condition::default(),
         traceparent: None,
     }
 }

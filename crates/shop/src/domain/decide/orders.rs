@@ -124,11 +124,24 @@ struct Fold {
 impl Fold {
     fn step(&mut self, request: &OrderRequest) -> Step {
         let traceparent = request.traceparent.clone();
+        if let Some(version) = self.unmet(request) {
+            return Step::Answer(OrderOutcome::Otherwise(version));
+        }
         match &request.command {
             OrderCommand::Place(fields) => self.place(fields, traceparent),
             OrderCommand::Change(id, change) => self.change(*id, change, traceparent),
             OrderCommand::Cancel(id) => self.cancel(*id, traceparent),
         }
+    }
+
+    /// The version of the order as it stands, if the request's condition excludes it.
+    fn unmet(&self, request: &OrderRequest) -> Option<Version> {
+        let order = match &request.command {
+            OrderCommand::Place(_) => None,
+            OrderCommand::Change(id, _) | OrderCommand::Cancel(id) => self.orders.get(id),
+        };
+        let version = order?.version;
+        (!request.condition.admits(version)).then_some(version)
     }
 
     fn place(&mut self, fields: &OrderFields, traceparent: Option<String>) -> Step {

@@ -6,7 +6,7 @@ use eventlog::Timestamp;
 
 use super::*;
 use crate::domain::{
-    Change, Delivery, DeliveryEventType, DeliveryId, DeliveryOutcome, DeliveryRequest, IncomingEvent, Order,
+    Change, Condition, Delivery, DeliveryEventType, DeliveryId, DeliveryOutcome, DeliveryRequest, IncomingEvent, Order,
     OrderCommand, OrderEventType, OrderFields, OrderOutcome, OrderPatch, OrderRequest, Provenance,
 };
 
@@ -52,6 +52,7 @@ fn cancel(id: i64) -> OrderRequest {
 fn request(command: OrderCommand) -> OrderRequest {
     OrderRequest {
         command,
+        condition: Condition::default(),
         traceparent: Some("00-1-2-01".into()),
     }
 }
