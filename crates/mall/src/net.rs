@@ -2,8 +2,11 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use shop::http::Limits;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// How many ports a role that may move tries.
@@ -39,6 +42,34 @@ pub fn delivery_name(port: u16) -> String {
     }
 }
 
+/// The limits of a role's server, which may drain for so long. Connections get no more than three quarters of the files that
+/// the process may open: the rest is for the database and the log.
+pub fn limits(drain: Duration) -> Limits {
+    let usual = Limits::default();
+    let connections = match files() {
+        Some(files) => usual
+            .connections
+            .min(usize::try_from(files / 4 * 3).unwrap_or(usize::MAX)),
+        None => usual.connections,
+    };
+    Limits {
+        connections,
+        drain,
+        ..usual
+    }
+}
+
+/// How many files this process may open, once it has asked for all that it can have (often 1024 where nobody asks).
+fn files() -> Option<u64> {
+    let mut limit = getrlimit(Resource::Nofile);
+    let had = limit.current;
+    limit.current = limit.maximum;
+    match setrlimit(Resource::Nofile, limit) {
+        Ok(()) => limit.current,
+        Err(_) => had,
+    }
+}
+
 fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()
@@ -48,7 +79,8 @@ fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
     // A role that comes back must not wait for the connections of its former life.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(1024)
+    // As many as may be connected, so that a crowd that comes at once needn't knock twice.
+    socket.listen(4096)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use http_wire::{Connection, request};
-use shop::http::{Limits, serve};
+use shop::http::{Front, Limits, serve};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -47,7 +47,7 @@ impl Server {
             .route("/large", large)
             .route("/fast", get(|| async { "fast" }))
             .route("/slow", get(slow));
-        let served = tokio::spawn(serve(listener, router, limits, Arc::default(), shutdown.clone()));
+        let served = tokio::spawn(serve(listener, router, limits, Front::default(), shutdown.clone()));
         Self {
             address,
             begun,
@@ -100,6 +100,7 @@ async fn the_drain_ends_at_its_deadline() {
 async fn connections_beyond_the_limit_wait_for_a_place() {
     let server = Server::start(Limits {
         connections: 1,
+        grace: Duration::from_secs(3600),
         ..Limits::default()
     })
     .await;
@@ -115,6 +116,74 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     assert!(second.is_silent(), "the only place is still taken");
     drop(first);
     assert_eq!(second.answer(false).await.body, "fast");
+}
+
+/// Of clients that say nothing, hold half a head back, or have been answered, none locks anybody out.
+#[tokio::test]
+async fn idle_connections_give_their_places_up() {
+    let server = Server::start(Limits {
+        connections: 40,
+        grace: Duration::from_millis(20),
+        ..Limits::default()
+    })
+    .await;
+    let mut slow = server.asked("/slow").await;
+    server.begun.notified().await;
+    let mut idle = Vec::new();
+    for number in 0..200 {
+        let mut connection = Connection::open(server.address).await;
+        match number % 3 {
+            0 => {}
+            1 => connection.send(b"GET /fast HTTP/1.1\r\nHost: ").await,
+            _ => {
+                connection.send(&request("GET /fast", &[], b"")).await;
+                assert_eq!(connection.answer(false).await.body, "fast");
+            }
+        }
+        idle.push(connection);
+    }
+    let mut probe = server.asked("/fast").await;
+    assert_eq!(probe.answer(false).await.body, "fast");
+    assert!(idle[0].is_closed().await, "the longest idle has left");
+    server.release.notify_one();
+    assert_eq!(slow.answer(false).await.body, "slow", "whoever is being answered stays");
+}
+
+#[tokio::test]
+async fn a_client_that_still_takes_its_answer_is_not_idle() {
+    let server = Server::start(Limits {
+        connections: 1,
+        grace: Duration::ZERO,
+        ..Limits::default()
+    })
+    .await;
+    let mut reader = server.asked("/large").await;
+    reader.hears().await;
+    let mut next = server.asked("/fast").await;
+    assert_eq!(reader.answer(false).await.body.len(), 64 * 1024 * 1024);
+    assert_eq!(next.answer(false).await.body, "fast");
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_side_is_answered() {
+    let server = Server::start(Limits::default()).await;
+    let mut fast = server.asked("/fast").await;
+    fast.half_close().await;
+    assert!(fast.rest().await.ends_with("fast"));
+    let mut slow = server.asked("/slow").await;
+    slow.half_close().await;
+    server.begun.notified().await;
+    server.release.notify_one();
+    assert!(slow.rest().await.ends_with("slow"));
+    let mut two = Connection::open(server.address).await;
+    let both = [request("GET /fast", &[], b""), request("GET /fast", &[], b"")].concat();
+    two.send(&both).await;
+    two.half_close().await;
+    assert_eq!(two.rest().await.matches("200 OK").count(), 2);
+    let mut half = Connection::open(server.address).await;
+    half.send(b"GET /fast HTTP/1.1\r\nHost").await;
+    half.half_close().await;
+    assert!(!half.rest().await.contains("200"), "half a request is none");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use shop::http::Origin;
 
 use super::value::{self, BaseUrl, Bootstrap, DatabaseUrl, Property};
 use crate::exit::Usage;
@@ -110,6 +111,10 @@ pub struct RoleOptions {
     /// Listens on --listen without an --admin-token
     #[arg(long, env = "MALL_INSECURE", value_parser = clap::builder::BoolishValueParser::new(), help_heading = NETWORK)]
     pub insecure: bool,
+
+    /// Origin whose pages may call from a browser, besides this machine's; repeatable (https://shop.example)
+    #[arg(long, env = "MALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', help_heading = NETWORK)]
+    pub cors_origin: Vec<Origin>,
 
     /// Where the order service is [default: http://127.0.0.1:8081]
     #[arg(long, env = "MALL_ORDER_URL", value_name = "URL", help_heading = NETWORK)]

@@ -15,13 +15,11 @@ mod proxy;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW};
+use axum::http::{Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use shop::http::Front;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{BaseUrl, Settings};
@@ -34,7 +32,6 @@ use proxy::Proxy;
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let options = settings.options;
     let page = Page::new("gateway");
-    let traffic = page.traffic.clone();
     telemetry::init("gateway", options.log, &options.log_level);
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let order = options.order_url.unwrap_or_else(|| BaseUrl::local(8081));
@@ -49,12 +46,13 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         delivery.as_str()
     );
     let port = listener.local_addr()?.port();
-    let limits = shop::http::Limits {
-        drain: options.shutdown_timeout,
-        ..Default::default()
+    let limits = net::limits(options.shutdown_timeout);
+    let front = Front {
+        traffic: page.traffic.clone(),
+        origins: options.cors_origin.into_iter().collect(),
     };
     let router = router(order, delivery, port, page);
-    shop::http::serve(listener, router, limits, traffic, shutdown).await;
+    shop::http::serve(listener, router, limits, front, shutdown).await;
     tracing::info!("gateway stopped");
     Ok(())
 }
@@ -68,37 +66,23 @@ fn router(order: BaseUrl, delivery: BaseUrl, port: u16, metrics: Page) -> Router
         .route("/readyz", get(|| std::future::ready("ok")))
         .route("/actuator/health", get(|| std::future::ready(health())))
         .fallback(forward)
-        .layer(axum::middleware::map_response(allow_everyone))
         .with_state(Proxy::new(order, delivery))
 }
 
 async fn forward(State(proxy): State<Proxy>, request: axum::extract::Request) -> Response {
     let preflight =
         request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    match preflight {
-        true => allow_methods(),
-        false => proxy.forward(request).await,
+    let answer = proxy.forward(request).await;
+    match preflight && answer.status().is_server_error() {
+        true => any_method(),
+        false => answer,
     }
 }
 
-/// A browser's page of any origin may call the services, as with the course's own gateway.
-async fn allow_everyone(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Location"));
-    response
-}
-
-fn allow_methods() -> Response {
-    let headers: [(HeaderName, &str); 3] = [
-        (
-            ACCESS_CONTROL_ALLOW_METHODS,
-            "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-        ),
-        (ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Content-Type"),
-        (ACCESS_CONTROL_MAX_AGE, "600"),
-    ];
-    (StatusCode::NO_CONTENT, headers).into_response()
+/// The answer to a preflight while the service is away: the browser goes on to the request itself, whose answer says so.
+fn any_method() -> Response {
+    let methods = [(ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
+    (StatusCode::NO_CONTENT, methods).into_response()
 }
 
 fn health() -> Response {

@@ -4,21 +4,15 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::config::BaseUrl;
-
-/// The longest body that the services take.
-const BODY: usize = 64 * 1024;
-
-/// How long a client may take to send a body.
-const SENDING: Duration = Duration::from_secs(30);
 
 /// How long a connection to a service may take.
 const CONNECTING: Duration = Duration::from_secs(2);
@@ -27,13 +21,14 @@ const CONNECTING: Duration = Duration::from_secs(2);
 const ANSWERING: Duration = Duration::from_secs(30);
 
 /// Headers about one connection only (RFC 9110, 7.6.1), which end here.
-const HOP_BY_HOP: [&str; 8] = [
+const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
     "proxy-authorization",
     "proxy-connection",
     "te",
+    "trailer",
     "transfer-encoding",
     "upgrade",
 ];
@@ -119,16 +114,7 @@ impl Proxy {
 /// The request as it is sent to the service, its body read to the end.
 async fn onward(request: Request, service: &BaseUrl) -> Result<axum::http::Request<Full<bytes::Bytes>>, Response> {
     let (mut parts, body) = request.into_parts();
-    let body = tokio::time::timeout(SENDING, Limited::new(body, BODY).collect())
-        .await
-        .map_err(|_| {
-            problem(
-                StatusCode::REQUEST_TIMEOUT,
-                "The body of the request did not arrive in time.",
-            )
-        })?
-        .map_err(|error| refused_body(error.as_ref()))?
-        .to_bytes();
+    let body = shop::http::read_body(body).await?;
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = Uri::builder()
         .scheme("http")
@@ -138,23 +124,19 @@ async fn onward(request: Request, service: &BaseUrl) -> Result<axum::http::Reque
         .map_err(|_| problem(StatusCode::BAD_REQUEST, "The path of the request can't be sent on."))?;
     parts.version = axum::http::Version::HTTP_11;
     remove_hop_by_hop(&mut parts.headers);
-    // Told by the body itself.
+    // Told by the body itself, which is here already.
     parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.remove(EXPECT);
     Ok(axum::http::Request::from_parts(parts, Full::new(body)))
 }
 
-fn refused_body(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Response {
-    match error.is::<LengthLimitError>() {
-        true => problem(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &format!("The body is longer than {BODY} bytes, which is the most that is taken."),
-        ),
-        false => problem(StatusCode::BAD_REQUEST, "The body of the request broke off."),
-    }
-}
-
 fn back(mut answer: Response) -> Response {
-    remove_hop_by_hop(answer.headers_mut());
+    let headers = answer.headers_mut();
+    remove_hop_by_hop(headers);
+    // The gateway says itself what a browser may do with the answer.
+    for name in shop::http::CORS_HEADERS {
+        headers.remove(name);
+    }
     answer
 }
 
@@ -165,6 +147,8 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
+        // Without it the links in the answer would lead to the service.
+        .filter(|name| *name != HOST)
         .collect();
     for name in named {
         headers.remove(name);
@@ -207,9 +191,10 @@ mod tests {
     fn headers_of_a_connection_end_at_the_gateway() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
-            ("connection", "close, X-Own"),
+            ("connection", "close, X-Own, Host"),
             ("x-own", "1"),
             ("te", "trailers"),
+            ("trailer", "X-Sum"),
             ("host", "h"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use eventlog::{Consumer, EventLog, Subscription};
 use shop::domain::Source;
 use shop::health::Readiness;
-use shop::http::{self, DeliveryService, Limits};
+use shop::http::{self, DeliveryService};
 use tokio_util::sync::CancellationToken;
 
 use super::adapters;
@@ -55,7 +55,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         consuming.commits(),
     ));
     page.consumer = Some(consuming.metrics(adapters.log.clone(), options));
-    let traffic = page.traffic.clone();
+    let front = super::front(&page, options);
     let router = page.on(http::delivery_router(DeliveryService {
         store: adapters.store.clone(),
         readiness: readiness.clone(),
@@ -64,13 +64,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     lifeline::tell_ready();
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
-    let limits = Limits {
-        drain: options.shutdown_timeout,
-        ..Limits::default()
-    };
+    let limits = net::limits(options.shutdown_timeout);
     // A consumer that can't go on ends the whole instance: somebody else gets its partitions.
     let serving = shutdown.child_token();
-    let server = tokio::spawn(http::serve(listener, router, limits, traffic, serving.clone()));
+    let server = tokio::spawn(http::serve(listener, router, limits, front, serving.clone()));
     let consumed = consuming.finish().await.context("the consumer ended badly")?;
     serving.cancel();
     server.await?;

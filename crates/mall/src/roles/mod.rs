@@ -23,11 +23,23 @@ use std::time::SystemTime;
 
 use eventlog::Timestamp;
 use shop::health::Readiness;
+use shop::http::Front;
 use tokio_util::sync::CancellationToken;
+
+use crate::config::RoleOptions;
+use crate::metrics::Page;
 
 /// The wall clock, read here and nowhere below.
 pub fn now() -> Timestamp {
     SystemTime::now().into()
+}
+
+/// What stands before the routes of a role.
+fn front(page: &Page, options: &RoleOptions) -> Front {
+    Front {
+        traffic: page.traffic.clone(),
+        origins: options.cors_origin.iter().cloned().collect(),
+    }
 }
 
 /// `/readyz` says no from the moment on at which a role is to stop.

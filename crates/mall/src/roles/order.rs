@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use shop::domain::Source;
 use shop::health::Readiness;
-use shop::http::{self, Limits, OrderService};
+use shop::http::{self, OrderService};
 use tokio_util::sync::CancellationToken;
 
 use super::adapters;
@@ -38,7 +38,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         relaying.metrics.clone(),
         vec![("orders", orders.metrics().clone())],
     ));
-    let traffic = page.traffic.clone();
+    let front = super::front(&page, options);
     let router = page.on(http::order_router(OrderService {
         store: adapters.store.clone(),
         orders: orders.clone(),
@@ -48,11 +48,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     lifeline::tell_ready();
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
-    let limits = Limits {
-        drain: options.shutdown_timeout,
-        ..Limits::default()
-    };
-    http::serve(listener, router, limits, traffic, shutdown).await;
+    let limits = net::limits(options.shutdown_timeout);
+    http::serve(listener, router, limits, front, shutdown).await;
     orders.close().await;
     relaying.finish().await;
     Ok(())

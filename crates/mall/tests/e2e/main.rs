@@ -5,6 +5,7 @@
 mod support;
 
 mod audit;
+mod browsers;
 mod contract;
 mod course;
 mod fence;

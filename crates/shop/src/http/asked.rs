@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::accept::{ACTUATOR, ALPS, HAL, JSON, negotiate};
 use super::entity::Entity;
+use super::head::is_host;
 use super::problem::Problem;
 use crate::trace;
 
@@ -199,12 +200,6 @@ pub(super) fn parse_number(text: &str) -> Option<i64> {
         .all(|b| b.is_ascii_digit())
         .then(|| text.parse().ok())
         .flatten()
-}
-
-/// What may stand in a `Host` header; anything else is not repeated in hrefs.
-fn is_host(host: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:[]%".contains(&b);
-    !host.is_empty() && host.bytes().all(plain)
 }
 
 #[cfg(test)]

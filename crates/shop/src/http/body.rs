@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
@@ -30,9 +31,17 @@ pub(super) enum BodyForm {
 
 /// The form that `Content-Type` names. A request without one is read as JSON.
 pub(super) fn form_of(asked: &Asked) -> Result<BodyForm, Problem> {
-    let Some(sent) = asked.headers.get(CONTENT_TYPE).filter(|sent| !sent.is_empty()) else {
+    let mut types = asked
+        .headers
+        .get_all(CONTENT_TYPE)
+        .iter()
+        .filter(|sent| !sent.is_empty());
+    let Some(sent) = types.next() else {
         return Ok(BodyForm::Fields);
     };
+    if types.next().is_some() {
+        return Err(Problem::unsupported("several kinds", "application/json"));
+    }
     let sent = sent.to_str().unwrap_or("unreadable");
     let essence = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let patch = asked.method == Method::PATCH;
@@ -43,6 +52,14 @@ pub(super) fn form_of(asked: &Asked) -> Result<BodyForm, Problem> {
         _ if patch => Err(Problem::unsupported(sent, PATCH_FORMS).with(ACCEPT_PATCH, PATCH_FORMS)),
         _ => Err(Problem::unsupported(sent, "application/json")),
     }
+}
+
+/// The bytes of a body that is to be sent on, within the limits that the services have.
+///
+/// # Errors
+/// The answer to a client whose body is too long, too slow, or broke off.
+pub async fn read_body(body: Body) -> Result<Bytes, Response> {
+    read(body).await.map_err(IntoResponse::into_response)
 }
 
 /// The bytes of a body, which must be here within 10 s and no more than 64 KiB.
@@ -88,7 +105,6 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
-    use axum::response::IntoResponse;
     use hyper::body::Frame;
 
     use super::*;

@@ -1,7 +1,8 @@
 //! The HTTP side of both services: what the clients of a Spring Data REST 3.3 system expect, byte for byte where they look.
 //!
 //! ```text
-//!  serve ─▶ router ─▶ Asked ─▶ Target: 404 · 405 · 406 are known here, before anything is read or written
+//!  serve ─▶ head and cors: 400 · 415, for the gateway too
+//!    └─▶ router ─▶ Asked ─▶ Target: 404 · 405 · 406 are known here, before anything is read or written
 //!                                │
 //!             GET, HEAD ─▶ read ─┼─▶ store ─▶ hal ─▶ response
 //!       POST, PUT, … ─▶ orders ──┴─▶ group commit ─▶ hal ─▶ response, or problem
@@ -17,19 +18,24 @@ mod accept;
 mod asked;
 mod body;
 mod conditional;
+mod cors;
 mod deliveries;
 mod entity;
 mod hal;
+mod head;
 mod health;
 mod orders;
 mod paging;
+mod places;
 mod problem;
 mod read;
 mod serve;
 mod stall;
 mod traffic;
 
+pub use body::read_body;
+pub use cors::{CORS_HEADERS, Origin, Origins};
 pub use deliveries::{DeliveryService, delivery_router};
 pub use orders::{OrderService, order_router};
-pub use serve::{Limits, serve};
+pub use serve::{Front, Limits, serve};
 pub use traffic::Traffic;

@@ -73,6 +73,15 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
     }
 
+    /// A page of this origin had a browser send a write that no preflight preceded.
+    pub(super) fn cross_site(origin: &str) -> Self {
+        let message = format!(
+            "Pages of {origin} may not write here: a write from there needs a Content-Type that is JSON, and an origin \
+             that --cors-origin allows."
+        );
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+    }
+
     /// The body is longer than `limit` bytes.
     pub(super) fn too_large(limit: usize) -> Self {
         let message = format!("The body is longer than {limit} bytes, which is the most that is taken.");

@@ -12,7 +12,7 @@ use eventlog::Timestamp;
 use shop::commit::GroupCommit;
 use shop::domain::{OrderOutcome, OrderRequest, Source};
 use shop::health::Readiness;
-use shop::http::{DeliveryService, Limits, OrderService, delivery_router, order_router, serve};
+use shop::http::{DeliveryService, Front, Limits, OrderService, delivery_router, order_router, serve};
 use shop::store::sqlite::SqliteStore;
 use shop::store::{Store, StoreError};
 use tempfile::TempDir;
@@ -74,8 +74,31 @@ impl Service {
         .await
     }
 
+    /// An order service without orders, whose clients' pages may come from these origins.
+    pub async fn orders_for(origins: &[&str]) -> Self {
+        let origins = origins.iter().map(|origin| origin.parse().expect("an origin"));
+        let front = Front {
+            origins: origins.collect(),
+            ..Front::default()
+        };
+        Self::orders_behind(front, |store| {
+            GroupCommit::start(move |batch: Arc<[OrderRequest]>| {
+                let store = Arc::clone(&store);
+                async move { store.run_orders(&batch, NOW).await }
+            })
+        })
+        .await
+    }
+
     async fn orders_with(commit: impl FnOnce(Arc<dyn Store>) -> GroupCommit<OrderRequest, OrderOutcome>) -> Self {
-        Self::start(Source::Orders, |store, readiness| {
+        Self::orders_behind(Front::default(), commit).await
+    }
+
+    async fn orders_behind(
+        front: Front,
+        commit: impl FnOnce(Arc<dyn Store>) -> GroupCommit<OrderRequest, OrderOutcome>,
+    ) -> Self {
+        Self::start(Source::Orders, front, |store, readiness| {
             let (orders, authority) = (commit(Arc::clone(&store)), "localhost:8081".to_owned());
             order_router(OrderService {
                 store,
@@ -89,7 +112,7 @@ impl Service {
 
     /// A delivery service without deliveries.
     pub async fn deliveries() -> Self {
-        Self::start(Source::Deliveries, |store, readiness| {
+        Self::start(Source::Deliveries, Front::default(), |store, readiness| {
             delivery_router(DeliveryService {
                 store,
                 readiness,
@@ -99,14 +122,18 @@ impl Service {
         .await
     }
 
-    async fn start(source: Source, router: impl FnOnce(Arc<dyn Store>, Arc<Readiness>) -> Router) -> Self {
+    async fn start(
+        source: Source,
+        front: Front,
+        router: impl FnOnce(Arc<dyn Store>, Arc<Readiness>) -> Router,
+    ) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let store = open(&folder.path().join("shop.db"), source).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let (address, readiness) = (listener.local_addr().unwrap(), Arc::new(Readiness::new(|| NOW)));
         let stop = CancellationToken::new();
         let router = router(Arc::clone(&store), Arc::clone(&readiness));
-        tokio::spawn(serve(listener, router, Limits::default(), Arc::default(), stop.clone()));
+        tokio::spawn(serve(listener, router, Limits::default(), front, stop.clone()));
         Self {
             address,
             store,
@@ -196,6 +223,25 @@ impl Connection {
 
     pub async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.expect("the service reads");
+    }
+
+    /// Waits for a first byte.
+    pub async fn hears(&self) {
+        let heard = tokio::time::timeout(PATIENCE, self.stream.readable()).await;
+        heard.expect("a byte in time").expect("an open connection");
+    }
+
+    /// Closes our side; what the service sends can still be read.
+    pub async fn half_close(&mut self) {
+        self.stream.shutdown().await.expect("an open connection");
+    }
+
+    /// Everything that comes until the service closes the connection.
+    pub async fn rest(mut self) -> String {
+        let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut self.read)).await;
+        // Whoever closes before it has read everything resets the connection: what came before counts.
+        let _ = read.expect("an end in time");
+        String::from_utf8_lossy(&self.read).into_owned()
     }
 
     /// The next answer; one to a HEAD has no body, whatever its Content-Length says.
