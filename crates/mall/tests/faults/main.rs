@@ -7,6 +7,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod database;
+mod gate;
+mod losses;
 mod outage;
 mod traffic;
 

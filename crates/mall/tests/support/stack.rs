@@ -19,9 +19,19 @@ pub struct Stack {
 pub struct Real {
     pub kafka: String,
     pub mysql: String,
+    /// Where the mall goes to the database, where that isn't `mysql`: through a gate, with an account of its own.
+    pub database_door: Option<String>,
     pub database: String,
     pub topic: String,
     pub group: String,
+}
+
+impl Real {
+    /// The database as the mall is given it.
+    pub fn database_url(&self) -> String {
+        let server = self.database_door.as_ref().unwrap_or(&self.mysql);
+        format!("{server}/{}", self.database)
+    }
 }
 
 impl Stack {
@@ -40,6 +50,7 @@ impl Stack {
         let real = Real {
             kafka: required("MALL_TEST_KAFKA"),
             mysql: required("MALL_TEST_MYSQL"),
+            database_door: None,
             database: format!("mall-{name}"),
             topic: format!("kafka.scaling.{name}"),
             group: format!("delivery-{name}"),
@@ -65,7 +76,7 @@ impl Stack {
                     &real.group,
                 ])
                 .arg("--database-url")
-                .arg(format!("{}/{}", real.mysql, real.database)),
+                .arg(real.database_url()),
         };
         command
     }

@@ -34,6 +34,16 @@ pub(super) fn of_connect(error: &Error, shown: &str) -> StoreError {
     }
 }
 
+/// Whether the server is read-only, and so has done nothing.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    number(error).is_some_and(says_read_only)
+}
+
+/// The server, the transaction, the engine (1874), or this database alone (3989).
+fn says_read_only(number: u16) -> bool {
+    matches!(number, 1290 | 1792 | 1836 | 1874 | 3989)
+}
+
 /// The server's number of an error, if the server said it.
 pub(super) fn number(error: &Error) -> Option<u16> {
     let error = error.as_database_error()?;
@@ -54,10 +64,15 @@ fn of_number(number: u16, error: &Error, shown: &str) -> StoreError {
         1044 | 1045 | 1129 | 1130 | 1142 | 1143 | 1227 | 1251 | 1370 | 1524 | 1698 => {
             StoreError::Broken(format!("the database {shown} refuses us: {said}"))
         }
-        1290 | 1792 | 1836 => StoreError::Broken(format!("the database {shown} is read-only: {said}")),
-        // Files, full disks, damaged tables, and tables, columns or indexes that somebody took away.
-        1005 | 1006 | 1016 | 1017 | 1021 | 1030 | 1034 | 1035 | 1049 | 1054 | 1064 | 1114 | 1146 | 1176 | 1194
-        | 1195 | 1932 => StoreError::Broken(format!("the database {shown} is damaged or not ours: {said}")),
+        // The server, the transaction, the engine (1874), or this database alone (3989).
+        1290 | 1792 | 1836 | 1874 | 3989 => {
+            StoreError::Unwritable(format!("the database {shown} is read-only: {said}"))
+        }
+        // A file can't be written (3 and 20 are the numbers of the servers' own file functions), or a table can't grow.
+        3 | 20 | 1021 | 1026 | 1114 => StoreError::Unwritable(format!("the database {shown} has no room: {said}")),
+        // Files, damaged tables, and databases, tables, columns or indexes that somebody took away.
+        1005 | 1006 | 1016 | 1017 | 1030 | 1034 | 1035 | 1046 | 1049 | 1054 | 1064 | 1146 | 1176 | 1194 | 1195
+        | 1932 => StoreError::Broken(format!("the database {shown} is damaged or not ours: {said}")),
         // Values it can't hold: null, duplicate, out of range, too long, not of the type, against a constraint or trigger.
         1048 | 1062 | 1153 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1451 | 1452 | 1526 | 1644 | 1690 | 3819
         | 4025 => StoreError::Rejected(format!("the database refused a value: {said}")),

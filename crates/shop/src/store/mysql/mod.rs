@@ -28,9 +28,12 @@ mod rows;
 mod schema;
 mod session;
 mod sessions;
+mod writable;
 
 pub use parked::pages as parked_pages;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,7 +41,7 @@ use eventlog::Timestamp;
 
 use self::address::Address;
 use self::session::Ending;
-use self::sessions::Sessions;
+use self::sessions::{Generation, Sessions};
 use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, Mark, ParkedEvent, ParkedKey};
 use crate::domain::{
@@ -57,6 +60,9 @@ const STATEMENTS: usize = 8;
 pub struct MysqlStore {
     transactions: Sessions,
     statements: Sessions,
+    source: Source,
+    /// Whether the last probe failed.
+    suspect: AtomicBool,
 }
 
 impl MysqlStore {
@@ -70,9 +76,12 @@ impl MysqlStore {
     pub async fn connect(url: &str, source: Source) -> Result<Self> {
         let address = Address::parse(url)?;
         schema::prepare(&address, source).await?;
+        let generation = Arc::new(Generation::default());
         Ok(Self {
-            transactions: Sessions::new(address.clone(), Ending::Commit, TRANSACTIONS),
-            statements: Sessions::new(address, Ending::Auto, STATEMENTS),
+            transactions: Sessions::new(address.clone(), Ending::Commit, TRANSACTIONS, generation.clone()),
+            statements: Sessions::new(address, Ending::Auto, STATEMENTS, generation),
+            source,
+            suspect: AtomicBool::new(false),
         })
     }
 }
@@ -144,7 +153,14 @@ impl Store for MysqlStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        with!(self.statements, |session| session.execute_raw("do 1")).map(drop)
+        let suspect = self.suspect.load(Ordering::Relaxed);
+        let answer = with!(self.statements, |session| writable::probe(
+            session,
+            self.source,
+            suspect
+        ));
+        self.suspect.store(answer.is_err(), Ordering::Relaxed);
+        answer
     }
 }
 

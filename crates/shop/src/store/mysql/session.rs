@@ -46,6 +46,8 @@ pub(super) struct Session {
     connection: MySqlConnection,
     shown: Arc<str>,
     increment: i64,
+    /// Which of its store's connections it belongs to; set by whoever keeps it.
+    pub generation: u64,
     /// Until when its statements may run.
     pub deadline: Instant,
     /// Whether it can be used on.
@@ -81,6 +83,7 @@ impl Session {
             connection,
             shown: address.shown.clone(),
             increment,
+            generation: 0,
             deadline,
             state: State::Sound,
         })
@@ -138,12 +141,15 @@ impl Session {
         Ok(numbers(first, self.increment, rows))
     }
 
-    /// Ends the transaction. An answer that doesn't come leaves the outcome unknown, and so does one that isn't a clear no.
+    /// Ends the transaction. An answer that doesn't come leaves the outcome unknown, and so does one that isn't a clear no: a
+    /// server that has become read-only rolls back what it is asked to commit.
     pub async fn commit(&mut self) -> Result<()> {
         let answer = within(self.deadline, sqlx::raw_sql("commit").execute(&mut self.connection)).await;
+        let read_only = matches!(&answer, Some(Err(error)) if error::is_read_only(error));
         match self.judge(answer) {
             Ok(_) => Ok(()),
             Err(error @ StoreError::Conflict(_)) => Err(error),
+            Err(error) if read_only => Err(error),
             Err(error) => {
                 self.state = State::Lost;
                 Err(StoreError::Unknown(format!(
@@ -166,7 +172,11 @@ impl Session {
             Some(Err(error)) => error::of_statement(&error, &self.shown),
             None => StoreError::Unavailable(format!("the database {} doesn't answer", self.shown)),
         };
-        if matches!(error, StoreError::Unavailable(_)) {
+        let elsewhere = matches!(
+            error,
+            StoreError::Unavailable(_) | StoreError::Unwritable(_) | StoreError::Broken(_)
+        );
+        if elsewhere {
             self.state = State::Lost;
         }
         Err(error)

@@ -4,11 +4,14 @@
 //! * A unit of work ends within [`PATIENCE`] and [`PROBE`], below the 2 s that callers are promised, whatever the server
 //!   does: connecting, waiting for a free connection and every statement share one deadline.
 //! * A connection that was dropped in the middle (its caller went away, its deadline passed) is closed, never reused.
+//! * A connection that failed in a way that another one may not (it is gone, or leads to a server that has been demoted, or
+//!   that refuses us) is closed, and with it all that were opened before: the name may lead to another server by now.
 //! * What happened before COMMIT is rolled back with its connection, so a unit of work whose *kept* connection turns out
-//!   to be dead (the server was restarted) is run once more, on a new one.
+//!   to be dead (the server was restarted, or demoted) is run once more, on a new one.
 
 use std::future::Future;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -26,6 +29,21 @@ const PROBE: Duration = Duration::from_millis(300);
 /// once, instead of finding out again.
 const OUTAGE: Duration = Duration::from_millis(200);
 
+/// Which connections of a store may be used on: those opened since one was found to be dead. Shared by all its sessions.
+#[derive(Default)]
+pub(super) struct Generation(AtomicU64);
+
+impl Generation {
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Nothing that was opened up to now is to be trusted.
+    fn end(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
 /// Connections of one kind.
 pub(super) struct Sessions {
     address: Address,
@@ -33,18 +51,20 @@ pub(super) struct Sessions {
     limit: usize,
     free: Semaphore,
     idle: Mutex<Vec<Session>>,
+    generation: Arc<Generation>,
     outage: Mutex<Option<Instant>>,
 }
 
 impl Sessions {
     /// At most `limit` connections; none is opened yet.
-    pub fn new(address: Address, ending: Ending, limit: usize) -> Self {
+    pub fn new(address: Address, ending: Ending, limit: usize, generation: Arc<Generation>) -> Self {
         Self {
             address,
             ending,
             limit,
             free: Semaphore::new(limit),
             idle: Mutex::default(),
+            generation,
             outage: Mutex::default(),
         }
     }
@@ -71,14 +91,14 @@ impl Sessions {
         if let Some(mut session) = self.take() {
             session.deadline = deadline;
             let (session, result) = work(session).await;
-            let dead = session.state == State::Lost && matches!(result, Err(StoreError::Unavailable(_)));
-            if !dead || Instant::now() >= deadline {
+            if session.state != State::Sound {
+                self.generation.end();
+            }
+            if !is_dead(&session, &result) || Instant::now() >= deadline {
                 return self.settle(session, result).await;
             }
-            self.forget();
         }
-        let session = Session::open(&self.address, true, self.ending, deadline).await?;
-        let (session, result) = work(session).await;
+        let (session, result) = work(self.open(deadline).await?).await;
         self.settle(session, result).await
     }
 
@@ -92,7 +112,7 @@ impl Sessions {
             State::Lost => {}
             State::Stalled => {
                 drop(session);
-                let probe = Session::open(&self.address, true, self.ending, Instant::now() + PROBE).await;
+                let probe = self.open(Instant::now() + PROBE).await;
                 if let Ok(session) = probe {
                     self.keep(session);
                     return Err(StoreError::Conflict(
@@ -124,16 +144,36 @@ impl Sessions {
         }
     }
 
+    /// A new connection. That the server lets us in no more (another password, a database that is gone) is an outage for
+    /// who has used it already.
+    async fn open(&self, deadline: Instant) -> Result<Session> {
+        let generation = self.generation.now();
+        let opened = Session::open(&self.address, true, self.ending, deadline).await;
+        let mut session = opened.map_err(|error| match error {
+            StoreError::Broken(why) => StoreError::Unavailable(why),
+            error => error,
+        })?;
+        session.generation = generation;
+        Ok(session)
+    }
+
     fn take(&self) -> Option<Session> {
-        self.idle.lock().expect("nobody panics holding it").pop()
+        let generation = self.generation.now();
+        let mut idle = self.idle.lock().expect("nobody panics holding it");
+        idle.retain(|session| session.generation == generation);
+        idle.pop()
     }
 
     fn keep(&self, session: Session) {
         self.idle.lock().expect("nobody panics holding it").push(session);
     }
+}
 
-    /// One kept connection was dead, so the others are likely to be.
-    fn forget(&self) {
-        self.idle.lock().expect("nobody panics holding it").clear();
-    }
+/// Whether the connection was to blame, so that another one may do better. Nothing was done on this one.
+fn is_dead<T>(session: &Session, result: &Result<T>) -> bool {
+    let blamed = matches!(
+        result,
+        Err(StoreError::Unavailable(_) | StoreError::Unwritable(_) | StoreError::Broken(_))
+    );
+    session.state == State::Lost && blamed
 }
