@@ -13,6 +13,7 @@ use rdkafka::admin::{
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 
 use crate::kafka::client::{Watch, start};
+use crate::kafka::fault::Right;
 use crate::kafka::settings::Settings;
 use crate::kafka::{ANSWER, fault};
 use crate::port::{LogError, Result};
@@ -33,7 +34,7 @@ pub(super) fn create_topic(settings: &Settings, topic: &str, partitions: u32) ->
     match only_answer(block_on(admin.create_topics([&new], &options()))) {
         Answer::Done => Ok(true),
         Answer::Code(RDKafkaErrorCode::TopicAlreadyExists) => Ok(false),
-        Answer::Code(code) => Err(fault::sort_code(&what, code, None)),
+        Answer::Code(code) => Err(denied(&what, "Create", topic, code)),
         Answer::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
     }
 }
@@ -45,7 +46,7 @@ pub(super) fn grow_topic(settings: &Settings, topic: &str, partitions: u32) -> R
     let new = NewPartitions::new(topic, partitions as usize);
     match only_answer(block_on(admin.create_partitions([&new], &options()))) {
         Answer::Done => Ok(()),
-        Answer::Code(code) => Err(fault::sort_code(&what, code, None)),
+        Answer::Code(code) => Err(denied(&what, "Alter", topic, code)),
         Answer::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
     }
 }
@@ -60,10 +61,16 @@ pub(super) fn topic_settings(settings: &Settings, topic: &str) -> Result<BTreeMa
             let settings = found.entries.into_iter();
             Ok(settings.filter_map(|entry| Some((entry.name, entry.value?))).collect())
         }
-        Ok(Some(Err(code))) => Err(fault::sort_code(&what, code, None)),
+        Ok(Some(Err(code))) => Err(denied(&what, "DescribeConfigs", topic, code)),
         Ok(None) => Err(fault::no_topic(topic)),
         Err(error) => Err(admin.inner().context().explain(&what, &error)),
     }
+}
+
+/// What the brokers' refusal means, where `operation` is the right that they asked for.
+fn denied(what: &str, operation: &'static str, topic: &str, code: RDKafkaErrorCode) -> LogError {
+    let missing = Right::topic(operation, topic).missing(what, Some(code));
+    missing.unwrap_or_else(|| fault::sort_code(what, code))
 }
 
 enum Answer {

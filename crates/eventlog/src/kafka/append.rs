@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use crate::kafka::fault;
+use crate::kafka::fault::{self, Right};
 use crate::kafka::producer::{Delivery, Producer};
 use crate::kafka::settings::Settings;
 use crate::port::{LogError, Result};
@@ -141,8 +141,12 @@ fn answer(producer: &Producer, topic: &str, delivery: Delivery, ruling: Ruling) 
         Delivery::NotTaken(code) | Delivery::Failed(code) => code,
         Delivery::Unanswered => RDKafkaErrorCode::OperationTimedOut,
     };
+    let missing = Right::topic("Write", topic).missing(&format!("topic {topic} takes no records"), Some(code));
     match ruling {
         Ruling::Open => None,
+        // The topic is closed to everybody's records: that says nothing about this one.
+        Ruling::Refused if missing.is_some() => missing.map(Err),
+        Ruling::Refused if fault::refuses_topic(code) => Some(Err(fault::passing(fault::no_topic(topic)))),
         Ruling::Refused => Some(Err(LogError::Refused(format!(
             "topic {topic} does not take the record: {code}"
         )))),

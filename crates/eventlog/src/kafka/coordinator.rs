@@ -19,6 +19,7 @@ use rdkafka::bindings as native;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::kafka::client::Watch;
+use crate::kafka::fault::Right;
 use crate::kafka::{ANSWER, convert};
 use crate::port::{Coordinator, GroupMember, GroupState, LogError, Result};
 use crate::record::TopicPartition;
@@ -40,7 +41,10 @@ pub(super) fn describe(admin: &AdminClient<Watch>, group: &str) -> Result<Option
         return Err(LogError::Refused(format!("{group:?} is no name of a group")));
     };
     let what = format!("group {group} can't be described");
-    let explain = |code| admin.inner().context().explain(&what, &KafkaError::AdminOp(code));
+    let explain = |code| {
+        let missing = Right::group("Describe", group).missing(&what, Some(code));
+        missing.unwrap_or_else(|| admin.inner().context().explain(&what, &KafkaError::AdminOp(code)))
+    };
     let client = admin.inner().native_ptr();
     let deadline = Instant::now() + ANSWER;
     loop {

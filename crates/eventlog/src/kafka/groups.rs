@@ -39,7 +39,7 @@ pub(super) fn reset(settings: &Settings, group: &str, positions: &BTreeMap<Topic
     for (partition, offset) in positions {
         let number = convert::native_partition(partition.partition);
         list.add_partition_offset(&partition.topic, number, convert::native_offset(*offset))
-            .map_err(|error| fault::sort(&what, &error, None))?;
+            .map_err(|error| fault::sort(&what, &error))?;
     }
     let committed = Committer::start(&client)?.commit(list, ANSWER);
     committed.map_err(|error| match error.rdkafka_error_code() {

@@ -30,6 +30,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::kafka::client;
 use crate::kafka::committer::Committer;
+use crate::kafka::fault::Right;
 use crate::kafka::positions::positions;
 use crate::kafka::rebalances::{Event, Events, unassign};
 use crate::kafka::repeats::Repeats;
@@ -73,9 +74,7 @@ impl Member {
         let client: BaseConsumer<Events> = client::start(&settings.member(subscription)?, Events::default())?;
         let topics: Vec<&str> = subscription.topics.iter().map(String::as_str).collect();
         let what = format!("group {} can't be joined", subscription.group);
-        client
-            .subscribe(&topics)
-            .map_err(|error| fault::sort(&what, &error, None))?;
+        client.subscribe(&topics).map_err(|error| fault::sort(&what, &error))?;
         let client = Arc::new(client);
         Ok(Self {
             committer: Committer::start(&client)?,
@@ -147,7 +146,7 @@ impl Member {
                 self.subscription.group
             )
         };
-        let failed = |error: KafkaError| fault::sort(&what(), &error, None);
+        let failed = |error: KafkaError| fault::sort(&what(), &error);
         for assignment in &assignments {
             let TopicPartition { topic, partition } = &assignment.partition;
             let offset = convert::native_offset(assignment.position);
@@ -215,7 +214,7 @@ impl Member {
         for partition in self.owned(list) {
             self.assigned.remove(&partition);
         }
-        unassign(&self.client, list).map_err(|error| fault::sort("partitions can't be given back", &error, None))
+        unassign(&self.client, list).map_err(|error| fault::sort("partitions can't be given back", &error))
     }
 
     /// Those of the list that are this member's.
@@ -253,10 +252,19 @@ impl Member {
                 tracing::warn!("the group has given this member up: it did not poll for too long");
                 Ok(())
             }
-            Some(RDKafkaErrorCode::InvalidSessionTimeout) => Err(watch.explain(&what, error)),
-            Some(code) if fault::forbids(code) => Err(watch.explain(&what, error)),
+            Some(code) if fault::ends_membership(code) => Err(watch.explain(&what, error)),
+            Some(code) if fault::forbids(code) => Err(fault::passing(
+                self.denied(&what, code).unwrap_or_else(|| watch.explain(&what, error)),
+            )),
             _ => Ok(()),
         }
+    }
+
+    /// The error of a right that is missing, if one is.
+    fn denied(&self, what: &str, code: RDKafkaErrorCode) -> Option<LogError> {
+        let group = Right::group("Read", &self.subscription.group).missing(what, Some(code));
+        let topics = self.subscription.topics.join(",");
+        group.or_else(|| Right::topic("Read", &topics).missing(what, Some(code)))
     }
 
     /// Whether a refused commit only came in between two generations of the group: the partitions are kept, and will take
@@ -281,9 +289,11 @@ impl Member {
                     std::thread::sleep(LOOK_UP);
                 }
                 Some(code) if fault::not_ours(code) && !self.only_overtaken(code) => return Ok(false),
-                _ => {
+                code => {
                     let what = format!("offsets of group {} can't be committed", self.subscription.group);
-                    return Err(self.client.context().watch.explain(&what, &error));
+                    let denied = code.and_then(|code| self.denied(&what, code));
+                    let error = denied.unwrap_or_else(|| self.client.context().watch.explain(&what, &error));
+                    return Err(fault::passing(error));
                 }
             }
         }
@@ -358,13 +368,13 @@ impl Consumer for Member {
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let list = convert::list(partitions.iter().filter(|partition| self.assigned.contains(partition)));
         let paused = self.client.pause(&list);
-        paused.map_err(|error| fault::sort("partitions can't be paused", &error, None))
+        paused.map_err(|error| fault::sort("partitions can't be paused", &error))
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let list = convert::list(partitions.iter().filter(|partition| self.assigned.contains(partition)));
         let resumed = self.client.resume(&list);
-        resumed.map_err(|error| fault::sort("partitions can't be resumed", &error, None))
+        resumed.map_err(|error| fault::sort("partitions can't be resumed", &error))
     }
 
     fn leave(&mut self, rebalance: &mut dyn Rebalance) -> Result<()> {
@@ -376,7 +386,7 @@ impl Consumer for Member {
         self.assigned.clear();
         self.client.context().abandon(&self.client);
         let closing = self.client.close_queue();
-        closing.map_err(|error| fault::sort("the group can't be left", &error, None))?;
+        closing.map_err(|error| fault::sort("the group can't be left", &error))?;
         while !self.client.closed() && Instant::now() < deadline {
             // Records that were still queued are read again by whoever continues.
             let _dropped = self.client.poll(LOOK_UP);

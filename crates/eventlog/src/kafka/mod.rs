@@ -40,6 +40,7 @@ use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, Result, Subsc
 use crate::record::{NewRecord, Offset, Placed, Record, TopicPartition};
 use append::Lifeline;
 use client::Watch;
+pub use fault::Cause;
 use member::Member;
 use scan::Scanner;
 use settings::Settings;
@@ -86,6 +87,15 @@ impl KafkaLog {
         admin::topic_settings(&self.settings, topic)
     }
 
+    /// Whether the brokers answer, and what can be done if they don't.
+    ///
+    /// # Errors
+    /// As for the calls of [`EventLog`].
+    pub fn reach(&self) -> Result<(), (LogError, Option<Cause>)> {
+        let answer = self.scanner.topics();
+        answer.map(|_| ()).map_err(|error| (error, self.scanner.cause()))
+    }
+
     /// The number of partitions as the brokers say it now.
     fn count_partitions(&self, topic: &str) -> Result<u32> {
         self.count_partitions_within(topic, ANSWER)
@@ -106,6 +116,12 @@ impl KafkaLog {
 
 impl EventLog for KafkaLog {
     fn create_topic(&self, topic: &str, partitions: u32) -> Result<bool> {
+        // A topic that is there needs no right to create one.
+        match self.scanner.partitions(topic, ANSWER) {
+            Ok(_) if partitions > 0 => return Ok(false),
+            Ok(_) | Err(LogError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
         let created = admin::create_topic(&self.settings, topic, partitions)?;
         if created {
             self.scanner.await_partitions(topic, partitions)?;
@@ -175,7 +191,12 @@ impl EventLog for KafkaLog {
         if !groups.contains_key(group) {
             groups.insert(group.to_owned(), client::observer(&self.settings, group)?);
         }
-        scan::committed(&groups[group], topic, count)
+        let committed = scan::committed(&groups[group], group, topic, count);
+        if committed.is_err() {
+            // librdkafka tells of a missing right once for each client.
+            groups.remove(group);
+        }
+        committed
     }
 
     fn groups(&self) -> Result<Vec<String>> {
@@ -193,6 +214,8 @@ impl EventLog for KafkaLog {
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>> {
         for topic in &subscription.topics {
             self.count_partitions(topic)?;
+            // A right that is missing for the group is told here, and not to a member that has been given nothing.
+            self.committed(&subscription.group, topic)?;
         }
         Ok(Box::new(Member::join(&self.settings, subscription)?))
     }

@@ -219,7 +219,7 @@ enum Waited {
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
+        self.watch.note_log(level, facility, message);
     }
 
     fn stats_raw(&self, _statistics: &[u8]) {}

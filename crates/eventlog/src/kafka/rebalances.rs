@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::kafka::client::{self, Watch};
+use crate::kafka::client::Watch;
 use crate::kafka::lock;
 
 /// A rebalance that librdkafka waits to have answered.
@@ -65,7 +65,7 @@ impl Events {
 
 impl ClientContext for Events {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
+        self.watch.note_log(level, facility, message);
     }
 
     fn stats_raw(&self, _statistics: &[u8]) {}

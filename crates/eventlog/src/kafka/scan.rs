@@ -13,13 +13,11 @@ use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
 use crate::kafka::client::{self, Watch};
+use crate::kafka::fault::{Cause, Right};
 use crate::kafka::settings::Settings;
 use crate::kafka::{ANSWER, convert, fault, lock};
 use crate::port::{Extent, LogError, PartitionInfo, Result, TopicInfo};
 use crate::record::{Offset, Record, TopicPartition};
-
-/// How many of librdkafka's reports are taken with each call.
-const EVENTS_A_CALL: usize = 16;
 
 /// librdkafka assigns partitions only to a consumer with a group, though this one never joins it or commits to it.
 const NO_GROUP: &str = "eventlog-scan";
@@ -54,7 +52,7 @@ impl Scanner {
     /// All topics but Kafka's own, by name.
     pub(super) fn topics(&self) -> Result<Vec<TopicInfo>> {
         let what = format!("the topics of Kafka at {} can't be listed", self.settings.bootstrap());
-        let metadata = self.ask(&what, |looker| looker.fetch_metadata(None, ANSWER))?;
+        let metadata = self.ask(&what, ANSWER, |looker, patience| looker.fetch_metadata(None, patience))?;
         let shown = |topic: &&MetadataTopic| !INTERNAL.contains(&topic.name());
         let mut topics: Vec<_> = metadata.topics().iter().filter(shown).map(topic_info).collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
@@ -64,7 +62,9 @@ impl Scanner {
     /// The names of all groups, in order.
     pub(super) fn groups(&self) -> Result<Vec<String>> {
         let what = format!("the groups of Kafka at {} can't be listed", self.settings.bootstrap());
-        let list = self.ask(&what, |looker| looker.fetch_group_list(None, ANSWER))?;
+        let list = self.ask(&what, ANSWER, |looker, patience| {
+            looker.fetch_group_list(None, patience)
+        })?;
         let ours = |group: &&GroupInfo| matches!(group.protocol_type(), "consumer" | "");
         let mut names: Vec<_> = list
             .groups()
@@ -85,7 +85,9 @@ impl Scanner {
             "Kafka at {} does not answer about topic {topic}",
             self.settings.bootstrap()
         );
-        let metadata = self.ask(&what, |looker| looker.fetch_metadata(Some(topic), patience))?;
+        let metadata = self.ask(&what, patience, |looker, patience| {
+            looker.fetch_metadata(Some(topic), patience)
+        })?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Err(fault::no_topic(topic));
         };
@@ -93,7 +95,10 @@ impl Scanner {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 Err(fault::no_topic(topic))
             }
-            Some(code) => Err(fault::sort_code(&what, code, None)),
+            Some(code) => {
+                let missing = Right::topic("Describe", topic).missing(&what, Some(code));
+                Err(missing.unwrap_or_else(|| fault::sort_code(&what, code)))
+            }
             None if found.partitions().is_empty() => Err(fault::no_topic(topic)),
             None => Ok(found.partitions().len() as u32),
         }
@@ -119,14 +124,14 @@ impl Scanner {
     pub(super) fn extents(&self, topic: &str, count: u32) -> Result<Vec<Extent>> {
         let what = format!("the extents of topic {topic} can't be read");
         let list = convert::whole_topic(topic, count);
-        self.ask(&what, |looker| extents(looker, &list))
+        self.ask(&what, ANSWER, |looker, _| extents(looker, &list))
     }
 
     /// Up to `max` records from `from` on; fewer only at the end.
     pub(super) fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {
         let what = format!("the extent of {partition} can't be read");
         let list = convert::list([partition]);
-        let Extent { start, end } = self.ask(&what, |looker| extents(looker, &list))?[0];
+        let Extent { start, end } = self.ask(&what, ANSWER, |looker, _| extents(looker, &list))?[0];
         let from = from.max(start);
         if from >= end || max == 0 {
             return Ok(Vec::new());
@@ -142,19 +147,42 @@ impl Scanner {
         Ok(page)
     }
 
-    fn ask<T>(&self, what: &str, call: impl FnOnce(&BaseConsumer<Watch>) -> KafkaResult<T>) -> Result<T> {
-        let answer = call(&self.looker);
-        // librdkafka reports errors and log lines only to who polls; this client never gets anything else.
-        for _ in 0..EVENTS_A_CALL {
-            let _event = self.looker.poll(Duration::ZERO);
-        }
+    /// Why the brokers don't answer, as far as it was heard.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.looker.context().cause()
+    }
+
+    /// Makes a call that waits for as long as it is told. The first tries wait only briefly, since librdkafka itself
+    /// waits on in silence when it has been told that a password is wrong.
+    fn ask<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        call: impl Fn(&BaseConsumer<Watch>, Duration) -> KafkaResult<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + patience;
         let watch = self.looker.context();
-        match answer {
-            Ok(answer) => {
-                watch.clear();
-                Ok(answer)
+        let mut brief = client::FIRST_TRIES.into_iter();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let answer = call(&self.looker, brief.next().unwrap_or(left).min(left));
+            client::hear_reports(&self.looker);
+            match answer {
+                Ok(answer) => {
+                    watch.clear();
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    let silent = error.rdkafka_error_code().is_none_or(fault::is_silence);
+                    // Whoever is just being started may take another moment.
+                    if !silent || watch.in_vain(brief.len() > 0) || Instant::now() >= deadline {
+                        if watch.cause() == Some(Cause::Certificate) && client::only_the_name_differs(&self.settings) {
+                            watch.correct(Cause::HostName);
+                        }
+                        return Err(watch.explain(what, &error));
+                    }
+                }
             }
-            Err(error) => Err(watch.explain(what, &error)),
         }
     }
 }
@@ -201,7 +229,14 @@ impl Reader {
                     self.point_at(partition, next)?;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(page),
-                Some(Err(error)) => tracing::debug!(%partition, %error, "while reading"),
+                Some(Err(error)) => {
+                    tracing::debug!(%partition, %error, "while reading");
+                    let what = format!("{partition} can't be read");
+                    let missing = Right::topic("Read", &partition.topic).missing(&what, error.rdkafka_error_code());
+                    if let Some(missing) = missing {
+                        return Err(missing);
+                    }
+                }
                 None => {}
             }
             if Instant::now() >= deadline {
@@ -216,7 +251,7 @@ impl Reader {
         let mut list = convert::list([partition]);
         let set = list.set_all_offsets(convert::native_offset(from));
         set.and_then(|()| self.client.assign(&list))
-            .map_err(|error| fault::sort(&format!("{partition} can't be read from offset {from}"), &error, None))
+            .map_err(|error| fault::sort(&format!("{partition} can't be read from offset {from}"), &error))
     }
 
     fn too_slow(&self, partition: &TopicPartition) -> LogError {
@@ -280,17 +315,37 @@ fn edges<C: ConsumerContext>(
 }
 
 /// What `group`, whose observer `client` is, has committed for the first `count` partitions of `topic`.
-pub(super) fn committed(client: &BaseConsumer<Watch>, topic: &str, count: u32) -> Result<Vec<Option<Offset>>> {
-    let what = format!("the committed offsets of topic {topic} can't be read");
-    let answer = client.committed_offsets(convert::whole_topic(topic, count), ANSWER);
-    for _ in 0..EVENTS_A_CALL {
-        let _event = client.poll(Duration::ZERO);
-    }
-    let list = answer.map_err(|error| client.context().explain(&what, &error))?;
+pub(super) fn committed(
+    client: &BaseConsumer<Watch>,
+    group: &str,
+    topic: &str,
+    count: u32,
+) -> Result<Vec<Option<Offset>>> {
+    let what = format!("what group {group} has committed of topic {topic} can't be read");
+    let denied = |code: Option<RDKafkaErrorCode>| {
+        let topic = Right::topic("Describe", topic).missing(&what, code);
+        topic.or_else(|| Right::group("Describe", group).missing(&what, code))
+    };
+    let [first, second] = client::FIRST_TRIES;
+    let mut tries = [first, second, ANSWER].into_iter();
+    let list = loop {
+        let answer = client.committed_offsets(convert::whole_topic(topic, count), tries.next().unwrap_or_default());
+        let forbidden = client::hear_reports(client);
+        let Err(error) = answer else {
+            break answer.map_err(|error| fault::sort(&what, &error))?;
+        };
+        let code = error.rdkafka_error_code();
+        if let Some(missing) = denied(forbidden).or_else(|| denied(code)) {
+            return Err(missing);
+        }
+        if !code.is_none_or(fault::is_silence) || tries.len() == 0 || client.context().in_vain(true) {
+            return Err(client.context().explain(&what, &error));
+        }
+    };
     client.context().clear();
     let offset = |element: &TopicPartitionListElem<'_>| match element.error() {
         Ok(()) => Ok(convert::offset(element)),
-        Err(error) => Err(fault::sort(&what, &error, None)),
+        Err(error) => Err(denied(error.rdkafka_error_code()).unwrap_or_else(|| fault::sort(&what, &error))),
     };
     list.elements().iter().map(offset).collect()
 }

@@ -264,7 +264,8 @@ impl Settings {
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.connection.setup.timeout.ms", "5000")
             .set("socket.timeout.ms", "10000")
-            .set_log_level(RDKafkaLogLevel::Warning);
+            // A connection that is closed is told at this level, and explains what follows.
+            .set_log_level(RDKafkaLogLevel::Info);
         config
     }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use eventlog::kafka::KafkaLog;
+use eventlog::kafka::{Cause, KafkaLog};
 use eventlog::{EventLog, Extent, GroupInfo, LogError, Offset, Partition, Record, TopicInfo, TopicPartition};
 
 use super::{Report, Wrong, records};
-use crate::config::RoleOptions;
+use crate::config::{RoleOptions, Storage};
 use crate::logs::{self, Purpose};
 use crate::roles::now;
 
@@ -22,14 +22,17 @@ const OURS: [&str; 2] = ["cooperative-sticky", "uniform"];
 
 pub(super) fn look(options: &RoleOptions, report: &mut Report) {
     let storage = &options.storage;
+    if let Err((error, cause)) = reach(storage) {
+        return away(&error, cause, options, report);
+    }
     let log = match logs::open(storage, Purpose::Reading) {
         Ok(Some(log)) => log,
         Ok(None) => return report.fine("there is no embedded log yet"),
-        Err(error) => return away(&error, options, report),
+        Err(error) => return away(&error, None, options, report),
     };
     let topics = match log.topics() {
         Ok(topics) => topics,
-        Err(error) => return away(&error, options, report),
+        Err(error) => return away(&error, None, options, report),
     };
     match &storage.bootstrap_server {
         Some(servers) => report.fine(format!("Kafka at {} answers", servers.as_str())),
@@ -39,18 +42,35 @@ pub(super) fn look(options: &RoleOptions, report: &mut Report) {
         return report.fine(format!("topic {} is not there yet; a role creates it", options.topic));
     };
     if let Err(error) = inside(&*log, topic, options, report) {
-        away(&error, options, report);
+        away(&error, None, options, report);
     }
 }
 
-fn away(error: &LogError, options: &RoleOptions, report: &mut Report) {
+/// Whether Kafka answers, where it is to be used.
+fn reach(storage: &Storage) -> Result<(), (LogError, Option<Cause>)> {
+    let Some(servers) = &storage.bootstrap_server else {
+        return Ok(());
+    };
+    kafka(servers.as_str(), storage).map_err(|error| (error, None))?.reach()
+}
+
+fn kafka(servers: &str, storage: &Storage) -> Result<KafkaLog, LogError> {
+    let properties = storage.kafka_properties();
+    let properties = properties.map_err(|error| LogError::Refused(error.to_string()))?;
+    KafkaLog::connect(servers, properties)
+}
+
+fn away(error: &LogError, cause: Option<Cause>, options: &RoleOptions, report: &mut Report) {
     let what = logs::explained(error, &options.storage);
     let remedy = match (error, &options.storage.bootstrap_server) {
         (LogError::Refused(_), _) => return report.unseen(what),
+        (_, Some(_)) if cause.is_some() => cause.map(Cause::remedy).unwrap_or_default().into(),
         (LogError::Unavailable(_), Some(servers)) => {
             format!("start Kafka, or correct --bootstrap-server {}", servers.as_str())
         }
-        (LogError::Broken(_), Some(_)) => "correct what --kafka-property says of user, password and TLS".into(),
+        (LogError::Broken(_), Some(_)) => {
+            "give Kafka's user that right, or name another user with --kafka-property".into()
+        }
         (LogError::Unavailable(_), None) => "continue or end the process that keeps the log".into(),
         (LogError::Broken(_), None) => "restore the data folder, or start over with mall reset".into(),
     };
@@ -104,9 +124,7 @@ fn settings(options: &RoleOptions) -> Result<BTreeMap<String, String>, LogError>
         // The embedded log never removes what a group has yet to read, so none of its settings loses events.
         return Ok(BTreeMap::new());
     };
-    let properties = options.storage.kafka_properties();
-    let properties = properties.map_err(|error| LogError::Refused(error.to_string()))?;
-    KafkaLog::connect(servers.as_str(), properties)?.topic_settings(&options.topic)
+    kafka(servers.as_str(), &options.storage)?.topic_settings(&options.topic)
 }
 
 /// Partitions that nobody leads, or with copies that lag behind.

@@ -10,5 +10,7 @@ mod groups;
 mod program;
 mod real;
 mod reset;
+mod rights;
+mod secure;
 mod supervisor;
 mod tools;

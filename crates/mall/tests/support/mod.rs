@@ -5,6 +5,7 @@
 
 pub mod http;
 pub mod role;
+pub mod secure;
 pub mod stack;
 pub mod tools;
 
