@@ -143,6 +143,9 @@ struct ResetArgs {
     /// Doesn't ask
     #[arg(long, short)]
     yes: bool,
+    /// Keeps what is there, and goes on without a file of the data folder that is gone or was replaced by an older copy
+    #[arg(long)]
+    accept_loss: bool,
     #[command(flatten)]
     storage: Storage,
 }
@@ -194,6 +197,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         Commands::Audit(args) => audit::run(&args),
         Commands::Verify(args) => verify::run(&args),
         Commands::Parked(command) => parked::run(command),
+        Commands::Reset(args) if args.accept_loss => reset::accept_loss(&args.storage, args.yes),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
         Commands::Doctor(args) => doctor::run(&args.ports, &checked(args.options, given, file)?),
         Commands::Config(args) => {

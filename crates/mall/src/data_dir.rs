@@ -1,6 +1,19 @@
 //! The data folder of the embedded default: who is using it, and what in it is ours.
 //!
 //! Every role holds a shared lock on `.in-use` for its life; `mall reset` needs that lock for itself alone.
+//!
+//! The files of a folder know each other ([`Folder`]), so that one that is missing, cut or replaced by an older copy is
+//! noticed at the start. Folder and files are for their owner alone ([`privacy`]).
+
+mod accept;
+mod judge;
+mod keep;
+mod look;
+pub mod privacy;
+
+pub use accept::{accept, loss};
+pub use keep::{Folder, Keeper};
+pub use look::Trouble;
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -32,7 +45,7 @@ pub struct InUse {
 
 /// Creates the data folder if it is missing and marks it as in use.
 pub fn hold(dir: &Path) -> Result<InUse> {
-    std::fs::create_dir_all(dir).with_context(|| format!("can't create the data folder {}", dir.display()))?;
+    privacy::create(dir).with_context(|| format!("can't create the data folder {}", dir.display()))?;
     let lock = lock_file(dir).with_context(|| format!("can't write in the data folder {}", dir.display()))?;
     match lock.try_lock_shared() {
         Ok(()) => Ok(InUse { _lock: lock }),
@@ -78,11 +91,11 @@ pub fn contents(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(ours)
 }
 
-/// `log.db`, `log.db-wal`, `log.db.door`, …, and the lock.
+/// `log.db`, `log.db-wal`, `log.db.door`, …, and the locks.
 fn is_ours(name: &str) -> bool {
     let beside = |rest: &str| rest.is_empty() || rest.starts_with(['-', '.']);
     let of_a_database = |database: &str| name.strip_prefix(database).is_some_and(beside);
-    [LOCK, MEMBERS].contains(&name) || DATABASES.into_iter().any(of_a_database)
+    [LOCK, MEMBERS].contains(&name) || [keep::LOCK].iter().chain(&DATABASES).any(|name| of_a_database(name))
 }
 
 fn lock_file(dir: &Path) -> std::io::Result<File> {
@@ -118,6 +131,7 @@ mod tests {
             "log.db-wal",
             "log.members",
             "orders.db.door",
+            ".folder.room",
             "notes.txt",
             "log.dbx",
             "my-orders.db",
@@ -131,7 +145,7 @@ mod tests {
             .collect();
         assert_eq!(
             names,
-            ["log.db", "log.db-wal", "log.members", "orders.db.door"].map(|name| Some(name.into()))
+            [".folder.room", "log.db", "log.db-wal", "log.members", "orders.db.door"].map(|name| Some(name.into()))
         );
     }
 }

@@ -7,7 +7,7 @@ use eventlog::kafka::KafkaLog;
 use eventlog::{EventLog, LogError};
 
 use crate::config::Storage;
-use crate::data_dir;
+use crate::data_dir::{self, Folder, Trouble, privacy};
 
 /// What a tool is going to do with the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub fn open(storage: &Storage, purpose: Purpose) -> Result<Option<Arc<dyn EventL
         Purpose::Reading if !data_dir::has_log(&storage.data) => Ok(None),
         Purpose::Reading => Ok(Some(Arc::new(EmbeddedLog::open_existing(&storage.data)?))),
         Purpose::Writing => {
+            whole(storage)?;
             // A tool is no place to decide how long records are kept: that is the services' option.
             let options = EmbeddedOptions {
                 retention_age: None,
@@ -38,6 +39,23 @@ pub fn open(storage: &Storage, purpose: Purpose) -> Result<Option<Arc<dyn EventL
             Ok(Some(Arc::new(EmbeddedLog::open(&storage.data, options)?)))
         }
     }
+}
+
+/// A tool that creates what is missing must not hide that something is gone.
+fn whole(storage: &Storage) -> Result<(), LogError> {
+    let folder = Folder::of(storage);
+    if !folder.dir().exists() {
+        return privacy::create(folder.dir()).map_err(|error| {
+            LogError::Broken(format!(
+                "can't create the data folder {}: {error}",
+                folder.dir().display()
+            ))
+        });
+    }
+    folder.check().map_err(|trouble| match trouble {
+        Trouble::Kept(sentence) => LogError::Unavailable(sentence),
+        Trouble::Wrong(sentence) => LogError::Broken(sentence),
+    })
 }
 
 /// What went wrong, with a hint where the user probably meant the embedded log.

@@ -37,6 +37,7 @@ mod verify;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    data_dir::privacy::by_default();
     let words = std::env::args_os().collect();
     match cli::run(words) {
         Ok(code) => code.into(),

@@ -1,11 +1,11 @@
-//! `mall reset`: starts over by removing the embedded log and databases.
+//! `mall reset`: starts over by removing the embedded log and databases, or goes on without what is gone of them.
 
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, Result, bail};
 
 use crate::config::Storage;
-use crate::data_dir;
+use crate::data_dir::{self, Folder};
 use crate::exit::{self, Exit, Usage};
 
 /// Removes what is ours in the data folder, after a yes. Kafka and MySQL are never touched.
@@ -39,6 +39,31 @@ pub fn run(storage: &Storage, yes: bool) -> Result<Exit> {
     exit::say(&format!(
         "Removed the log and the databases in {shown}. The next order is number 1."
     ));
+    Ok(Exit::DONE)
+}
+
+/// Makes good what can be, of what the data folder has lost, after a yes.
+pub fn accept_loss(storage: &Storage, yes: bool) -> Result<Exit> {
+    let folder = Folder::of(storage);
+    let shown = folder.dir().display();
+    if data_dir::contents(folder.dir())?.is_empty() {
+        exit::say(&format!("There is nothing in {shown} that could have lost anything."));
+        return Ok(Exit::DONE);
+    }
+    let Some(_alone) = data_dir::hold_alone(folder.dir())? else {
+        bail!("a role is running on {shown}; stop it first (Ctrl-C where mall runs), then try again");
+    };
+    let Some(loss) = data_dir::loss(&folder)? else {
+        exit::say(&format!("Nothing of {shown} is gone."));
+        return Ok(Exit::DONE);
+    };
+    if !yes && !agreed(&format!("{loss}.\nGo on without it? [y/N] "))? {
+        exit::say("Nothing was changed.");
+        return Ok(Exit::NO);
+    }
+    for sentence in data_dir::accept(&folder)? {
+        exit::say(&format!("In {shown}, {sentence}"));
+    }
     Ok(Exit::DONE)
 }
 

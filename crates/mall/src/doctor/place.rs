@@ -10,6 +10,7 @@ use rustix::fs::{Access, access};
 
 use super::Report;
 use crate::config::{Ports, RoleOptions};
+use crate::data_dir::{self, Folder, Trouble, privacy};
 
 /// A turn takes milliseconds; whoever keeps one for longer than this is stopped or stuck.
 const TURN: Duration = Duration::from_secs(2);
@@ -21,6 +22,10 @@ pub(super) fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
     let storage = &options.storage;
     if storage.bootstrap_server.is_none() || storage.database_url.is_none() {
         folder(&storage.data, report);
+        if data_dir::contents(&storage.data).is_ok_and(|ours| !ours.is_empty()) {
+            private(&storage.data, report);
+            whole(&Folder::of(storage), report);
+        }
     }
     // Opening the log takes its turn, too, and says who keeps it.
     for name in ["orders.db", "deliveries.db"]
@@ -61,6 +66,29 @@ fn folder(data: &Path, report: &mut Report) {
         report.fine(format!("the data folder {shown} is writable"));
     } else {
         report.fine(format!("the data folder {shown} is not there yet and can be created"));
+    }
+}
+
+fn private(data: &Path, report: &mut Report) {
+    let open = privacy::open_to_others(data);
+    let Some(first) = open.first() else {
+        return report.fine("the data folder and its files are for their owner alone");
+    };
+    report.wrong(
+        format!(
+            "others than their owner may open or enter {} file(s) or folder(s) of the data folder, {} among them",
+            open.len(),
+            first.display()
+        ),
+        format!("chmod -R go-rwx {}", data.display()),
+    );
+}
+
+fn whole(folder: &Folder, report: &mut Report) {
+    match folder.check() {
+        Ok(()) => report.fine("no file of the data folder is gone or older than the others"),
+        Err(Trouble::Kept(sentence)) => report.unseen(sentence),
+        Err(Trouble::Wrong(sentence)) => report.wrong(sentence, "as it says"),
     }
 }
 

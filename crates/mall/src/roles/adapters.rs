@@ -13,12 +13,14 @@ use shop::store::{Store, StoreError};
 
 use super::patience::patiently;
 use crate::config::{RoleOptions, Storage};
-use crate::data_dir::{self, InUse};
+use crate::data_dir::{self, Folder, InUse, Keeper, privacy};
 
 /// What a role works on.
 pub struct Adapters {
     pub log: Arc<dyn EventLog>,
     pub store: Arc<dyn Store>,
+    /// Keeps the data folder's files knowing of each other.
+    pub _keeper: Option<Keeper>,
     /// Keeps the data folder from being reset, where there is one.
     pub _in_use: Option<InUse>,
 }
@@ -28,10 +30,24 @@ pub async fn open(options: &RoleOptions, source: Source) -> Result<Adapters> {
     let storage = &options.storage;
     let embedded = storage.bootstrap_server.is_none() || storage.database_url.is_none();
     let _in_use = embedded.then(|| data_dir::hold(&storage.data)).transpose()?;
+    let folder = embedded.then(|| Folder::of(storage));
+    if let Some(folder) = &folder {
+        privacy::tighten(folder.dir());
+        patiently("the data folder can't be used", async || folder.check()).await?;
+    }
     let store = open_store(storage, source).await?;
     let log = open_log(options).await?;
     create_topic(&log, options).await?;
-    Ok(Adapters { log, store, _in_use })
+    let _keeper = match &folder {
+        Some(folder) => Some(patiently("the data folder can't be used", async || folder.join(source)).await?),
+        None => None,
+    };
+    Ok(Adapters {
+        log,
+        store,
+        _keeper,
+        _in_use,
+    })
 }
 
 async fn open_log(options: &RoleOptions) -> Result<Arc<dyn EventLog>> {

@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod order;
 
 mod adapters;
+mod ahead;
 mod asking;
 mod consuming;
 mod patience;

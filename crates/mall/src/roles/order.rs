@@ -8,8 +8,8 @@ use shop::health::Readiness;
 use shop::http::{self, OrderService};
 use tokio_util::sync::CancellationToken;
 
-use super::adapters;
 use super::relaying::Relaying;
+use super::{adapters, ahead};
 use crate::config::Settings;
 use crate::metrics::{Page, Service};
 use crate::{lifeline, net, telemetry};
@@ -28,6 +28,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         return Ok(());
     };
     let adapters = adapters?;
+    ahead::look(&adapters, &options.topic);
     let readiness = Arc::new(Readiness::new(super::now));
     let relaying = Relaying::start(&adapters, options, Source::Orders, readiness.clone());
     let orders = relaying.group_commit(|store, batch| async move { store.run_orders(&batch, super::now()).await });

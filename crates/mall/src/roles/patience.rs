@@ -7,6 +7,8 @@ use eventlog::LogError;
 use shop::store::StoreError;
 use tokio::time::{Instant, sleep};
 
+use crate::data_dir;
+
 /// How long a role that starts waits for a broker or a database.
 const START: Duration = Duration::from_secs(30);
 /// Between two tries.
@@ -30,6 +32,12 @@ impl Trouble for StoreError {
             self,
             Self::Unavailable(_) | Self::Unwritable(_) | Self::Conflict(_) | Self::Unknown(_)
         )
+    }
+}
+
+impl Trouble for data_dir::Trouble {
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Kept(_))
     }
 }
 

@@ -47,6 +47,8 @@ fn append(log: &dyn EventLog, topic: &str, key: &str, partition: Option<u32>, ti
 }
 
 fn embedded(folder: &Folder) -> EmbeddedLog {
+    // As the mall itself does; otherwise the doctor would have a word to say about it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let place = folder.path().join("mall-data");
     EmbeddedLog::open(&place, EmbeddedOptions::default()).expect("the log opens")
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod config;
 mod doctor;
+mod folder;
 mod groups;
 mod program;
 mod real;

@@ -4,8 +4,11 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::http::post;
 use crate::support::role::Role;
 use crate::support::stack::Stack;
+use crate::support::tools::{mariadb, records};
+use crate::support::wait_for;
 
 const COULD_NOT: i32 = 2;
 const WRONG_USAGE: i32 = 64;
@@ -127,5 +130,34 @@ fn a_file_that_is_no_log_is_left_alone() {
     assert_eq!(
         std::fs::read_to_string(data.join("log.db")).expect("still there"),
         garbage
+    );
+}
+
+/// Restored from an older copy, or dropped: nothing is refused, since records can be forged, but it is told.
+#[test]
+fn a_database_that_is_behind_its_topic_is_told() {
+    let stack = Stack::real();
+    let real = stack.real.clone().expect("it is real");
+    let fields = [
+        ("customerId", "1"),
+        ("productId", "1"),
+        ("qty", "1"),
+        ("address", "SEOUL"),
+    ];
+    let mut order = stack.role("order", &[]);
+    assert_eq!(post(order.address(), "/orders", &fields).status, 201);
+    wait_for("the event is published", || (records(&stack).len() == 1).then_some(()));
+    assert_eq!(order.stop(), Some(0));
+    let mut order = stack.role("order", &[]);
+    assert_eq!(post(order.address(), "/orders", &fields).id(), 2);
+    assert_eq!(order.stop(), Some(0));
+    assert!(!order.said().contains("is ahead of"), "{}", order.said());
+
+    mariadb(&real, &format!("drop database `{}`", real.database)).expect("it is dropped");
+    let order = stack.role("order", &[]);
+    let line = order.wait_line("is ahead of this order service's journal");
+    assert!(
+        line.contains("2 of the orders") && line.contains("order 2 v1"),
+        "{line}"
     );
 }
