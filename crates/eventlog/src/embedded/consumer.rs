@@ -203,12 +203,20 @@ impl Drain {
     }
 }
 
+/// A member that has joined stays until somebody has mended what is broken: the log was there, and may be put back.
+fn waited_for(error: LogError) -> LogError {
+    match error {
+        LogError::Broken(sentence) => LogError::Unavailable(sentence),
+        other => other,
+    }
+}
+
 impl Consumer for EmbeddedConsumer {
     fn poll(&mut self, timeout: Duration, rebalance: &mut dyn Rebalance) -> Result<Vec<Record>> {
         self.check_present()?;
         let deadline = Instant::now() + timeout;
         loop {
-            let records = self.advance(rebalance)?;
+            let records = self.advance(rebalance).map_err(waited_for)?;
             let left = deadline.saturating_duration_since(Instant::now());
             if !records.is_empty() || left.is_zero() {
                 return Ok(records);
@@ -219,7 +227,10 @@ impl Consumer for EmbeddedConsumer {
 
     fn commit(&mut self, positions: &[Position]) -> Result<Vec<TopicPartition>> {
         let member = &mut self.member;
-        let refused = self.file.write(|conn| positions::commit(conn, member, positions))?;
+        let refused = self
+            .file
+            .write(|conn| positions::commit(conn, member, positions))
+            .map_err(waited_for)?;
         if !refused.is_empty() {
             // The next poll steps first, and says what was lost.
             self.next_step = Instant::now();

@@ -20,12 +20,16 @@ impl From<Error> for LogError {
             ErrorCode::DatabaseCorrupt => {
                 "the log's file is corrupt: restore it, or start over with an empty folder".into()
             }
-            ErrorCode::DiskFull => "the disk is full, nothing can be written to the log".into(),
+            ErrorCode::DiskFull => {
+                return Self::Unavailable("the disk is full, nothing can be written to the log".into());
+            }
+            ErrorCode::SystemIoFailure => {
+                return Self::Unavailable(format!("the log's file cannot be read or written ({error})"));
+            }
             ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
                 "the log's file cannot be opened: it and its folder must be readable and writable".into()
             }
             ErrorCode::ReadOnly => "the log's file or folder is read-only".into(),
-            ErrorCode::SystemIoFailure => format!("the log's file cannot be read or written ({error})"),
             _ => format!("the log's file cannot be used ({error})"),
         };
         Self::Broken(sentence)
@@ -58,7 +62,7 @@ mod tests {
             tx.execute("insert into groups values (hex(zeroblob(9000)), 1)", [])?;
             Ok(())
         });
-        let Err(LogError::Broken(sentence)) = full else {
+        let Err(LogError::Unavailable(sentence)) = full else {
             panic!("it is full")
         };
         assert!(sentence.contains("disk is full"), "{sentence}");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::in_file;
+use super::place::Place;
 use super::schema;
 use super::turnstile::Turnstile;
 use crate::port::{LogError, Result};
@@ -39,6 +40,7 @@ pub(super) struct LogFile {
     /// `None` only while it is dropped.
     conn: Option<Connection>,
     turnstile: Turnstile,
+    place: Place,
 }
 
 impl LogFile {
@@ -80,6 +82,7 @@ impl LogFile {
         drop(turn);
         let conn = opened.map_err(|error| in_file(path, error))?;
         Ok(Self {
+            place: Place::of(path),
             path: path.to_owned(),
             conn: Some(conn),
             turnstile,
@@ -90,7 +93,7 @@ impl LogFile {
     pub(super) fn write<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let conn = self.conn.as_ref().expect("the log is open");
         let turn = self.turnstile.enter(PATIENCE)?;
-        let done = check_place(conn).and_then(|()| work(conn));
+        let done = in_place(&self.place, || work(conn));
         drop(turn);
         done.map_err(|error| in_file(&self.path, error))
     }
@@ -98,9 +101,7 @@ impl LogFile {
     /// Runs what only reads.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let conn = self.conn.as_ref().expect("the log is open");
-        check_place(conn)
-            .and_then(|()| work(conn))
-            .map_err(|error| in_file(&self.path, error))
+        in_place(&self.place, || work(conn)).map_err(|error| in_file(&self.path, error))
     }
 
     /// Moves whenever another connection has committed; one's own commits do not move it.
@@ -140,15 +141,15 @@ fn settle(conn: &Connection, purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// SQLite goes on writing into a file that was deleted, and nobody would ever read it.
-fn check_place(conn: &Connection) -> Result<()> {
-    let mut moved = 0;
-    #[cfg(unix)]
-    conn.file_control(None::<&str>, rusqlite::FileControl::HasMoved(&mut moved))?;
-    match moved {
-        0 => Ok(()),
-        _ => Err(LogError::Broken(
-            "the log's file was deleted or replaced while it was open: start this process again".into(),
-        )),
+/// Runs work on files that are where they were opened.
+fn in_place<T>(place: &Place, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    if let Some(lost) = place.lost() {
+        return Err(LogError::Broken(format!(
+            "{} was deleted or replaced while it was open: stop this process, put the file back, and start it again",
+            lost.display()
+        )));
     }
+    let done = work()?;
+    place.learn();
+    Ok(done)
 }

@@ -33,6 +33,7 @@ mod consumer;
 mod fault;
 mod file;
 pub mod headers;
+mod place;
 mod presence;
 mod pulse;
 mod roster;
@@ -51,6 +52,7 @@ use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, PartitionInfo
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
 
 pub use consumer::EmbeddedConsumer;
+pub use place::Place;
 pub use retention::Retention;
 pub use turnstile::{Turn, Turnstile};
 

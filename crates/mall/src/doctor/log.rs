@@ -71,7 +71,9 @@ fn away(error: &LogError, cause: Option<Cause>, options: &RoleOptions, report: &
         (LogError::Broken(_), Some(_)) => {
             "give Kafka's user that right, or name another user with --kafka-property".into()
         }
-        (LogError::Unavailable(_), None) => "continue or end the process that keeps the log".into(),
+        (LogError::Unavailable(_), None) => {
+            "as it says: continue or end the process that keeps the log, or make room on its disk".into()
+        }
         (LogError::Broken(_), None) => "restore the data folder, or start over with mall reset".into(),
     };
     report.wrong(what, remedy);

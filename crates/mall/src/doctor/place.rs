@@ -2,11 +2,11 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use eventlog::embedded::Turnstile;
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 
 use super::Report;
 use crate::config::{Ports, RoleOptions};
@@ -14,6 +14,9 @@ use crate::data_dir::{self, Folder, Trouble, privacy};
 
 /// A turn takes milliseconds; whoever keeps one for longer than this is stopped or stuck.
 const TURN: Duration = Duration::from_secs(2);
+
+/// Less than this on the disk of the data folder is worth a warning.
+const ROOM: u64 = 100 << 20;
 
 /// How long somebody who listens may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -24,6 +27,8 @@ pub(super) fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
         folder(&storage.data, report);
         if data_dir::contents(&storage.data).is_ok_and(|ours| !ours.is_empty()) {
             private(&storage.data, report);
+            room(&storage.data, report);
+            deleted(&storage.data, report);
             whole(&Folder::of(storage), report);
         }
     }
@@ -82,6 +87,55 @@ fn private(data: &Path, report: &mut Report) {
         ),
         format!("chmod -R go-rwx {}", data.display()),
     );
+}
+
+fn room(data: &Path, report: &mut Report) {
+    let shown = data.display();
+    let disk = match statvfs(data) {
+        Ok(disk) => disk,
+        Err(error) => return report.unseen(format!("how much room the disk of {shown} has: {error}")),
+    };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let mib = free >> 20;
+    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        report.wrong(
+            format!("the disk of {shown} is mounted read-only"),
+            "mount it for writing, or give another folder with --data",
+        );
+    } else if free < ROOM {
+        report.wrong(
+            format!("the disk of {shown} is nearly full, {mib} MiB are left; without room orders are refused"),
+            "make room on that disk, or give a folder on another with --data",
+        );
+    } else {
+        report.fine(format!("the disk of {shown} has room"));
+    }
+}
+
+/// Processes that work on files of the folder which were deleted under them: nobody will find what they write.
+fn deleted(data: &Path, report: &mut Report) {
+    let Ok(data) = data.canonicalize() else { return };
+    for process in numbered(Path::new("/proc")) {
+        let open = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        let links = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        let gone = |link: &PathBuf| link.starts_with(&data) && link.to_string_lossy().ends_with(".db (deleted)");
+        if let Some(file) = links.into_iter().find(gone) {
+            let (pid, file) = (process.file_name().unwrap_or_default().display(), file.display());
+            report.wrong(
+                format!("process {pid} works on a file that is no longer there: {file}"),
+                "end that process, put the file back from a copy of the folder, and start it again",
+            );
+        }
+    }
+}
+
+fn numbered(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let number = |path: &PathBuf| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().parse::<u32>().is_ok())
+    };
+    entries.map(|entry| entry.path()).filter(number)
 }
 
 fn whole(folder: &Folder, report: &mut Report) {

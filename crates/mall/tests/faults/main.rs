@@ -8,6 +8,7 @@
 mod support;
 
 mod database;
+mod files;
 mod gate;
 mod losses;
 mod outage;

@@ -93,7 +93,7 @@ impl Role {
             .unwrap_or_else(|error| panic!("the group of {} can't be signalled: {error}", self.name));
     }
 
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 

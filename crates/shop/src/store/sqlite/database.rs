@@ -1,8 +1,11 @@
 //! The synchronous core: a service's database over one connection.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use eventlog::embedded::Place;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error;
@@ -26,7 +29,7 @@ pub struct Database {
     source: Source,
     /// How people know it.
     name: String,
-    file: Option<FileIdentity>,
+    file: Option<(PathBuf, Place)>,
     durability: Durability,
 }
 
@@ -71,8 +74,8 @@ impl Database {
         let name = path.display().to_string();
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|sql| error::explain(&name, sql))?;
-        let file = FileIdentity::of(path);
-        let mut database = Self::unprepared(connection, source, name, file);
+        let file = (path.to_owned(), Place::of(path));
+        let mut database = Self::unprepared(connection, source, name, Some(file));
         let patience = |attempt| {
             std::thread::sleep(BUSY_PAUSE);
             attempt < BUSY_ATTEMPTS
@@ -82,7 +85,7 @@ impl Database {
         Ok(database)
     }
 
-    fn unprepared(connection: Connection, source: Source, name: String, file: Option<FileIdentity>) -> Self {
+    fn unprepared(connection: Connection, source: Source, name: String, file: Option<(PathBuf, Place)>) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Self {
             connection,
@@ -135,6 +138,20 @@ impl Database {
         self.read(|connection| connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(())))
     }
 
+    /// Whether the database takes writes again, after one has failed. A disk that is nearly full may have room for the
+    /// smallest of them alone, so there must be room for more.
+    pub(super) fn probe(&mut self) -> Result<()> {
+        if let Some((path, _)) = &self.file {
+            room_beside(path).map_err(|error| {
+                StoreError::Unwritable(format!("nothing can be written beside {}: {error}", self.name))
+            })?;
+        }
+        let version = schema::newest(self.source) as i64;
+        self.write(Durability::Full, |connection| {
+            connection.pragma_update(None, "user_version", version)
+        })
+    }
+
     /// Runs `work` as one transaction that writes.
     pub(super) fn write<T>(
         &mut self,
@@ -152,7 +169,9 @@ impl Database {
             transaction.commit()?;
             Ok(result)
         };
-        transact().map_err(|sql| error::explain(name, sql))
+        let done = transact().map_err(|sql| error::explain(name, sql))?;
+        self.learn_place();
+        Ok(done)
     }
 
     /// Runs `work` over one snapshot of what is committed.
@@ -163,7 +182,9 @@ impl Database {
             let snapshot = self.connection.transaction()?;
             work(&snapshot)
         };
-        transact().map_err(|sql| error::explain(name, sql))
+        let done = transact().map_err(|sql| error::explain(name, sql))?;
+        self.learn_place();
+        Ok(done)
     }
 
     /// Refuses work of the other service.
@@ -189,14 +210,20 @@ impl Database {
         Ok(())
     }
 
+    fn learn_place(&self) {
+        if let Some((_, place)) = &self.file {
+            place.learn();
+        }
+    }
+
     /// SQLite would go on writing, without a word, to a file that nobody can find any more.
     fn in_place(&self) -> Result<()> {
-        match &self.file {
-            Some(file) if !file.is_in_place() => Err(StoreError::Broken(format!(
-                "{} was removed or replaced while it was in use; start again",
-                self.name
+        match self.file.as_ref().and_then(|(_, place)| place.lost()) {
+            Some(lost) => Err(StoreError::Broken(format!(
+                "{} was removed or replaced while it was in use; stop this process, put the file back, and start it again",
+                lost.display()
             ))),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -205,34 +232,17 @@ impl Database {
     }
 }
 
-/// Which file a connection has open. Only its directory entry is looked at: opening and closing the file beside SQLite
-/// would drop SQLite's locks.
-struct FileIdentity {
-    path: PathBuf,
-    inode: u64,
-}
+/// Bytes that must fit on the disk before it counts as having room.
+const ROOM: usize = 256 << 10;
 
-impl FileIdentity {
-    fn of(path: &Path) -> Option<Self> {
-        let inode = inode(path)?;
-        Some(Self {
-            path: path.to_owned(),
-            inode,
-        })
-    }
-
-    fn is_in_place(&self) -> bool {
-        inode(&self.path) == Some(self.inode)
-    }
-}
-
-#[cfg(unix)]
-fn inode(path: &Path) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    Some(std::fs::metadata(path).ok()?.ino())
-}
-
-#[cfg(not(unix))]
-fn inode(path: &Path) -> Option<u64> {
-    std::fs::metadata(path).ok().map(|_| 0)
+fn room_beside(database: &Path) -> std::io::Result<()> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".probe");
+    let path = PathBuf::from(path);
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&[0; ROOM])?;
+        file.sync_all()
+    });
+    let removed = std::fs::remove_file(&path);
+    written.and(removed)
 }

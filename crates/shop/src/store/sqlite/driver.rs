@@ -1,6 +1,7 @@
 //! The threads that own the connections, and the queue in front of them.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,21 +27,28 @@ type Job = Box<dyn FnOnce(&mut Seat) + Send>;
 /// Threads with a connection each that share a queue. They end when it is dropped and the queue is empty.
 pub(super) struct Crew {
     jobs: mpsc::Sender<Job>,
+    /// Whether the last write failed for a reason that lies in the database.
+    trouble: Arc<AtomicBool>,
 }
 
 impl Crew {
     /// One thread, which takes its turn for everything it does.
     pub(super) fn writer(path: &Path, source: Source) -> Result<Self> {
-        Self::start("sqlite-writer", vec![Seat::writer(path, source)?])
+        Self::start("sqlite-writer", |trouble| {
+            Ok(vec![Seat::writer(path, source, trouble)?])
+        })
     }
 
     /// `count` threads that only read.
     pub(super) fn readers(path: &Path, source: Source, count: usize) -> Result<Self> {
-        let seats = (0..count).map(|_| Seat::reader(path, source));
-        Self::start("sqlite-reader", seats.collect::<Result<_>>()?)
+        Self::start("sqlite-reader", |trouble| {
+            (0..count).map(|_| Seat::reader(path, source, trouble)).collect()
+        })
     }
 
-    fn start(name: &str, seats: Vec<Seat>) -> Result<Self> {
+    fn start(name: &str, seats: impl FnOnce(&Arc<AtomicBool>) -> Result<Vec<Seat>>) -> Result<Self> {
+        let trouble = Arc::default();
+        let seats = seats(&trouble)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let queue = Arc::new(Mutex::new(queue));
         for seat in seats {
@@ -50,7 +58,12 @@ impl Crew {
                 .spawn(move || seat.serve(&queue))
                 .map_err(|error| StoreError::Broken(format!("no thread for {name}: {error}")))?;
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, trouble })
+    }
+
+    /// Whether the last write failed for a reason that lies in the database, and not in what was written.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.trouble.load(Ordering::Relaxed)
     }
 
     /// Runs `work` on one of the threads. It runs also if nobody waits for the answer any more.
@@ -75,18 +88,24 @@ struct Seat {
     turnstile: Turnstile,
     writes: bool,
     stuck: bool,
+    trouble: Arc<AtomicBool>,
 }
 
 impl Seat {
-    fn writer(path: &Path, source: Source) -> Result<Self> {
-        Self::open(path, true, |path| Database::open(path, source))
+    fn writer(path: &Path, source: Source, trouble: &Arc<AtomicBool>) -> Result<Self> {
+        Self::open(path, true, trouble, |path| Database::open(path, source))
     }
 
-    fn reader(path: &Path, source: Source) -> Result<Self> {
-        Self::open(path, false, |path| Database::open_reader(path, source))
+    fn reader(path: &Path, source: Source, trouble: &Arc<AtomicBool>) -> Result<Self> {
+        Self::open(path, false, trouble, |path| Database::open_reader(path, source))
     }
 
-    fn open(path: &Path, writes: bool, open: impl FnOnce(&Path) -> Result<Database>) -> Result<Self> {
+    fn open(
+        path: &Path,
+        writes: bool,
+        trouble: &Arc<AtomicBool>,
+        open: impl FnOnce(&Path) -> Result<Database>,
+    ) -> Result<Self> {
         let mut turnstile = Turnstile::open(path).map_err(no_turn)?;
         let turn = turnstile.enter(OPEN_PATIENCE).map_err(no_turn)?;
         let database = Some(open(path)?);
@@ -96,6 +115,7 @@ impl Seat {
             turnstile,
             writes,
             stuck: false,
+            trouble: trouble.clone(),
         })
     }
 
@@ -116,8 +136,10 @@ impl Seat {
         let patience = if self.stuck { STUCK_PATIENCE } else { TURN_PATIENCE };
         let turn = self.turnstile.enter(patience);
         self.stuck = turn.is_err();
-        let _turn = turn.map_err(no_turn)?;
-        work(database)
+        let done = turn.map_err(no_turn).and_then(|_turn| work(database));
+        self.trouble
+            .store(done.as_ref().is_err_and(is_trouble), Ordering::Relaxed);
+        done
     }
 }
 
@@ -127,6 +149,13 @@ impl Drop for Seat {
         let turn = self.turnstile.enter(OPEN_PATIENCE);
         drop(self.database.take());
         drop(turn);
+    }
+}
+
+fn is_trouble(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Unwritable(_) | StoreError::Broken(_) => true,
+        StoreError::Conflict(_) | StoreError::Unknown(_) | StoreError::Rejected(_) | StoreError::Unreadable(_) => false,
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) fn explain(name: &str, error: Error) -> StoreError {
         ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig => {
             StoreError::Rejected(format!("{name} can't hold this: {error}"))
         }
+        code @ (ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            StoreError::Unwritable(format!("{name} {}: {error}", trouble(code)))
+        }
         code => StoreError::Broken(format!("{name} {}: {error}", trouble(code))),
     }
 }
@@ -46,8 +49,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_said_in_words() {
-        let StoreError::Broken(sentence) = explained(ffi::SQLITE_FULL) else {
-            panic!("a person has to do something");
+        let StoreError::Unwritable(sentence) = explained(ffi::SQLITE_FULL) else {
+            panic!("there may be room again");
         };
         assert!(
             sentence.starts_with("orders.db can't grow, the disk is full"),
@@ -63,7 +66,7 @@ mod tests {
             StoreError::Rejected(_)
         ));
         assert!(matches!(explained(ffi::SQLITE_READONLY), StoreError::Broken(_)));
-        assert!(matches!(explained(ffi::SQLITE_IOERR_FSYNC), StoreError::Broken(_)));
+        assert!(matches!(explained(ffi::SQLITE_IOERR_FSYNC), StoreError::Unwritable(_)));
         assert!(matches!(
             explain("orders.db", Error::QueryReturnedNoRows),
             StoreError::Broken(_)

@@ -135,6 +135,10 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<()> {
+        if self.writer.is_in_trouble() {
+            // That it can be read says nothing while it takes no writes.
+            return self.writer.run(Database::probe).await;
+        }
         self.readers.run(|database| database.ping()).await
     }
 }
