@@ -1066,6 +1066,17 @@ async fn deliveries_are_read_and_searched() {
         let answer = service.get(path).await;
         rows.check(name, (answer.status, answer.body.as_str()) == (200, body), &answer);
     }
+    for path in ["/deliveries/2", "/deliveries/search/findByOrderId?id=2"] {
+        let read = service.get(path).await;
+        rows.check(path, read.header("etag") == Some("\"1\""), &read);
+        for (header, status) in [("If-None-Match", 304), ("If-Match", 200)] {
+            let answer = service.send(&format!("GET {path}"), &[(header, "\"1\"")], "").await;
+            rows.check(&format!("{header}, {path}"), answer.status == status, &answer);
+            let other = service.send(&format!("GET {path}"), &[(header, "\"2\"")], "").await;
+            let status = if status == 304 { 200 } else { 412 };
+            rows.check(&format!("other {header}, {path}"), other.status == status, &other);
+        }
+    }
     for path in ["/deliveries/9", "/deliveries/search/findByOrderId?id=9"] {
         let answer = service.get(path).await;
         rows.check(path, (answer.status, answer.body.as_str()) == (404, ""), &answer);

@@ -41,6 +41,14 @@ fn a_wrong_value_names_option_value_and_what_is_allowed() {
             ["--modify-delay", "soon", "10s"],
         ),
         (
+            ["gateway", "--cors-origin", "*"],
+            ["--cors-origin", "\"*\"", "SCHEME://HOST"],
+        ),
+        (
+            ["order", "--cors-origin", "https://shop.example/"],
+            ["--cors-origin", "https://shop.example/", "without a path"],
+        ),
+        (
             ["order", "--bootstrap-server", "nowhere"],
             ["--bootstrap-server", "nowhere", "HOST:PORT"],
         ),

@@ -112,6 +112,7 @@ pub async fn text_of_every_script_comes_back(fixture: &dyn Fixture) {
         "a\nb\tc",
         &"🎁".repeat(255),
         "  spaced  ",
+        "a\0b\u{1b}\u{7f}\u{85}\u{2028}",
     ] {
         let order = placed(&*store, fields(text)).await;
         assert_eq!(order.fields.address.as_deref(), Some(text));
