@@ -2,18 +2,9 @@
 
 use eventlog::Timestamp;
 
-use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, ParkedKey};
+use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, ParkedKey};
 use crate::domain::{OrderId, Version};
 use crate::store::{FenceStore, Result};
-
-/// What became of a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decided {
-    /// This version is marked.
-    Marked(Version),
-    /// Nothing of that order, or not that version of it, is parked.
-    NotParked,
-}
 
 /// How it stands with what is parked of an order; none if nothing is.
 ///
@@ -24,16 +15,22 @@ pub async fn key_of(store: &(impl FenceStore + ?Sized), order: OrderId) -> Resul
     Ok(keys.into_iter().find(|key| key.order_id == order))
 }
 
-/// Has an order's first parked event handled once more, and then, in order, what stands behind it. If that event waits for
-/// one that has not come, the order service is asked for that one at once.
+/// Has an order's first parked event handled once more, and then, in order, what stands behind it: which one that is, if
+/// something is parked, and what was found of it. If it waits for one that has not come, the order service is asked for that
+/// one at once; if it can't be handled, the order service is asked what was written in its place.
 ///
 /// # Errors
 /// What the store answered.
-pub async fn retry(store: &(impl FenceStore + ?Sized), order: OrderId, now: Timestamp) -> Result<Decided> {
-    match key_of(store, order).await? {
-        Some(key) => mark(store, order, key.lowest.version, Mark::Retry, now).await,
-        None => Ok(Decided::NotParked),
-    }
+pub async fn retry(
+    store: &(impl FenceStore + ?Sized),
+    order: OrderId,
+    now: Timestamp,
+) -> Result<Option<(ParkedKey, Marked)>> {
+    let Some(key) = key_of(store, order).await? else {
+        return Ok(None);
+    };
+    let marked = mark(store, order, key.lowest.version, Mark::Retry, now).await?;
+    Ok(Some((key, marked)))
 }
 
 /// Has one version of an order passed over when its turn comes: it never takes effect.
@@ -45,7 +42,7 @@ pub async fn discard(
     order: OrderId,
     version: Version,
     now: Timestamp,
-) -> Result<Decided> {
+) -> Result<Marked> {
     mark(store, order, version, Mark::Discard, now).await
 }
 
@@ -55,15 +52,15 @@ async fn mark(
     version: Version,
     mark: Mark,
     now: Timestamp,
-) -> Result<Decided> {
+) -> Result<Marked> {
     let command = FenceCommand::Mark {
         order_id,
         version,
         mark,
     };
     let outcomes = store.run_fence(&[command], now).await?;
-    Ok(match outcomes[..] {
-        [FenceOutcome::Noted(true)] => Decided::Marked(version),
-        _ => Decided::NotParked,
-    })
+    match outcomes[..] {
+        [FenceOutcome::Marked(marked)] => Ok(marked),
+        _ => unreachable!("a mark is answered with what became of it"),
+    }
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use eventlog::{Header, NewRecord, Partition, Record, Timestamp};
 use serde_json::Value;
 
-use crate::domain::{EventType, IncomingEvent, JournalEntry, OrderEventType, OrderId, Version, input};
+use crate::domain::fence::{Held, ParkedEvent};
+use crate::domain::{EventType, IncomingEvent, JournalEntry, OrderEventType, OrderId, Place, Version, input};
 
 /// Without this header Spring hands the other headers over as bytes, and its routing conditions never match.
 const SPRING_HEADER_TYPES: &str = r#"{"type":"java.lang.String","contentType":"java.lang.String"}"#;
@@ -83,9 +84,12 @@ fn rfc3339(timestamp: Timestamp) -> String {
 }
 
 /// Reads a record as the delivery service sees it. Headers may be quoted, as Spring writes them, or raw.
+///
+/// A header that is there but can't be read makes a record garbage. It never counts as if it were not there: an event would
+/// pass the fence as one without a version.
 pub fn incoming(record: &Record) -> Incoming {
-    let named = text_header(record, "type");
-    if let Some(name) = &named
+    let named = header_text(record, "type");
+    if let Ok(Some(name)) = &named
         && !matches!(EventType::from_name(name), Some(EventType::Order(_)))
     {
         return Incoming::Other;
@@ -93,62 +97,151 @@ pub fn incoming(record: &Record) -> Incoming {
     let value: Value = match serde_json::from_slice(record.value.as_deref().unwrap_or_default()) {
         Ok(value) => value,
         // A value that is no JSON says nothing of being an order event; only its header can.
-        Err(_) if named.is_none() => return Incoming::Other,
-        Err(error) => return malformed(record, &Value::Null, format!("the value is not JSON: {error}")),
-    };
-    let name = named.or_else(|| value.get("eventType")?.as_str().map(str::to_owned));
-    match name.as_deref().and_then(EventType::from_name) {
-        Some(EventType::Order(event_type)) => {
-            order_event(event_type, record, &value).map_or_else(|why| malformed(record, &value, why), Incoming::Order)
+        Err(_) if named == Ok(None) => return Incoming::Other,
+        Err(error) if named.is_ok() => {
+            return unreadable(record, &Value::Null, format!("the value is not JSON: {error}"));
         }
-        _ => Incoming::Other,
+        Err(_) => Value::Null,
+    };
+    let own_name = value.get("eventType").and_then(Value::as_str);
+    let name = named.as_ref().map_or(own_name, |named| named.as_deref().or(own_name));
+    match (name.and_then(EventType::from_name), &named) {
+        (Some(EventType::Order(event_type)), Ok(_)) => {
+            order_event(event_type, record, &value).map_or_else(|why| unreadable(record, &value, why), Incoming::Order)
+        }
+        (Some(EventType::Order(_)), Err(why)) => unreadable(record, &value, why.clone()),
+        // Whether this is an order's event, whose versions count, can't be told.
+        (_, Err(why)) => nobodys(why.clone()),
+        (_, Ok(_)) => Incoming::Other,
     }
 }
 
-/// The order is named by the value or, where that can't be read, by the headers of our own producers.
-fn malformed(record: &Record, value: &Value, why: String) -> Incoming {
-    let said = || text_header(record, "ce_subject")?.parse().ok();
+/// What a parked event holds of its version's slot. Only an event of this very version is one there.
+pub fn held(parked: &ParkedEvent) -> Held {
+    let event = match incoming(&parked.record) {
+        Incoming::Order(event) => Some(event),
+        Incoming::Other | Incoming::Malformed(_) => None,
+    };
+    let of_slot = |event: &IncomingEvent| event.is(parked.order_id, parked.head.version);
+    Held {
+        head: parked.head.clone(),
+        event: event.filter(of_slot),
+        place: Place::of(&parked.record),
+    }
+}
+
+/// An order event that can't be read: where it says whose it is, and nothing in it says otherwise, it is that order's.
+fn unreadable(record: &Record, value: &Value, why: String) -> Incoming {
+    match order_named(record, value) {
+        Ok(order_id) => Incoming::Malformed(Malformed {
+            why,
+            order_id,
+            version: version(record).ok().flatten(),
+        }),
+        Err(_) => nobodys(why),
+    }
+}
+
+/// A record of which nobody can tell whose it is: no order may wait for it.
+fn nobodys(why: String) -> Incoming {
     Incoming::Malformed(Malformed {
         why,
-        order_id: value.get("id").and_then(Value::as_i64).or_else(said).map(OrderId),
-        version: version(record).ok().flatten(),
+        order_id: None,
+        version: None,
     })
 }
 
 fn order_event(event_type: OrderEventType, record: &Record, value: &Value) -> Result<IncomingEvent, String> {
-    let order_id = value
-        .get("id")
-        .and_then(Value::as_i64)
-        .ok_or("the value has no order number in its field id")?;
+    let order_id = order_named(record, value)?;
+    let in_value = value.get("id").and_then(Value::as_i64).and(order_id);
     Ok(IncomingEvent {
-        order_id: OrderId(order_id),
+        order_id: in_value.ok_or("the value has no order number in its field id")?,
         version: version(record)?,
         event_type,
         fields: input::patch_from_json(value).map_err(|invalid| invalid.message)?,
     })
 }
 
+/// The order that a record names in its value, in its header `ce_subject`, or in both. The key names none: it says where a
+/// record goes, and a topic may be keyed by something else.
+///
+/// # Errors
+/// If one of them is no order number, or they name two orders.
+fn order_named(record: &Record, value: &Value) -> Result<Option<OrderId>, String> {
+    let subject = match header_text(record, "ce_subject")? {
+        None => None,
+        Some(text) => Some(number(&text).ok_or_else(|| {
+            let text = clipped(&text);
+            format!("the header ce_subject is {text:?}, which is no order number: 1 or more is allowed")
+        })?),
+    };
+    match (value.get("id").and_then(Value::as_i64), subject) {
+        (Some(id), _) if id < 1 => Err(format!(
+            "the value's field id is {id}, which is no order number: 1 or more is allowed"
+        )),
+        (Some(id), Some(subject)) if id != subject => Err(format!(
+            "the value is about order {id}, but the header ce_subject about order {subject}"
+        )),
+        (id, subject) => Ok(id.or(subject).map(OrderId)),
+    }
+}
+
 fn version(record: &Record) -> Result<Option<Version>, String> {
-    let Some(text) = text_header(record, "ce_sequence") else {
+    let Some(text) = header_text(record, "ce_sequence")? else {
         return Ok(None);
     };
-    match text.parse() {
-        Ok(version) if version >= 1 => Ok(Some(Version(version))),
+    match number(&text).map(Version) {
+        Some(version) if version <= Version::MAX => Ok(Some(version)),
         _ => Err(format!(
-            "the header ce_sequence is {text:?}, which is no version: 1 or more is allowed"
+            "the header ce_sequence is {:?}, which is no version: 1 to {} is allowed",
+            clipped(&text),
+            Version::MAX
         )),
     }
 }
 
-/// A header's text without the quotes that Spring's JSON header mapper puts around it.
-pub fn text_header(record: &Record, name: &str) -> Option<String> {
-    let text = std::str::from_utf8(record.header(name)?).ok()?;
-    Some(
-        text.strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .unwrap_or(text)
-            .to_owned(),
-    )
+/// A number from 1 on, in as many decimal digits as the mall itself writes at most, and nothing else.
+fn number(text: &str) -> Option<i64> {
+    let digits = text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| digits && *number >= 1)
+}
+
+/// Enough of a text to recognise it by: it may be of any length, and goes into logs and databases.
+fn clipped(text: &str) -> String {
+    let mut clipped: String = text.chars().take(40).collect();
+    if clipped.len() < text.len() {
+        clipped.push('…');
+    }
+    clipped
+}
+
+/// A header's text without the quotes that Spring's JSON header mapper puts around it; none if there is no such header.
+///
+/// # Errors
+/// Why it can't be read: it is null, empty or not UTF-8, or it is there several times and they differ, so that which one is
+/// meant depends on who reads.
+pub fn header_text(record: &Record, name: &str) -> Result<Option<String>, String> {
+    let mut found: Option<&str> = None;
+    for header in record.headers.iter().filter(|header| header.name == name) {
+        let value = header.value.as_deref().ok_or(format!("the header {name} is null"))?;
+        let text = std::str::from_utf8(value).map_err(|_| format!("the header {name} is not text"))?;
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let text = quoted.unwrap_or(text);
+        if text.is_empty() {
+            return Err(format!("the header {name} is empty"));
+        }
+        if found.is_some_and(|before| before != text) {
+            return Err(format!("the header {name} is there more than once, and they differ"));
+        }
+        found = Some(text);
+    }
+    Ok(found.map(str::to_owned))
+}
+
+/// The trace that a record belongs to. One that can't be read is none, as W3C Trace Context has it: it says nothing of the
+/// event.
+pub fn trace_of(record: &Record) -> Option<String> {
+    header_text(record, "traceparent").ok().flatten()
 }
 
 #[cfg(test)]
@@ -291,6 +384,7 @@ mod tests {
         let cases = [
             ("not json", "", "is not JSON"),
             (r#"{"eventType":"OrderPlaced"}"#, "", "no order number"),
+            (r#"{"eventType":"OrderPlaced","id":"6"}"#, "", "no order number"),
             (VALUE, "zero", "ce_sequence"),
             (VALUE, "0", "ce_sequence"),
         ];
@@ -301,13 +395,126 @@ mod tests {
             if !sequence.is_empty() {
                 record.headers.push(Header::text("ce_sequence", sequence));
             }
-            match incoming(&record) {
-                Incoming::Malformed(Malformed { why, order_id, .. }) => {
-                    assert!(why.contains(reason), "{why}");
-                    assert_eq!(order_id, Some(OrderId(6)), "its headers name the order");
-                }
-                other => panic!("{value} with {sequence:?} was read as {other:?}"),
+            let malformed = malformed_of(&record);
+            assert!(malformed.why.contains(reason), "{}", malformed.why);
+            assert_eq!(malformed.order_id, Some(OrderId(6)), "its headers name the order");
+        }
+    }
+
+    fn malformed_of(record: &Record) -> Malformed {
+        match incoming(record) {
+            Incoming::Malformed(malformed) => malformed,
+            other => panic!("{record:?} was read as {other:?}"),
+        }
+    }
+
+    fn header(name: &str, value: Option<&'static [u8]>) -> Header {
+        Header {
+            name: name.into(),
+            value: value.map(Bytes::from_static),
+        }
+    }
+
+    /// The record of the entry with a header exchanged.
+    fn with(name: &str, values: &[Option<&'static [u8]>]) -> Record {
+        let mut record = read_back(keyed(&entry()));
+        record.headers.retain(|header| header.name != name);
+        record.headers.extend(values.iter().map(|value| header(name, *value)));
+        record
+    }
+
+    #[test]
+    fn a_version_that_is_there_but_cannot_be_read_is_not_no_version() {
+        let bad: [&[Option<&'static [u8]>]; 16] = [
+            &[None],
+            &[Some(b"")],
+            &[Some(b"\"\"")],
+            &[Some(b"\xff\xfe")],
+            &[Some(b"2\xff")],
+            &[Some(b"+2")],
+            &[Some(b"-2")],
+            &[Some(b" 2")],
+            &[Some(b"2\n")],
+            &[Some(b"2.0")],
+            &[Some("\u{664}".as_bytes())],
+            &[Some(b"000000000000000000002")],
+            &[Some(b"9223372036854775807")],
+            &[Some(b"99999999999999999999")],
+            &[Some(b"2"), Some(b"3")],
+            &[Some(b"2"), None],
+        ];
+        for values in bad {
+            let malformed = malformed_of(&with("ce_sequence", values));
+            assert!(malformed.why.contains("ce_sequence"), "{values:?}: {}", malformed.why);
+            assert_eq!(
+                (malformed.order_id, malformed.version),
+                (Some(OrderId(6)), None),
+                "{values:?}"
+            );
+        }
+        let good: [&[Option<&'static [u8]>]; 4] = [
+            &[Some(b"2")],
+            &[Some(b"\"00000000000000000002\"")],
+            &[Some(b"2"), Some(b"2")],
+            &[Some(b"2"), Some(b"\"2\"")],
+        ];
+        for values in good {
+            let event = order_event_of(incoming(&with("ce_sequence", values)));
+            assert_eq!(event.version, Some(Version(2)), "{values:?}");
+        }
+        let highest = order_event_of(incoming(&with("ce_sequence", &[Some(b"1000000000000000")])));
+        assert_eq!(highest.version, Some(Version::MAX));
+    }
+
+    #[test]
+    fn a_type_that_cannot_be_read_makes_garbage_of_an_event() {
+        let bad: [&[Option<&'static [u8]>]; 4] = [
+            &[None],
+            &[Some(b"")],
+            &[Some(b"Order\xff")],
+            &[Some(b"OrderPlaced"), Some(b"OrderModified")],
+        ];
+        for values in bad {
+            let mut record = with("type", values);
+            let malformed = malformed_of(&record);
+            assert!(malformed.why.contains("the header type"), "{}", malformed.why);
+            assert_eq!(
+                (malformed.order_id, malformed.version),
+                (Some(OrderId(6)), Some(Version(1)))
+            );
+            // Nothing says that its version counts an order's events.
+            for value in ["{nope", r#"{"eventType":"DeliveryStarted","id":8,"orderId":6}"#] {
+                record.value = Some(Bytes::from_static(value.as_bytes()));
+                let malformed = malformed_of(&record);
+                assert_eq!((malformed.order_id, malformed.version), (None, None), "{value}");
             }
         }
+    }
+
+    #[test]
+    fn a_record_that_names_two_orders_or_none_is_nobodys() {
+        for subject in [&b"7"[..], b"", b"six", b"0", b"-6", b"\xff", b"9223372036854775808"] {
+            let malformed = malformed_of(&with("ce_subject", &[Some(subject)]));
+            assert!(malformed.why.contains("ce_subject"), "{}", malformed.why);
+            assert_eq!((malformed.order_id, malformed.version), (None, None), "{subject:?}");
+        }
+        for id in ["0", "-1", "-9223372036854775808"] {
+            let mut record = with("ce_subject", &[]);
+            record.value = Some(Bytes::from(VALUE.replace("\"id\":6", &format!("\"id\":{id}"))));
+            let malformed = malformed_of(&record);
+            assert!(malformed.why.contains("no order number"), "{}", malformed.why);
+            assert_eq!((malformed.order_id, malformed.version), (None, None), "{id}");
+        }
+        let mut unreadable = with("ce_subject", &[Some(b"7")]);
+        unreadable.value = Some(Bytes::from(VALUE.replace("\"qty\":3", "\"qty\":\"many\"")));
+        assert_eq!(malformed_of(&unreadable).order_id, None, "neither 6 nor 7 waits for it");
+    }
+
+    #[test]
+    fn neither_the_key_nor_the_trace_decides_about_an_event() {
+        let mut record = with("traceparent", &[Some(b"\xff"), None]);
+        record.key = Some(Bytes::from_static(b"7"));
+        assert_eq!(order_event_of(incoming(&record)).order_id, OrderId(6));
+        assert_eq!(trace_of(&record), None);
     }
 }

@@ -15,7 +15,7 @@ use shop::delivery::{
     DEAD_LETTERS, DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, OrderJournal,
     Sweeper,
 };
-use shop::domain::fence::{FenceCommand, FenceOutcome, Mark};
+use shop::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, ParkReason};
 use shop::domain::{Delivery, OrderId, Source, Version};
 use shop::relay::{KeyMode, Relay, RelayOptions};
 use shop::store::sqlite::SqliteStore;
@@ -28,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 const TOPIC: &str = "kafka.scaling";
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The gap watch's.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A clock of the tests' own, in milliseconds, that all stores are given.
 static NOW: AtomicI64 = AtomicI64::new(1_749_697_512_193);
@@ -75,7 +77,7 @@ impl World {
         }
         let record = NewRecord {
             partition: Some(Partition(partition)),
-            timestamp: Timestamp(5000 + version),
+            timestamp: Timestamp(5000_i64.saturating_add(version)),
             key: None,
             value: Some(Bytes::from(value)),
             headers,
@@ -96,6 +98,27 @@ impl World {
     fn fence(&self, name: &str, delay: Duration) -> Arc<Fence> {
         let (commands, stopping) = (self.commands(), CancellationToken::new());
         Arc::new(Fence::new(commands, instance(name, delay), stopping))
+    }
+
+    /// A fence that asks `journal` what was written.
+    fn asking(&self, name: &str, journal: OrderJournal) -> Arc<Fence> {
+        let (commands, stopping) = (self.commands(), CancellationToken::new());
+        Arc::new(Fence::new(commands, instance(name, Duration::ZERO), stopping).asking(journal))
+    }
+
+    /// A watch over the gaps whose deadline is a minute.
+    fn gaps(&self, fence: Arc<Fence>, journal: OrderJournal) -> Gaps {
+        let (store, log) = (self.store.clone(), self.log.clone());
+        Gaps::new(store, log, TOPIC.into(), fence, journal, (DEADLINE, 8))
+    }
+
+    /// Has an order retried, and a fence that asks `journal` act on it.
+    async fn retry(&self, order: i64, journal: OrderJournal) {
+        let retried = shop::parked::retry(&*self.store, OrderId(order), now()).await;
+        assert!(retried.expect("a store").is_some(), "something is parked");
+        let mut sweeper = Sweeper::new(self.store.clone(), self.asking("sweeper", journal), 8);
+        assert_eq!(sweeper.step(now()).await, Ok(1));
+        sweeper.finish().await;
     }
 
     /// A fence whose second command, which is its first apply, is held until it is woken.
@@ -399,14 +422,20 @@ async fn what_the_database_refuses_parks_its_order_alone() {
     );
 
     database.execute_batch("drop trigger refuse").expect("mended");
-    let decided = shop::parked::retry(&*world.store, OrderId(7), now()).await;
-    assert_eq!(decided, Ok(shop::parked::Decided::Marked(Version(2))));
+    let (key, marked) = shop::parked::retry(&*world.store, OrderId(7), now())
+        .await
+        .expect("a store")
+        .expect("parked");
+    assert_eq!(
+        (key.lowest.version, marked),
+        (Version(2), Marked::Parked(ParkReason::Poison))
+    );
     let mut sweeper = Sweeper::new(world.store.clone(), running.fence.clone(), 8);
     assert_eq!(sweeper.step(now()).await, Ok(1));
     sweeper.finish().await;
     assert_eq!(world.status(7).await, "DELIVERY CANCELLED v3");
     let nothing = shop::parked::retry(&*world.store, OrderId(7), now()).await;
-    assert_eq!(nothing, Ok(shop::parked::Decided::NotParked));
+    assert_eq!(nothing, Ok(None));
     running.stop().await;
 }
 
@@ -544,7 +573,6 @@ async fn without_the_fence_a_failure_is_passed_over() {
 /// asked for it (A26).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_never_comes_is_asked_for() {
-    const DEADLINE: Duration = Duration::from_secs(60);
     let world = World::new(2);
     world.write(0, "OrderPlaced", 6, 1, "");
     world.write(0, "OrderCancelled", 6, 4, "");
@@ -598,5 +626,255 @@ async fn what_never_comes_is_asked_for() {
         sort: Vec::new(),
     };
     assert_eq!(world.store.deliveries(&page).await.unwrap().total, 1);
+    running.stop().await;
+}
+
+/// An order service that knows order 6: placed, and modified up to `last`, each time to the address `w<version>`.
+fn journal(last: i64) -> OrderJournal {
+    let event = |version: i64| {
+        let name = if version == 1 { "OrderPlaced" } else { "OrderModified" };
+        format!(
+            r#"{{"version":{version},"type":"{name}","timestamp":9,
+                "payload":{{"eventType":"{name}","id":6,"customerId":2000,"address":"w{version}"}}}}"#
+        )
+    };
+    let events: Vec<String> = (1..=last).map(event).collect();
+    let body = Bytes::from(format!("[{}]", events.join(",")));
+    Arc::new(move |order| {
+        let body = (order == OrderId(6)).then(|| body.clone());
+        Box::pin(async move { Ok(body) })
+    })
+}
+
+fn nobody_answers() -> OrderJournal {
+    Arc::new(|_| Box::pin(async { Err("no answer from anywhere".to_owned()) }))
+}
+
+const GARBAGE: &str = "{nope";
+
+/// Whoever comes first: what was written takes effect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_swallows_no_event() {
+    for delay in [Duration::ZERO, Duration::from_millis(20)] {
+        let world = World::new(1);
+        let running = world.run("one", 64, delay);
+        // At the head, above the cursor, and before the order was placed.
+        for order in [6, 7, 8] {
+            for version in 1..=3 {
+                if order != 6 || version == 2 {
+                    world.write(0, "OrderModified", order, version, GARBAGE);
+                }
+                if order == 6 && version == 1 {
+                    world.write(0, "OrderPlaced", 6, 1, "");
+                }
+            }
+        }
+        world.wait_parked(7).await;
+        for order in [6, 7, 8] {
+            let versions = if order == 8 { [3, 2, 1] } else { [1, 2, 3] };
+            for version in versions {
+                let event = ["OrderPlaced", "OrderModified", "OrderCancelled"][version - 1];
+                world.write(0, event, order, version as i64, "");
+            }
+        }
+        for order in [6, 7, 8] {
+            world.wait_status(order, "DELIVERY CANCELLED v3").await;
+            let delivery = world.delivery(order).await.expect("a delivery");
+            assert_eq!(delivery.fields.address.as_deref(), Some("v2"));
+        }
+        world.wait_parked(0).await;
+        world.wait_committed().await;
+        assert_eq!(letters(&world).await.len(), 7, "each piece of garbage was told of once");
+        running.stop().await;
+    }
+}
+
+/// Garbage for what is parked or over changes nothing, whoever sends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_displaces_no_event() {
+    let world = World::new(1);
+    let running = world.run("one", 64, Duration::ZERO);
+    world.write(0, "OrderPlaced", 6, 1, "");
+    world.write(0, "OrderCancelled", 6, 3, "");
+    world.wait_parked(1).await;
+    world.write(0, "OrderModified", 6, 1, GARBAGE);
+    world.write(0, "OrderModified", 6, 3, GARBAGE);
+    world.wait_committed().await;
+    world.write(0, "OrderModified", 6, 2, "");
+    world.wait_status(6, "DELIVERY CANCELLED v3").await;
+    world.wait_parked(0).await;
+    assert_eq!((running.metrics.duplicates.get(), running.metrics.buried.get()), (1, 1));
+    running.stop().await;
+}
+
+/// An order's version 2 came as garbage alone, and version 3 waits behind it.
+async fn poisoned(world: &World) -> Running {
+    let running = world.run("one", 64, Duration::ZERO);
+    world.write(0, "OrderPlaced", 6, 1, "");
+    world.write(0, "OrderModified", 6, 2, GARBAGE);
+    world.write(0, "OrderCancelled", 6, 3, "");
+    world.wait_parked(2).await;
+    world.wait_committed().await;
+    running
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_handles_what_was_written() {
+    let world = World::new(1);
+    let running = poisoned(&world).await;
+    world.retry(6, journal(3)).await;
+    assert_eq!(world.status(6).await, "DELIVERY CANCELLED v3");
+    assert_eq!(world.delivery(6).await.unwrap().fields.address.as_deref(), Some("w2"));
+    world.wait_parked(0).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_handles_the_parked_record_where_nobody_can_be_asked() {
+    for journal in [nobody_answers(), journal(1)] {
+        let world = World::new(1);
+        let running = poisoned(&world).await;
+        world.retry(6, journal).await;
+        assert_eq!(world.status(6).await, "DELIVERY STARTED v1");
+        let parked = world
+            .store
+            .parked_events(OrderId(6), Version(0), 10)
+            .await
+            .expect("a store");
+        assert_eq!((parked[0].head.reason, parked[0].head.mark), (ParkReason::Poison, None));
+        assert_eq!(letters(&world).await.len(), 1, "told of once");
+        running.stop().await;
+    }
+}
+
+/// Nobody is there to decide: what was written is asked for once the deadline has passed, as it is for what never came.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_gives_way_to_what_was_written_without_a_person() {
+    let world = World::new(1);
+    let running = poisoned(&world).await;
+    let mut gaps = world.gaps(running.fence.clone(), journal(3));
+    let start = Instant::now();
+    assert_eq!(gaps.step(start).await, Ok(0), "the event may still come");
+    assert_eq!(gaps.step(start + DEADLINE).await, Ok(1));
+    assert_eq!(world.status(6).await, "DELIVERY CANCELLED v3");
+    assert_eq!(world.delivery(6).await.unwrap().fields.address.as_deref(), Some("w2"));
+    world.wait_parked(0).await;
+    running.stop().await;
+}
+
+/// A version that was never written blocks nothing for ever, and neither does an order that never was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_that_was_never_written_is_parked_no_longer() {
+    let world = World::new(1);
+    let running = world.run("one", 64, Duration::ZERO);
+    world.write(0, "OrderPlaced", 6, 1, "");
+    world.write(0, "OrderModified", 6, 7, GARBAGE);
+    world.write(0, "OrderModified", 99, 1, GARBAGE);
+    world.write(0, "OrderModified", 0, 1, GARBAGE);
+    world.write(0, "OrderModified", -5, 1, GARBAGE);
+    world.write(0, "OrderModified", 6, i64::MAX, GARBAGE);
+    world.wait_committed().await;
+    world.wait_parked(2).await;
+    assert_eq!(running.metrics.buried.get(), 3, "no orders, and no version");
+    let mut gaps = world.gaps(running.fence.clone(), journal(1));
+    let start = Instant::now();
+    gaps.step(start).await.expect("noted");
+    assert_eq!(gaps.step(start + DEADLINE).await, Ok(2));
+    world.wait_parked(0).await;
+    assert_eq!(letters(&world).await.len(), 5);
+    world.write(0, "OrderModified", 6, 2, "");
+    world.wait_status(6, "DELIVERY MODIFIED v2").await;
+    running.stop().await;
+}
+
+/// Earlier versions of the mall parked what names no order; it can be listed, decided about, and forgotten as other garbage.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_parked_of_no_order_is_looked_after_too() {
+    let world = World::new(1);
+    let database = rusqlite::Connection::open(world.folder.path().join("deliveries.db")).expect("a database");
+    let old = "insert into order_cursor (order_id, version, parked) values (-5, null, 1), (0, null, 1);
+               insert into parked_event (order_id, version, reason, topic, record_partition, record_offset, record_timestamp,
+                                         record_value, record_headers, since)
+               values (-5, 1, 'poison', 'kafka.scaling', 0, 7, 5, x'7b', x'', 5), (0, 9, 'gap', 'kafka.scaling', 0, 8, 5, x'7b', x'', 5);";
+    database.execute_batch(old).expect("rows");
+    let all = world.store.parked_keys(OrderId::BEFORE_ALL, 10).await.expect("a store");
+    assert_eq!(all.len(), 2);
+    let mut gaps = world.gaps(world.fence("one", Duration::ZERO), journal(1));
+    let start = Instant::now();
+    gaps.step(start).await.expect("noted");
+    assert_eq!(gaps.step(start + DEADLINE).await, Ok(2));
+    assert_eq!(
+        world.store.parked_keys(OrderId::BEFORE_ALL, 10).await.expect("a store"),
+        []
+    );
+}
+
+/// Where the journal can't be believed, everything stays as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_stays_parked_while_nobody_knows_what_was_written() {
+    for journal in [nobody_answers(), journal(0)] {
+        let world = World::new(1);
+        let running = poisoned(&world).await;
+        let mut gaps = world.gaps(running.fence.clone(), journal);
+        let start = Instant::now();
+        gaps.step(start).await.expect("noted");
+        assert_eq!(gaps.step(start + DEADLINE).await, Ok(1));
+        world.wait_parked(2).await;
+        running.stop().await;
+    }
+}
+
+/// What the database refuses is what was written: asking the order service changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_and_is_refused_stays_parked() {
+    let world = World::new(1);
+    let database = rusqlite::Connection::open(world.folder.path().join("deliveries.db")).expect("a database");
+    let refuse = "create trigger refuse before update on Delivery_table when new.address = 'w2' \
+                  begin select raise(abort, 'no such place'); end";
+    database.execute_batch(refuse).expect("a trigger");
+    let running = poisoned(&world).await;
+    let mut gaps = world.gaps(running.fence.clone(), journal(3));
+    let start = Instant::now();
+    gaps.step(start).await.expect("noted");
+    for times in 1..=3 {
+        assert_eq!(gaps.step(start + DEADLINE * 30 * times).await, Ok(1));
+        let parked = world
+            .store
+            .parked_events(OrderId(6), Version(0), 10)
+            .await
+            .expect("a store");
+        let error = parked[0].error.as_deref().unwrap_or_default();
+        assert!(parked.len() == 2 && error.contains("no such place"), "{parked:?}");
+    }
+    assert_eq!(
+        letters(&world).await.len(),
+        2,
+        "the garbage, and what was written, each once"
+    );
+    database.execute_batch("drop trigger refuse").expect("mended");
+    world.retry(6, journal(3)).await;
+    assert_eq!(world.status(6).await, "DELIVERY CANCELLED v3");
+    running.stop().await;
+}
+
+/// A forged event that can be read came before the one that was written: neither takes effect until the journal is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_events_that_differ_are_settled_by_what_was_written() {
+    let world = World::new(1);
+    let running = world.run("one", 64, Duration::ZERO);
+    world.write(0, "OrderPlaced", 6, 1, "");
+    world.write(0, "OrderModified", 6, 3, "");
+    world.write(0, "OrderModified", 6, 3, r#"{"id":6,"customerId":2000,"address":"w3"}"#);
+    world.write(0, "OrderModified", 6, 2, "");
+    world.wait_status(6, "DELIVERY MODIFIED v2").await;
+    world.wait_parked(1).await;
+    assert_eq!(letters(&world).await.len(), 1);
+    world.wait_committed().await;
+    let mut gaps = world.gaps(running.fence.clone(), journal(3));
+    let start = Instant::now();
+    gaps.step(start).await.expect("noted");
+    assert_eq!(gaps.step(start + DEADLINE).await, Ok(1));
+    assert_eq!(world.status(6).await, "DELIVERY MODIFIED v3");
+    assert_eq!(world.delivery(6).await.unwrap().fields.address.as_deref(), Some("w3"));
     running.stop().await;
 }

@@ -107,8 +107,8 @@ pub(super) fn missing(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     for record in &order.topic {
         let Some(version) = record.version else { continue };
         let open = version > order.baseline() && !applied.contains(&version) && !order.parked.contains_key(&version);
-        // What was never written need not take effect.
-        let real = order.written.contains_key(&version);
+        // What was never written need not take effect, and what can't be read can't.
+        let real = order.written.contains_key(&version) && order.published.contains(&version);
         if !open || !real || order.may_come(version) || !told.insert(version) {
             continue;
         }

@@ -190,6 +190,13 @@ impl History {
     }
 }
 
+impl InTopic {
+    /// Whether it is an event that doesn't count. What can't be read is none, and changes nothing.
+    pub(super) fn is_unsequenced(&self) -> bool {
+        self.version.is_none() && self.event_type.is_some()
+    }
+}
+
 impl PartitionState {
     /// Up to when records may have been removed by retention; none if nothing ever was.
     pub(super) fn removed_up_to(&self) -> Option<Timestamp> {

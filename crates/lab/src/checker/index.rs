@@ -27,7 +27,7 @@ pub(super) struct Order<'a> {
     pub unanswered: bool,
     /// An event of it carries no version.
     pub unsequenced: bool,
-    /// The versions in the topic.
+    /// The versions in the topic. A record that can't be read is no event, whatever it says it is.
     pub published: BTreeSet<Version>,
     /// Those of them of which the group has finished with a record.
     handed_out: BTreeSet<Version>,
@@ -115,11 +115,11 @@ impl<'a> Order<'a> {
         self.applied.sort_by_key(|applied| applied.counter);
         self.deliveries.sort_by_key(|delivery| delivery.id);
         self.answers.sort_by_key(|answer| answer.place);
-        let without = |version: Option<Version>| version.is_none();
-        self.unsequenced = self.topic.iter().any(|record| without(record.version))
-            || self.applied.iter().any(|applied| without(applied.version));
-        self.published = self.topic.iter().filter_map(|record| record.version).collect();
-        let finished = self.topic.iter().filter(|record| !self.is_ahead(record));
+        self.unsequenced = self.topic.iter().any(|record| record.is_unsequenced())
+            || self.applied.iter().any(|applied| applied.version.is_none());
+        let events = || self.topic.iter().filter(|record| record.event_type.is_some());
+        self.published = events().filter_map(|record| record.version).collect();
+        let finished = events().filter(|record| !self.is_ahead(record));
         self.handed_out = finished.filter_map(|record| record.version).collect();
         let passed_over = self
             .applied

@@ -26,7 +26,7 @@ pub(super) fn doubts(order: &Order<'_>) -> Vec<Doubt> {
         doubts.push(Doubt::Unanswered(order.id));
     }
     if order.unsequenced {
-        let records = order.topic.iter().filter(|record| record.version.is_none());
+        let records = order.topic.iter().filter(|record| record.is_unsequenced());
         let effects = order.applied.iter().filter(|applied| applied.version.is_none());
         let mut places = records
             .map(|record| record.place)

@@ -1,7 +1,9 @@
 //! D against W: whether the final rows are what the written events lead to.
 
+use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, OrderEventType, OrderFields, OrderPatch, Version};
 
+use super::applies::took_effect;
 use super::index::Order;
 use super::published::was_written;
 use super::settled::is_settled;
@@ -14,39 +16,65 @@ struct Expected {
     version: Option<Version>,
 }
 
-/// Compares, once all that was written has come to its end.
+/// Compares, once all that was written has come to its end. What a person had passed over was written all the same: a row
+/// that lacks it is not what the order is.
 pub(super) fn divergence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     if !is_settled(order) {
         return;
     }
-    let expected = fold(order);
-    let differences = match (&expected, &order.deliveries[..]) {
-        (None, []) => return,
+    let differences = differences(order, fold(order, |_| true).as_ref());
+    if differences.is_empty() {
+        return;
+    }
+    let mut says = differences.join("; ");
+    says += &blamed_on_discards(order);
+    let last = order.written.values().next_back().map(|written| was_written(written));
+    let rows = order.deliveries.iter().map(|delivery| row(delivery));
+    let discards = order
+        .applied
+        .iter()
+        .filter(|applied| applied.kind == ApplyKind::Discarded);
+    let discards = discards.map(|applied| took_effect(applied));
+    let facts = last.into_iter().chain(discards).chain(rows).collect();
+    verdicts.push(Anomaly::Divergence.of(order.id, says, facts));
+}
+
+fn differences(order: &Order<'_>, expected: Option<&Expected>) -> Vec<String> {
+    match (expected, &order.deliveries[..]) {
+        (None, []) => Vec::new(),
         (None, rows) => vec![format!("{} delivery rows, but no event that leads to one", rows.len())],
-        (Some(expected), []) if expected.status.is_none() => return,
+        (Some(expected), []) if expected.status.is_none() => Vec::new(),
         (Some(_), []) => vec!["no delivery row".to_owned()],
         (Some(expected), [row]) => expected.differences(row),
         // Older systems left several; the first is the one that events find.
         (Some(expected), [row, ..]) if order.is_inherited() => expected.differences(row),
         (Some(_), rows) => vec![format!("{} delivery rows instead of one", rows.len())],
-    };
-    if !differences.is_empty() {
-        let last = order.written.values().next_back().map(|written| was_written(written));
-        let rows = order.deliveries.iter().map(|delivery| row(delivery));
-        let facts = last.into_iter().chain(rows).collect();
-        verdicts.push(Anomaly::Divergence.of(order.id, differences.join("; "), facts));
     }
 }
 
-/// The delivery that the written events lead to, one after the other; those that a person had passed over count as if they
-/// had never been.
-fn fold(order: &Order<'_>) -> Option<Expected> {
+/// Says so if a person's discards are all that the row lacks, or that there were some.
+fn blamed_on_discards(order: &Order<'_>) -> String {
+    let written = order
+        .discarded
+        .iter()
+        .filter(|version| order.written.contains_key(version));
+    let versions: Vec<String> = written.map(|version| format!("v{version}")).collect();
+    if versions.is_empty() {
+        return String::new();
+    }
+    let versions = versions.join(", ");
+    let without = fold(order, |version| !order.discarded.contains(&version));
+    match differences(order, without.as_ref()).is_empty() {
+        true => format!(" ({versions} was discarded by a person; the row therefore keeps what stood there without it)"),
+        false => format!(" ({versions} was discarded by a person, which alone doesn't explain it)"),
+    }
+}
+
+/// The delivery that the written events of the versions that count lead to, one after the other.
+fn fold(order: &Order<'_>, counts: impl Fn(Version) -> bool) -> Option<Expected> {
     let mut delivery: Option<Expected> = None;
     for written in order.written.values() {
-        if order.discarded.contains(&written.version) {
-            if let Some(delivery) = &mut delivery {
-                delivery.version = None;
-            }
+        if !counts(written.version) {
             continue;
         }
         let before = delivery.take().and_then(|delivery| delivery.fields);
@@ -59,7 +87,8 @@ fn fold(order: &Order<'_>) -> Option<Expected> {
                 OrderEventType::Cancelled => before,
             },
             status: (!inherited).then(|| written.event_type.delivery_status()),
-            version: Some(written.version),
+            // A row keeps the number of the last event that took effect.
+            version: (!order.discarded.contains(&written.version)).then_some(written.version),
         });
     }
     delivery

@@ -85,6 +85,18 @@ fn an_event_without_a_version_leaves_its_order_open() {
 }
 
 #[test]
+fn garbage_without_a_version_leaves_nothing_open() {
+    let mut history = one_order();
+    let mut garbage = history.topic[3].clone();
+    (garbage.version, garbage.event_type) = (None, None);
+    garbage.place.offset = history.partitions[0].end;
+    history.partitions[0].end = garbage.place.offset.next();
+    history.partitions[0].committed = Some(garbage.place.offset.next());
+    history.topic.push(garbage);
+    assert_eq!((verdicts(&history), doubts(&history)), (vec![], vec![]));
+}
+
+#[test]
 fn a_delivery_event_that_waits_is_not_lost() {
     let mut history = with(Anomaly::OutLost);
     history.unanswered.insert(ORDER);
@@ -115,6 +127,17 @@ fn a_parked_event_is_not_stuck_while_one_before_it_is_missing_or_applied() {
     let mut history = with(Anomaly::StuckPark);
     history.parked[0].waits = Waits::Apply;
     assert_eq!((verdicts(&history), doubts(&history)), (vec![], vec!["applying"]));
+}
+
+#[test]
+fn a_parked_event_is_not_stuck_behind_garbage_that_says_it_is_the_one_before() {
+    let mut history = with(Anomaly::StuckPark);
+    history.topic[2].event_type = None;
+    history.written[2].published = false;
+    assert_eq!(
+        (verdicts(&history), doubts(&history)),
+        (vec![], vec!["unpublished", "parked"])
+    );
 }
 
 #[test]

@@ -76,7 +76,8 @@ pub fn companions(anomaly: Anomaly) -> &'static [Anomaly] {
         Anomaly::LostApply => &[Anomaly::Skip],
         Anomaly::Orphan => &[Anomaly::Skip, Anomaly::LostApply],
         Anomaly::Resurrection => &[Anomaly::Divergence, Anomaly::Skip, Anomaly::Inversion],
-        Anomaly::Unseen | Anomaly::StuckPark => &[Anomaly::Divergence],
+        // What was passed over was written, and the row lacks it.
+        Anomaly::Unseen | Anomaly::StuckPark | Anomaly::Discarded => &[Anomaly::Divergence],
         _ => &[],
     }
 }

@@ -65,9 +65,66 @@ fn hazards_are_no_harm() {
         Anomaly::OutDup,
     ];
     for anomaly in ALL {
-        let harm = check(&mutated(anomaly)).harm().count();
-        assert_eq!(harm == 0, hazards.contains(&anomaly), "{anomaly}");
+        let verdicts = found(&mutated(anomaly), anomaly);
+        let hazard = verdicts.iter().all(|verdict| verdict.kind == Kind::Hazard);
+        assert_eq!(hazard, hazards.contains(&anomaly), "{anomaly}");
     }
+}
+
+/// What a person had passed over was written all the same.
+#[test]
+fn a_row_that_lacks_what_was_discarded_is_harm_and_says_so() {
+    let history = mutated(Anomaly::Discarded);
+    let [divergence] = &found(&history, Anomaly::Divergence)[..] else {
+        panic!("one row");
+    };
+    assert_eq!(divergence.kind, Kind::Harm);
+    let status = "status is \"DELIVERY MODIFIED\" and should be \"DELIVERY CANCELLED\"";
+    let blame = "(v4 was discarded by a person; the row therefore keeps what stood there without it)";
+    assert_eq!(divergence.says, format!("{status} {blame}"));
+    assert!(
+        divergence.facts.iter().any(|fact| fact.what == "passed over"),
+        "{divergence:?}"
+    );
+
+    let mut elsewhere = history.clone();
+    elsewhere.deliveries[0].fields.address = Some("ELSEWHERE".into());
+    let says = &found(&elsewhere, Anomaly::Divergence)[0].says;
+    assert!(
+        says.ends_with("(v4 was discarded by a person, which alone doesn't explain it)"),
+        "{says}"
+    );
+}
+
+/// What a later event says again is not missed.
+#[test]
+fn a_discard_that_makes_no_difference_is_a_hazard_alone() {
+    let mut history = one_order();
+    history.applied[1].kind = ApplyKind::Discarded;
+    history.answers.remove(1);
+    let verdicts = check(&history).verdicts;
+    let found: Vec<_> = verdicts.iter().map(|verdict| (verdict.anomaly, verdict.kind)).collect();
+    assert_eq!(found, [(Anomaly::Discarded, Kind::Hazard)]);
+}
+
+#[test]
+fn a_record_that_can_not_be_read_stands_for_no_event() {
+    let mut garbage = one_order();
+    let mut record = garbage.topic[1].clone();
+    (record.event_type, record.hash) = (None, 7);
+    garbage.topic[1] = record.clone();
+    let lost = found(&garbage, Anomaly::LostEvent);
+    assert_eq!(lost[0].says, "v2 is marked as published, but not in the topic");
+
+    let mut beside = one_order();
+    record.place = beside.answers[3].place;
+    record.place.offset = record.place.offset.next();
+    beside.topic.push(record);
+    beside.partitions[0].end = beside.partitions[0].end.next();
+    beside.partitions[0].committed = Some(beside.partitions[0].end);
+    let verdicts = check(&beside).verdicts;
+    let found: Vec<_> = verdicts.iter().map(|verdict| (verdict.anomaly, verdict.kind)).collect();
+    assert_eq!(found, [(Anomaly::Divergent, Kind::Hazard)]);
 }
 
 /// Of each phantom: how bad, and what is said.

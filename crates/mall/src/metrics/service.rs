@@ -176,18 +176,17 @@ fn write_letters(letters: &Waiting, text: &mut Text) {
 fn write_parked(backlog: &Backlog, text: &mut Text) {
     text.gauge("mall_parked_keys", "Orders of which an event is parked.")
         .count(&[], backlog.parked_keys);
-    let reasons = [ParkReason::Gap, ParkReason::Poison, ParkReason::Behind];
     let of = |wanted: ParkReason| {
         let found = backlog.parked.iter().find(|(reason, _)| *reason == wanted);
         found.map_or(Waiting::default(), |(_, waiting)| *waiting)
     };
     let mut events = text.gauge("mall_parked_events", "Events that are parked, by why.");
-    for reason in reasons {
+    for reason in ParkReason::ALL {
         events.count(&[("reason", reason.name())], of(reason).count);
     }
     let help = "For how long the oldest of them has been parked.";
     let mut ages = text.gauge("mall_parked_age_seconds", help);
-    for reason in reasons {
+    for reason in ParkReason::ALL {
         ages.sample(&[("reason", reason.name())], age(of(reason).oldest, now()));
     }
 }

@@ -5,7 +5,7 @@ mod shown;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use shop::domain::{OrderId, Source, Version};
-use shop::parked::{self, Decided};
+use shop::parked;
 use shop::store::Store;
 
 use crate::config::Storage;
@@ -30,7 +30,7 @@ pub enum ParkedCommand {
         #[command(flatten)]
         at: Where,
     },
-    /// Has an order's first parked event handled once more, and then what stands behind it, in order
+    /// Has an order's first parked event handled once more, as the order service wrote it, and then what stands behind it
     Retry {
         /// The order's number
         order: i64,
@@ -84,25 +84,20 @@ async fn act(store: &dyn Store, command: &ParkedCommand) -> Result<Exit> {
         ParkedCommand::List(_) => list(store).await,
         ParkedCommand::Show { order, .. } => show(store, OrderId(*order)).await,
         ParkedCommand::Retry { order, .. } => {
-            let decided = parked::retry(store, OrderId(*order), now()).await?;
-            Ok(told(*order, decided, "will be handled once more", "Nothing of order"))
+            let retried = parked::retry(store, OrderId(*order), now()).await?;
+            Ok(told(shown::retried(OrderId(*order), retried.as_ref())))
         }
         ParkedCommand::Discard { order, version, .. } => {
-            let decided = parked::discard(store, OrderId(*order), Version(*version), now()).await?;
-            let what = format!("Version {version} of order");
-            Ok(told(
-                *order,
-                decided,
-                "will be passed over in its turn, and never take effect",
-                &what,
-            ))
+            let (order, version) = (OrderId(*order), Version(*version));
+            let marked = parked::discard(store, order, version, now()).await?;
+            Ok(told(shown::discarded(order, version, marked)))
         }
     }
 }
 
 /// Prints everything; whoever stops reading has seen enough.
 async fn list(store: &dyn Store) -> Result<Exit> {
-    let (mut keys, mut after) = (shown::keys(), OrderId(0));
+    let (mut keys, mut after) = (shown::keys(), OrderId::BEFORE_ALL);
     loop {
         let page = store.parked_keys(after, PAGE).await?;
         let Some(last) = page.last() else { break };
@@ -149,17 +144,12 @@ async fn show(store: &dyn Store, order: OrderId) -> Result<Exit> {
     Ok(Exit::DONE)
 }
 
-fn told(order: i64, decided: Decided, then: &str, missing: &str) -> Exit {
-    match decided {
-        Decided::Marked(version) => {
-            exit::say(&format!(
-                "Order {order} v{version} is marked: a delivery instance that runs acts on it; it {then}."
-            ));
-            Exit::DONE
-        }
-        Decided::NotParked => {
-            exit::say(&format!("{missing} {order} is parked; mall parked list shows what is."));
-            Exit::NO
-        }
+/// Says what a person's decision came to; what came to nothing is a no.
+fn told(said: Result<String, String>) -> Exit {
+    let (Ok(text) | Err(text)) = &said;
+    exit::say(text);
+    match said {
+        Ok(_) => Exit::DONE,
+        Err(_) => Exit::NO,
     }
 }

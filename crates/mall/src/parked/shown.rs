@@ -2,7 +2,8 @@
 
 use eventlog::Timestamp;
 use lab::checker::rfc3339;
-use shop::domain::fence::{DeadLetter, Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
+use shop::domain::fence::{DeadLetter, Mark, Marked, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
+use shop::domain::{OrderId, Version};
 
 /// A table that is printed a page at a time. A column becomes wider where a later page needs it.
 pub struct Table<const N: usize> {
@@ -52,6 +53,47 @@ pub fn events(events: &[ParkedEvent], now: Timestamp) -> String {
     text
 }
 
+/// What became of a retry, or why there is nothing to retry.
+pub fn retried(order: OrderId, retried: Option<&(ParkedKey, Marked)>) -> Result<String, String> {
+    let Some((key, Marked::Parked(reason))) = retried else {
+        return Err(format!(
+            "Nothing of order {order} is parked; mall parked list shows what is."
+        ));
+    };
+    let version = key.lowest.version;
+    let then = match reason {
+        _ if key.has_gap() => format!(
+            "it waits for v{}, which has not come, and the order service is asked for that at once",
+            key.cursor.next()
+        ),
+        ParkReason::Poison | ParkReason::Disputed => format!(
+            "what the order service wrote as v{version} is handled, or, if it can't be asked, the parked record once more"
+        ),
+        ParkReason::Gap | ParkReason::Behind => "it is handled once more".to_owned(),
+    };
+    Ok(format!(
+        "Order {order} v{version} is marked, and a delivery instance that runs acts on it: {then}."
+    ))
+}
+
+/// What became of a discard, or why there is nothing to pass over.
+pub fn discarded(order: OrderId, version: Version, marked: Marked) -> Result<String, String> {
+    let then = "A delivery instance that runs passes it over in its turn, and it never takes effect.";
+    match marked {
+        Marked::Parked(_) => Ok(format!("Order {order} v{version} is parked, and is marked now. {then}")),
+        Marked::Missing => Ok(format!(
+            "Order {order} v{version} has not come, and others wait for it; it is marked now. {then}"
+        )),
+        Marked::Passed => Err(format!(
+            "Order {order} v{version} has taken effect or was passed over before; there is nothing to pass over."
+        )),
+        Marked::NotThere => Err(format!(
+            "Order {order} v{version} is not parked, and nothing waits for it next, so it can't be passed over; \
+             mall parked show {order} shows what is parked."
+        )),
+    }
+}
+
 /// A row of that of the orders.
 pub fn key(key: &ParkedKey, now: Timestamp) -> [String; 7] {
     let head = &key.lowest;
@@ -75,7 +117,7 @@ fn state(head: &ParkedHead, now: Timestamp) -> String {
         (Some(Mark::Retry), _) => "to be retried".to_owned(),
         (Some(Mark::Discard), _) => "to be discarded".to_owned(),
         _ if head.lease_until > now => format!("being handled by {}", head.lease_holder),
-        (None, ParkReason::Poison) => "waits for retry or discard".to_owned(),
+        (None, ParkReason::Poison | ParkReason::Disputed) => "waits for retry or discard".to_owned(),
         (None, ParkReason::Gap | ParkReason::Behind) => "waits for its turn".to_owned(),
     }
 }
@@ -153,8 +195,6 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shop::domain::{OrderId, Version};
-
     use super::*;
 
     fn parked(reason: ParkReason, version: i64) -> ParkedKey {
@@ -198,5 +238,30 @@ ORDER  APPLIED  PARKED  FIRST  WHY           SINCE                     STATE
         assert_eq!(table.total(("", "row", "rows"), "in all"), "1 row in all.\n");
         assert_eq!(table.page([cells("200"), cells("3")].into_iter()), "200  x\n3    x\n");
         assert_eq!(table.total(("", "row", "rows"), "in all"), "3 rows in all.\n");
+    }
+
+    #[test]
+    fn a_decision_is_told_as_what_was_found_and_done() {
+        let order = OrderId(6);
+        let of = |reason, version| Some((parked(reason, version), Marked::Parked(reason)));
+        let gap = retried(order, of(ParkReason::Gap, 4).as_ref()).expect("marked");
+        assert!(gap.contains("it waits for v2, which has not come"), "{gap}");
+        let poison = retried(order, of(ParkReason::Poison, 2).as_ref()).expect("marked");
+        assert!(poison.contains("what the order service wrote as v2"), "{poison}");
+        let nothing = retried(order, None).expect_err("nothing");
+        assert!(nothing.starts_with("Nothing of order 6 is parked"), "{nothing}");
+
+        let marked = |marked| discarded(order, Version(5), marked);
+        let there = marked(Marked::Parked(ParkReason::Poison)).expect("marked");
+        assert!(there.starts_with("Order 6 v5 is parked, and is marked now."), "{there}");
+        let missing = marked(Marked::Missing).expect("marked");
+        assert!(missing.starts_with("Order 6 v5 has not come"), "{missing}");
+        let passed = marked(Marked::Passed).expect_err("over");
+        assert!(
+            passed.contains("has taken effect or was passed over before"),
+            "{passed}"
+        );
+        let absent = marked(Marked::NotThere).expect_err("nowhere");
+        assert!(absent.contains("is not parked"), "{absent}");
     }
 }

@@ -53,7 +53,8 @@ fn newest(log: &dyn EventLog, topic: &str) -> Result<BTreeMap<OrderId, Version>>
             continue;
         }
         for record in log.read(&TopicPartition::new(topic, Partition(number)), from, RECORDS as usize)? {
-            let ours = records::text_header(&record, "ce_source").as_deref() == Some(Source::Orders.path());
+            let source = records::header_text(&record, "ce_source").ok().flatten();
+            let ours = source.as_deref() == Some(Source::Orders.path());
             if let (true, Incoming::Order(event)) = (ours, records::incoming(&record))
                 && let Some(version) = event.version
             {

@@ -11,7 +11,8 @@ use eventlog::{Consumer, EventLog, LogError};
 use lanes::{Options, Summary};
 use shop::commit::{CommitMetrics, GroupCommit};
 use shop::delivery::{
-    DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, Sweeper, sweep, watch_gaps,
+    DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, OrderJournal, Sweeper, sweep,
+    watch_gaps,
 };
 use shop::domain::fence::{FenceCommand, FenceOutcome};
 use shop::domain::{DeliveryOutcome, DeliveryRequest};
@@ -64,8 +65,10 @@ impl Consuming {
                 tokio::spawn(lanes::run(consumer, handler, lanes, shutdown))
             }
             Guard::Version => {
-                let fence = Arc::new(Fence::new(commands.clone(), instance, shutdown.clone()));
-                beside = fence_tasks(adapters, options, &fence, &stop);
+                let journal = order_journal(options.order_url.clone().unwrap_or_else(|| BaseUrl::local(8081)));
+                let fence = Fence::new(commands.clone(), instance, shutdown.clone()).asking(journal.clone());
+                let fence = Arc::new(fence);
+                beside = fence_tasks(adapters, options, &fence, journal, &stop);
                 tokio::spawn(lanes::run(consumer, FencedHandler::new(fence), lanes, shutdown))
             }
         };
@@ -135,16 +138,16 @@ fn fence_tasks(
     adapters: &Adapters,
     options: &RoleOptions,
     fence: &Arc<Fence>,
+    journal: OrderJournal,
     stop: &CancellationToken,
 ) -> Vec<JoinHandle<()>> {
     let sweeper = Sweeper::new(adapters.store.clone(), fence.clone(), options.lanes);
-    let url = options.order_url.clone().unwrap_or_else(|| BaseUrl::local(8081));
     let gaps = Gaps::new(
         adapters.store.clone(),
         adapters.log.clone(),
         options.topic.clone(),
         fence.clone(),
-        order_journal(url),
+        journal,
         (options.gap_deadline, options.lanes),
     );
     vec![

@@ -117,7 +117,7 @@ fn committed(sources: &Sources, read: Vec<(Extent, Option<Timestamp>)>) -> Resul
 
 fn parked(sources: &Sources, history: &mut History) -> Result<()> {
     let now = roles::now();
-    let mut after = OrderId(i64::MIN);
+    let mut after = OrderId::BEFORE_ALL;
     loop {
         let keys = sources.of_deliveries(|store| store.parked_keys(after, PAGE))?;
         let Some(last) = keys.last() else { return Ok(()) };

@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 use eventlog::{Record, Timestamp};
 use lab::checker::{Answer, Applied, InTopic, Parked, Place, Waits, Written};
 use serde_json::Value;
-use shop::domain::fence::{LEASE, ParkReason, ParkedEvent};
+use shop::domain::fence::{LEASE, ParkedEvent};
 use shop::domain::{DeliveryId, EventType, IncomingEvent, OrderEventType, OrderId, Version, input};
-use shop::records::{self, Incoming, Malformed, text_header};
+use shop::records::{self, Incoming, Malformed, header_text};
 use shop::store::{ApplyRow, JournalRow};
 
 /// What a record of the topic is to the checker.
@@ -80,14 +80,15 @@ fn in_topic(record: &Record, order: OrderId, version: Option<Version>, event_typ
 /// A delivery event; none if it has no version, as those of an older system have none.
 fn answer(record: &Record) -> Option<Answer> {
     let value: Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
-    let name = text_header(record, "type").or_else(|| Some(value.get("eventType")?.as_str()?.to_owned()))?;
+    let own_name = || Some(value.get("eventType")?.as_str()?.to_owned());
+    let name = header_text(record, "type").ok()?.or_else(own_name)?;
     let Some(EventType::Delivery(event_type)) = EventType::from_name(&name) else {
         return None;
     };
     Some(Answer {
         order: OrderId(value.get("orderId")?.as_i64()?),
         delivery: DeliveryId(value.get("id")?.as_i64()?),
-        version: Version(text_header(record, "ce_sequence")?.parse().ok()?),
+        version: Version(header_text(record, "ce_sequence").ok()??.parse().ok()?),
         event_type,
         place: place(record),
         at: record.timestamp,
@@ -123,7 +124,7 @@ pub fn parked(event: ParkedEvent, now: Timestamp) -> Parked {
     let leased = head.lease_until.0 + LEASE.as_millis() as i64 > now.0;
     let waits = if head.mark.is_some() || leased {
         Waits::Apply
-    } else if head.reason == ParkReason::Poison {
+    } else if head.reason.is_refused() {
         Waits::Person(event.error.unwrap_or_default())
     } else {
         Waits::Predecessors

@@ -58,9 +58,39 @@ fn what_the_database_refuses_is_handled_once_it_no_longer_does() {
     fleet.nothing_is_lost(&placed);
 }
 
+/// Java sends garbage that says it is the next version, and then the order is changed.
+#[test]
+fn what_java_sends_and_nobody_can_read_swallows_no_event() {
+    let mut fleet = fleet();
+    let orders = fleet.order.address();
+    let mut placed: Vec<i64> = (0..3).map(|_| place(&fleet, orders)).collect();
+    // At the head, above it, and before the order is placed.
+    let next = placed[2] + 1;
+    let garbage = |order: i64, version: i64| {
+        format!("type:OrderModified,ce_subject:{order},ce_sequence:{version}\t{order}\t{{nope\n")
+    };
+    let slots = [(placed[0], 2), (placed[1], 3), (next, 1), (next, 2)];
+    produce(&fleet, &slots.map(|(order, version)| garbage(order, version)).concat());
+    refused(&fleet, placed[0], 1);
+    refused(&fleet, placed[1], 1);
+    refused(&fleet, next, 2);
+    placed.push(place(&fleet, orders));
+    assert_eq!(placed[3], next, "garbage was there before it");
+    for order in &placed {
+        let path = format!("/orders/{order}");
+        assert_eq!(patch(orders, &path, &[("address", "SEOUL")]).status, 200);
+        assert_eq!(delete(orders, &path).status, 204);
+        wait_status(&fleet, *order, "DELIVERY CANCELLED");
+        assert_eq!(history(&fleet, *order), ["applied 1", "applied 2", "applied 3"]);
+    }
+    assert!(mall(&fleet, &["parked", "list"]).1.contains("Nothing is parked."));
+    fleet.nothing_is_lost(&placed);
+}
+
 fn fleet() -> Fleet {
     let mut fleet = Fleet::new(Assignor::CooperativeSticky, "2");
-    fleet.start("delivery-1", &["--modify-delay", "0s"]);
+    let url = format!("http://{}", fleet.order.address());
+    fleet.start("delivery-1", &["--modify-delay", "0s", "--order-url", &url]);
     fleet
 }
 

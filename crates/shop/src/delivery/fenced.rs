@@ -4,6 +4,7 @@
 //! * Slow work is done outside any transaction, after a look and before an apply, which compares again.
 //! * Whoever applies an event handles what waited for it, in the same slot of its key's lane.
 //! * What was handed over is leased for as long as somebody is at it; what nobody leases is the [sweeper](super::Sweeper)'s.
+//! * What can't be handled is tried again as the order service's journal holds it, where that can be asked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +16,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lines::{EVENTS, Line, begun, handled, place};
+use super::resync::{OrderJournal, Slot, Written};
 use super::{Instance, RETRY, TRIES, lane, letter, persistently};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome, LEASE, ParkReason, ParkedEvent, Received, Refused};
-use crate::domain::{DeliveryRequest, IncomingEvent, OrderEventType, OrderId, Place, Provenance, Version};
+use crate::domain::{DeliveryRequest, IncomingEvent, OrderId, Place, Provenance, Version};
 use crate::records::{self, Incoming, Malformed};
 use crate::trace;
 
@@ -30,6 +32,7 @@ pub struct Fence {
     commands: GroupCommit<FenceCommand, FenceOutcome>,
     instance: Instance,
     stopping: CancellationToken,
+    journal: Option<OrderJournal>,
 }
 
 /// A record whose turn it may be.
@@ -37,8 +40,8 @@ pub(super) struct Turn {
     pub record: Arc<Record>,
     /// The assignment that it came with.
     pub epoch: Option<u64>,
-    /// It was parked, and has been handed over.
-    pub leased: bool,
+    /// The order and version under which it was parked, if it was; it has been handed over, and is leased.
+    pub parked: Option<(OrderId, Version)>,
     /// Which try it is, from 1.
     pub attempt: u32,
 }
@@ -63,7 +66,15 @@ impl Fence {
             commands,
             instance,
             stopping,
+            journal: None,
         }
+    }
+
+    /// The same, asking the order service what was written where a person has something tried again that can't be handled.
+    #[must_use]
+    pub fn asking(mut self, journal: OrderJournal) -> Self {
+        self.journal = Some(journal);
+        self
     }
 
     /// The instance that it works for.
@@ -84,8 +95,7 @@ impl Fence {
                 self.renew(next.order_id, next.head.version, false).await;
                 return None;
             }
-            self.instance.metrics.handed_over.add();
-            turn = Turn::of_parked(*next);
+            turn = self.handed_over(*next).await;
         }
     }
 
@@ -96,8 +106,8 @@ impl Fence {
             Ok(FenceOutcome::Resumed { next, discarded }) => {
                 self.passed_over(order_id, &discarded);
                 if let Some(event) = next {
-                    self.instance.metrics.handed_over.add();
-                    self.follow(Turn::of_parked(*event)).await;
+                    let turn = self.handed_over(*event).await;
+                    self.follow(turn).await;
                 }
             }
             Ok(_) => {}
@@ -105,8 +115,58 @@ impl Fence {
         }
     }
 
+    /// What was parked and has been handed over. If it could not be handled, what counts is what was written under its
+    /// version, whoever came first.
+    async fn handed_over(&self, event: ParkedEvent) -> Turn {
+        self.instance.metrics.handed_over.add();
+        let written = match event.head.reason.is_refused() {
+            true => self.written(event.order_id, event.head.version).await,
+            false => None,
+        };
+        Turn {
+            parked: Some((event.order_id, event.head.version)),
+            ..Turn::of(written.unwrap_or(event.record))
+        }
+    }
+
+    /// What the order service wrote as the version that an order waits for.
+    async fn written(&self, order: OrderId, version: Version) -> Option<Record> {
+        let applied = Version(version.0 - 1);
+        let slot = match &self.journal {
+            Some(journal) => Written::ask(journal, order)
+                .await
+                .map(|written| written.slot(version, applied)),
+            None => Err("it is not known where it is".to_owned()),
+        };
+        let why = match slot {
+            Ok(Slot::Event(record)) => return Some(*record),
+            Ok(Slot::Never) => "it never wrote that version".to_owned(),
+            Ok(Slot::Unknown(why)) | Err(why) => why,
+        };
+        tracing::warn!(
+            order = order.0,
+            version = version.0,
+            "the order service can't tell what order {order} v{version} is ({why}); the parked record itself is tried again"
+        );
+        None
+    }
+
+    /// Has what is parked under a version forgotten that was never written; whether it was.
+    pub(super) async fn forget(&self, order_id: OrderId, version: Version) -> bool {
+        let answer = persistently(&self.commands, FenceCommand::Forget { order_id, version }).await;
+        answer == Ok(FenceOutcome::Noted(true))
+    }
+
     async fn take(&self, turn: &Turn) -> Ended {
-        match records::incoming(&turn.record) {
+        let incoming = records::incoming(&turn.record);
+        if let Some((order, version)) = turn.parked
+            && !matches!(&incoming, Incoming::Order(event) if event.is(order, version))
+        {
+            return self
+                .refuse(turn, &place(&turn.record), None, misplaced(incoming, order, version))
+                .await;
+        }
+        match incoming {
             Incoming::Order(event) => self.handle(event, turn).await,
             Incoming::Other => {
                 self.instance.metrics.foreign.add();
@@ -125,7 +185,7 @@ impl Fence {
         let received = self.received(&event, turn);
         let delay = self.instance.delay.of(&event);
         if let Some(delay) = delay {
-            let leased = match turn.leased {
+            let leased = match turn.parked.is_some() {
                 true => true,
                 false => match persistently(&self.commands, FenceCommand::Look(received.clone())).await {
                     Ok(FenceOutcome::Next { leased }) => leased,
@@ -151,7 +211,7 @@ impl Fence {
         let from_log = !record.topic.is_empty();
         let request = DeliveryRequest {
             event: event.clone(),
-            traceparent: Some(trace::following(records::text_header(record, "traceparent").as_deref())),
+            traceparent: Some(trace::following(records::trace_of(record).as_deref())),
             provenance: Provenance {
                 instance: self.instance.name.clone(),
                 epoch: turn.epoch,
@@ -225,6 +285,10 @@ impl Fence {
                 metrics.parked.add(event_type);
                 tracing::info!(target: EVENTS, "{line} … parked: {}", explained(reason));
             }
+            Ok(FenceOutcome::GivenUp) => {
+                metrics.ignored.add(event_type);
+                tracing::info!(target: EVENTS, "{line} … passed over: a person has marked this version");
+            }
             Ok(FenceOutcome::Ignored(why)) => {
                 metrics.ignored.add(event_type);
                 tracing::warn!(target: EVENTS, "{line} … ignored: {why}");
@@ -233,19 +297,29 @@ impl Fence {
                 tracing::warn!(target: EVENTS, "{line} … {why}; it is tried again");
                 return Ended::Again(RETRY);
             }
-            Ok(FenceOutcome::Refused(why)) | Err(why) => {
-                let malformed = Malformed {
-                    why,
-                    order_id: Some(line.event.order_id),
-                    version: line.event.version,
-                };
-                return self.refuse(turn, &line.to_string(), event_type, malformed).await;
+            Ok(FenceOutcome::Refused(why)) | Err(why) => return self.refuse_event(turn, line, why).await,
+            Ok(FenceOutcome::Disputed) => {
+                let why = "another event is parked as this version, and they differ".to_owned();
+                return self.refuse_event(turn, line, why).await;
             }
-            Ok(FenceOutcome::Next { .. } | FenceOutcome::Resumed { .. } | FenceOutcome::Noted(_)) => {
-                unreachable!("no answer to an event that is to be applied")
-            }
+            Ok(
+                FenceOutcome::Next { .. }
+                | FenceOutcome::Resumed { .. }
+                | FenceOutcome::Buried
+                | FenceOutcome::Noted(_)
+                | FenceOutcome::Marked(_),
+            ) => unreachable!("no answer to an event that is to be applied"),
         }
         Ended::Next(None)
+    }
+
+    async fn refuse_event(&self, turn: &Turn, line: &Line<'_>, why: String) -> Ended {
+        let malformed = Malformed {
+            why,
+            order_id: Some(line.event.order_id),
+            version: line.event.version,
+        };
+        self.refuse(turn, &line.to_string(), Some(line.event), malformed).await
     }
 
     fn passed_over(&self, order: OrderId, versions: &[Version]) {
@@ -260,53 +334,73 @@ impl Fence {
         }
     }
 
-    /// What says whose event it is parks that order; anything else goes to the dead letters alone.
-    async fn refuse(&self, turn: &Turn, what: &str, event_type: Option<OrderEventType>, refused: Malformed) -> Ended {
+    /// What says whose event it is parks that order, if nothing better is known of its version; anything else goes to the
+    /// dead letters alone.
+    async fn refuse(&self, turn: &Turn, what: &str, event: Option<&IncomingEvent>, refused: Malformed) -> Ended {
         let Malformed { why, order_id, version } = refused;
         let letter = letter::of(&turn.record, order_id, version, &why, &self.instance);
-        let metrics = &self.instance.metrics;
-        let (command, counter, then) = match (order_id, version) {
-            (Some(order_id), Some(version)) => {
-                let refused = Refused {
-                    order_id,
-                    version,
-                    record: turn.record.clone(),
-                    error: why.clone(),
-                    letter,
-                };
-                let then = format!("order {order_id} waits from here on, see mall parked");
-                (FenceCommand::Refuse(refused), &metrics.poisoned, then)
-            }
-            _ => (
-                FenceCommand::Bury(letter),
-                &metrics.buried,
-                "it goes to the dead letters".to_owned(),
-            ),
+        let command = match (order_id, version) {
+            (Some(order_id), Some(version)) => FenceCommand::Refuse(Refused {
+                order_id,
+                version,
+                event: event.cloned(),
+                record: turn.record.clone(),
+                error: why.clone(),
+                letter,
+            }),
+            _ => FenceCommand::Bury(letter),
         };
-        match persistently(&self.commands, command).await {
-            Ok(FenceOutcome::Duplicate) => Ended::Next(None),
-            Ok(_) => {
-                counter.add(event_type);
-                tracing::error!(target: EVENTS, "{what} … {why}; {then}");
-                Ended::Next(None)
+        let (metrics, event_type) = (&self.instance.metrics, event.map(|event| event.event_type));
+        match (persistently(&self.commands, command).await, order_id) {
+            (Ok(FenceOutcome::Duplicate), _) => metrics.duplicates.add(event_type),
+            (Ok(FenceOutcome::Parked(_)), Some(order)) => {
+                metrics.poisoned.add(event_type);
+                tracing::error!(target: EVENTS, "{what} … {why}; order {order} waits from here on, see mall parked");
             }
-            Err(refused) => {
+            (Ok(_), _) => {
+                metrics.buried.add(event_type);
+                tracing::error!(target: EVENTS, "{what} … {why}; it goes to the dead letters");
+            }
+            (Err(refused), _) => {
                 tracing::error!(target: EVENTS, "{what} … {why}; the dead letters don't take it either: {refused}");
-                Ended::Again(STUCK)
+                return Ended::Again(STUCK);
             }
         }
+        Ended::Next(None)
+    }
+}
+
+/// Why what was parked as an event of this version is none.
+fn misplaced(incoming: Incoming, order: OrderId, version: Version) -> Malformed {
+    let why = match incoming {
+        Incoming::Malformed(malformed) => malformed.why,
+        Incoming::Order(event) => format!(
+            "it is an event of order {}, and not v{version} of {order}",
+            event.order_id
+        ),
+        Incoming::Other => "it is no event that could be handled".to_owned(),
+    };
+    Malformed {
+        why,
+        order_id: Some(order),
+        version: Some(version),
     }
 }
 
 impl Turn {
-    /// Something that was parked, and has been handed over.
-    pub fn of_parked(event: ParkedEvent) -> Self {
+    /// A record that stands nowhere in the log, or stood there once.
+    fn of(record: Record) -> Self {
         Self {
-            record: Arc::new(event.record),
+            record: Arc::new(record),
             epoch: None,
-            leased: true,
+            parked: None,
             attempt: 1,
         }
+    }
+
+    /// Something that the order service was asked for.
+    pub fn asked(record: Record) -> Self {
+        Self::of(record)
     }
 }
 
@@ -315,6 +409,7 @@ fn explained(reason: ParkReason) -> &'static str {
         ParkReason::Gap => "a version before it has not come",
         ParkReason::Poison => "it can't be handled",
         ParkReason::Behind => "a version before it can't be handled",
+        ParkReason::Disputed => "another event claims to be it, and they differ",
     }
 }
 
@@ -339,7 +434,7 @@ impl Handler for FencedHandler {
         let turn = Turn {
             record: Arc::new(records[0].clone()),
             epoch: Some(attempt.epoch.0),
-            leased: false,
+            parked: None,
             attempt: attempt.number,
         };
         let start = Instant::now();

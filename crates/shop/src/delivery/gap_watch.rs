@@ -139,7 +139,7 @@ impl GapWatch {
     /// Takes note of the gaps among these orders, and forgets those that are gone. A gap whose cursor has moved is
     /// another gap.
     pub fn observe(&mut self, looked: Looked<'_>, positions: &Positions, now: Instant) {
-        let gaps = || looked.keys.iter().filter(|key| key.has_gap());
+        let gaps = || looked.keys.iter().filter(|key| key.waits_for_journal());
         let there: BTreeMap<OrderId, Version> = gaps().map(|gap| (gap.order_id, gap.cursor)).collect();
         let known = self.watched.range((Excluded(looked.after), Included(looked.last)));
         let gone = known.filter(|(order, watched)| there.get(order) != Some(&watched.cursor));

@@ -1,6 +1,7 @@
-//! Gaps: versions that something parked waits for. One that is merely late is waited for; one that can't come any more,
-//! because everything that was in the log has been handled, is asked from the order service, with an alarm. When that is
-//! is the [watch](super::gap_watch)'s to say.
+//! Gaps: versions that something parked waits for, because they have not come, or because what came as such can't be
+//! handled. One that is merely late is waited for; one that can't come any more, because everything that was in the log has
+//! been handled, is asked from the order service, with an alarm. What the order service never wrote, and nobody can read, is
+//! parked no longer. When that is is the [watch](super::gap_watch)'s to say.
 //!
 //! # Invariants
 //! * A step looks at one page of what is parked, and each at its turn, so its work is bounded however much is parked.
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::Fence;
 use super::fenced::Turn;
 use super::gap_watch::{Ending, GapWatch, Looked, Positions};
-use super::resync::{self, OrderJournal};
+use super::resync::{OrderJournal, Slot, Written};
 use crate::domain::fence::{FenceCommand, Mark, ParkedKey};
 use crate::domain::{OrderId, Version};
 use crate::parked;
@@ -29,6 +30,8 @@ use crate::store::{Store, StoreError};
 const PAGE: usize = 1000;
 /// Questions on their way at once.
 const QUESTIONS: usize = 16;
+/// Versions of one order that one answer settles at most.
+const ROUNDS: usize = 100;
 /// How long one of them may take, whatever the order service does.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a step goes on asking what is due.
@@ -82,8 +85,8 @@ impl Gaps {
             log,
             topic,
             watch: GapWatch::new(deadline),
-            after: OrderId(0),
-            marked_after: OrderId(0),
+            after: OrderId::BEFORE_ALL,
+            marked_after: OrderId::BEFORE_ALL,
             questions: JoinSet::new(),
             places: Arc::new(Semaphore::new(QUESTIONS)),
         }
@@ -100,7 +103,7 @@ impl Gaps {
 
     /// Whether the last step was in the midst of what is parked.
     pub fn is_midway(&self) -> bool {
-        self.after != OrderId(0)
+        self.after != OrderId::BEFORE_ALL
     }
 
     async fn look(&mut self, now: Instant) -> Result<(), GapError> {
@@ -111,17 +114,17 @@ impl Gaps {
             keys: &page,
         };
         // One instance watches: with several, each would sound the alarm.
-        let nothing = page.is_empty() && self.after == OrderId(0);
+        let nothing = page.is_empty() && self.after == OrderId::BEFORE_ALL;
         if nothing || !self.hold_lease().await? {
             self.watch.clear();
-            self.after = OrderId(0);
+            self.after = OrderId::BEFORE_ALL;
             return Ok(());
         }
         let marked = self.marked().await?;
         let positions = self.positions().await?;
         self.watch.observe(looked, &positions, now);
         self.watch.hurry(&marked, now);
-        self.after = last_of(&page).unwrap_or(OrderId(0));
+        self.after = last_of(&page).unwrap_or(OrderId::BEFORE_ALL);
         Ok(())
     }
 
@@ -129,7 +132,7 @@ impl Gaps {
     async fn marked(&mut self) -> Result<Vec<ParkedKey>, StoreError> {
         let store = &self.asking.store;
         let mut marked = store.marked_keys(Mark::Retry, self.marked_after, PAGE).await?;
-        self.marked_after = last_of(&marked).unwrap_or(OrderId(0));
+        self.marked_after = last_of(&marked).unwrap_or(OrderId::BEFORE_ALL);
         marked.retain(|key| key.lowest.mark == Some(Mark::Retry));
         Ok(marked)
     }
@@ -197,32 +200,26 @@ fn last_of(page: &[ParkedKey]) -> Option<OrderId> {
 }
 
 impl Asking {
-    /// Sounds the alarm, and applies what the order service says was missing, through the fence like everything else.
+    /// Sounds the alarm, and asks the order service what was written.
     async fn close(&self, order: OrderId, cursor: Version, place: OwnedSemaphorePermit) -> Ending {
         // It was looked at a while ago, and may have closed by itself.
         let gap = match parked::key_of(&*self.store, order).await {
-            Ok(Some(gap)) if gap.has_gap() && gap.cursor == cursor => gap,
+            Ok(Some(gap)) if gap.waits_for_journal() && gap.cursor == cursor => gap,
             Ok(_) => return Ending::Closed,
             Err(_) => return Ending::Unanswered,
         };
         self.alarm(&gap);
-        let ending = match self.ask(&gap).await {
-            Ok(records) => {
+        let ending = match self.ask(order).await {
+            Ok(written) => {
                 let turn = self.applying.acquire().await.expect("it is never closed");
                 drop(place);
-                for record in records {
-                    self.fence.instance().metrics.resynced.add();
-                    self.fence.follow(Turn::asked(record)).await;
-                }
+                let ending = self.settle(&gap, &written).await;
                 drop(turn);
-                Ending::Closed
-            }
-            Err((ending, why)) => {
-                tracing::error!(
-                    order = order.0,
-                    "the order service can't tell of order {order}, which stays parked: {why}"
-                );
                 ending
+            }
+            Err(why) => {
+                stays(order, &why);
+                Ending::Unanswered
             }
         };
         self.hear(&gap).await;
@@ -232,24 +229,70 @@ impl Asking {
     fn alarm(&self, gap: &ParkedKey) {
         let (order, next) = (gap.order_id, gap.cursor.next());
         self.fence.instance().metrics.gap_alarms.add();
+        let why = match gap.has_gap() {
+            true => "has not come",
+            false => "is parked and can't be handled",
+        };
         tracing::error!(
             order = order.0,
             version = next.0,
-            "order {order} v{next} has not come, though everything in the log has been handled, and {} of its events wait \
-             for it; the order service is asked for it",
+            "order {order} v{next} {why}, though everything in the log has been handled, and {} of its events wait; the \
+             order service is asked what was written",
             gap.parked
         );
     }
 
-    async fn ask(&self, gap: &ParkedKey) -> Result<Vec<eventlog::Record>, (Ending, String)> {
-        let answer = tokio::time::timeout(PATIENCE, (self.journal)(gap.order_id)).await;
-        let late = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
-        match answer.unwrap_or_else(|_| late()) {
-            Ok(Some(body)) => resync::missing(&body, gap.cursor, gap.lowest.version),
-            Ok(None) => Err("it knows no such order".to_owned()),
-            Err(why) => return Err((Ending::Unanswered, why)),
+    async fn ask(&self, order: OrderId) -> Result<Written, String> {
+        let answer = tokio::time::timeout(PATIENCE, Written::ask(&self.journal, order)).await;
+        answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+    }
+
+    /// Goes on for as long as the answer helps: behind a version that was never written there may be another.
+    async fn settle(&self, gap: &ParkedKey, written: &Written) -> Ending {
+        let mut gap = gap.clone();
+        for _ in 0..ROUNDS {
+            self.fill(&gap, written).await;
+            match parked::key_of(&*self.store, gap.order_id).await {
+                Ok(Some(next)) if next.waits_for_journal() => {
+                    if (next.cursor, next.lowest.version) == (gap.cursor, gap.lowest.version) {
+                        return Ending::Unfillable;
+                    }
+                    gap = next;
+                }
+                Ok(_) => return Ending::Closed,
+                Err(_) => return Ending::Unanswered,
+            }
         }
-        .map_err(|why| (Ending::Unfillable, why))
+        Ending::Closed
+    }
+
+    /// Applies what was written, through the fence like everything else: first what is missing, then what is parked and is
+    /// not what was written.
+    async fn fill(&self, gap: &ParkedKey, written: &Written) {
+        for record in written.between(gap.cursor, gap.lowest.version) {
+            self.apply(record).await;
+        }
+        let (order, lowest) = (gap.order_id, gap.lowest.version);
+        match written.slot(lowest, gap.cursor) {
+            Slot::Event(record) if gap.lowest.reason.is_refused() => self.apply(*record).await,
+            Slot::Event(_) => {}
+            Slot::Never if self.fence.forget(order, lowest).await => tracing::warn!(
+                order = order.0,
+                version = lowest.0,
+                "order {order} v{lowest} was never written, says the order service: what was parked as such is parked no \
+                 longer"
+            ),
+            Slot::Never => stays(
+                order,
+                &format!("it never wrote v{lowest}, which is parked and can be read"),
+            ),
+            Slot::Unknown(why) => stays(order, &why),
+        }
+    }
+
+    async fn apply(&self, record: eventlog::Record) {
+        self.fence.instance().metrics.resynced.add();
+        self.fence.follow(Turn::asked(record)).await;
     }
 
     /// A person's mark has been acted on. One that can't be taken away is heard again.
@@ -261,16 +304,11 @@ impl Asking {
     }
 }
 
-impl Turn {
-    /// Something that the order service was asked for.
-    fn asked(record: eventlog::Record) -> Self {
-        Self {
-            record: Arc::new(record),
-            epoch: None,
-            leased: false,
-            attempt: 1,
-        }
-    }
+fn stays(order: OrderId, why: &str) {
+    tracing::error!(
+        order = order.0,
+        "the order service can't tell of order {order}, which stays parked: {why}"
+    );
 }
 
 /// Why gaps could not be looked at; the next step tries again.

@@ -14,11 +14,13 @@ pub struct DeliveryMetrics {
     pub stale_refused: EventCounter,
     /// Events that were parked for a version that had not come, or behind one that can't be handled.
     pub parked: EventCounter,
-    /// Events without a version for which the delivery's state leaves no room.
+    /// Events without a version for which the delivery's state leaves no room, and events of a version that a person wants
+    /// passed over.
     pub ignored: EventCounter,
     /// Events that were parked as poison.
     pub poisoned: EventCounter,
-    /// Records that went to the dead letters and parked nothing.
+    /// Records that went to the dead letters and parked nothing, since nobody can tell whose they are, or something better is
+    /// parked in their place.
     pub buried: EventCounter,
     /// Records that are no order events, and were passed over.
     pub foreign: Counter,

@@ -105,7 +105,7 @@ impl NaiveHandler {
     fn request(&self, event: &IncomingEvent, record: &Record, attempt: Attempt) -> DeliveryRequest {
         DeliveryRequest {
             event: event.clone(),
-            traceparent: Some(trace::following(records::text_header(record, "traceparent").as_deref())),
+            traceparent: Some(trace::following(records::trace_of(record).as_deref())),
             provenance: Provenance {
                 instance: self.instance.name.clone(),
                 epoch: Some(attempt.epoch.0),

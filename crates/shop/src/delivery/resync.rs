@@ -1,5 +1,6 @@
 //! Asking the order service for what never came: `GET /orders/{id}/events`, read back as records.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -27,21 +28,64 @@ struct Event<'a> {
     payload: &'a RawValue,
 }
 
-/// The events with the versions between `cursor` and `parked`, both left out, as records from nowhere in a log.
-///
-/// # Errors
-/// If it can't be read, or lacks one of them.
-pub(super) fn missing(body: &[u8], cursor: Version, parked: Version) -> Result<Vec<Record>, String> {
-    let events: Vec<Event<'_>> =
-        serde_json::from_slice(body).map_err(|error| format!("its answer can't be read: {error}"))?;
-    let mut records = Vec::new();
-    let mut version = cursor.next();
-    while version < parked {
-        let event = events.iter().find(|event| event.version == version.0);
-        records.push(record(event.ok_or_else(|| format!("it knows no version {version}"))?));
-        version = version.next();
+/// What the order service's journal holds of one order.
+pub(super) struct Written(BTreeMap<Version, Record>);
+
+/// What the journal says about one version of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// This was written, read back as a record from nowhere in a log.
+    Event(Box<Record>),
+    /// It was never written.
+    Never,
+    /// The journal lacks even what has been applied, so that it can't be believed about what it lacks.
+    Unknown(String),
+}
+
+impl Written {
+    /// Asks for it.
+    ///
+    /// # Errors
+    /// Why there is no answer, or none that can be read.
+    pub async fn ask(journal: &OrderJournal, order: OrderId) -> Result<Self, String> {
+        Self::read(journal(order).await?.as_deref())
     }
-    Ok(records)
+
+    /// Reads an answer; none is that of a service that knows no such order.
+    fn read(body: Option<&[u8]>) -> Result<Self, String> {
+        let Some(body) = body else {
+            return Ok(Self(BTreeMap::new()));
+        };
+        let events: Vec<Event<'_>> =
+            serde_json::from_slice(body).map_err(|error| format!("its answer can't be read: {error}"))?;
+        let events = events.iter().map(|event| (Version(event.version), record(event)));
+        Ok(Self(events.collect()))
+    }
+
+    /// What was written as this version of an order of which everything up to `applied` has taken effect.
+    pub fn slot(&self, version: Version, applied: Version) -> Slot {
+        if let Some(record) = self.0.get(&version) {
+            return Slot::Event(Box::new(record.clone()));
+        }
+        match self.0.keys().next_back() {
+            None if applied > Version(0) => Slot::Unknown("it knows no such order".to_owned()),
+            Some(last) if *last < applied => {
+                Slot::Unknown(format!("it ends at v{last}, though v{applied} has been applied"))
+            }
+            None | Some(_) => Slot::Never,
+        }
+    }
+
+    /// What was written between `applied` and `parked`, both left out, up to the first version that was not.
+    pub fn between(&self, applied: Version, parked: Version) -> Vec<Record> {
+        let mut next = applied.next();
+        let mut records = Vec::new();
+        while let Some(record) = self.0.get(&next).filter(|_| next < parked) {
+            records.push(record.clone());
+            next = next.next();
+        }
+        records
+    }
 }
 
 fn record(event: &Event<'_>) -> Record {
@@ -69,9 +113,14 @@ mod tests {
         {"version":2,"type":"OrderModified","timestamp":6,"payload":{"eventType":"OrderModified","id":6,"qty":4}},
         {"version":3,"type":"OrderCancelled","timestamp":7,"payload":{"eventType":"OrderCancelled","id":6,"qty":4}}]"#;
 
+    fn versions(records: &[Record]) -> Vec<u64> {
+        records.iter().map(|record| record.offset.0).collect()
+    }
+
     #[test]
     fn what_is_missing_is_read_back_as_events() {
-        let records = missing(BODY, Version(1), Version(3)).unwrap();
+        let written = Written::read(Some(BODY)).unwrap();
+        let records = written.between(Version(1), Version(3));
         let [record] = &records[..] else {
             panic!("{records:?}");
         };
@@ -84,15 +133,33 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_in_the_answer_is_no_answer() {
+    fn what_is_written_before_a_hole_is_not_held_back_by_it() {
+        let written = Written::read(Some(BODY)).unwrap();
+        assert_eq!(versions(&written.between(Version(1), Version(9))), [2, 3]);
+        assert_eq!(versions(&written.between(Version(3), Version(9))), [] as [u64; 0]);
+        assert_eq!(versions(&written.between(Version(1), Version(i64::MAX))), [2, 3]);
+    }
+
+    #[test]
+    fn a_version_was_written_or_never_or_nobody_knows() {
+        let written = Written::read(Some(BODY)).unwrap();
+        assert!(matches!(written.slot(Version(2), Version(1)), Slot::Event(record) if record.offset == Offset(2)));
+        assert_eq!(written.slot(Version(7), Version(3)), Slot::Never);
+        let behind = written.slot(Version(7), Version(4));
+        assert!(
+            matches!(&behind, Slot::Unknown(why) if why.contains("ends at v3")),
+            "{behind:?}"
+        );
+        let unknown = Written::read(None).unwrap();
         assert_eq!(
-            missing(BODY, Version(2), Version(5)).unwrap_err(),
-            "it knows no version 4"
+            unknown.slot(Version(1), Version(0)),
+            Slot::Never,
+            "no such order was ever placed"
         );
         assert!(
-            missing(b"{}", Version(1), Version(3))
-                .unwrap_err()
-                .contains("can't be read")
+            matches!(unknown.slot(Version(2), Version(1)), Slot::Unknown(_)),
+            "and this one was"
         );
+        assert!(Written::read(Some(b"{}")).is_err_and(|why| why.contains("can't be read")));
     }
 }

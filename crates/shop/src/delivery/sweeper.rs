@@ -39,8 +39,8 @@ impl Sweeper {
             fence,
             room: Arc::new(Semaphore::new(at_once)),
             tasks: TaskTracker::new(),
-            after: OrderId(0),
-            marked_after: [Mark::Retry, Mark::Discard].map(|mark| (mark, OrderId(0))),
+            after: OrderId::BEFORE_ALL,
+            marked_after: [Mark::Retry, Mark::Discard].map(|mark| (mark, OrderId::BEFORE_ALL)),
         }
     }
 
@@ -79,14 +79,14 @@ impl Sweeper {
             done = key.order_id;
         }
         match page.len() < PAGE {
-            true => OrderId(0),
+            true => OrderId::BEFORE_ALL,
             false => done,
         }
     }
 
     /// Whether the last step was in the midst of what is parked.
     pub fn is_midway(&self) -> bool {
-        self.after != OrderId(0)
+        self.after != OrderId::BEFORE_ALL
     }
 
     /// Waits until everything that was begun has ended.

@@ -36,6 +36,13 @@ pub struct IncomingEvent {
     pub fields: OrderPatch,
 }
 
+impl IncomingEvent {
+    /// Whether it is this event of this order.
+    pub fn is(&self, order_id: OrderId, version: Version) -> bool {
+        self.order_id == order_id && self.version == Some(version)
+    }
+}
+
 /// An event to apply and the trace it belongs to, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryRequest {

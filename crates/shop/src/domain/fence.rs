@@ -6,6 +6,16 @@
 //!   version > cursor + 1   parked, durably
 //!   can't be handled       parked as poison, and everything of its order behind it
 //! ```
+//!
+//! The slot of a version belongs to what was written, which the order's journal knows, and not to who came first:
+//!
+//! ```text
+//!   a readable event        takes over a slot that something unreadable holds
+//!   an unreadable record    takes over nothing: it is a dead letter
+//!   two readable events     that differ: the slot is disputed until the journal is asked
+//!   what the journal holds  takes over whatever holds the slot
+//! ```
+//! A person's decision to pass a version over stands above all of these.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use eventlog::{Header, Record, Timestamp};
 
-use super::{Delivery, DeliveryRequest, OrderId, Version};
+use super::{Delivery, DeliveryRequest, IncomingEvent, OrderId, Place, Version};
 
 /// For how long a parked event is left to whoever took it, unless they say that they are still at it.
 pub const LEASE: Duration = Duration::from_secs(10);
@@ -26,8 +36,16 @@ pub enum FenceCommand {
     Look(Received),
     /// Its slow work is done: apply it, if it is still its turn.
     Apply(Received),
-    /// It can't be handled: park its order.
+    /// It can't be handled: park its order, unless something readable is known of its version.
     Refuse(Refused),
+    /// The order service's journal was asked, and never held this version: what is parked under it is no event, if it can't
+    /// be read or a person wants it passed over, and is parked no longer.
+    Forget {
+        /// Whose event it said it was.
+        order_id: OrderId,
+        /// Which one.
+        version: Version,
+    },
     /// Keep this for the dead letters; it parks nothing.
     Bury(NewDeadLetter),
     /// Hand over what is parked and has its turn, or act on what a person has marked.
@@ -82,6 +100,8 @@ pub struct Refused {
     pub order_id: OrderId,
     /// Which one.
     pub version: Version,
+    /// What it says; none if it can't be read.
+    pub event: Option<IncomingEvent>,
     /// Kept for a later try.
     pub record: Arc<Record>,
     /// Why it can't be handled.
@@ -102,6 +122,12 @@ pub enum FenceOutcome {
     },
     /// It is kept, and will be handled in its turn.
     Parked(ParkReason),
+    /// Another event is parked as this version, and says something else: refuse this one, so that the slot is disputed.
+    Disputed,
+    /// It is not kept, because a person has this version passed over.
+    GivenUp,
+    /// It went to the dead letters, and changed nothing else.
+    Buried,
     /// An event without a version that the delivery's state leaves no room for.
     Ignored(String),
     /// The delivery's state says that this can't be.
@@ -122,8 +148,23 @@ pub enum FenceOutcome {
         /// The versions that were passed over because a person wants it so.
         discarded: Vec<Version>,
     },
-    /// Whether what a renewal or a mark is about was there.
+    /// Whether what a renewal is about was there.
     Noted(bool),
+    /// What a person's decision came to.
+    Marked(Marked),
+}
+
+/// What a person's decision about a version came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marked {
+    /// It is parked for this reason, and marked now.
+    Parked(ParkReason),
+    /// It has not come, others wait for it, and it is marked to be passed over.
+    Missing,
+    /// It took effect before, or was passed over; nothing is marked.
+    Passed,
+    /// It is not parked, and nothing waits for it next; nothing is marked.
+    NotThere,
 }
 
 /// Why an event is parked.
@@ -135,6 +176,8 @@ pub enum ParkReason {
     Poison,
     /// One before it can't be handled.
     Behind,
+    /// Two events that differ claim to be it.
+    Disputed,
 }
 
 /// A person's decision.
@@ -157,6 +200,17 @@ pub struct ParkedEvent {
     pub error: Option<String>,
     /// What it was read from; its topic is empty if it was asked from the order service.
     pub record: Record,
+}
+
+/// A parked event as the fence sees it when it decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// How it stands.
+    pub head: ParkedHead,
+    /// What its record says; none if that can't be read, or is another order's or another version's event.
+    pub event: Option<IncomingEvent>,
+    /// Where its record stands.
+    pub place: Place,
 }
 
 /// How it stands with an event that waits.
@@ -227,7 +281,8 @@ impl FenceCommand {
             Self::Resume { order_id, .. }
             | Self::Renew { order_id, .. }
             | Self::Mark { order_id, .. }
-            | Self::Heard { order_id, .. } => Some(*order_id),
+            | Self::Heard { order_id, .. }
+            | Self::Forget { order_id, .. } => Some(*order_id),
         }
     }
 
@@ -237,15 +292,30 @@ impl FenceCommand {
             Self::Look(received) | Self::Apply(received) => received.request.event.version,
             Self::Refuse(refused) => Some(refused.version),
             Self::Bury(_) | Self::Resume { .. } => None,
-            Self::Renew { version, .. } | Self::Mark { version, .. } | Self::Heard { version, .. } => Some(*version),
+            Self::Renew { version, .. }
+            | Self::Mark { version, .. }
+            | Self::Heard { version, .. }
+            | Self::Forget { version, .. } => Some(*version),
         }
     }
 }
 
+impl Received {
+    /// Whether it comes from the order service's journal, and not from the log.
+    pub fn is_written(&self) -> bool {
+        self.record.topic.is_empty()
+    }
+}
+
 impl ParkedHead {
-    /// Whether it may be taken once it has its turn: nobody is at it, and it is no poison that nobody wants retried.
+    /// Whether it may be taken once it has its turn: nobody is at it, and it waits for no decision.
     pub fn may_be_taken(&self, now: Timestamp) -> bool {
-        self.lease_until <= now && (self.reason != ParkReason::Poison || self.mark == Some(Mark::Retry))
+        self.lease_until <= now && !self.is_blocked()
+    }
+
+    /// Whether it stays where it is until a person wants it retried, or the order service's journal says otherwise.
+    pub fn is_blocked(&self) -> bool {
+        self.reason.is_refused() && self.mark != Some(Mark::Retry)
     }
 }
 
@@ -256,6 +326,11 @@ impl ParkedKey {
         head.version <= self.cursor.next() && (head.mark == Some(Mark::Discard) || head.may_be_taken(now))
     }
 
+    /// Whether the order service's journal can tell how it goes on: a version has not come, or what came can't be handled.
+    pub fn waits_for_journal(&self) -> bool {
+        self.has_gap() || self.lowest.is_blocked()
+    }
+
     /// Whether a version that has not come is what all of it waits for.
     pub fn has_gap(&self) -> bool {
         self.lowest.version > self.cursor.next()
@@ -263,20 +338,27 @@ impl ParkedKey {
 }
 
 impl ParkReason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Gap, Self::Poison, Self::Behind, Self::Disputed];
+
+    /// Whether what is parked is not to be handled as it is.
+    pub fn is_refused(self) -> bool {
+        matches!(self, Self::Poison | Self::Disputed)
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gap => "gap",
             Self::Poison => "poison",
             Self::Behind => "behind",
+            Self::Disputed => "disputed",
         }
     }
 
     /// The reason of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Gap, Self::Poison, Self::Behind]
-            .into_iter()
-            .find(|reason| reason.name() == name)
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 }
 

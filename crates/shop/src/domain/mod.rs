@@ -28,10 +28,18 @@ pub struct DeliveryId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub i64);
 
+impl OrderId {
+    /// Before the first of all orders. Numbers begin at 1, but what was parked long ago may claim to be of others.
+    pub const BEFORE_ALL: Self = Self(i64::MIN);
+}
+
 impl Version {
+    /// The highest one that a record may claim to be. No order has so many events, and there is room left to count on.
+    pub const MAX: Self = Self(1_000_000_000_000_000);
+
     /// The version of the event after this one.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

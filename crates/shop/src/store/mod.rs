@@ -100,10 +100,10 @@ pub trait FenceStore: Send + Sync + 'static {
     /// delivery events, and the leases' clock.
     async fn run_fence(&self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>>;
 
-    /// The first `limit` orders behind `after` of which something is parked, ascending (`OrderId(0)`: from the first).
+    /// The first `limit` orders behind `after` of which something is parked, ascending (`OrderId::BEFORE_ALL`: from the first).
     async fn parked_keys(&self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>>;
 
-    /// The first `limit` orders behind `after` of which a person has marked an event so, ascending (`OrderId(0)`: from the
+    /// The first `limit` orders behind `after` of which a person has marked an event so, ascending (`OrderId::BEFORE_ALL`: from the
     /// first). However many others are parked, it costs the same.
     async fn marked_keys(&self, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>>;
 

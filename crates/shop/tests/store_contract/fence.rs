@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use eventlog::{Header, Offset, Partition, Record, Timestamp};
 use shop::domain::OrderEventType::{self, Cancelled, Modified, Placed};
 use shop::domain::fence::{
-    FenceCommand, FenceOutcome, Mark, NewDeadLetter, ParkReason, ParkedEvent, ParkedKey, Received, Refused,
+    FenceCommand, FenceOutcome, Mark, Marked, NewDeadLetter, ParkReason, ParkedEvent, ParkedKey, Received, Refused,
 };
-use shop::domain::{Delivery, OrderId, Place, Provenance, Source, Version};
+use shop::domain::{Delivery, EventType, IncomingEvent, OrderId, Place, Provenance, Source, Version};
 use shop::store::{Backlog, Store, Waiting};
 use tokio::sync::Barrier;
 
@@ -17,14 +18,18 @@ const LATER: Timestamp = Timestamp(NOW.0 + 60_000);
 
 /// An event as an instance received it, with the record that it was read from.
 pub fn received(order: i64, version: i64, event_type: OrderEventType, address: &str) -> Received {
+    let value = serde_json::json!({
+        "id": order, "productId": "100", "productName": "RADIO", "qty": 3, "customerId": 2000, "address": address,
+    });
     let record = Record {
         topic: "kafka.scaling".into(),
         partition: Partition(1),
-        offset: Offset(100 + version.cast_unsigned()),
-        timestamp: Timestamp(NOW.0 + version),
-        key: None,
-        value: Some(format!("{address}\u{0}\u{1F3E0}").into()),
+        offset: Offset(version.cast_unsigned().saturating_add(100)),
+        timestamp: Timestamp(NOW.0.saturating_add(version)),
+        key: Some(Bytes::from_static(b"\x00\xFF \xF0\x9F\x8F\xA0")),
+        value: Some(value.to_string().into()),
         headers: vec![
+            Header::text("type", EventType::Order(event_type).name()),
             Header::text("ce_sequence", version.to_string()),
             Header {
                 name: "null".into(),
@@ -50,26 +55,38 @@ fn unversioned(order: i64, event_type: OrderEventType, address: &str) -> Receive
     received
 }
 
+/// A record that says which event it is, and can't be read.
+fn garbage(order: i64, version: i64) -> Record {
+    let mut record = (*received(order, version, Modified, "").record).clone();
+    record.offset = Offset(record.offset.0.saturating_add(800));
+    record.value = Some(Bytes::from_static(b"{nope\x00\xFF"));
+    record
+}
+
 fn refused(order: i64, version: i64) -> FenceCommand {
-    let received = received(order, version, Modified, "NOWHERE");
+    refused_record(order, version, garbage(order, version), None)
+}
+
+fn refused_record(order: i64, version: i64, record: Record, event: Option<IncomingEvent>) -> FenceCommand {
     FenceCommand::Refuse(Refused {
         order_id: OrderId(order),
         version: Version(version),
+        event,
         error: "the address is no address".into(),
-        letter: letter(&received, Some(order), Some(version)),
-        record: received.record,
+        letter: letter(&record, Some(order), Some(version)),
+        record: Arc::new(record),
     })
 }
 
-fn letter(received: &Received, order: Option<i64>, version: Option<i64>) -> NewDeadLetter {
+fn letter(record: &Record, order: Option<i64>, version: Option<i64>) -> NewDeadLetter {
     NewDeadLetter {
         order_id: order.map(OrderId),
         version: version.map(Version),
         topic: "dlq-kafka.delivery".into(),
         timestamp: NOW,
-        key: received.record.key.clone(),
-        value: received.record.value.clone(),
-        headers: received.record.headers.clone(),
+        key: record.key.clone(),
+        value: record.value.clone(),
+        headers: record.headers.clone(),
     }
 }
 
@@ -216,14 +233,145 @@ pub async fn poison_parks_its_order_alone(fixture: &dyn Fixture) {
     assert_eq!(parked(&*store, 6).await, "2 poison, 3 behind");
     let letters = store.dead_letters(true, 0, 10).await.unwrap();
     assert_eq!(letters.len(), 1, "told of once");
-    let expected = received(6, 2, Modified, "NOWHERE");
-    assert_eq!(letters[0].letter, letter(&expected, Some(6), Some(2)));
+    assert_eq!(letters[0].letter, letter(&garbage(6, 2), Some(6), Some(2)));
     store.mark_letters_published(&[letters[0].id]).await.unwrap();
     assert_eq!(store.dead_letters(true, 0, 10).await.unwrap(), []);
     assert_eq!(store.dead_letters(false, 0, 10).await.unwrap(), letters);
     assert!(!keys(&*store).await[0].is_ready(LATER), "it waits for a person");
-    let redelivered = run(&*store, FenceCommand::Look(received(6, 2, Modified, "NOWHERE"))).await;
-    assert_eq!(redelivered, FenceOutcome::Parked(ParkReason::Poison));
+}
+
+/// What garbage holds goes to the event that was written, at the head, above the cursor, and before the order is known.
+pub async fn a_readable_event_takes_over_what_garbage_holds(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    let poison = FenceOutcome::Parked(ParkReason::Poison);
+    for version in [1, 2, 3] {
+        assert_eq!(run(&*store, refused(6, version)).await, poison);
+    }
+    let third = received(6, 3, Cancelled, "PUSAN");
+    let behind = run(&*store, FenceCommand::Look(third.clone())).await;
+    assert_eq!(behind, FenceOutcome::Parked(ParkReason::Behind));
+    let events = store.parked_events(OrderId(6), Version(0), 100).await.unwrap();
+    assert_eq!(
+        (&events[2].record, &events[2].error),
+        (&*third.record, &None),
+        "as it came"
+    );
+    let first = received(6, 1, Placed, "PUSAN");
+    let look = run(&*store, FenceCommand::Look(first.clone())).await;
+    assert_eq!(look, FenceOutcome::Next { leased: true });
+    assert_eq!(run(&*store, resume(6)).await, nothing(), "it is taken");
+    drop(store);
+    let store = fixture.open(Source::Deliveries).await;
+    let (_, next) = apply(&*store, first).await;
+    assert_eq!(next, None, "the second is garbage still");
+    let (_, next) = apply(&*store, received(6, 2, Modified, "SEOUL")).await;
+    let next = next.expect("the third waited");
+    assert_eq!(next.record, *third.record);
+    let (cancelled, _) = apply(&*store, third).await;
+    assert_eq!((cancelled.version, cancelled.events), (Version(3), Version(3)));
+    assert_eq!((keys(&*store).await, parked(&*store, 6).await), (vec![], String::new()));
+    assert_eq!(run(&*store, refused(6, 2)).await, FenceOutcome::Duplicate);
+    assert_eq!(
+        store.dead_letters(false, 0, 10).await.unwrap().len(),
+        3,
+        "the letters stay"
+    );
+}
+
+/// Garbage for what is parked already is told of, and changes nothing.
+pub async fn garbage_takes_nothing_over(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    apply(&*store, received(6, 1, Placed, "PUSAN")).await;
+    let third = received(6, 3, Cancelled, "PUSAN");
+    run(&*store, FenceCommand::Look(third.clone())).await;
+    let before = store.parked_events(OrderId(6), Version(0), 100).await.unwrap();
+    assert_eq!(run(&*store, refused(6, 3)).await, FenceOutcome::Buried);
+    assert_eq!(store.parked_events(OrderId(6), Version(0), 100).await.unwrap(), before);
+    let letters = store.dead_letters(true, 0, 10).await.unwrap();
+    assert_eq!(letters[0].letter, letter(&garbage(6, 3), Some(6), Some(3)));
+
+    // Another event of that version is a dispute, which what was written settles.
+    let other = received(6, 3, Modified, "FORGED");
+    let look = run(&*store, FenceCommand::Look(other.clone())).await;
+    assert_eq!(look, FenceOutcome::Disputed);
+    let mut record = (*other.record).clone();
+    record.offset = Offset(700);
+    let refuse = refused_record(6, 3, record, Some(other.request.event));
+    assert_eq!(run(&*store, refuse).await, FenceOutcome::Parked(ParkReason::Disputed));
+    apply(&*store, received(6, 2, Modified, "SEOUL")).await;
+    assert!(keys(&*store).await[0].waits_for_journal());
+    let mut written = third;
+    Arc::make_mut(&mut written.record).topic = "".into();
+    let (cancelled, _) = apply(&*store, written).await;
+    assert_eq!(cancelled.status.as_deref(), Some("DELIVERY CANCELLED"));
+    assert_eq!(keys(&*store).await, []);
+}
+
+/// A person passes over what never came: the mark is kept, also when it does come after all.
+pub async fn a_discard_of_what_never_came_is_kept(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    apply(&*store, received(6, 1, Placed, "PUSAN")).await;
+    let marked = run(&*store, mark(6, 2, Mark::Discard)).await;
+    assert_eq!(marked, FenceOutcome::Marked(Marked::NotThere), "nothing waits for it");
+    run(&*store, FenceCommand::Look(received(6, 3, Cancelled, "PUSAN"))).await;
+    for (version, expected) in [(1, Marked::Passed), (2, Marked::Missing), (5, Marked::NotThere)] {
+        let marked = run(&*store, mark(6, version, Mark::Discard)).await;
+        assert_eq!(marked, FenceOutcome::Marked(expected), "v{version}");
+    }
+    drop(store);
+    let store = fixture.open(Source::Deliveries).await;
+    let key = &keys(&*store).await[0];
+    assert_eq!((key.lowest.version, key.lowest.mark), (Version(2), Some(Mark::Discard)));
+    assert!(key.is_ready(NOW), "a delivery instance acts on it");
+    let late = run(&*store, FenceCommand::Look(received(6, 2, Modified, "SEOUL"))).await;
+    assert_eq!(late, FenceOutcome::GivenUp);
+    let FenceOutcome::Resumed { discarded, .. } = run(&*store, resume(6)).await else {
+        panic!("an answer to another command");
+    };
+    assert_eq!(discarded, [Version(2)]);
+    assert_eq!(parked(&*store, 6).await, "3 gap");
+}
+
+/// A version that no order comes to, and one that the order service never wrote.
+pub async fn what_was_never_written_is_forgotten(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    let forget = |version| FenceCommand::Forget {
+        order_id: OrderId(6),
+        version: Version(version),
+    };
+    apply(&*store, received(6, 1, Placed, "PUSAN")).await;
+    run(&*store, refused(6, i64::MAX)).await;
+    run(&*store, FenceCommand::Look(received(6, 5, Modified, "FORGED"))).await;
+    let marked = run(&*store, mark(6, i64::MAX, Mark::Discard)).await;
+    assert_eq!(marked, FenceOutcome::Marked(Marked::Parked(ParkReason::Poison)));
+    assert_eq!(
+        run(&*store, forget(5)).await,
+        FenceOutcome::Noted(false),
+        "it can be read"
+    );
+    assert_eq!(run(&*store, forget(i64::MAX)).await, FenceOutcome::Noted(true));
+    assert_eq!(parked(&*store, 6).await, "5 gap");
+    run(&*store, mark(6, 5, Mark::Discard)).await;
+    assert_eq!(
+        run(&*store, forget(5)).await,
+        FenceOutcome::Noted(true),
+        "nobody wants it"
+    );
+    assert_eq!(keys(&*store).await, []);
+    apply(&*store, received(6, 2, Modified, "SEOUL")).await;
+}
+
+/// What is parked and handed over in one batch is leased: nobody else takes it.
+pub async fn a_lease_of_the_batch_that_parks_is_kept(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    let batch = [
+        FenceCommand::Look(received(6, 2, Modified, "SEOUL")),
+        FenceCommand::Apply(received(6, 1, Placed, "PUSAN")),
+    ];
+    let outcomes = store.run_fence(&batch, NOW).await.unwrap();
+    assert!(matches!(&outcomes[1], FenceOutcome::Applied { next: Some(next), .. } if next.head.version == Version(2)));
+    assert_eq!(run(&*store, resume(6)).await, nothing(), "it is taken");
+    assert!(keys(&*store).await[0].is_ready(LATER), "until its lease ends");
 }
 
 pub async fn a_retry_hands_the_poison_over_and_then_what_is_behind(fixture: &dyn Fixture) {
@@ -231,8 +379,10 @@ pub async fn a_retry_hands_the_poison_over_and_then_what_is_behind(fixture: &dyn
     apply(&*store, received(6, 1, Placed, "PUSAN")).await;
     run(&*store, refused(6, 2)).await;
     run(&*store, FenceCommand::Look(received(6, 3, Cancelled, "PUSAN"))).await;
-    assert_eq!(run(&*store, mark(6, 9, Mark::Retry)).await, FenceOutcome::Noted(false));
-    assert_eq!(run(&*store, mark(6, 2, Mark::Retry)).await, FenceOutcome::Noted(true));
+    let absent = run(&*store, mark(6, 9, Mark::Retry)).await;
+    assert_eq!(absent, FenceOutcome::Marked(Marked::NotThere));
+    let marked = run(&*store, mark(6, 2, Mark::Retry)).await;
+    assert_eq!(marked, FenceOutcome::Marked(Marked::Parked(ParkReason::Poison)));
     assert!(keys(&*store).await[0].is_ready(NOW));
     let FenceOutcome::Resumed { next: Some(poison), .. } = run(&*store, resume(6)).await else {
         panic!("marked for a retry");

@@ -10,7 +10,7 @@ use eventlog::{EventLog, Timestamp};
 use shop::commit::GroupCommit;
 use shop::delivery::{Fence, Gaps, Instance, ModifyDelay, OrderJournal, Sweeper};
 use shop::domain::OrderEventType::{Cancelled, Modified, Placed};
-use shop::domain::fence::{FenceCommand, FenceOutcome, Mark};
+use shop::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, ParkReason};
 use shop::domain::{OrderId, Source, Version};
 use shop::store::Store;
 use tempfile::TempDir;
@@ -69,7 +69,7 @@ pub async fn marks_are_found_among_any_number(fixture: &dyn Fixture) {
     for order in [250, 3, 120] {
         assert_eq!(
             run(&*store, mark(order, 2, Mark::Retry)).await,
-            FenceOutcome::Noted(true)
+            FenceOutcome::Marked(Marked::Parked(ParkReason::Gap))
         );
     }
     for version in [3, 4] {

@@ -1,7 +1,7 @@
 use eventlog::Timestamp;
 
 use super::*;
-use crate::domain::fence::{ParkReason, ParkedHead};
+use crate::domain::fence::{Mark, ParkReason, ParkedHead};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
@@ -93,13 +93,21 @@ fn a_gap_that_moves_is_another_one() {
 }
 
 #[test]
-fn what_is_no_gap_is_not_watched() {
+fn what_has_its_turn_is_not_watched_and_what_can_not_be_handled_is() {
     let mut watch = GapWatch::new(DEADLINE);
-    let mut poison = gap(6, 1);
-    poison.lowest.version = Version(2);
-    poison.lowest.reason = ParkReason::Poison;
-    watch.observe(all(&[poison]), &handled(), Instant::now());
+    let mut parked = gap(6, 1);
+    parked.lowest.version = Version(2);
+    watch.observe(all(&[parked.clone()]), &handled(), Instant::now());
     assert!(watch.watched.is_empty());
+    for reason in [ParkReason::Poison, ParkReason::Disputed] {
+        parked.lowest.reason = reason;
+        parked.lowest.mark = Some(Mark::Retry);
+        watch.observe(all(&[parked.clone()]), &handled(), Instant::now());
+        assert!(watch.watched.is_empty(), "it is about to be tried");
+        parked.lowest.mark = None;
+        watch.observe(all(&[parked.clone()]), &handled(), Instant::now());
+        assert_eq!(watch.watched.len(), 1);
+    }
 }
 
 /// The pauses that follow when each answer is the same.

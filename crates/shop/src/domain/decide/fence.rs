@@ -10,7 +10,8 @@
 //! # Invariants
 //! * The cursor moves by one version at a time, and only with the effect of that version, or with a person's decision to
 //!   pass it over.
-//! * What is parked stays until its version is applied or passed over.
+//! * What is parked stays until its version is applied or passed over, or until it turns out to be no event: because an
+//!   event takes its slot over, or because the order's journal never held that version.
 //! * Events without a version never move the cursor: for them only the delivery's state counts.
 
 mod apply;
@@ -25,7 +26,7 @@ use eventlog::{Offset, Partition, Record, Timestamp};
 
 use super::effects::{Effect, Effects, NewDelivery};
 use super::{NewApply, NewEntry};
-use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, NewDeadLetter, ParkReason, ParkedEvent, Refused};
+use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, NewDeadLetter, ParkReason, ParkedEvent, Refused};
 use crate::domain::{Delivery, DeliveryId, OrderId, Version};
 use row::{Head, Row, Standing};
 
@@ -92,7 +93,8 @@ impl FenceDecision {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         let rows = self.inserts.is_empty() && self.updates.is_empty() && self.letters.is_empty();
-        rows && self.cursors.is_empty() && self.changes.is_empty()
+        let parked = self.parks.is_empty() && self.changes.is_empty() && self.unparks.is_empty();
+        rows && self.cursors.is_empty() && parked
     }
 
     /// Renders the journal rows and the outcomes, now that the numbers of the new deliveries are known, and what is handed
@@ -193,9 +195,12 @@ impl Fold {
                 order_id,
                 version,
                 mark,
-            } => Step::Answered(FenceOutcome::Noted(self.mark(*order_id, *version, *mark))),
+            } => Step::Answered(FenceOutcome::Marked(self.mark(*order_id, *version, *mark))),
             FenceCommand::Heard { order_id, version } => {
                 Step::Answered(FenceOutcome::Noted(self.heard(*order_id, *version)))
+            }
+            FenceCommand::Forget { order_id, version } => {
+                Step::Answered(FenceOutcome::Noted(self.forget(*order_id, *version)))
             }
         }
     }
@@ -206,30 +211,51 @@ impl Fold {
             .expect("every order that a batch names is loaded")
     }
 
-    /// What can't be handled is kept, and told of once.
+    /// What can't be handled is kept, and told of once. It is kept in its version's slot, unless something readable holds it.
     fn refuse(&mut self, refused: &Refused) -> FenceOutcome {
-        let now = self.now;
         let row = self.row(refused.order_id);
         if row.standing(refused.version) == Standing::Passed {
             return FenceOutcome::Duplicate;
         }
-        let known = match row.heads.get_mut(&refused.version) {
-            Some(head) => {
+        let event = refused.event.as_ref();
+        let written = event.is_some() && refused.record.topic.is_empty();
+        let outcome = match row.heads.get_mut(&refused.version) {
+            Some(head) if head.is_of(&refused.record, event) => {
                 let known = head.state.reason == ParkReason::Poison;
-                head.refuse(&refused.error);
-                known
+                head.refuse(ParkReason::Poison, &refused.error);
+                if known {
+                    return FenceOutcome::Parked(ParkReason::Poison);
+                }
+                FenceOutcome::Parked(ParkReason::Poison)
             }
-            None => {
-                let head = Head::new(refused.version, ParkReason::Poison, now, refused.record.clone());
-                let head = row.park(head);
-                head.error = Some(refused.error.clone());
-                false
+            Some(head) if event.is_none() || head.state.mark == Some(Mark::Discard) => FenceOutcome::Buried,
+            Some(head) if head.is_readable() && !written => {
+                head.refuse(ParkReason::Disputed, &refused.error);
+                FenceOutcome::Parked(ParkReason::Disputed)
             }
+            Some(_) | None => self.park_poison(refused),
         };
-        if !known {
-            self.letters.push(refused.letter.clone());
-        }
+        self.letters.push(refused.letter.clone());
+        outcome
+    }
+
+    fn park_poison(&mut self, refused: &Refused) -> FenceOutcome {
+        let (now, version) = (self.now, refused.version);
+        let (event, record) = (refused.event.clone(), refused.record.clone());
+        let head = Head::new(version, ParkReason::Poison, now, event, record);
+        self.row(refused.order_id).park(head).error = Some(refused.error.clone());
         FenceOutcome::Parked(ParkReason::Poison)
+    }
+
+    /// What can be read may have been lost by the journal; it goes only if a person wants that too.
+    fn forget(&mut self, order: OrderId, version: Version) -> bool {
+        let row = self.row(order);
+        let head = row.heads.get(&version);
+        let goes = head.is_some_and(|head| !head.is_readable() || head.state.mark == Some(Mark::Discard));
+        if goes {
+            row.forget(version);
+        }
+        goes
     }
 
     fn renew(&mut self, order: OrderId, version: Version, holder: &str, keep: bool) -> bool {
@@ -247,20 +273,21 @@ impl Fold {
     }
 
     /// What never came can be passed over too: it is parked as nothing, so that whoever acts on marks finds it.
-    fn mark(&mut self, order: OrderId, version: Version, mark: Mark) -> bool {
+    fn mark(&mut self, order: OrderId, version: Version, mark: Mark) -> Marked {
         let now = self.now;
         let row = self.row(order);
-        if mark == Mark::Discard && row.is_missed(version) {
-            row.park(Head::new(version, ParkReason::Gap, now, Arc::new(nothing(now))))
-                .mark(mark);
-            return true;
+        if let Some(head) = row.heads.get_mut(&version) {
+            head.mark(mark);
+            return Marked::Parked(head.state.reason);
         }
-        match row.heads.get_mut(&version) {
-            Some(head) => {
-                head.mark(mark);
-                true
-            }
-            None => false,
+        if mark == Mark::Discard && row.is_missed(version) {
+            let nothing = Head::new(version, ParkReason::Gap, now, None, Arc::new(nothing(now)));
+            row.park(nothing).mark(mark);
+            return Marked::Missing;
+        }
+        match row.standing(version) {
+            Standing::Passed => Marked::Passed,
+            Standing::Next | Standing::Above => Marked::NotThere,
         }
     }
 

@@ -11,8 +11,9 @@ use super::super::{Result, StoreError};
 use super::rows::{self, column, statement};
 use super::session::Session;
 use crate::domain::decide::{FenceDecision, HeadChange, NewParked};
-use crate::domain::fence::{Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
+use crate::domain::fence::{Held, Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
 use crate::domain::{OrderId, Version};
+use crate::records;
 
 const HEAD: &str = "p.version, p.reason, p.mark, p.since, p.lease_holder, p.lease_until";
 const REST: &str = "p.order_id, p.error, p.topic, cast(p.record_partition as signed), p.record_offset, \
@@ -86,38 +87,38 @@ pub(super) async fn event(session: &mut Session, order: OrderId, version: Versio
     rows.first().map(parked_event).transpose()
 }
 
-/// How it stands with those of these versions that are parked. The order's cursor is locked, and nobody changes them
+/// What holds the slots of those of these versions that are parked. The order's cursor is locked, and nobody changes them
 /// without it.
-pub(super) async fn heads(session: &mut Session, order: OrderId, versions: &[Version]) -> Result<Vec<ParkedHead>> {
+pub(super) async fn heads(session: &mut Session, order: OrderId, versions: &[Version]) -> Result<Vec<Held>> {
     let numbers: Vec<i64> = versions.iter().map(|version| version.0).collect();
     let mut heads = Vec::new();
     for list in rows::lists(&numbers) {
         let marks = rows::marks(list.len());
         let mut query = statement(format!(
-            "select {HEAD} from parked_event p where p.order_id = ? and p.version in ({marks})"
+            "select {HEAD}, {REST} from parked_event p where p.order_id = ? and p.version in ({marks})"
         ));
         query = query.bind(order.0);
         for version in list {
             query = query.bind(version);
         }
         for row in session.fetch(query).await? {
-            heads.push(head(&row)?);
+            heads.push(records::held(&parked_event(&row)?));
         }
     }
     Ok(heads)
 }
 
-/// Writes what a batch parks, changes and takes out.
+/// Writes what a batch takes out, parks (also in the place of what it takes out) and changes.
 pub(super) async fn write(session: &mut Session, decision: &FenceDecision) -> Result<()> {
+    for (order, version) in &decision.unparks {
+        let sql = "delete from parked_event where order_id = ? and version = ?".to_owned();
+        session.execute(statement(sql).bind(order.0).bind(version.0)).await?;
+    }
     for piece in rows::pieces(&decision.parks) {
         park(session, piece).await?;
     }
     for changed in &decision.changes {
         change(session, changed).await?;
-    }
-    for (order, version) in &decision.unparks {
-        let sql = "delete from parked_event where order_id = ? and version = ?".to_owned();
-        session.execute(statement(sql).bind(order.0).bind(version.0)).await?;
     }
     Ok(())
 }
@@ -125,8 +126,8 @@ pub(super) async fn write(session: &mut Session, decision: &FenceDecision) -> Re
 async fn park(session: &mut Session, parks: &[NewParked]) -> Result<()> {
     let mut query = statement(format!(
         "insert into parked_event (order_id, version, reason, error, topic, record_partition, record_offset, \
-         record_timestamp, record_key, record_value, record_headers, since) values {}",
-        rows::tuples(parks.len(), 12)
+         record_timestamp, record_key, record_value, record_headers, since, mark, lease_holder, lease_until) values {}",
+        rows::tuples(parks.len(), 15)
     ));
     for new in parks {
         let record = &new.record;
@@ -136,6 +137,8 @@ async fn park(session: &mut Session, parks: &[NewParked]) -> Result<()> {
         query = query.bind(record.offset.0.cast_signed()).bind(record.timestamp.0);
         query = query.bind(record.key.as_deref()).bind(record.value.as_deref());
         query = query.bind(encoded(&record.headers)).bind(new.head.since.0);
+        query = query.bind(new.head.mark.map(Mark::name)).bind(&new.head.lease_holder);
+        query = query.bind(new.head.lease_until.0);
     }
     session.execute(query).await.map(drop)
 }

@@ -10,12 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::Database;
 use crate::domain::decide::FenceDecision;
-use crate::domain::fence::{Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
+use crate::domain::fence::{Held, Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
 use crate::domain::{OrderId, Source, Version};
+use crate::records;
 use crate::store::Result;
 
-const HEAD: &str = "select version, reason, mark, since, lease_holder, lease_until \
-                    from parked_event where order_id = ? and version = ?";
 const EVENT: &str = "select version, reason, mark, since, lease_holder, lease_until, order_id, error, topic, \
                      record_partition, record_offset, record_timestamp, record_key, record_value, record_headers \
                      from parked_event where order_id = ? and version = ?";
@@ -36,8 +35,8 @@ const MARKED: &str = "select p.version, p.reason, p.mark, p.since, p.lease_holde
                       (select min(version) from parked_event q where q.order_id = c.order_id) \
                       order by m.order_id";
 const PARK: &str = "insert into parked_event (order_id, version, reason, error, topic, record_partition, \
-                    record_offset, record_timestamp, record_key, record_value, record_headers, since) \
-                    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                    record_offset, record_timestamp, record_key, record_value, record_headers, since, mark, lease_holder, \
+                    lease_until) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const CHANGE: &str = "update parked_event set reason = ?, mark = ?, lease_holder = ?, lease_until = ?, \
                       error = coalesce(?, error) where order_id = ? and version = ?";
 const UNPARK: &str = "delete from parked_event where order_id = ? and version = ?";
@@ -77,22 +76,23 @@ impl Database {
     }
 }
 
-/// How it stands with those of these versions that are parked.
-pub(super) fn heads(
-    connection: &Connection,
-    order: OrderId,
-    versions: &[Version],
-) -> rusqlite::Result<Vec<ParkedHead>> {
-    let mut statement = connection.prepare_cached(HEAD)?;
+/// What holds the slots of those of these versions that are parked.
+pub(super) fn heads(connection: &Connection, order: OrderId, versions: &[Version]) -> rusqlite::Result<Vec<Held>> {
+    let mut statement = connection.prepare_cached(EVENT)?;
     let mut heads = Vec::new();
     for version in versions {
-        heads.extend(statement.query_row([order.0, version.0], head).optional()?);
+        let parked = statement.query_row([order.0, version.0], event).optional()?;
+        heads.extend(parked.as_ref().map(records::held));
     }
     Ok(heads)
 }
 
-/// Writes what a batch parks, changes and takes out.
+/// Writes what a batch takes out, parks (also in the place of what it takes out) and changes.
 pub(super) fn write(connection: &Connection, decision: &FenceDecision) -> rusqlite::Result<()> {
+    let mut unpark = connection.prepare_cached(UNPARK)?;
+    for (order, version) in &decision.unparks {
+        unpark.execute([order.0, version.0])?;
+    }
     let mut park = connection.prepare_cached(PARK)?;
     for new in &decision.parks {
         let record = &new.record;
@@ -108,7 +108,10 @@ pub(super) fn write(connection: &Connection, decision: &FenceDecision) -> rusqli
             record.key.as_deref(),
             record.value.as_deref(),
             encoded(&record.headers),
-            new.head.since.0
+            new.head.since.0,
+            new.head.mark.map(Mark::name),
+            new.head.lease_holder,
+            new.head.lease_until.0
         ])?;
     }
     let mut change = connection.prepare_cached(CHANGE)?;
@@ -123,10 +126,6 @@ pub(super) fn write(connection: &Connection, decision: &FenceDecision) -> rusqli
             changed.order_id.0,
             head.version.0
         ])?;
-    }
-    let mut unpark = connection.prepare_cached(UNPARK)?;
-    for (order, version) in &decision.unparks {
-        unpark.execute([order.0, version.0])?;
     }
     Ok(())
 }

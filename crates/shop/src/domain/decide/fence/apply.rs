@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::row::{DeliveryState, Head, Row, Standing};
+use super::row::{Claim, DeliveryState, Head, Row, Standing};
 use super::{Fold, Moved, Step};
 use crate::domain::decide::effects::{Effect, NewDelivery, fields_after};
 use crate::domain::decide::orders::merged;
@@ -22,17 +22,32 @@ impl Fold {
             };
         };
         let row = self.row(event.order_id);
-        match row.standing(version) {
-            Standing::Passed => FenceOutcome::Duplicate,
-            Standing::Above => self.park(received, version),
-            Standing::Next => match row.heads.get_mut(&version) {
-                None => FenceOutcome::Next { leased: false },
-                Some(head) if head.state.may_be_taken(now) && head.state.mark != Some(Mark::Discard) => {
-                    head.lease(&received.request.provenance.instance, now);
-                    FenceOutcome::Next { leased: true }
-                }
-                Some(head) => FenceOutcome::Parked(head.state.reason),
-            },
+        match (row.standing(version), row.claim(version, event, received.is_written())) {
+            (Standing::Passed, _) => FenceOutcome::Duplicate,
+            (_, Claim::GivenUp) => FenceOutcome::GivenUp,
+            (_, Claim::Disputed) => FenceOutcome::Disputed,
+            (Standing::Above, _) => self.park(received, version),
+            (Standing::Next, Claim::Free) => FenceOutcome::Next { leased: false },
+            (Standing::Next, Claim::Same) => self.look_again(received, version),
+            (Standing::Next, Claim::TakesOver) => {
+                let (event, record) = (Some(event.clone()), received.record.clone());
+                let head = Head::new(version, ParkReason::Gap, now, event, record);
+                row.park(head).lease(&received.request.provenance.instance, now);
+                FenceOutcome::Next { leased: true }
+            }
+        }
+    }
+
+    /// An event that is parked, and has its turn, comes once more.
+    fn look_again(&mut self, received: &Received, version: Version) -> FenceOutcome {
+        let now = self.now;
+        match self.row(received.request.event.order_id).heads.get_mut(&version) {
+            Some(head) if head.state.may_be_taken(now) => {
+                head.lease(&received.request.provenance.instance, now);
+                FenceOutcome::Next { leased: true }
+            }
+            Some(head) => FenceOutcome::Parked(head.state.reason),
+            None => FenceOutcome::Next { leased: false },
         }
     }
 
@@ -50,33 +65,43 @@ impl Fold {
             };
         };
         let row = self.row(event.order_id);
-        match row.standing(version) {
-            Standing::Passed => Step::Answered(FenceOutcome::Duplicate),
-            Standing::Above => Step::Answered(self.park(received, version)),
-            Standing::Next => match (row.given_up(version), self.refusal(event)) {
-                (Some(reason), _) => Step::Answered(FenceOutcome::Parked(reason)),
-                (None, Some(why)) => Step::Answered(FenceOutcome::Refused(why)),
-                (None, None) => {
-                    let effect = Box::new(self.take_effect(&received.request));
-                    let moved = self.advance(event.order_id, &received.request.provenance.instance);
-                    Step::Applied { effect, moved }
-                }
+        let blocked = row.heads.get(&version).filter(|head| head.state.is_blocked());
+        let reason = blocked.map(|head| head.state.reason);
+        match (row.standing(version), row.claim(version, event, received.is_written())) {
+            (Standing::Passed, _) => Step::Answered(FenceOutcome::Duplicate),
+            (_, Claim::GivenUp) => Step::Answered(FenceOutcome::GivenUp),
+            (_, Claim::Disputed) => Step::Answered(FenceOutcome::Disputed),
+            (Standing::Above, _) => Step::Answered(self.park(received, version)),
+            (Standing::Next, claim) => match (reason, self.refusal(event)) {
+                (Some(reason), _) if claim == Claim::Same => Step::Answered(FenceOutcome::Parked(reason)),
+                (_, Some(why)) => Step::Answered(FenceOutcome::Refused(why)),
+                (_, None) => self.applied(received),
             },
         }
     }
 
+    fn applied(&mut self, received: &Received) -> Step {
+        let request = &received.request;
+        let effect = Box::new(self.take_effect(request));
+        let moved = self.advance(request.event.order_id, &request.provenance.instance);
+        Step::Applied { effect, moved }
+    }
+
+    /// Keeps an early event, in the place of what gives way to it.
     fn park(&mut self, received: &Received, version: Version) -> FenceOutcome {
         let now = self.now;
-        let row = self.row(received.request.event.order_id);
-        if let Some(head) = row.heads.get(&version) {
-            return FenceOutcome::Parked(head.state.reason);
+        let (event, written) = (&received.request.event, received.is_written());
+        let row = self.row(event.order_id);
+        if row.claim(version, event, written) == Claim::Same {
+            return FenceOutcome::Parked(row.heads[&version].state.reason);
         }
-        let blocked = row.heads.get(&row.cursor.next());
-        let reason = match blocked.is_some_and(|head| head.state.reason == ParkReason::Poison) {
+        let first = row.heads.get(&row.cursor.next());
+        let reason = match first.is_some_and(|head| head.state.is_blocked()) {
             true => ParkReason::Behind,
             false => ParkReason::Gap,
         };
-        row.park(Head::new(version, reason, now, received.record.clone()));
+        let (event, record) = (Some(event.clone()), received.record.clone());
+        row.park(Head::new(version, reason, now, event, record));
         FenceOutcome::Parked(reason)
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use eventlog::{Record, Timestamp};
 
 use super::FenceDecision;
-use crate::domain::fence::{LEASE, Mark, ParkReason, ParkedHead};
-use crate::domain::{Delivery, OrderId, Version};
+use crate::domain::fence::{Held, LEASE, Mark, ParkReason, ParkedHead};
+use crate::domain::{Delivery, IncomingEvent, OrderId, Place, Version};
 
 /// An order as the adapter has locked and loaded it.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +19,7 @@ pub struct FenceRow {
     /// The order's delivery; of several, the one with the lowest number.
     pub delivery: Option<Delivery>,
     /// Those parked events that the batch asks for.
-    pub heads: Vec<ParkedHead>,
+    pub heads: Vec<Held>,
 }
 
 impl FenceRow {
@@ -71,6 +71,21 @@ pub(super) enum Standing {
     Above,
 }
 
+/// What holds the slot of a version, as seen by an event that claims to be it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Nothing.
+    Free,
+    /// The same event.
+    Same,
+    /// Something that gives way to it.
+    TakesOver,
+    /// Another event, and only the order service's journal can say which one was written.
+    Disputed,
+    /// A person's decision that nothing takes effect there.
+    GivenUp,
+}
+
 /// One order while the fence decides.
 pub(super) struct Row {
     pub cursor: Version,
@@ -96,8 +111,13 @@ pub(super) enum DeliveryState {
 pub(super) struct Head {
     pub state: ParkedHead,
     pub error: Option<String>,
+    /// What it says, if that can be read.
+    event: Option<IncomingEvent>,
+    place: Place,
     /// Its record, if it is parked just now.
     record: Option<Arc<Record>>,
+    /// The database has a row of this version.
+    stored: bool,
     changed: bool,
 }
 
@@ -105,7 +125,10 @@ impl Row {
     pub fn of(row: FenceRow) -> Self {
         // Born over an existing delivery, a cursor begins at what that delivery has seen.
         let seen = row.delivery.as_ref().map_or(Version(0), |delivery| delivery.version);
-        let heads = row.heads.into_iter().map(|state| (state.version, Head::stored(state)));
+        let heads = row
+            .heads
+            .into_iter()
+            .map(|held| (held.head.version, Head::stored(held)));
         Self {
             unborn: row.cursor.is_none(),
             cursor: row.cursor.unwrap_or(seen),
@@ -126,10 +149,18 @@ impl Row {
         }
     }
 
-    /// Why this version is parked, if a person wants it passed over: then it takes effect no more.
-    pub fn given_up(&self, version: Version) -> Option<ParkReason> {
-        let head = self.heads.get(&version)?;
-        (head.state.mark == Some(Mark::Discard)).then_some(head.state.reason)
+    /// How the slot of a version stands to an event that claims to be it; `written` if the event is the journal's.
+    pub fn claim(&self, version: Version, event: &IncomingEvent, written: bool) -> Claim {
+        let Some(head) = self.heads.get(&version) else {
+            return Claim::Free;
+        };
+        match &head.event {
+            _ if head.state.mark == Some(Mark::Discard) => Claim::GivenUp,
+            // The journal settles a dispute also where it says the same as what came first.
+            Some(held) if held == event && !(written && head.state.reason == ParkReason::Disputed) => Claim::Same,
+            Some(_) if !written => Claim::Disputed,
+            Some(_) | None => Claim::TakesOver,
+        }
     }
 
     /// Whether something waits for this version, which is not there itself.
@@ -142,17 +173,35 @@ impl Row {
         self.cursor = self.cursor.next();
         self.moved = true;
         if let Some(head) = self.heads.remove(&self.cursor) {
-            self.parked -= 1;
-            if head.record.is_none() {
-                self.unparked.push(self.cursor);
-            }
+            self.is_over(&head);
         }
     }
 
-    pub fn park(&mut self, head: Head) -> &mut Head {
-        self.parked += 1;
+    /// What was parked there never was an event.
+    pub fn forget(&mut self, version: Version) {
+        if let Some(head) = self.heads.remove(&version) {
+            self.moved = true;
+            self.is_over(&head);
+        }
+    }
+
+    fn is_over(&mut self, head: &Head) {
+        self.parked -= 1;
+        if head.stored {
+            self.unparked.push(head.state.version);
+        }
+    }
+
+    /// Parks `head`, in the place of what holds its slot if something does.
+    pub fn park(&mut self, mut head: Head) -> &mut Head {
         self.moved = true;
-        self.heads.entry(head.state.version).or_insert(head)
+        let version = head.state.version;
+        match self.heads.get(&version) {
+            Some(before) => head.stored = before.stored,
+            None => self.parked += 1,
+        }
+        self.heads.insert(version, head);
+        self.heads.get_mut(&version).expect("it was inserted just now")
     }
 
     /// A delivery is made by an event without a version. That moves no cursor, but one that is born later, over this
@@ -180,12 +229,17 @@ impl Row {
             .extend(self.unparked.into_iter().map(|version| (order_id, version)));
         for head in self.heads.into_values() {
             match head.record {
-                Some(record) => decision.parks.push(NewParked {
-                    order_id,
-                    head: head.state,
-                    error: head.error,
-                    record,
-                }),
+                Some(record) => {
+                    if head.stored {
+                        decision.unparks.push((order_id, head.state.version));
+                    }
+                    decision.parks.push(NewParked {
+                        order_id,
+                        head: head.state,
+                        error: head.error,
+                        record,
+                    });
+                }
                 None if head.changed => decision.changes.push(HeadChange {
                     order_id,
                     head: head.state,
@@ -198,16 +252,26 @@ impl Row {
 }
 
 impl Head {
-    fn stored(state: ParkedHead) -> Self {
+    fn stored(held: Held) -> Self {
         Self {
-            state,
+            state: held.head,
             error: None,
+            event: held.event,
+            place: held.place,
             record: None,
+            stored: true,
             changed: false,
         }
     }
 
-    pub fn new(version: Version, reason: ParkReason, since: Timestamp, record: Arc<Record>) -> Self {
+    /// A record that is parked now, and what it says, if that can be read.
+    pub fn new(
+        version: Version,
+        reason: ParkReason,
+        since: Timestamp,
+        event: Option<IncomingEvent>,
+        record: Arc<Record>,
+    ) -> Self {
         Self {
             state: ParkedHead {
                 version,
@@ -218,9 +282,22 @@ impl Head {
                 lease_until: Timestamp(0),
             },
             error: None,
+            event,
+            place: Place::of(&record),
             record: Some(record),
+            stored: false,
             changed: false,
         }
+    }
+
+    /// Whether this record is what is parked here, or says the same.
+    pub fn is_of(&self, record: &Record, event: Option<&IncomingEvent>) -> bool {
+        self.place == Place::of(record) || (event.is_some() && self.event.as_ref() == event)
+    }
+
+    /// Whether what is parked here can be read.
+    pub fn is_readable(&self) -> bool {
+        self.event.is_some()
     }
 
     /// Leaves it to `holder` from `now` on.
@@ -236,9 +313,10 @@ impl Head {
         self.changed = true;
     }
 
-    pub fn refuse(&mut self, error: &str) {
-        self.state.reason = ParkReason::Poison;
-        self.state.mark = None;
+    /// It stays for this reason, and the try that a person wanted has been made.
+    pub fn refuse(&mut self, reason: ParkReason, error: &str) {
+        self.state.reason = reason;
+        self.state.mark = self.state.mark.filter(|mark| *mark == Mark::Discard);
         self.error = Some(error.to_owned());
         self.release();
     }

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use eventlog::{Offset, Partition, Record, Timestamp};
+use eventlog::{Header, Offset, Partition, Record, Timestamp};
 
 use super::*;
-use crate::domain::fence::{ParkedHead, Received};
-use crate::domain::{DeliveryRequest, IncomingEvent, OrderEventType, OrderFields, OrderPatch, Provenance};
+use crate::domain::fence::Received;
+use crate::domain::{DeliveryRequest, EventType, IncomingEvent, OrderEventType, OrderFields, OrderPatch, Provenance};
+use crate::records;
 
 const ORDER: OrderId = OrderId(6);
 
@@ -19,7 +20,7 @@ const ORDER: OrderId = OrderId(6);
 #[derive(Default)]
 struct Shelf {
     row: FenceRow,
-    errors: BTreeMap<Version, String>,
+    events: BTreeMap<Version, ParkedEvent>,
     letters: usize,
     history: Vec<String>,
     now: i64,
@@ -33,14 +34,15 @@ impl Shelf {
             .row
             .wanted(&fenced_orders(commands).remove(&ORDER).unwrap_or_default());
         let mut loaded = self.row.clone();
-        loaded.heads.retain(|head| wanted.contains(&head.version));
+        let held = |version: &Version| self.events.get(version).map(records::held);
+        loaded.heads = wanted.iter().filter_map(held).collect();
         let decision = decide_fence(BTreeMap::from([(ORDER, loaded)]), commands, now);
         let inserted: Vec<DeliveryId> = (8..).map(DeliveryId).take(decision.inserts.len()).collect();
         self.write(&decision);
         let handed_over = decision
             .handed_over
             .iter()
-            .map(|(_, version)| self.event(*version))
+            .map(|(_, version)| self.events[version].clone())
             .collect();
         let delivered = decision.inserts.last().cloned();
         let done = decision.complete(&inserted, handed_over, now);
@@ -69,28 +71,29 @@ impl Shelf {
         if let Some(delivery) = decision.updates.last() {
             self.row.delivery = Some(delivery.clone());
         }
-        let heads = &mut self.row.heads;
-        heads.extend(decision.parks.iter().map(|new| new.head.clone()));
+        for (_, version) in &decision.unparks {
+            assert!(self.events.remove(version).is_some(), "v{version} is parked");
+        }
+        for new in &decision.parks {
+            let event = ParkedEvent {
+                order_id: new.order_id,
+                head: new.head.clone(),
+                error: new.error.clone(),
+                record: (*new.record).clone(),
+            };
+            assert_eq!(self.events.insert(new.head.version, event), None, "its slot is free");
+        }
         for change in &decision.changes {
-            let head = heads.iter_mut().find(|head| head.version == change.head.version);
-            *head.expect("it is parked") = change.head.clone();
-            self.errors
-                .extend(change.error.clone().map(|error| (change.head.version, error)));
+            let event = self.events.get_mut(&change.head.version).expect("it is parked");
+            event.head = change.head.clone();
+            event.error = change.error.clone().or(event.error.take());
         }
-        heads.retain(|head| !decision.unparks.contains(&(ORDER, head.version)));
-        heads.sort_by_key(|head| head.version);
-        assert_eq!(self.row.parked, heads.len() as i64, "the cursor counts what is parked");
+        assert_eq!(
+            self.row.parked,
+            self.events.len() as i64,
+            "the cursor counts what is parked"
+        );
         self.letters += decision.letters.len();
-    }
-
-    fn event(&self, version: Version) -> ParkedEvent {
-        let head = self.row.heads.iter().find(|head| head.version == version);
-        ParkedEvent {
-            order_id: ORDER,
-            head: head.expect("it is parked").clone(),
-            error: None,
-            record: record(),
-        }
     }
 
     fn shown(&self) -> String {
@@ -104,15 +107,20 @@ impl Shelf {
                 fields.address.as_deref().unwrap_or("-")
             );
         }
-        let heads: Vec<String> = self.row.heads.iter().map(|head| self.head(head)).collect();
+        let heads: Vec<String> = self.events.values().map(|event| self.head(event)).collect();
         if !heads.is_empty() {
             let _ = write!(line, " | {}", heads.join(", "));
         }
         line
     }
 
-    fn head(&self, head: &ParkedHead) -> String {
+    /// `2 poison`; with what the event would change, if it is one that was written or is disputed.
+    fn head(&self, event: &ParkedEvent) -> String {
+        let head = &event.head;
         let mut text = format!("{} {}", head.version, head.reason);
+        if event.record.topic.is_empty() && event.record.value.is_some() {
+            text += " written";
+        }
         if let Some(mark) = head.mark {
             let _ = write!(text, " {}", mark.name());
         }
@@ -123,19 +131,30 @@ impl Shelf {
     }
 }
 
-fn record() -> Record {
+/// The record of an event, or one that can't be read.
+fn record(event: Option<&IncomingEvent>, topic: &str) -> Record {
+    let value = event.map_or("{nope".to_owned(), |event| {
+        let address = event.fields.address.clone().flatten();
+        serde_json::json!({"id": event.order_id.0, "address": address}).to_string()
+    });
+    let name = event.map_or("OrderModified", |event| EventType::Order(event.event_type).name());
+    let mut headers = vec![Header::text("type", name)];
+    let version = event.and_then(|event| event.version);
+    headers.extend(version.map(|version| Header::text("ce_sequence", version.to_string())));
     Record {
-        topic: "t".into(),
+        topic: topic.into(),
         partition: Partition(0),
-        offset: Offset(0),
+        offset: Offset(event.map_or(0, |_| 100)),
         timestamp: Timestamp(0),
         key: None,
-        value: None,
-        headers: Vec::new(),
+        value: Some(value.into()),
+        headers,
     }
 }
 
-/// `apply 2 Modified B by x`: an event's version (`-`: none), type and address, and the instance.
+/// `apply 2 Modified B by x`: an event's version (`-`: none), type and address, and the instance; with `written` it comes
+/// from the order service. What is refused can be read if it has a type, and
+/// stands at an offset (`@4`).
 fn command(line: &str) -> FenceCommand {
     let words: Vec<&str> = line.split(' ').collect();
     let by = words.iter().position(|word| *word == "by");
@@ -145,13 +164,11 @@ fn command(line: &str) -> FenceCommand {
     match words[0] {
         "look" => FenceCommand::Look(received(&words, version, &holder)),
         "apply" => FenceCommand::Apply(received(&words, version, &holder)),
-        "refuse" => FenceCommand::Refuse(Refused {
+        "refuse" => FenceCommand::Refuse(refused(&words, this())),
+        "forget" => FenceCommand::Forget {
             order_id: ORDER,
             version: this(),
-            record: Arc::new(record()),
-            error: "unreadable".into(),
-            letter: letter(),
-        }),
+        },
         "bury" => FenceCommand::Bury(letter()),
         "resume" => FenceCommand::Resume {
             order_id: ORDER,
@@ -177,28 +194,44 @@ fn received(words: &[&str], version: Option<Version>, holder: &Arc<str>) -> Rece
         "Modified" => OrderEventType::Modified,
         _ => OrderEventType::Cancelled,
     };
-    let address = words
-        .get(3)
-        .filter(|word| **word != "by")
-        .map(|word| Some((*word).to_owned()));
+    let address = words.get(3).filter(|word| !["by", "written"].contains(word));
+    let event = IncomingEvent {
+        order_id: ORDER,
+        version,
+        event_type,
+        fields: OrderPatch {
+            address: Some(address.map(|word| (*word).to_owned())),
+            ..OrderPatch::default()
+        },
+    };
+    let topic = if words.contains(&"written") { "" } else { "t" };
     Received {
+        record: Arc::new(record(Some(&event), topic)),
         request: DeliveryRequest {
-            event: IncomingEvent {
-                order_id: ORDER,
-                version,
-                event_type,
-                fields: OrderPatch {
-                    address,
-                    ..OrderPatch::default()
-                },
-            },
+            event,
             traceparent: None,
             provenance: Provenance {
                 instance: holder.clone(),
                 ..Provenance::default()
             },
         },
-        record: Arc::new(record()),
+    }
+}
+
+fn refused(words: &[&str], version: Version) -> Refused {
+    let readable = words.len() > 2 && !words[2].starts_with('@');
+    let event = readable.then(|| received(words, Some(version), &"x".into()).request.event);
+    let topic = if words.contains(&"written") { "" } else { "t" };
+    let mut record = record(event.as_ref(), topic);
+    let offset = words.iter().find_map(|word| word.strip_prefix('@')?.parse().ok());
+    record.offset = offset.map_or(record.offset, Offset);
+    Refused {
+        order_id: ORDER,
+        version,
+        event,
+        record: Arc::new(record),
+        error: "unreadable".into(),
+        letter: letter(),
     }
 }
 
@@ -228,6 +261,10 @@ fn said(outcome: &FenceOutcome) -> String {
         FenceOutcome::Resumed { next: None, discarded } => format!("passed over {discarded:?}"),
         FenceOutcome::Resumed { next: Some(next), .. } => format!("{} handed over", next.head.version),
         FenceOutcome::Noted(noted) => format!("{noted}"),
+        FenceOutcome::Marked(marked) => format!("marked: {marked:?}").to_lowercase(),
+        FenceOutcome::Disputed => "disputed".into(),
+        FenceOutcome::GivenUp => "given up".into(),
+        FenceOutcome::Buried => "buried".into(),
     }
 }
 
@@ -357,7 +394,7 @@ fn anomaly_a24_poison_parks_its_order_until_a_person_has_it_retried() {
          > resume
          nothing; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
          > retry 2
-         true; cursor 1, DELIVERY STARTED A | 2 poison retry, 3 behind
+         marked: parked(poison); cursor 1, DELIVERY STARTED A | 2 poison retry, 3 behind
          > resume by x
          2 handed over; cursor 1, DELIVERY STARTED A | 2 poison retry of x, 3 behind
          > refuse 2
@@ -365,7 +402,7 @@ fn anomaly_a24_poison_parks_its_order_until_a_person_has_it_retried() {
          > resume
          nothing; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
          > retry 2
-         true; cursor 1, DELIVERY STARTED A | 2 poison retry, 3 behind
+         marked: parked(poison); cursor 1, DELIVERY STARTED A | 2 poison retry, 3 behind
          > resume by x
          2 handed over; cursor 1, DELIVERY STARTED A | 2 poison retry of x, 3 behind
          > apply 2 Modified B by x
@@ -390,9 +427,9 @@ fn anomaly_a24_or_passed_over() {
          > look 3 Modified C
          parked as behind; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
          > discard 2 + discard 9
-         true + false; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
+         marked: parked(poison) + marked: notthere; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
          > look 2 Modified B + apply 2 Modified B
-         parked as poison + parked as poison; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
+         given up + given up; cursor 1, DELIVERY STARTED A | 2 poison discard, 3 behind
          > resume
          passed over [Version(2)]; cursor 2, DELIVERY STARTED A | 3 behind
          > resume by x
@@ -409,7 +446,7 @@ fn a_discard_of_what_stands_behind_takes_effect_in_its_turn() {
         "> look 2 Modified B + look 3 Modified C
          parked as gap + parked as gap; cursor 0 | 2 gap, 3 gap
          > discard 2
-         true; cursor 0 | 2 gap discard, 3 gap
+         marked: parked(gap); cursor 0 | 2 gap discard, 3 gap
          > apply 1 Placed A + look 3 Modified C by y
          applied, 3 handed over + parked as gap; cursor 2, DELIVERY STARTED A | 3 gap of x",
     );
@@ -422,13 +459,17 @@ fn anomaly_a26_what_never_came_can_be_passed_over() {
         "> apply 1 Placed A
          applied; cursor 1, DELIVERY STARTED A
          > discard 2
-         false; cursor 1, DELIVERY STARTED A
+         marked: notthere; cursor 1, DELIVERY STARTED A
+         > discard 1
+         marked: passed; cursor 1, DELIVERY STARTED A
          > look 4 Cancelled
          parked as gap; cursor 1, DELIVERY STARTED A | 4 gap
          > discard 3 + retry 2
-         false + false; cursor 1, DELIVERY STARTED A | 4 gap
+         marked: notthere + marked: notthere; cursor 1, DELIVERY STARTED A | 4 gap
          > discard 2
-         true; cursor 1, DELIVERY STARTED A | 2 gap discard, 4 gap
+         marked: missing; cursor 1, DELIVERY STARTED A | 2 gap discard, 4 gap
+         > look 2 Modified B
+         given up; cursor 1, DELIVERY STARTED A | 2 gap discard, 4 gap
          > resume
          passed over [Version(2)]; cursor 2, DELIVERY STARTED A | 4 gap
          > apply 3 Modified C
@@ -546,5 +587,171 @@ fn a_batch_folds() {
     transcript(
         "> apply 1 Placed A + look 3 Modified C + apply 2 Modified B + apply 3 Modified C
          applied + parked as gap + applied + applied; cursor 3, DELIVERY MODIFIED C",
+    );
+}
+
+#[test]
+fn a_readable_event_takes_over_what_garbage_holds_at_the_head() {
+    let shelf = transcript(
+        "> apply 1 Placed A + refuse 2 + look 3 Modified C
+         applied + parked as poison + parked as behind; cursor 1, DELIVERY STARTED A | 2 poison, 3 behind
+         > look 2 Modified B by x
+         next, leased; cursor 1, DELIVERY STARTED A | 2 gap of x, 3 behind
+         > refuse 2
+         buried; cursor 1, DELIVERY STARTED A | 2 gap of x, 3 behind
+         > apply 2 Modified B by x
+         applied, 3 handed over; cursor 2, DELIVERY MODIFIED B | 3 behind of x
+         > apply 3 Modified C by x
+         applied; cursor 3, DELIVERY MODIFIED C",
+    );
+    assert_eq!(
+        shelf.letters, 2,
+        "the garbage came twice, once when it no longer stood there"
+    );
+    let at_once = transcript(
+        "> apply 1 Placed A + refuse 2 + apply 2 Modified B
+         applied + parked as poison + applied; cursor 2, DELIVERY MODIFIED B",
+    );
+    assert_eq!((at_once.letters, at_once.row.parked), (1, 0));
+}
+
+#[test]
+fn a_readable_event_takes_over_what_garbage_holds_above_the_cursor_and_before_the_order() {
+    let shelf = transcript(
+        "> refuse 2 + refuse 1
+         parked as poison + parked as poison; cursor 0 | 1 poison, 2 poison
+         > look 2 Modified B
+         parked as behind; cursor 0 | 1 poison, 2 behind
+         > apply 1 Placed A by x
+         applied, 2 handed over; cursor 1, DELIVERY STARTED A | 2 behind of x
+         > apply 2 Modified B by x
+         applied; cursor 2, DELIVERY MODIFIED B",
+    );
+    assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 applied"]);
+}
+
+#[test]
+fn garbage_changes_nothing_where_something_readable_is_parked_or_was_applied() {
+    let shelf = transcript(
+        "> apply 1 Placed A + look 3 Modified C
+         applied + parked as gap; cursor 1, DELIVERY STARTED A | 3 gap
+         > refuse 3 @7
+         buried; cursor 1, DELIVERY STARTED A | 3 gap
+         > refuse 1 @8
+         duplicate; cursor 1, DELIVERY STARTED A | 3 gap
+         > refuse 2 @9 + refuse 2 @9 + refuse 2 @10
+         parked as poison + parked as poison + buried; cursor 1, DELIVERY STARTED A | 2 poison, 3 gap
+         > apply 2 Modified B by x
+         applied, 3 handed over; cursor 2, DELIVERY MODIFIED B | 3 gap of x",
+    );
+    assert_eq!(shelf.letters, 3, "the records 7, 9 and 10, each once");
+}
+
+#[test]
+fn two_events_that_differ_wait_for_the_journal() {
+    let shelf = transcript(
+        "> apply 1 Placed A + look 3 Modified FORGED
+         applied + parked as gap; cursor 1, DELIVERY STARTED A | 3 gap
+         > look 3 Modified FORGED + look 3 Modified C
+         parked as gap + disputed; cursor 1, DELIVERY STARTED A | 3 gap
+         > refuse 3 Modified C
+         parked as poison; cursor 1, DELIVERY STARTED A | 3 poison",
+    );
+    assert_eq!(shelf.letters, 1);
+    let shelf = transcript(
+        "> apply 1 Placed A + look 3 Modified FORGED
+         applied + parked as gap; cursor 1, DELIVERY STARTED A | 3 gap
+         > refuse 3 Modified C @7
+         parked as disputed; cursor 1, DELIVERY STARTED A | 3 disputed
+         > apply 2 Modified B by x
+         applied; cursor 2, DELIVERY MODIFIED B | 3 disputed
+         > look 3 Modified FORGED + apply 3 Modified FORGED + look 3 Modified C
+         parked as disputed + parked as disputed + disputed; cursor 2, DELIVERY MODIFIED B | 3 disputed
+         > look 3 Modified C written by x
+         next, leased; cursor 2, DELIVERY MODIFIED B | 3 gap written of x
+         > apply 3 Modified C written by x
+         applied; cursor 3, DELIVERY MODIFIED C",
+    );
+    assert_eq!(shelf.letters, 1, "that of the one that came second");
+}
+
+/// The journal holds what came first, so that the second one was forged.
+#[test]
+fn a_dispute_is_settled_also_where_the_first_was_right() {
+    transcript(
+        "> apply 1 Placed A + look 3 Modified C
+         applied + parked as gap; cursor 1, DELIVERY STARTED A | 3 gap
+         > refuse 3 Modified FORGED @7 + apply 2 Modified B
+         parked as disputed + applied; cursor 2, DELIVERY MODIFIED B | 3 disputed
+         > apply 3 Modified C written
+         applied; cursor 3, DELIVERY MODIFIED C",
+    );
+}
+
+#[test]
+fn what_was_written_takes_over_and_stays_where_it_can_not_be_handled_itself() {
+    let shelf = transcript(
+        "> apply 1 Placed A + refuse 2 Modified FORGED
+         applied + parked as poison; cursor 1, DELIVERY STARTED A | 2 poison
+         > look 2 Modified B by x
+         disputed; cursor 1, DELIVERY STARTED A | 2 poison
+         > refuse 2 Modified B written @7
+         parked as poison; cursor 1, DELIVERY STARTED A | 2 poison written
+         > look 2 Modified B written + apply 2 Modified B written + look 2 Modified B
+         parked as poison + parked as poison + parked as poison; cursor 1, DELIVERY STARTED A | 2 poison written
+         > retry 2
+         marked: parked(poison); cursor 1, DELIVERY STARTED A | 2 poison written retry
+         > apply 2 Modified B written
+         applied; cursor 2, DELIVERY MODIFIED B",
+    );
+    assert_eq!(shelf.letters, 2);
+}
+
+#[test]
+fn what_was_never_written_is_forgotten_unless_it_can_be_read_and_nobody_gave_it_up() {
+    transcript(
+        "> apply 1 Placed A + refuse 7 + look 9 Modified FORGED
+         applied + parked as poison + parked as gap; cursor 1, DELIVERY STARTED A | 7 poison, 9 gap
+         > forget 7 + forget 8 + forget 9
+         true + false + false; cursor 1, DELIVERY STARTED A | 9 gap
+         > discard 9 + forget 9
+         marked: parked(gap) + true; cursor 1, DELIVERY STARTED A
+         > apply 2 Modified B
+         applied; cursor 2, DELIVERY MODIFIED B",
+    );
+}
+
+#[test]
+fn a_person_who_gives_a_version_up_is_not_overruled() {
+    let shelf = transcript(
+        "> apply 1 Placed A + refuse 2 + discard 2
+         applied + parked as poison + marked: parked(poison); cursor 1, DELIVERY STARTED A | 2 poison discard
+         > refuse 2 + look 2 Modified B + apply 2 Modified B written + refuse 2 Modified B @7
+         parked as poison + given up + given up + buried; cursor 1, DELIVERY STARTED A | 2 poison discard
+         > resume
+         passed over [Version(2)]; cursor 2, DELIVERY STARTED A",
+    );
+    assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 discarded"]);
+}
+
+#[test]
+fn the_last_of_all_versions_can_be_marked_and_forgotten() {
+    const LAST: i64 = i64::MAX;
+    transcript(&format!(
+        "> apply 1 Placed A + refuse {LAST}
+         applied + parked as poison; cursor 1, DELIVERY STARTED A | {LAST} poison
+         > retry {LAST} + discard {LAST}
+         marked: parked(poison) + marked: parked(poison); cursor 1, DELIVERY STARTED A | {LAST} poison discard
+         > forget {LAST}
+         true; cursor 1, DELIVERY STARTED A"
+    ));
+}
+
+/// A lease that is taken in the batch that parks the event must reach the database with it.
+#[test]
+fn what_is_parked_and_handed_over_in_one_batch_is_leased() {
+    transcript(
+        "> look 2 Modified B + apply 1 Placed A by x
+         parked as gap + applied, 2 handed over; cursor 1, DELIVERY STARTED A | 2 gap of x",
     );
 }
