@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, AuditArgs};
 use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::parked::ParkedCommand;
 use crate::verify::{self, VerifyArgs};
 use crate::{data_dir, doctor, gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
@@ -165,16 +165,22 @@ pub fn run(words: Vec<OsString>) -> Result<Exit> {
             error.print().context("can't print the help")?;
             return Ok(Exit::DONE);
         }
-        Err(error) => return Err(config::usage_of(&error, &file, &words).into()),
+        Err(error) => return Err(config::usage_of(&error, &file, &words, &names(&command)).into()),
     };
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    config::refuse_misspelt_variables(&command, variables)?;
     dispatch(command, &matches, &file)
 }
 
 fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit> {
     let (name, given) = matches.subcommand().context("no command was given")?;
     let definition = command.find_subcommand(name).context("an unknown command")?;
+    let idle = config::idle_here(name, given);
+    if !matches!(name, "order" | "delivery" | "gateway") {
+        idle.iter().for_each(|sentence| exit::say(&format!("mall: {sentence}")));
+    }
     match Cli::from_arg_matches(matches)
-        .map_err(|error| config::usage_of(&error, file, &[]))?
+        .map_err(|error| config::usage_of(&error, file, &[], &names(&command)))?
         .command
     {
         Commands::Up(args) => {
@@ -183,16 +189,19 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
             supervisor::run(&args.ports, &args.options, &others)
         }
         Commands::Order(args) => role(
-            settings(args.options, &args.port, 8081, given, file)?,
+            settings(args.options, &args.port, 8081, given, file)?.with_idle(idle),
             roles::order::run,
         ),
         Commands::Delivery(args) => {
             let mut settings = settings(args.options, &args.port, net::FIRST_DELIVERY, given, file)?;
             settings.port_fixed = args.port.port.is_some();
             settings.name = args.instance.name;
-            role(settings, roles::delivery::run)
+            role(settings.with_idle(idle), roles::delivery::run)
         }
-        Commands::Gateway(args) => role(settings(args.options, &args.port, 8088, given, file)?, gateway::run),
+        Commands::Gateway(args) => role(
+            settings(args.options, &args.port, 8088, given, file)?.with_idle(idle),
+            gateway::run,
+        ),
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
         Commands::Audit(args) => audit::run(&args),
         Commands::Verify(args) => verify::run(&args),
@@ -261,6 +270,7 @@ fn settings(options: RoleOptions, port: &PortArg, default: u16, given: &ArgMatch
         port: port.port.unwrap_or(default),
         port_fixed: true,
         name: None,
+        idle: Vec::new(),
     })
 }
 
@@ -268,6 +278,7 @@ fn settings(options: RoleOptions, port: &PortArg, default: u16, given: &ArgMatch
 fn checked(mut options: RoleOptions, given: &ArgMatches, file: &File) -> Result<RoleOptions> {
     options.check()?;
     options.follow_course(&decided_by_course(&options, given, file));
+    config::refuse_idle(&options, given, file)?;
     Ok(options)
 }
 
@@ -283,7 +294,7 @@ fn storage_of(program: &[OsString]) -> Result<Storage> {
     let words: Vec<_> = program.iter().cloned().chain(["config".into()]).collect();
     let file = File::find(&words)?;
     let matches = command(&file).try_get_matches_from(&words);
-    let matches = matches.map_err(|error| config::usage_of(&error, &file, &words))?;
+    let matches = matches.map_err(|error| config::usage_of(&error, &file, &words, &[]))?;
     match Cli::from_arg_matches(&matches)?.command {
         Commands::Config(args) => Ok(args.options.storage),
         _ => anyhow::bail!("no configuration"),
@@ -292,7 +303,8 @@ fn storage_of(program: &[OsString]) -> Result<Storage> {
 
 /// The command with the file's values, and the place of the data folder, as defaults.
 fn command(file: &File) -> Command {
-    file.as_defaults(with_data(Cli::command(), &data_dir::default_place().into_os_string()))
+    let command = config::offering_what_works(Cli::command());
+    file.as_defaults(with_data(command, &data_dir::default_place().into_os_string()))
 }
 
 fn with_data(command: Command, data: &OsString) -> Command {
@@ -302,6 +314,14 @@ fn with_data(command: Command, data: &OsString) -> Command {
         false => arg.hide_env_values(true),
     });
     command.mut_subcommands(|subcommand| with_data(subcommand, data))
+}
+
+/// The names of all commands, of those within commands as well.
+fn names(command: &Command) -> Vec<String> {
+    let below = command.get_subcommands();
+    below
+        .flat_map(|command| std::iter::once(command.get_name().to_owned()).chain(names(command)))
+        .collect()
 }
 
 fn role_command(command: &Command, role: &str) -> Command {
@@ -364,14 +384,17 @@ mod tests {
             "1s",
             "--course",
             "--kafka-property=a=b",
+            "--kafka-property=sasl.password=x=y",
         ]);
         let matches = command.clone().try_get_matches_from(given).expect("good");
         let (_, given) = matches.subcommand().expect("up");
         let up = role_command(&command, "up");
         let passed = config::passed_on(&up, given, &role_command(&command, "delivery"));
-        for word in ["--modify-delay=1s", "--course", "--kafka-property=a=b"] {
-            assert!(passed.contains(&word.into()), "{passed:?}");
-        }
-        assert_eq!(passed.len(), 3, "{passed:?}");
+        assert_eq!(passed.words, words(&["--course", "--modify-delay=1s"]));
+        let secret = (
+            OsString::from("MALL_KAFKA_PROPERTY"),
+            OsString::from("a=b\nsasl.password=x=y"),
+        );
+        assert_eq!(passed.variables, [secret], "where nobody else can read it");
     }
 }

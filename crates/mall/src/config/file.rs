@@ -34,7 +34,10 @@ impl File {
         match std::fs::read_to_string(&path) {
             Ok(text) => Self::parse(path, &text),
             Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => Ok(Self::default()),
-            Err(error) => Err(Usage(format!("can't read the configuration file {}: {error}", path.display())).into()),
+            Err(error) => {
+                let shown = super::value::masked_text(&path.to_string_lossy());
+                Err(Usage(format!("can't read the configuration file {shown}: {error}")).into())
+            }
         }
     }
 
@@ -45,7 +48,17 @@ impl File {
             let line = error
                 .span()
                 .map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-            Usage(format!("{place} is not TOML, at line {line}: {}", error.message()))
+            let quotes = |word: &str| word.len() > 2 && text.contains(word);
+            let words = error.message().split(|c: char| !c.is_alphanumeric());
+            let why = match words.into_iter().any(quotes) {
+                true => "",
+                false => error.message(),
+            };
+            Usage(
+                format!("{place} is not TOML, at line {line}: {why}")
+                    .trim_end_matches([':', ' '])
+                    .to_owned(),
+            )
         })?;
         let allowed = allowed();
         let mut values = BTreeMap::new();
@@ -131,7 +144,8 @@ fn unknown(path: &Path, key: &str, allowed: &[String]) -> Usage {
     let place = path.display();
     Usage(
         format!(
-            "{place}: there is no option {key}{hint} Allowed: {}",
+            "{place}: there is no option {}{hint} Allowed: {}",
+            super::value::masked_text(key),
             allowed.join(", ")
         )
         .replace("?;", "?"),
@@ -139,7 +153,7 @@ fn unknown(path: &Path, key: &str, allowed: &[String]) -> Usage {
 }
 
 /// How many letters must be changed, added or taken away to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
+pub(super) fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.chars().enumerate() {
@@ -155,6 +169,8 @@ fn distance(one: &str, other: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn error(text: &str) -> String {
@@ -185,8 +201,36 @@ mod tests {
 
     #[test]
     fn a_broken_file_names_its_line_and_quotes_nothing() {
-        let error = error("topic = 'x'\nadmin-token = 'hunter2\n");
+        let error = error("topic = 'x'\nkafka-property = 'sasl.password=hunter2\n");
         assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// A password of letters that no message of ours has, in whatever stands around it.
+        #[test]
+        fn a_file_never_panics_and_no_value_of_it_is_quoted(
+            before in "(topic = 'x'|database-url = |kafka-property = \\[|[a-z-]{0,10} ?= ?|\\[|#|)(\n|)",
+            quote in "['\"]{0,3}",
+            secret in "[QZЖ]{3,8}[:@/#?%=\\\\]?[QZЖ]{3,8}",
+            after in "['\"\\],\\[= \n\\\\x{}]{0,8}",
+        ) {
+            let text = format!("{before}{quote}{secret}{after}");
+            if let Err(error) = File::parse("mall.toml".into(), &text) {
+                // The name of an option that there is not has to be named; a value never.
+                let named = error.to_string().contains("there is no option");
+                prop_assert!(named || !error.to_string().contains(['Q', 'Z', 'Ж']), "{text:?}: {error}");
+            }
+        }
+
+        #[test]
+        fn an_address_that_stands_as_a_key_is_not_shown(secret in "[QZЖ]{3,8}") {
+            for key in [format!("mysql://root:{secret}@h/d"), format!("{secret}@h"), format!("sasl.password={secret}")] {
+                let error = error(&format!("\"{key}\" = 1"));
+                prop_assert!(!error.contains(&secret), "{error}");
+            }
+        }
     }
 
     #[test]

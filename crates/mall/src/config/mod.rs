@@ -11,20 +11,24 @@
 //! * A wrong value is refused before anything starts, naming option, value, source and what is allowed.
 //! * No secret is shown: not by `mall config`, not in a help text, not in an error.
 
+mod database_url;
 mod file;
+mod idle;
 mod options;
 mod origin;
 mod refusal;
 mod value;
 
+pub use database_url::DatabaseUrl;
 pub use file::File;
+pub use idle::{idle_here, offering_what_works, refuse_idle, refuse_misspelt_variables};
 pub use options::{COURSE, DeliveryOptions, Guard, KeyMode, Ports, RoleOptions, Settings, Storage, properties_of};
-pub use origin::{listing, origin_of, passed_on};
-pub use refusal::usage_of;
-pub use value::{BaseUrl, DatabaseUrl, Property, duration, name, port, topic};
+pub use origin::{PassedOn, listing, origin_of, passed_on};
+pub use refusal::{usage_of, without_values};
+pub use value::{BaseUrl, Property, duration, name, port, topic};
 
 /// Options whose values are never shown.
-const SECRET: [&str; 3] = ["database-url", "kafka-property", "admin-token"];
+const SECRET: [&str; 2] = ["database-url", "kafka-property"];
 
 /// What stands where a secret was.
 const MASK: &str = "***";
@@ -32,9 +36,8 @@ const MASK: &str = "***";
 /// The value of an option as it may be shown to people.
 pub fn shown(option: &str, value: &str) -> String {
     match option {
-        "admin-token" => MASK.to_owned(),
-        "database-url" => value::masked_url(value),
+        "database-url" => database_url::masked_url(value),
         "kafka-property" => value::masked_property(value),
-        _ => value.to_owned(),
+        _ => value::masked_text(value),
     }
 }

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
 use shop::http::Origin;
 
-use super::value::{self, BaseUrl, Bootstrap, DatabaseUrl, Property};
+use super::database_url::DatabaseUrl;
+use super::value::{self, BaseUrl, Bootstrap, Property};
 use crate::exit::Usage;
 use crate::net::FIRST_DELIVERY;
 use crate::telemetry::Format;
@@ -17,7 +19,7 @@ use crate::telemetry::Format;
 #[command(next_help_heading = "Where things are kept")]
 pub struct Storage {
     /// Folder of the embedded log and databases
-    #[arg(long, env = "MALL_DATA", value_name = "DIR", required = false)]
+    #[arg(long, env = "MALL_DATA", value_name = "DIR", required = false, value_parser = clap::builder::OsStringValueParser::new().try_map(value::path))]
     pub data: PathBuf,
 
     /// Kafka's brokers, instead of the embedded log
@@ -33,11 +35,11 @@ pub struct Storage {
     pub kafka_property: Vec<Property>,
 
     /// A file of such properties, one a line; --kafka-property wins
-    #[arg(long, env = "MALL_KAFKA_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "MALL_KAFKA_CONFIG", value_name = "FILE", value_parser = clap::builder::OsStringValueParser::new().try_map(value::path))]
     pub kafka_config: Option<PathBuf>,
 
     /// Configuration file, instead of mall.toml in the working directory
-    #[arg(long, env = "MALL_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "MALL_CONFIG", value_name = "FILE", value_parser = clap::builder::OsStringValueParser::new().try_map(value::path))]
     pub config: Option<PathBuf>,
 }
 
@@ -100,15 +102,11 @@ pub struct RoleOptions {
     #[arg(long, env = "MALL_SHUTDOWN_TIMEOUT", default_value = "30s", value_parser = value::duration, value_name = "TIME", help_heading = NETWORK)]
     pub shutdown_timeout: Duration,
 
-    /// Address to listen on; another than loopback needs --admin-token or --insecure
+    /// Address to listen on; another than loopback needs --insecure
     #[arg(long, env = "MALL_LISTEN", default_value = "127.0.0.1", value_parser = value::listen, value_name = "IP", help_heading = NETWORK)]
     pub listen: IpAddr,
 
-    /// Secret of whoever may change the topology
-    #[arg(long, env = "MALL_ADMIN_TOKEN", value_parser = value::name, value_name = "T", help_heading = NETWORK)]
-    pub admin_token: Option<String>,
-
-    /// Listens on --listen without an --admin-token
+    /// Listens on an address that other machines can reach: whoever reaches it may place and change orders
     #[arg(long, env = "MALL_INSECURE", value_parser = clap::builder::BoolishValueParser::new(), help_heading = NETWORK)]
     pub insecure: bool,
 
@@ -177,6 +175,21 @@ pub struct Settings {
     pub port_fixed: bool,
     /// What a delivery instance is to be called; [`crate::net::delivery_name`] otherwise.
     pub name: Option<String>,
+    /// What was given and does nothing for this role, in words.
+    pub idle: Vec<String>,
+}
+
+impl Settings {
+    /// The same, with what does nothing for the role.
+    #[must_use]
+    pub fn with_idle(self, idle: Vec<String>) -> Self {
+        Self { idle, ..self }
+    }
+
+    /// Says which options do nothing here, once the log can be written.
+    pub fn tell_idle(&self) {
+        self.idle.iter().for_each(|sentence| tracing::warn!("{sentence}"));
+    }
 }
 
 /// The message key of the events.
@@ -214,21 +227,20 @@ impl Storage {
 
 /// Reads a Java properties file as far as Kafka's own tools' users write one: `name=value`, `#` and `!` comments.
 pub fn properties_of(path: &std::path::Path) -> anyhow::Result<Vec<(String, String)>> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Usage(format!(
-            "can't read the Kafka properties in {}: {error}",
-            path.display()
-        ))
-    })?;
+    let place = value::masked_text(&path.to_string_lossy());
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Usage(format!("can't read the Kafka properties in {place}: {error}")))?;
+    Ok(properties_in(&text, &place)?)
+}
+
+/// The properties in the text of such a file, which is called `place`. No message repeats what stands in it.
+fn properties_in(text: &str, place: &str) -> Result<Vec<(String, String)>, Usage> {
     let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
     let mut properties = Vec::new();
     for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(['#', '!'])) {
-        let property: Property = line.parse().map_err(|allowed| {
-            Usage(format!(
-                "line {number} of {} is not a property; {allowed}",
-                path.display()
-            ))
-        })?;
+        let property: Property = line
+            .parse()
+            .map_err(|allowed| Usage(format!("line {number} of {place} is not a property; {allowed}")))?;
         properties.push((property.name, property.value));
     }
     Ok(properties)
@@ -249,13 +261,45 @@ impl RoleOptions {
     /// Checks what no single option can know.
     pub fn check(&self) -> anyhow::Result<()> {
         self.storage.kafka_properties()?;
-        if !self.listen.is_loopback() && self.admin_token.is_none() && !self.insecure {
+        if !self.listen.is_loopback() && !self.insecure {
             let listen = self.listen;
             anyhow::bail!(Usage(format!(
-                "--listen {listen} can be reached from other machines: give --admin-token TOKEN beside it, or --insecure \
-                 if that is meant; without either, allowed is a loopback address (127.0.0.1)"
+                "--listen {listen} can be reached from other machines, and so can orders and their changes: give --insecure \
+                 beside it if that is meant; without, allowed is a loopback address (127.0.0.1)"
             )));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_properties_file_never_panics_and_is_never_quoted(
+            text in "([a-z.]{0,8}[ =:#!\\\\]{0,3}[QZЖ0-9=\\t ]{0,8}(\n|\r\n|\u{0}|)){0,6}",
+        ) {
+            match properties_in(&text, "the file") {
+                Ok(properties) => prop_assert!(properties.iter().all(|(name, _)| !name.is_empty())),
+                Err(Usage(error)) => prop_assert!(!error.contains(['Q', 'Z', 'Ж']), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn properties_are_read_and_a_wrong_line_is_named_by_its_number() {
+        let read = properties_in("# x\n a = b=c \n\n! y\nd=\n", "f").expect("good");
+        assert_eq!(
+            read,
+            [("a".to_owned(), "b=c".to_owned()), ("d".to_owned(), String::new())]
+        );
+        let Usage(error) = properties_in("a=b\nsasl.password hunter2\n", "f").expect_err("no property");
+        assert!(error.contains("line 2 of f") && !error.contains("hunter2"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! Where each value came from.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
@@ -30,11 +30,20 @@ pub fn origin_of(matches: &ArgMatches, file: &File, id: &str) -> Origin {
     }
 }
 
+/// What a child is given of the command line.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct PassedOn {
+    /// Its arguments, which everybody on this machine can read.
+    pub words: Vec<OsString>,
+    /// Its variables, which nobody else can read: the secrets.
+    pub variables: Vec<(OsString, OsString)>,
+}
+
 /// The options of `command` that stood on the command line, to be passed on to another one that knows `known`.
-pub fn passed_on(command: &Command, matches: &ArgMatches, known: &Command) -> Vec<OsString> {
+pub fn passed_on(command: &Command, matches: &ArgMatches, known: &Command) -> PassedOn {
     let theirs: Vec<_> = known.get_arguments().map(clap::Arg::get_id).collect();
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    let mut words = Vec::new();
+    let mut passed = PassedOn::default();
     for arg in command.get_arguments().filter(|arg| theirs.contains(&arg.get_id())) {
         let (id, Some(long)) = (arg.get_id().as_str(), arg.get_long()) else {
             continue;
@@ -43,16 +52,26 @@ pub fn passed_on(command: &Command, matches: &ArgMatches, known: &Command) -> Ve
             continue;
         }
         if !arg.get_action().takes_values() {
-            words.push(format!("--{long}").into());
+            passed.words.push(format!("--{long}").into());
+            continue;
+        }
+        if let (true, Some(variable)) = (super::SECRET.contains(&long), arg.get_env()) {
+            passed.variables.push((variable.to_owned(), lines(matches, id)));
             continue;
         }
         for value in matches.get_raw(id).into_iter().flatten() {
             let mut word = OsString::from(format!("--{long}="));
             word.push(value);
-            words.push(word);
+            passed.words.push(word);
         }
     }
-    words
+    passed
+}
+
+/// The values of an option, one a line, as its variable has them.
+fn lines(matches: &ArgMatches, id: &str) -> OsString {
+    let values: Vec<_> = matches.get_raw(id).into_iter().flatten().collect();
+    values.join(OsStr::new("\n"))
 }
 
 /// One line per option: name, value (secrets masked), origin. `course`: what --course decided.

@@ -1,24 +1,29 @@
 //! Says why a command line was refused: option, value, source, and what is allowed.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{File, shown};
+use super::{File, MASK, idle, shown};
 use crate::exit::Usage;
 
-/// clap's error in our words where it is about a value (clap would show a secret, and call every source an argument).
-pub fn usage_of(error: &clap::Error, file: &File, words: &[std::ffi::OsString]) -> Usage {
-    value_refused(error, file, words).unwrap_or_else(|| {
+/// clap's error in our words where it is about a value or a stray word (clap would show a secret, and call every source an
+/// argument). `commands` are the names that there are.
+pub fn usage_of(error: &clap::Error, file: &File, words: &[OsString], commands: &[String]) -> Usage {
+    let in_our_words = match error.kind() {
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => value_refused(error, file, words),
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => Some(misplaced(error, commands)),
+        ErrorKind::TooManyValues | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => too_many(error),
+        _ => None,
+    };
+    in_our_words.unwrap_or_else(|| {
         let text = error.render().to_string();
-        Usage(text.trim().trim_start_matches("error: ").to_owned())
+        Usage(without_values(text.trim().trim_start_matches("error: "), words))
     })
 }
 
-fn value_refused(error: &clap::Error, file: &File, words: &[std::ffi::OsString]) -> Option<Usage> {
-    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
-        return None;
-    }
+fn value_refused(error: &clap::Error, file: &File, words: &[OsString]) -> Option<Usage> {
     let arg = text(error.get(ContextKind::InvalidArg)?)?;
     let option = arg.split([' ', '=']).next()?.trim_start_matches("--").to_owned();
     let value = text(error.get(ContextKind::InvalidValue)?)?;
@@ -30,13 +35,60 @@ fn value_refused(error: &clap::Error, file: &File, words: &[std::ffi::OsString])
         _ => error.source().map_or_else(String::new, ToString::to_string),
     };
     let source = source(&option, file, words);
+    let option = match option.starts_with('<') {
+        true => option,
+        false => format!("--{option}"),
+    };
     Some(Usage(format!(
-        "--{option}{source}: \"{}\" is wrong; {allowed}",
-        shown(&option, &value)
+        "{option}{source}: \"{}\" is wrong; {allowed}",
+        shown(option.trim_start_matches("--"), &value)
     )))
 }
 
-fn source(option: &str, file: &File, words: &[std::ffi::OsString]) -> String {
+fn misplaced(error: &clap::Error, commands: &[String]) -> Usage {
+    let word = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
+        .into_iter()
+        .find_map(|kind| text(error.get(kind)?))
+        .unwrap_or_default();
+    let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand]
+        .into_iter()
+        .find_map(|kind| match error.get(kind)? {
+            ContextValue::String(name) => Some(name.clone()),
+            ContextValue::Strings(names) => names.first().cloned(),
+            _ => None,
+        });
+    let word = idle::misplaced(&word, commands);
+    let hint = match suggested.filter(|_| !word.contains(MASK)) {
+        Some(name) => format!("did you mean {name}?"),
+        None => "mall --help lists the commands, and mall COMMAND --help their options".to_owned(),
+    };
+    Usage(format!(
+        "{word} stands where no command or option of that name is known; {hint}"
+    ))
+}
+
+fn too_many(error: &clap::Error) -> Option<Usage> {
+    let option = text(error.get(ContextKind::InvalidArg)?)?;
+    let option = option.split([' ', '=']).next().unwrap_or_default().to_owned();
+    Some(Usage(format!(
+        "{option} was given another number of values than it takes"
+    )))
+}
+
+/// A sentence without any value of the command line that may be a secret.
+pub fn without_values(text: &str, words: &[OsString]) -> String {
+    let values = words
+        .iter()
+        .filter_map(|word| word.to_str())
+        .map(|word| match word.strip_prefix('-') {
+            Some(option) => option.split_once('=').map_or("", |(_, value)| value),
+            None => word,
+        });
+    let secret = values.filter(|value| value.contains(['@', '=']) || value.contains("://"));
+    secret.fold(text.to_owned(), |text, value| text.replace(value, MASK))
+}
+
+fn source(option: &str, file: &File, words: &[OsString]) -> String {
     let long = format!("--{option}");
     let on_command_line = words
         .iter()

@@ -1,7 +1,9 @@
 //! The values of options: parsed once, here, and typed from then on.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,10 +12,6 @@ use super::MASK;
 /// Kafka's brokers: `host:port`, several separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstrap(String);
-
-/// Where MySQL or MariaDB is, with user, password and database. Shown without the password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(String);
 
 /// A service's address, `http://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,56 +40,14 @@ impl FromStr for Bootstrap {
         let good = |address: &str| {
             let (host, port) = address.trim().rsplit_once(':')?;
             let port: u16 = port.parse().ok()?;
-            (!host.is_empty() && !host.contains('/') && port > 0).then_some(())
+            // An @ would mean that a password was given, which has no place here.
+            let plain = !host.contains(['/', '@']) && !host.contains(char::is_whitespace);
+            (!host.is_empty() && plain && port > 0).then_some(())
         };
         match text.split(',').all(|address| good(address).is_some()) {
             true => Ok(Self(text.to_owned())),
             false => Err("allowed: HOST:PORT, several separated by commas (localhost:9092)".into()),
         }
-    }
-}
-
-impl DatabaseUrl {
-    /// The database's name.
-    pub fn database(&self) -> &str {
-        let path = self.0.rsplit('/').next().unwrap_or_default();
-        path.split('?').next().unwrap_or_default()
-    }
-
-    /// The address with its password, for the driver alone.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let allowed =
-            "allowed: mysql://USER:PASSWORD@HOST:PORT/DATABASE (mysql://root:1234@localhost:3306/my-database)";
-        let text = text.replacen("mariadb://", "mysql://", 1);
-        let rest = text.strip_prefix("mysql://").ok_or(allowed)?;
-        let (authority, database) = rest.split_once('/').ok_or(allowed)?;
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        let database = database.split('?').next().unwrap_or_default();
-        if host.is_empty() || database.is_empty() || database.contains('/') {
-            return Err(allowed.into());
-        }
-        sqlx::mysql::MySqlConnectOptions::from_str(&text).map_err(|_| allowed)?;
-        Ok(Self(text))
-    }
-}
-
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&masked_url(&self.0))
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -119,6 +75,25 @@ impl BaseUrl {
     pub fn authority(&self) -> &str {
         self.0.trim_start_matches("http://")
     }
+
+    /// Whether whoever listens on this port of `listen` is meant by it: then a request sent there would come back to its
+    /// sender.
+    pub fn is_ours(&self, listen: IpAddr, port: u16) -> bool {
+        let whole = match self.authority().rsplit_once(':') {
+            Some((_, digits)) if digits.parse::<u16>().is_ok() => self.authority().to_owned(),
+            _ => format!("{}:80", self.authority()),
+        };
+        if !whole.ends_with(&format!(":{port}")) {
+            return false;
+        }
+        // What can't be found now is not here.
+        let mut addresses = whole
+            .to_socket_addrs()
+            .into_iter()
+            .flatten()
+            .map(|address| address.ip());
+        addresses.any(|ip| ip == listen || ip.is_unspecified() || (listen.is_unspecified() && is_of_this_machine(ip)))
+    }
 }
 
 impl FromStr for BaseUrl {
@@ -129,10 +104,25 @@ impl FromStr for BaseUrl {
         let uri: axum::http::Uri = text.parse().map_err(|_| allowed)?;
         let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
         match uri.authority() {
-            Some(authority) if plain && !authority.as_str().contains('@') => Ok(Self(format!("http://{authority}"))),
+            Some(authority) if plain && is_server(authority) => Ok(Self(format!("http://{authority}"))),
             _ => Err(allowed.into()),
         }
     }
+}
+
+/// Whether this machine has the address: then, and only then, something can be bound to it.
+fn is_of_this_machine(ip: IpAddr) -> bool {
+    ip.is_loopback() || std::net::UdpSocket::bind((ip, 0)).is_ok()
+}
+
+/// A host and a port that there can be, without a user.
+fn is_server(authority: &axum::http::uri::Authority) -> bool {
+    let behind = authority.as_str().strip_prefix(authority.host());
+    let port = behind.is_some_and(|rest| match rest.strip_prefix(':') {
+        Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
+        None => rest.is_empty(),
+    });
+    port && !authority.host().is_empty()
 }
 
 impl FromStr for Property {
@@ -250,32 +240,6 @@ pub fn listen(text: &str) -> Result<std::net::IpAddr, String> {
     })
 }
 
-/// A database address with its password masked, also one that makes no sense.
-pub fn masked_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return MASK.to_owned();
-    };
-    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
-    match rest.rsplit_once('@') {
-        Some((user, host)) => {
-            let user = user.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:{MASK}@{host}{query}")
-        }
-        None if is_host(rest) => format!("{scheme}://{rest}{query}"),
-        // What stands here may well be the password, with its host forgotten.
-        None => format!("{scheme}://{MASK}"),
-    }
-}
-
-/// `host/database`, `host:port/database`.
-fn is_host(rest: &str) -> bool {
-    rest.split_once('/')
-        .and_then(|(authority, _)| Some(authority.split_once(':')?.1))
-        .map_or(rest.contains('/') && !rest.contains(':'), |port| {
-            port.parse::<u16>().is_ok()
-        })
-}
-
 /// A property of the Kafka client, masked if its name says that it is a secret.
 pub fn masked_property(property: &str) -> String {
     let Some((name, _)) = property.split_once('=') else {
@@ -293,8 +257,38 @@ pub fn masked_property(property: &str) -> String {
         "pem",
     ];
     match secret.iter().any(|word| lower.contains(word)) {
-        true => format!("{name}={MASK}"),
+        // A name is a word; anything else may be the secret itself.
+        true if name.len() <= 80
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphabetic() || matches!(c, '.' | '-' | '_')) =>
+        {
+            format!("{name}={MASK}")
+        }
+        true => MASK.to_owned(),
         false => property.to_owned(),
+    }
+}
+
+/// A text that stands where it makes no sense, and so may be anything: an address with a password, a property that is one.
+pub fn masked_text(text: &str) -> String {
+    let property = masked_property(text);
+    if text.contains("://") || text.contains('@') {
+        super::database_url::masked_url(text)
+    } else if text.contains('=') && property != text {
+        property
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A file or folder; no address or property that was meant for another option, and would be shown as a path.
+pub fn path(path: OsString) -> Result<PathBuf, String> {
+    let text = path.to_string_lossy();
+    let secret = text.contains("://") || (text.contains('=') && masked_property(&text) != text);
+    match text.is_empty() || secret || text.contains(char::is_control) {
+        true => Err("allowed: the path of a file or folder".into()),
+        false => Ok(PathBuf::from(path)),
     }
 }
 
@@ -326,40 +320,25 @@ mod tests {
     #[test]
     fn brokers_are_host_and_port() {
         assert!("localhost:9092,b:1".parse::<Bootstrap>().is_ok());
-        for wrong in ["", "localhost", ":9092", "a:b", "a:0", "a:70000", "http://a:1/", "a:1,"] {
+        for wrong in [
+            "",
+            "localhost",
+            ":9092",
+            "a:b",
+            "a:0",
+            "a:70000",
+            "a:99999",
+            "b:1,a:99999",
+            "http://a:1/",
+            "a:1,",
+            "user:pass@a:1",
+        ] {
             assert!(wrong.parse::<Bootstrap>().is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn a_database_address_names_its_database_and_hides_its_password() {
-        let url: DatabaseUrl = "mariadb://root:12@34@db:3306/my-database"
-            .replace("@34", "34")
-            .parse()
-            .expect("good");
-        assert_eq!(url.to_string(), "mysql://root:***@db:3306/my-database");
-        for wrong in [
-            "localhost",
-            "jdbc:mysql://h/d",
-            "mysql://h:3306",
-            "mysql://h/",
-            "postgres://h/d",
-            "mysql:///d",
-        ] {
-            assert!(wrong.parse::<DatabaseUrl>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn secrets_are_masked_even_where_nothing_parses() {
-        assert_eq!(masked_url("mysql://root:p@ss@h/d"), "mysql://root:***@h/d");
-        assert_eq!(masked_url("root:pass@h"), "***");
-        assert_eq!(masked_url("root:pass"), "***");
-        assert_eq!(masked_url("mysql://root:pass"), "mysql://***");
-        assert_eq!(masked_url("mysql://root:1234"), "mysql://***");
-        assert_eq!(masked_url("mysql://root:pass/d"), "mysql://***");
-        assert_eq!(masked_url("mysql://h/d"), "mysql://h/d");
-        assert_eq!(masked_url("mysql://h:3306/d"), "mysql://h:3306/d");
         assert_eq!(masked_property("sasl.password=x"), "sasl.password=***");
         assert_eq!(masked_property("group.protocol=consumer"), "group.protocol=consumer");
         assert_eq!(masked_property("no equals sign"), "***");
@@ -368,9 +347,54 @@ mod tests {
     #[test]
     fn service_addresses_have_no_path() {
         assert_eq!("http://h:1/".parse::<BaseUrl>().expect("good").as_str(), "http://h:1");
-        for wrong in ["h:1", "https://h:1", "http://h:1/x", "http://u:p@h:1", "http://"] {
+        assert_eq!(
+            "http://[::1]:8081".parse::<BaseUrl>().expect("good").authority(),
+            "[::1]:8081"
+        );
+        assert_eq!("http://h".parse::<BaseUrl>().expect("good").authority(), "h");
+        for wrong in [
+            "h:1",
+            "https://h:1",
+            "http://h:1/x",
+            "http://u:p@h:1",
+            "http://",
+            "http://h:99999",
+            "http://h:0",
+            "http://h:",
+            "http://h:x",
+            "http://[::1]:70000",
+        ] {
             assert!(wrong.parse::<BaseUrl>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn whose_address_it_is() {
+        let here = |listen: &str, url: &str| {
+            let url: BaseUrl = url.parse().expect("good");
+            url.is_ours(listen.parse().expect("an address"), 8088)
+        };
+        for url in ["http://127.0.0.1:8088", "http://localhost:8088", "http://0.0.0.0:8088"] {
+            assert!(here("127.0.0.1", url), "{url}");
+            assert!(here("0.0.0.0", url), "{url}");
+        }
+        assert!(here("::1", "http://[::1]:8088"));
+        for url in [
+            "http://127.0.0.1:8081",
+            "http://127.0.0.2:8088",
+            "http://127.0.0.1:18088",
+            "http://127.0.0.1",
+        ] {
+            assert!(!here("127.0.0.1", url), "{url}");
+        }
+        assert!(
+            "http://127.0.0.1"
+                .parse::<BaseUrl>()
+                .expect("good")
+                .is_ours("127.0.0.1".parse().expect("one"), 80)
+        );
+        // An address for documentation, which no machine has.
+        assert!(!here("0.0.0.0", "http://192.0.2.1:8088"));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         .clone()
         .unwrap_or_else(|| net::delivery_name(address.port()));
     telemetry::init(&name, options.log, &options.log_level);
+    settings.tell_idle();
     if !settings.port_fixed && address.port() != settings.port {
         tracing::info!("port {} is taken, using {}", settings.port, address.port());
     }

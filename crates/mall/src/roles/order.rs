@@ -19,6 +19,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let options = &settings.options;
     let mut page = Page::new("order");
     telemetry::init("order", options.log, &options.log_level);
+    settings.tell_idle();
     let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
     let address = listener.local_addr()?;
     let Some(adapters) = shutdown

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use sqlx::mysql::{MySqlColumn, MySqlConnectOptions, MySqlConnection, MySqlRow};
+use sqlx::mysql::{MySqlColumn, MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions, Connection, Row, TypeInfo};
 
 use super::reading::Reading;
@@ -38,9 +38,8 @@ pub async fn query(url: &DatabaseUrl, statement: &Reading) -> Result<Table> {
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<MySqlConnection> {
-    let options: MySqlConnectOptions = url.expose().parse().context("the database URL can't be read")?;
     // Times are those of the server's zone, as the mysql client shows them.
-    let options = options.timezone(None).disable_statement_logging();
+    let options = url.options().timezone(None);
     let connected = tokio::time::timeout(PATIENCE, options.connect()).await;
     match connected {
         Ok(connected) => connected.with_context(|| format!("can't connect to {url}")),

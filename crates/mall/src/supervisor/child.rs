@@ -1,6 +1,5 @@
 //! One child: started, watched, started again, stopped.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 use super::Wish;
 use super::output::{Output, Stream};
 use super::policy::{self, Restarts, Verdict};
+use crate::config::PassedOn;
 use crate::exit::Exit;
 use crate::lifeline::Lifeline;
 use crate::shutdown::SUPERVISED;
@@ -24,7 +24,7 @@ pub struct Child {
     /// Its name in front of its lines.
     pub name: String,
     program: PathBuf,
-    words: Vec<OsString>,
+    given: PassedOn,
 }
 
 /// How a child ended for good.
@@ -47,9 +47,9 @@ enum Life {
 }
 
 impl Child {
-    /// `program words…`, shown as `name`.
-    pub fn new(name: String, program: PathBuf, words: Vec<OsString>) -> Self {
-        Self { name, program, words }
+    /// `program` with what it is given, shown as `name`.
+    pub fn new(name: String, program: PathBuf, given: PassedOn) -> Self {
+        Self { name, program, given }
     }
 
     /// Starts it, and again when it dies, until it is asked to stop or refuses to start.
@@ -157,7 +157,8 @@ impl Child {
         let (lifeline, stdin) = Lifeline::pair().context("no socket for it")?;
         let mut command = Command::new(&self.program);
         command
-            .args(&self.words)
+            .args(&self.given.words)
+            .envs(self.given.variables.iter().cloned())
             .env(SUPERVISED, "1")
             .env_remove("MALL_PORT")
             .env_remove("MALL_NAME")

@@ -8,6 +8,7 @@
 //!
 //! # Invariants
 //! * Each child has its own process group, so a Ctrl-C reaches only the supervisor, which sends each child one SIGTERM.
+//! * What a child is given that is secret stands in its variables, never among its arguments.
 //! * Each child's stdin is a socket whose other end only the supervisor holds: when it closes, by whatever death, the child
 //!   drains. The child says on it when it is ready.
 //! * A child that was ready once is started again, ever more slowly, however it ended; one that refused its options, or
@@ -23,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{BaseUrl, Ports, RoleOptions};
+use crate::config::{BaseUrl, PassedOn, Ports, RoleOptions};
 use crate::data_dir;
 use crate::exit::Exit;
 use crate::net;
@@ -44,7 +45,7 @@ enum Wish {
 }
 
 /// Runs the mall until a signal. `passed_on` gives the options of the command line that a role knows.
-pub fn run(ports: &Ports, options: &RoleOptions, passed_on: &dyn Fn(&str) -> Vec<OsString>) -> Result<Exit> {
+pub fn run(ports: &Ports, options: &RoleOptions, passed_on: &dyn Fn(&str) -> PassedOn) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -91,13 +92,13 @@ impl Plan {
         })
     }
 
-    fn children(&self, options: &RoleOptions, passed_on: &dyn Fn(&str) -> Vec<OsString>) -> Result<Vec<Child>> {
+    fn children(&self, options: &RoleOptions, passed_on: &dyn Fn(&str) -> PassedOn) -> Result<Vec<Child>> {
         let program = std::env::current_exe().context("can't find the program's own file")?;
         let child = |name: String, role: &str, port: u16, more: Vec<OsString>| {
-            let mut words = vec![role.into(), format!("--port={port}").into()];
-            words.extend(passed_on(role));
-            words.extend(more);
-            Child::new(name, program.clone(), words)
+            let mut given = passed_on(role);
+            let own = [role.into(), format!("--port={port}").into()];
+            given.words = own.into_iter().chain(given.words).chain(more).collect();
+            Child::new(name, program.clone(), given)
         };
         let mut urls: Vec<OsString> = Vec::new();
         if options.order_url.is_none() {

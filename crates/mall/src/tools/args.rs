@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use crate::config::shown;
+
 /// An option a tool knows.
 #[derive(Debug)]
 pub struct Opt {
@@ -108,7 +110,7 @@ impl Given {
         self.last(name)
             .map(|text| {
                 text.parse()
-                    .map_err(|_| format!("Cannot parse argument '{text}' of option {name}"))
+                    .map_err(|_| format!("Cannot parse argument '{}' of option {name}", shown(name, text)))
             })
             .transpose()
     }

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::config::{Property, Storage, properties_of};
+use crate::config::{Property, Storage, properties_of, shown, without_values};
 use crate::exit::{self, Exit};
 
 use args::{Given, Opt};
@@ -94,14 +94,15 @@ pub fn named(name: &str) -> Option<Tool> {
 
 /// Runs a tool with the words behind its name. `configured` gives what environment and file say about where things are.
 pub fn run(tool: Tool, words: &[OsString], configured: impl FnOnce() -> Result<Storage>) -> Exit {
+    let told = |sentence: String| without_values(&sentence, words);
     match try_run(tool, words, configured) {
         Ok(exit) => exit,
         Err(Wrong::Usage(sentence)) => {
-            exit::say(&format!("{sentence}\n{}", usage(tool)));
+            exit::say(&format!("{}\n{}", told(sentence), usage(tool)));
             Exit::NO
         }
         Err(Wrong::Other(sentence)) => {
-            exit::say(&sentence);
+            exit::say(&told(sentence));
             Exit::NO
         }
     }
@@ -129,9 +130,10 @@ fn place(given: &Given, storage: &mut Storage) -> Result<(), Wrong> {
         storage.data = PathBuf::from(dir);
     }
     if let Some(servers) = given.last("bootstrap-server") {
-        let servers = servers
-            .parse()
-            .map_err(|allowed| Wrong::Other(format!("--bootstrap-server: \"{servers}\" is wrong; {allowed}")))?;
+        let servers = servers.parse().map_err(|allowed| {
+            let shown = shown("bootstrap-server", servers);
+            Wrong::Other(format!("--bootstrap-server: \"{shown}\" is wrong; {allowed}"))
+        })?;
         storage.bootstrap_server = Some(servers);
     }
     for file in ["command-config", "consumer.config", "producer.config"] {

@@ -58,7 +58,7 @@ fn a_wrong_value_is_refused_wherever_it_came_from() {
 #[test]
 fn no_secret_is_shown() {
     let folder = Folder::new();
-    let toml = "admin-token = 'hunter2'\nkafka-property = ['sasl.password=hunter2', 'security.protocol=SSL']\n";
+    let toml = "kafka-property = ['sasl.password=hunter2', 'security.protocol=SSL']\n";
     std::fs::write(folder.path().join("mall.toml"), toml).expect("written");
     let url = "mysql://root:hunter2@localhost/my-database";
     for words in [

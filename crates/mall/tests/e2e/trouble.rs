@@ -52,10 +52,7 @@ fn a_wrong_value_names_option_value_and_what_is_allowed() {
             ["order", "--bootstrap-server", "nowhere"],
             ["--bootstrap-server", "nowhere", "HOST:PORT"],
         ),
-        (
-            ["order", "--listen", "0.0.0.0"],
-            ["--listen", "0.0.0.0", "--admin-token"],
-        ),
+        (["order", "--listen", "0.0.0.0"], ["--listen", "0.0.0.0", "--insecure"]),
     ] {
         fails(&mut stack.command(&args), WRONG_USAGE, &named);
     }

@@ -1,0 +1,173 @@
+//! Options that would do nothing: refused where nobody can mean them, told where a role has no use for them.
+//!
+//! ```text
+//!  beside another option   --session-timeout with group.protocol=consumer      refused
+//!  in this role            mall order --modify-delay 1s                        told; both services may get the same words
+//!  in no role              MALL_DATABSE_URL                                    refused, with the name that was meant
+//! ```
+
+use anyhow::Result;
+use clap::{ArgMatches, Command};
+
+use super::file::distance;
+use super::options::{Guard, RoleOptions};
+use super::origin::{Origin, origin_of};
+use super::{File, MASK};
+use crate::exit::Usage;
+
+/// What a command has no use for, by the ids of its options.
+const IDLE: [(&str, &[&str]); 7] = [
+    (
+        "order",
+        &[
+            "group",
+            "guard",
+            "lanes",
+            "gap_deadline",
+            "modify_delay",
+            "modify_delay_customer",
+            "session_timeout",
+            "order_url",
+            "delivery_url",
+        ],
+    ),
+    ("delivery", &["delivery_url"]),
+    (
+        "gateway",
+        &[
+            "data",
+            "bootstrap_server",
+            "database_url",
+            "kafka_property",
+            "kafka_config",
+            "topic",
+            "group",
+            "partitions",
+            "key",
+            "guard",
+            "lanes",
+            "gap_deadline",
+            "course",
+            "modify_delay",
+            "modify_delay_customer",
+            "log_retention",
+            "session_timeout",
+        ],
+    ),
+    ("sql", &["bootstrap_server", "kafka_property", "kafka_config"]),
+    ("parked", &["bootstrap_server", "kafka_property", "kafka_config"]),
+    ("reset", &["kafka_property", "kafka_config"]),
+    ("audit", &["database_url"]),
+];
+
+/// The command without the options that it has no use for: they are taken, but not offered.
+pub fn offering_what_works(command: Command) -> Command {
+    IDLE.into_iter().fold(command, |command, (name, ids)| {
+        command.mut_subcommand(name, |subcommand| without(subcommand, ids))
+    })
+}
+
+fn without(command: Command, ids: &[&str]) -> Command {
+    let command = command.mut_args(|arg| match ids.contains(&arg.get_id().as_str()) {
+        true => arg.hide(true),
+        false => arg,
+    });
+    command.mut_subcommands(|subcommand| without(subcommand, ids))
+}
+
+/// What stands on the command line and does nothing for this command, in words.
+pub fn idle_here(command: &str, given: &ArgMatches) -> Vec<String> {
+    let ids = IDLE
+        .into_iter()
+        .find(|(name, _)| *name == command)
+        .map_or(&[][..], |(_, ids)| ids);
+    // A command of several words keeps its options in the last of them.
+    let given = given.subcommand().map_or(given, |(_, given)| given);
+    let stands = |id: &&&str| {
+        given.try_contains_id(id).is_ok() && given.value_source(id) == Some(clap::parser::ValueSource::CommandLine)
+    };
+    let option = |id: &&str| format!("--{} does nothing for mall {command}", id.replace('_', "-"));
+    ids.iter().filter(stands).map(option).collect()
+}
+
+/// Refuses what another option makes idle.
+pub fn refuse_idle(options: &RoleOptions, given: &ArgMatches, file: &File) -> Result<()> {
+    let storage = &options.storage;
+    let kafka = storage.bootstrap_server.is_some();
+    let origin = |id: &str| origin_of(given, file, id);
+    let typed = |id: &str| origin(id) == Origin::CommandLine;
+    if kafka && origin("session_timeout") > Origin::Default && has_newer_protocol(options)? {
+        return refuse(
+            "--session-timeout does nothing with group.protocol=consumer, where the brokers decide \
+             (group.consumer.session.timeout.ms)",
+        );
+    }
+    // A file that serves several runs may well hold what this one has no use for.
+    if kafka && origin("log_retention") > Origin::Default && origin("log_retention") >= origin("bootstrap_server") {
+        return refuse(
+            "--log-retention does nothing with --bootstrap-server: it is the embedded log's; in Kafka the topic has \
+             retention.ms",
+        );
+    }
+    for option in ["kafka-property", "kafka-config"] {
+        if !kafka && typed(&option.replace('-', "_")) {
+            return refuse(&format!(
+                "--{option} does nothing without --bootstrap-server, which names the Kafka that it is for"
+            ));
+        }
+    }
+    if options.guard == Guard::Off && typed("gap_deadline") {
+        return refuse("--gap-deadline does nothing with --guard off, where no event waits for another");
+    }
+    Ok(())
+}
+
+fn has_newer_protocol(options: &RoleOptions) -> Result<bool> {
+    let properties = options.storage.kafka_properties()?;
+    let last = properties.iter().rfind(|(name, _)| name == "group.protocol");
+    Ok(last.is_some_and(|(_, value)| value.eq_ignore_ascii_case("consumer")))
+}
+
+fn refuse(sentence: &str) -> Result<()> {
+    Err(Usage(sentence.to_owned()).into())
+}
+
+/// What the binary and its scripts use beside the options.
+const OTHERS: [&str; 4] = ["MALL_SUPERVISED", "MALL_COLOURED", "MALL_CHECKOUT", "MALL_CONFIG"];
+
+/// Refuses a variable whose name is nearly an option's: it would do nothing, and its value be missed. Names of others that
+/// begin alike (a cluster that names a service's variables after it) are left alone.
+pub fn refuse_misspelt_variables(command: &Command, variables: impl Iterator<Item = String>) -> Result<()> {
+    let mut known: Vec<String> = OTHERS.map(str::to_owned).to_vec();
+    collect(command, &mut known);
+    for variable in variables.filter(|name| name.starts_with("MALL_") && !known.contains(name)) {
+        let near = |name: &&String| distance(&variable, name) <= 2;
+        if let Some(meant) = known.iter().filter(near).min_by_key(|name| distance(&variable, name)) {
+            let sentence = format!("there is no option for the variable {variable}; did you mean {meant}?");
+            return Err(Usage(sentence).into());
+        }
+    }
+    Ok(())
+}
+
+fn collect(command: &Command, known: &mut Vec<String>) {
+    let names = command.get_arguments().filter_map(|arg| arg.get_env());
+    known.extend(names.map(|name| name.to_string_lossy().into_owned()));
+    command
+        .get_subcommands()
+        .for_each(|subcommand| collect(subcommand, known));
+}
+
+/// A word of the command line that belongs nowhere, as it may be shown: an option's name, or a command nearly spelt right.
+pub(super) fn misplaced(word: &str, commands: &[String]) -> String {
+    let name = word.split('=').next().unwrap_or_default();
+    let is_option = name.strip_prefix("--").is_some_and(|rest| {
+        !rest.is_empty() && rest.len() <= 40 && rest.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '.'))
+    });
+    let is_nearly_a_command = commands.iter().any(|command| distance(word, command) <= 3);
+    match is_option || is_nearly_a_command {
+        true => format!("\"{name}\""),
+        // Whoever forgot the name of an option may have written a secret.
+        false => format!("a word ({MASK}: it may be a secret)"),
+    }
+}
