@@ -50,6 +50,13 @@ pub trait EventLog: Send + Sync {
     /// answer means that nothing is there yet; `from` before the first record kept starts at that one.
     fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>>;
 
+    /// Shows every record between these extents of `topic`'s first partitions to `see`, each partition in its order; how
+    /// partitions take turns is not said. Answers with the next offset of each partition: its end, or less where nothing
+    /// stands before the end (markers of transactions, what was removed meanwhile).
+    fn scan(&self, topic: &str, extents: &[Extent], see: &mut dyn FnMut(&Record)) -> Result<Vec<Offset>> {
+        scan_in_turn(self, topic, extents, see)
+    }
+
     /// What `group` has committed for each partition of `topic`, in order; `None` where it never did.
     fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Offset>>>;
 
@@ -65,6 +72,33 @@ pub trait EventLog: Send + Sync {
 
     /// Joins a consumer group. Partitions that the group never committed are read from their beginning (A6).
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>>;
+}
+
+/// Records that a scan reads at once.
+const PAGE: usize = 500;
+
+/// One partition after the other, page by page.
+fn scan_in_turn<L: EventLog + ?Sized>(
+    log: &L,
+    topic: &str,
+    extents: &[Extent],
+    see: &mut dyn FnMut(&Record),
+) -> Result<Vec<Offset>> {
+    let mut ends = Vec::with_capacity(extents.len());
+    for (number, extent) in (0..).zip(extents) {
+        let partition = TopicPartition::new(topic, Partition(number));
+        let mut next = extent.start;
+        while next < extent.end {
+            let page = log.read(&partition, next, PAGE)?;
+            let Some(last) = page.last() else { break };
+            next = last.offset.next();
+            page.iter()
+                .filter(|record| record.offset < extent.end)
+                .for_each(&mut *see);
+        }
+        ends.push(next.min(extent.end));
+    }
+    Ok(ends)
 }
 
 /// A member of a consumer group. Polling is what keeps it alive; it must never wait for a handler.

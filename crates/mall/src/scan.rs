@@ -3,12 +3,9 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use eventlog::{EventLog, Extent, LogError, Offset, Partition, Record, TopicPartition};
+use eventlog::{EventLog, Extent, LogError, Offset, Record};
 
-/// Records read at once.
-const PAGE: usize = 500;
-
-/// Shows every record between these extents to `see`, partition by partition; answers with the next offset of each.
+/// Shows every record between these extents to `see`, each partition in its order; answers with the next offset of each.
 pub fn each_record(
     log: &dyn EventLog,
     topic: &str,
@@ -20,23 +17,10 @@ pub fn each_record(
         .map(|extent| extent.end.0.saturating_sub(extent.start.0))
         .sum();
     let mut progress = Progress::of(format!("reading {topic}"), total);
-    let mut ends = Vec::with_capacity(extents.len());
-    for (number, extent) in extents.iter().enumerate() {
-        let partition = TopicPartition::new(topic, Partition(number as u32));
-        let mut next = extent.start;
-        // What retention removes meanwhile, and markers at the end, are offsets without a record.
-        while next < extent.end {
-            let page = log.read(&partition, next, PAGE)?;
-            let Some(last) = page.last() else { break };
-            next = last.offset.next();
-            page.iter()
-                .filter(|record| record.offset < extent.end)
-                .for_each(&mut see);
-            progress.add(page.len() as u64);
-        }
-        ends.push(next.min(extent.end));
-    }
-    Ok(ends)
+    log.scan(topic, extents, &mut |record| {
+        see(record);
+        progress.add(1);
+    })
 }
 
 /// How far something has come, on a terminal; elsewhere nothing.

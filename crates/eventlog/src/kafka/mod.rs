@@ -185,6 +185,10 @@ impl EventLog for KafkaLog {
         self.scanner.read(partition, from, max)
     }
 
+    fn scan(&self, topic: &str, extents: &[Extent], see: &mut dyn FnMut(&Record)) -> Result<Vec<Offset>> {
+        self.scanner.scan(topic, extents, see)
+    }
+
     fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Offset>>> {
         let count = self.count_partitions(topic)?;
         let mut groups = lock(&self.groups);

@@ -147,6 +147,23 @@ impl Scanner {
         Ok(page)
     }
 
+    /// Reads all these partitions together; see [`crate::EventLog::scan`].
+    pub(super) fn scan(&self, topic: &str, extents: &[Extent], see: &mut dyn FnMut(&Record)) -> Result<Vec<Offset>> {
+        let mut sweep = Sweep::new(topic, extents);
+        if sweep.is_done() {
+            return Ok(sweep.next);
+        }
+        // It is taken out: whoever is shown records may well read something meanwhile, with another one.
+        let idle = lock(&self.reader).take();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => Reader::new(&self.settings)?,
+        };
+        reader.sweep(&mut sweep, see)?;
+        *lock(&self.reader) = Some(reader);
+        Ok(sweep.next)
+    }
+
     /// Why the brokers don't answer, as far as it was heard.
     pub(super) fn cause(&self) -> Option<Cause> {
         self.looker.context().cause()
@@ -240,11 +257,45 @@ impl Reader {
                 None => {}
             }
             if Instant::now() >= deadline {
-                return Err(self.too_slow(partition));
+                return Err(self.too_slow(&partition.to_string()));
             }
         }
         self.cursor = Some((partition.clone(), next));
         Ok(page)
+    }
+
+    /// Takes records until every partition has come to its end. Nothing more than librdkafka's queue is held.
+    fn sweep(&mut self, sweep: &mut Sweep<'_>, see: &mut dyn FnMut(&Record)) -> Result<()> {
+        let what = format!("topic {} can't be read from Kafka at {}", sweep.topic, self.brokers);
+        self.cursor = None;
+        let begun = self.client.assign(&sweep.assignment()?);
+        begun.map_err(|error| fault::sort(&what, &error))?;
+        let mut deadline = Instant::now() + ANSWER;
+        while !sweep.is_done() {
+            match self.client.poll(deadline.saturating_duration_since(Instant::now())) {
+                Some(Ok(message)) => {
+                    let record = convert::record(&message, &mut self.topics);
+                    if sweep.takes(&record) {
+                        see(&record);
+                        deadline = Instant::now() + ANSWER;
+                    }
+                }
+                // Behind a transaction's last record stands a marker, which is never handed out; and what a partition held
+                // may have been removed meanwhile.
+                Some(Err(KafkaError::PartitionEOF(number))) => {
+                    sweep.ended(number);
+                    deadline = Instant::now() + ANSWER;
+                }
+                Some(Err(error)) => tracing::debug!(topic = sweep.topic, %error, "while reading"),
+                None => {}
+            }
+            if !sweep.is_done() && Instant::now() >= deadline {
+                return Err(self.too_slow(&sweep.awaited()));
+            }
+        }
+        // Nothing more is fetched until somebody reads again.
+        let ended = self.client.assign(&TopicPartitionList::new());
+        ended.map_err(|error| fault::sort(&what, &error))
     }
 
     fn point_at(&self, partition: &TopicPartition, from: Offset) -> Result<()> {
@@ -254,10 +305,86 @@ impl Reader {
             .map_err(|error| fault::sort(&format!("{partition} can't be read from offset {from}"), &error))
     }
 
-    fn too_slow(&self, partition: &TopicPartition) -> LogError {
-        let what = format!("{partition} can't be read from Kafka at {}", self.brokers);
+    fn too_slow(&self, whose: &str) -> LogError {
+        let what = format!("{whose} can't be read from Kafka at {}", self.brokers);
         let error = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
         self.client.context().explain(&what, &error)
+    }
+}
+
+/// How far the partitions of a topic have been read that are read together.
+struct Sweep<'a> {
+    topic: &'a str,
+    extents: &'a [Extent],
+    /// The next offset of each partition.
+    next: Vec<Offset>,
+    /// Whether more is expected of a partition.
+    open: Vec<bool>,
+    /// How many are open.
+    left: usize,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(topic: &'a str, extents: &'a [Extent]) -> Self {
+        let open: Vec<bool> = extents.iter().map(|extent| extent.start < extent.end).collect();
+        Self {
+            topic,
+            extents,
+            next: extents.iter().map(|extent| extent.start.min(extent.end)).collect(),
+            left: open.iter().filter(|open| **open).count(),
+            open,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Every open partition at its start.
+    fn assignment(&self) -> Result<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(self.left);
+        for (number, extent) in self.extents.iter().enumerate().filter(|(number, _)| self.open[*number]) {
+            let added = list.add_partition_offset(self.topic, number as i32, convert::native_offset(extent.start));
+            added.map_err(|error| fault::sort(&format!("topic {} can't be read", self.topic), &error))?;
+        }
+        Ok(list)
+    }
+
+    /// Whether this record is wanted: what was written after the reading began is not.
+    fn takes(&mut self, record: &Record) -> bool {
+        let number = record.partition.0 as usize;
+        let Some(extent) = self.extents.get(number).filter(|_| self.open[number]) else {
+            return false;
+        };
+        let wanted = record.offset < extent.end;
+        self.next[number] = record.offset.next().min(extent.end);
+        if self.next[number] >= extent.end {
+            self.close(number);
+        }
+        wanted
+    }
+
+    fn ended(&mut self, native: i32) {
+        if let Ok(number) = usize::try_from(native) {
+            self.close(number);
+        }
+    }
+
+    fn close(&mut self, number: usize) {
+        if self.open.get(number) == Some(&true) {
+            self.open[number] = false;
+            self.left -= 1;
+        }
+    }
+
+    /// `kafka.scaling-3 and 7 more`
+    fn awaited(&self) -> String {
+        let first = self.open.iter().position(|open| *open).unwrap_or_default();
+        let first = format!("{}-{first}", self.topic);
+        match self.left {
+            0 | 1 => first,
+            left => format!("{first} and {} more", left - 1),
+        }
     }
 }
 

@@ -202,7 +202,10 @@ impl Settings {
     /// For reading records, or the offsets of `group`, without ever joining it.
     pub(super) fn observer(&self, group: &str) -> ClientConfig {
         let mut config = self.consumer(group);
-        config.set("enable.partition.eof", "true");
+        config
+            .set("enable.partition.eof", "true")
+            // Before it is pointed at something else, a client waits for the fetch that the broker holds back.
+            .set("fetch.wait.max.ms", "20");
         let member = |name: &str| MEMBER_ONLY.contains(&name) || CLASSIC_ONLY.contains(&name);
         self.give(&mut config, |name| side(name) != Side::Producer && !member(name));
         config

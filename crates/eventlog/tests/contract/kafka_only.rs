@@ -191,7 +191,7 @@ fn a_broker_that_is_away_is_said_soon() {
 }
 
 /// Three brokers in this process which can be switched off, with a topic of one partition.
-fn simulated(topic: &str) -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
+pub fn simulated(topic: &str) -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
     let brokers = MockCluster::new(3).expect("simulated brokers start");
     brokers.create_topic(topic, 1, 3).expect("the topic is made");
     // A real broker refuses a batch behind one that failed, by its sequence number; these take it. So one is on its way
@@ -429,16 +429,21 @@ fn in_order_of_first_appearance(log: &dyn EventLog, topic: &str, records: &[even
     }
 }
 
+/// Removes what stands before an offset of a partition.
+pub fn delete_records(world: &Kafka, topic: &str, number: i32, before: i64) {
+    let mut upto = TopicPartitionList::new();
+    upto.add_partition_offset(topic, number, rdkafka::Offset::Offset(before))
+        .expect("an offset is set");
+    answered(admin(world).delete_records(&upto, &AdminOptions::new())).expect("records are deleted");
+}
+
 #[test]
 fn reading_from_before_the_first_record_kept() {
     let world = Kafka::new();
     let log = world.open();
     let topic = topic(&*log, "pruned", 1);
     append(&*log, &topic, (0..10).map(|n| placed_at(0, n.to_string())).collect());
-    let mut upto = TopicPartitionList::new();
-    upto.add_partition_offset(&topic, 0, rdkafka::Offset::Offset(6))
-        .expect("an offset is set");
-    answered(admin(&world).delete_records(&upto, &AdminOptions::new())).expect("records are deleted");
+    delete_records(&world, &topic, 0, 6);
     assert_eq!(
         log.extents(&topic),
         Ok(vec![Extent {

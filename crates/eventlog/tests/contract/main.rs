@@ -6,7 +6,10 @@
 mod groups;
 #[cfg(feature = "kafka")]
 mod kafka_only;
+#[cfg(feature = "kafka")]
+mod kafka_scans;
 mod records;
+mod scans;
 mod seat;
 mod world;
 
@@ -36,6 +39,9 @@ contract! {
     records::an_unknown_topic_is_refused,
     records::topics_are_created_once_and_only_grow,
     records::a_new_partition_is_used_soon,
+    scans::many_partitions_are_read_together,
+    scans::a_scan_shows_what_stands_between_its_bounds,
+    scans::whoever_is_shown_records_may_ask_the_log,
     groups::a_group_reads_everything_once,
     groups::partitions_move_without_overlap,
     groups::commits_survive_a_restart,

@@ -6,7 +6,7 @@
 //!   partition 2 ─▶ ─▶ ─▶ ┘
 //! ```
 //! # Invariants
-//! * No clock and no I/O. Partitions are shown one after the other, each from its first record to its last.
+//! * No clock and no I/O. Each partition is shown from its first record to its last; partitions may take turns.
 //! * Memory is bounded: for each key a state of fixed size, at most [`MAX_KEYS`] of them (some 300 MB); of what a key's
 //!   versions are in a partition, the last 128 below the highest. Beyond either it says that it could not tell.
 //! * Versions are compared within one partition: nobody knows the order across partitions.
@@ -113,7 +113,7 @@ impl Auditor {
         }
     }
 
-    /// Looks at the next record of the partition, or at the first of the next one.
+    /// Looks at the next record of any partition.
     pub fn see(&mut self, record: &Record) {
         self.audit.records += 1;
         self.look_at_record_key(record);
@@ -160,8 +160,13 @@ impl Auditor {
             keys::Sight::Known => {}
             keys::Sight::Forgotten => self.audit.unremembered += 1,
             keys::Sight::Split(partition, offset) => {
-                let split = &mut self.audit.split;
-                split.note(|| format!("key {key}: first {}, then {}", at(partition, offset), place(record)));
+                // Whichever was seen first.
+                let mut both = [(partition, offset), (record.partition, record.offset)];
+                both.sort();
+                let [one, other] = both.map(|(partition, offset)| at(partition, offset));
+                self.audit
+                    .split
+                    .note(|| format!("key {key}: first {one}, then {other}"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Whether versions ascend: for each key in the partition being read the highest one and a window below it.
+//! Whether versions ascend: for each key in each partition the highest one and a window below it.
 //!
 //! ```text
 //!   seen 1 2 3 5 6      highest 6, window …110111
@@ -16,10 +16,9 @@ use super::keys::MAX_KEYS;
 /// How many versions below the highest are remembered.
 const WINDOW: i64 = 128;
 
-/// The versions of the partition that is being read.
+/// The versions seen, by partition, key and source.
 #[derive(Default)]
 pub(super) struct Sequences {
-    partition: Option<Partition>,
     seen: HashMap<u128, State>,
 }
 
@@ -48,11 +47,7 @@ pub(super) enum Step {
 impl Sequences {
     /// `stream`: the key, and whose versions they are.
     pub fn see(&mut self, partition: Partition, stream: (&str, &str), version: i64, offset: Offset) -> Step {
-        if self.partition != Some(partition) {
-            self.partition = Some(partition);
-            self.seen.clear();
-        }
-        let (room, stream) = (self.seen.len() < MAX_KEYS, hash::number(stream));
+        let (room, stream) = (self.seen.len() < MAX_KEYS, hash::number((partition.0, stream)));
         match self.seen.get_mut(&stream) {
             Some(state) => state.step(version, offset),
             None if !room => Step::Forgotten,

@@ -111,12 +111,14 @@ fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: 
 }
 
 fn sample(log: &dyn EventLog, topic: &str, extents: &[Extent]) -> Result<Vec<Record>, LogError> {
+    let newest = |extent: &Extent| Extent {
+        start: Offset(extent.end.0.saturating_sub(SAMPLE)).max(extent.start),
+        end: extent.end,
+    };
+    let newest: Vec<Extent> = extents.iter().map(newest).collect();
     let mut records = Vec::new();
-    for (number, extent) in (0..).zip(extents) {
-        let from = Offset(extent.end.0.saturating_sub(SAMPLE)).max(extent.start);
-        let partition = TopicPartition::new(topic, Partition(number));
-        records.extend(log.read(&partition, from, SAMPLE as usize)?);
-    }
+    log.scan(topic, &newest, &mut |record| records.push(record.clone()))?;
+    records.sort_by_key(|record| (record.partition, record.offset));
     Ok(records)
 }
 

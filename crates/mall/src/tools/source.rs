@@ -14,8 +14,11 @@ use super::pattern;
 /// How often new topics and partitions are looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Records read at once.
+/// Records read at once of one partition.
 const PAGE: usize = 500;
+
+/// Offsets read at once of several partitions.
+const STEP: u64 = 10_000;
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,15 +77,53 @@ impl Scan {
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             self.look()?;
         }
-        let mut records = Vec::new();
-        for (partition, next) in &mut self.positions {
+        // A log goes on best where it reads one partition alone.
+        if let [(partition, next)] = &mut self.positions[..] {
             let page = self.log.read(partition, *next, PAGE)?;
             if let Some(last) = page.last() {
                 *next = last.offset.next();
             }
-            records.extend(page);
+            return Ok(page);
+        }
+        let mut topics: Vec<_> = self
+            .positions
+            .iter()
+            .map(|(partition, _)| partition.topic.clone())
+            .collect();
+        topics.sort();
+        topics.dedup();
+        let mut records = Vec::new();
+        for topic in topics {
+            self.step_in(&topic, &mut records)?;
         }
         Ok(records)
+    }
+
+    /// What is there now in all partitions of a topic, [`STEP`] offsets of them at most.
+    fn step_in(&mut self, topic: &str, records: &mut Vec<Record>) -> Result<(), LogError> {
+        let mut ranges = self.log.extents(topic)?;
+        let mut room = STEP;
+        for (number, range) in (0..).zip(&mut ranges) {
+            let next = self.position(topic, number).map(|next| *next);
+            range.start = next.unwrap_or(range.end).max(range.start);
+            range.end = range.end.min(Offset(range.start.0.saturating_add(room)));
+            room -= range.end.0.saturating_sub(range.start.0);
+        }
+        self.log
+            .scan(topic, &ranges, &mut |record| records.push(record.clone()))?;
+        for (number, range) in (0..).zip(&ranges).filter(|(_, range)| range.start < range.end) {
+            // All that stands before the end was shown; markers of transactions stand there as well.
+            if let Some(next) = self.position(topic, number) {
+                *next = range.end;
+            }
+        }
+        Ok(())
+    }
+
+    fn position(&mut self, topic: &str, number: u32) -> Option<&mut Offset> {
+        let mut positions = self.positions.iter_mut();
+        let found = positions.find(|(known, _)| *known.topic == *topic && known.partition == Partition(number));
+        found.map(|(_, next)| next)
     }
 
     fn look(&mut self) -> Result<(), LogError> {
