@@ -211,8 +211,14 @@ impl Engine {
         std::mem::take(&mut self.rewound)
     }
 
+    /// Lets the lanes go whose time has come.
+    pub fn wake(&mut self, now: u64) {
+        self.scheduler.wake(now);
+    }
+
     /// Starts up to `max` lanes, each with up to `max_run` records.
     pub fn take(&mut self, max: usize, max_run: usize, now: u64, mut taken: impl FnMut(Run<Record>)) {
+        self.scheduler.wake(now);
         for _ in 0..max {
             let Some(run) = self.scheduler.take(max_run, now) else {
                 return;
@@ -232,7 +238,7 @@ impl Engine {
         grant.in_flight -= 1;
         for record in run.items.iter() {
             grant.bytes -= weight(record);
-            if done && !grant.is_stale(run, record) {
+            if done && !grant.is_stale(run.number, record) {
                 grant.frontier.complete(record.offset);
                 grant.dirty = true;
             }
@@ -243,6 +249,36 @@ impl Engine {
         if grant.state == State::Draining && grant.in_flight == 0 {
             return Finish::Drained;
         }
+        Finish::Noted
+    }
+
+    /// Ends a run that is to come again: until `due` its records wait in their lane, hold no place, and are dropped like
+    /// all that is queued. What is not to be worked for any more, because its grant is not held or the log has gone back
+    /// before it, doesn't come again.
+    pub fn postpone(&mut self, run: Run<Record>, due: u64) -> Finish {
+        let held = self.grants.get(&run.epoch).filter(|grant| grant.state == State::Held);
+        if held.is_none_or(|grant| run.items.iter().all(|record| grant.is_stale(run.number, record))) {
+            return self.finish(&run, false);
+        }
+        let Run {
+            lane,
+            epoch,
+            number,
+            items,
+            ..
+        } = run;
+        let grant = self.grants.get_mut(&epoch).expect("it is held");
+        let mut wanted = items.into_vec();
+        wanted.retain(|record| {
+            let stale = grant.is_stale(number, record);
+            grant.bytes -= if stale { weight(record) } else { 0 };
+            !stale
+        });
+        grant.in_flight -= 1;
+        if grant.in_flight == 0 {
+            grant.rewinds.clear();
+        }
+        self.scheduler.postpone(lane, epoch, wanted, due);
         Finish::Noted
     }
 
@@ -273,13 +309,6 @@ impl Engine {
             self.scheduler.drop_epoch(epoch, drop);
             self.grants.remove(&epoch);
         }
-    }
-
-    /// Whether a run is still to be worked for: its grant is held and not about to be given back, and the log has not gone
-    /// back before it.
-    pub fn is_wanted(&self, run: &Run<Record>) -> bool {
-        let held = self.grants.get(&run.epoch).filter(|grant| grant.state == State::Held);
-        held.is_some_and(|grant| !grant.is_stale(run, &run.items[0]))
     }
 
     /// Whether there may be something to commit.
@@ -401,8 +430,8 @@ impl Engine {
 }
 
 impl Grant {
-    fn is_stale(&self, run: &Run<Record>, record: &Record) -> bool {
-        let stale = |(taken, offset): &(u64, Offset)| run.number < *taken && record.offset >= *offset;
+    fn is_stale(&self, number: u64, record: &Record) -> bool {
+        let stale = |(taken, offset): &(u64, Offset)| number < *taken && record.offset >= *offset;
         self.rewinds.iter().any(stale)
     }
 

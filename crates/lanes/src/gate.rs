@@ -74,6 +74,5 @@ impl<H: Handler> Rebalance for Gate<H> {
         }
         drop(state);
         self.shared.metrics.partitions_lost.add(partitions.len() as u64);
-        self.shared.withdrawn.notify_waiters();
     }
 }

@@ -43,8 +43,9 @@ pub struct Attempt {
 pub enum Outcome {
     /// It is handled for good; its offset may be committed.
     Done,
-    /// The same once more after this time. Its key waits, other keys go on; it keeps its place among the records in
-    /// flight, so that a store which is away for all stops the intake instead of being tried with everything.
+    /// The same once more after this time. Its key waits meanwhile, and its place among the records in flight is free for
+    /// other keys. A handler that waits for something which is away for all (a store) waits itself, in its place, so that
+    /// the intake stops instead of everything being tried in vain.
     Retry(Duration),
     /// It can't be handled, for this reason, and the handler has stored it where it will not be lost. For the
     /// runner it is done.

@@ -12,6 +12,7 @@
 //! # Invariants
 //! * No two records of one key are handled at the same time in one instance, and they start in the order in which the
 //!   log has them, through rebalances too.
+//! * A record that waits for its next try holds up its key, and nobody else.
 //! * A position is committed only when every record before it is done.
 //! * Memory is bounded: beyond a number of bytes, partitions pause.
 //! * Nothing in here knows what the records are about, or what a database is.

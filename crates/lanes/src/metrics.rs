@@ -33,10 +33,13 @@ pub struct Metrics {
     pub draining_partitions: Number,
     /// Lanes in flight.
     pub in_flight: Number,
-    /// For how many milliseconds the oldest of them has been in flight; looked at twice a second.
+    /// For how many milliseconds the oldest of them has been in flight, all its tries and the time between them taken
+    /// together; looked at twice a second.
     pub oldest_in_flight_ms: Number,
     /// Records that wait in memory.
     pub queued: Number,
+    /// Lanes that wait for the next try of a record, and hold no place meanwhile.
+    pub waiting: Number,
     /// Bytes of the records that wait or are in flight.
     pub buffered_bytes: Number,
     /// Partitions that are not fetched at the moment because too much of them is in memory.

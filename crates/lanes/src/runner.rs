@@ -173,9 +173,6 @@ impl<H: Handler> Runner<H> {
             self.gate.shared.offer(self.incoming.drain(..));
         }
         let rewound = self.gate.shared.lock().engine.rewound();
-        if !rewound.is_empty() {
-            self.gate.shared.withdrawn.notify_waiters();
-        }
         for partition in rewound {
             tracing::warn!(%partition, "the log has gone back; it was truncated or repeats itself, and is read from there");
         }
@@ -289,6 +286,7 @@ impl<H: Handler> Runner<H> {
         let (engine, metrics) = (&state.engine, &self.options.metrics);
         metrics.in_flight.set(engine.scheduler().in_flight() as u64);
         metrics.queued.set(engine.scheduler().queued() as u64);
+        metrics.waiting.set(engine.scheduler().waiting() as u64);
         metrics.buffered_bytes.set(engine.buffered_bytes() as u64);
         metrics.draining_partitions.set(engine.draining() as u64);
         metrics.paused_partitions.set(engine.paused() as u64);

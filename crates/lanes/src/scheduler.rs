@@ -4,7 +4,8 @@
 //!   offer ─▶ lane KIM   ▮▮▮  ┐              ┌─▶ take (at most `limit` in flight)
 //!            lane PARK  ▮    ├─ ready, fair ┤
 //!            lane CHOI  ▮▮   ┘              └── finish: the lane goes to the back of the queue, if it has more,
-//!                                               or to its front, if it has more than its share
+//!              ▲                                or to its front, if it has more than its share
+//!              └── due ── waiting ◀── postpone: its records stand first in their lane again
 //! ```
 //!
 //! A lane that alone has more than its share of what waits (1 in `limit`) would end last however fast the others are, so
@@ -13,12 +14,13 @@
 //! # Invariants
 //! * Records of a lane start in the order in which they were offered, and the next only after the one before finished.
 //! * Fewer lanes than `limit` are favoured at once, so that the others always have a place.
-//! * A lane is in the ready queue exactly if it has records and none in flight.
+//! * A lane is in the ready queue exactly if it has records, none in flight, and doesn't wait for a time.
+//! * A lane that waits takes no place among those in flight; none of its records starts before those that were postponed.
 //! * What was started keeps its lane until it finishes, even when its epoch was dropped meanwhile (A22): records of
 //!   a newer epoch wait behind it.
 //! * No clock and no input or output in here; times are passed in.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 use eventlog::TopicPartition;
@@ -51,6 +53,8 @@ pub struct Run<T> {
     pub epoch: Epoch,
     /// How many runs had been taken before.
     pub number: u64,
+    /// Which try it is, from 1.
+    pub attempt: u32,
     /// One at least.
     pub items: Items<T>,
 }
@@ -71,6 +75,8 @@ pub struct Scheduler<T> {
     lanes: Vec<Lane<T>>,
     unused: Vec<LaneId>,
     ready: VecDeque<LaneId>,
+    /// Lanes that wait, and when each is due, soonest first.
+    waiting: BTreeSet<(u64, LaneId)>,
     limit: usize,
     in_flight: usize,
     favoured: usize,
@@ -84,11 +90,33 @@ pub struct Scheduler<T> {
 struct Lane<T> {
     key: LaneKey,
     queue: VecDeque<Queued<T>>,
-    /// When what is in flight was taken.
-    started: Option<u64>,
+    /// What is in flight.
+    flying: Option<Flying>,
+    /// What was postponed, and stands first in the queue.
+    postponed: Option<Postponed>,
     /// It went to the front, and has not ended since.
     favoured: bool,
     last_arrival: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Flying {
+    /// When it was taken for the first time.
+    since: u64,
+    attempt: u32,
+    first_arrival: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Postponed {
+    /// When it was taken for the first time.
+    since: u64,
+    /// Which try comes next.
+    attempt: u32,
+    /// How many records are to be taken together again.
+    records: usize,
+    /// It stands among those that wait, or its time has come.
+    due: u64,
 }
 
 #[derive(Debug)]
@@ -110,6 +138,7 @@ impl<T> Scheduler<T> {
             lanes: Vec::new(),
             unused: Vec::new(),
             ready: VecDeque::new(),
+            waiting: BTreeSet::new(),
             limit,
             in_flight: 0,
             favoured: 0,
@@ -126,22 +155,35 @@ impl<T> Scheduler<T> {
         self.arrivals += 1;
         let arrival = self.arrivals;
         let lane = &mut self.lanes[id.index()];
-        if lane.queue.is_empty() && lane.started.is_none() {
+        if lane.queue.is_empty() && lane.flying.is_none() {
             self.ready.push_back(id);
         }
         lane.queue.push_back(Queued { arrival, epoch, item });
         self.queued += 1;
     }
 
-    /// Starts the lane at the front, with up to `max` records of one epoch; `now` in any unit that ascends.
+    /// Lets the lanes go whose time has come; `now` in the unit of [`take`](Self::take).
+    pub fn wake(&mut self, now: u64) {
+        while let Some((due, id)) = self.waiting.first().copied().filter(|(due, _)| *due <= now) {
+            self.waiting.remove(&(due, id));
+            self.ready.push_back(id);
+        }
+    }
+
+    /// When the next lane is due that waits for a time.
+    pub fn next_due(&self) -> Option<u64> {
+        self.waiting.first().map(|(due, _)| *due)
+    }
+
+    /// Starts the lane at the front, with up to `max` records of one epoch, or exactly those that were postponed; `now` in
+    /// any unit that ascends.
     pub fn take(&mut self, max: usize, now: u64) -> Option<Run<T>> {
         if self.in_flight == self.limit {
             return None;
         }
         let id = self.ready.pop_front()?;
         let lane = &mut self.lanes[id.index()];
-        let (run, violations) = lane.take(id, self.taken, max);
-        lane.started = Some(now);
+        let (run, violations) = lane.take(id, (self.taken, now), max);
         self.taken += 1;
         self.in_flight += 1;
         self.queued -= run.items.len();
@@ -151,10 +193,8 @@ impl<T> Scheduler<T> {
 
     /// Ends what [`take`](Self::take) started: the lane may go on.
     pub fn finish(&mut self, id: LaneId) {
+        self.land(id);
         let lane = &mut self.lanes[id.index()];
-        assert!(lane.started.take().is_some(), "only a lane in flight finishes");
-        self.in_flight -= 1;
-        self.favoured -= usize::from(std::mem::take(&mut lane.favoured));
         if lane.queue.is_empty() {
             self.retire(id);
         } else if lane.queue.len().saturating_mul(self.limit) > self.queued && self.favoured + 1 < self.limit {
@@ -164,6 +204,37 @@ impl<T> Scheduler<T> {
         } else {
             self.ready.push_back(id);
         }
+    }
+
+    /// Ends what [`take`](Self::take) started for now: these records of it, which are all or what is left of them, stand
+    /// first in their lane again, and none of that lane starts before `due`. Its place is free for others.
+    pub fn postpone(&mut self, id: LaneId, epoch: Epoch, items: Vec<T>, due: u64) {
+        assert!(!items.is_empty(), "what is postponed comes again");
+        let flying = self.land(id);
+        let lane = &mut self.lanes[id.index()];
+        lane.postponed = Some(Postponed {
+            since: flying.since,
+            attempt: flying.attempt.saturating_add(1),
+            records: items.len(),
+            due,
+        });
+        lane.last_arrival = flying.first_arrival - 1;
+        self.queued += items.len();
+        // Numbers in a lane ascend, so counting from the first keeps them below whatever came later.
+        let numbered = items.into_iter().zip(flying.first_arrival..);
+        for (item, arrival) in numbered.collect::<Vec<_>>().into_iter().rev() {
+            lane.queue.push_front(Queued { arrival, epoch, item });
+        }
+        self.waiting.insert((due, id));
+    }
+
+    /// What was in flight of a lane is so no more.
+    fn land(&mut self, id: LaneId) -> Flying {
+        let lane = &mut self.lanes[id.index()];
+        let flying = lane.flying.take().expect("only a lane in flight ends");
+        self.in_flight -= 1;
+        self.favoured -= usize::from(std::mem::take(&mut lane.favoured));
+        flying
     }
 
     /// How many runs have been taken: those with a lower number were taken before now.
@@ -183,16 +254,27 @@ impl<T> Scheduler<T> {
             if lane.queue.is_empty() {
                 continue;
             }
-            for queued in std::mem::take(&mut lane.queue) {
+            let id = LaneId(index as u32);
+            let postponed = lane.postponed.map_or(0, |postponed| postponed.records);
+            let mut left = 0;
+            for (at, queued) in std::mem::take(&mut lane.queue).into_iter().enumerate() {
                 if queued.epoch == epoch && unwanted(&queued.item) {
                     self.queued -= 1;
                     dropped(queued.item);
                 } else {
+                    left += usize::from(at < postponed);
                     lane.queue.push_back(queued);
                 }
             }
-            if lane.queue.is_empty() && lane.started.is_none() {
-                emptied.push(LaneId(index as u32));
+            if lane
+                .left_of_postponed(left)
+                .is_some_and(|due| self.waiting.remove(&(due, id)))
+            {
+                // What waited is gone; what stood behind it need not wait.
+                self.ready.push_back(id);
+            }
+            if lane.queue.is_empty() && lane.flying.is_none() {
+                emptied.push(id);
             }
         }
         if !emptied.is_empty() {
@@ -212,14 +294,25 @@ impl<T> Scheduler<T> {
         self.in_flight
     }
 
+    /// How many lanes wait for a time.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// How many records wait.
     pub fn queued(&self) -> usize {
         self.queued
     }
 
-    /// The `now` of the take that has been in flight longest.
+    /// The `now` of the first take of what has been in flight longest, the time between its tries included.
     pub fn oldest(&self) -> Option<u64> {
-        self.lanes.iter().filter_map(|lane| lane.started).min()
+        let flying = self
+            .lanes
+            .iter()
+            .filter_map(|lane| lane.flying)
+            .map(|flying| flying.since);
+        let postponed = self.lanes.iter().filter_map(|lane| lane.postponed);
+        flying.chain(postponed.map(|postponed| postponed.since)).min()
     }
 
     /// How often a record was started that had arrived before one of its lane that was started earlier. Never, unless
@@ -259,15 +352,24 @@ impl<T> Lane<T> {
         Self {
             key,
             queue: VecDeque::new(),
-            started: None,
+            flying: None,
+            postponed: None,
             favoured: false,
             last_arrival: 0,
         }
     }
 
-    fn take(&mut self, id: LaneId, number: u64, max: usize) -> (Run<T>, u64) {
+    fn take(&mut self, id: LaneId, (number, now): (u64, u64), max: usize) -> (Run<T>, u64) {
+        let again = self.postponed.take();
+        let max = again.map_or(max, |again| again.records);
         let first = self.queue.pop_front().expect("a ready lane has a record");
         let mut violations = self.note(first.arrival);
+        let flying = Flying {
+            since: again.map_or(now, |again| again.since),
+            attempt: again.map_or(1, |again| again.attempt),
+            first_arrival: first.arrival,
+        };
+        self.flying = Some(flying);
         let epoch = first.epoch;
         let mut items = Items::One(first.item);
         while items.len() < max && self.queue.front().is_some_and(|next| next.epoch == epoch) {
@@ -279,9 +381,21 @@ impl<T> Lane<T> {
             lane: id,
             epoch,
             number,
+            attempt: flying.attempt,
             items,
         };
         (run, violations)
+    }
+
+    /// So many of the postponed records are left; when they were due, if that is none of them.
+    fn left_of_postponed(&mut self, left: usize) -> Option<u64> {
+        let postponed = self.postponed.as_mut()?;
+        postponed.records = left;
+        let due = postponed.due;
+        (left == 0).then(|| {
+            self.postponed = None;
+            due
+        })
     }
 
     fn note(&mut self, arrival: u64) -> u64 {
@@ -299,6 +413,16 @@ impl<T> Items<T> {
                 items.push(item);
                 *self = Self::Many(items);
             }
+        }
+    }
+}
+
+impl<T> Items<T> {
+    /// All of them.
+    pub fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::One(item) => vec![item],
+            Self::Many(items) => items,
         }
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use eventlog::{Position, Record, TopicPartition};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
 use crate::engine::{Engine, Finish};
 use crate::handler::Handler;
@@ -23,8 +22,6 @@ pub(crate) struct Shared<H> {
     state: Mutex<State>,
     /// Rung when a grant has drained, when nothing is in flight while closing, and at a failure.
     drained: Condvar,
-    /// Rung when a grant was taken away, or the log went back: a retry that waits looks whether it is still wanted.
-    pub withdrawn: Notify,
     runtime: Handle,
     started: Instant,
     max_run: usize,
@@ -35,6 +32,8 @@ pub(crate) struct State {
     pub engine: Engine,
     /// Workers that will come back for more before anything that was offered could be forgotten.
     active: usize,
+    /// When somebody looks for lanes whose time has come, in milliseconds since the start.
+    alarm: Option<u64>,
     /// Nothing more is taken in.
     closing: bool,
     /// Nothing more is waited for: a revoke is answered at once.
@@ -58,8 +57,8 @@ pub(crate) struct Batch {
 pub(crate) enum Ending {
     Done,
     Parked,
-    /// Given up because the partition was taken away.
-    Abandoned,
+    /// To be called again after this time.
+    Again(Duration),
 }
 
 /// A longer batch would only make its first records wait for their successors.
@@ -72,6 +71,7 @@ impl<H: Handler> Shared<H> {
             state: Mutex::new(State {
                 engine: Engine::new(options.lanes, options.buffer_bytes),
                 active: 0,
+                alarm: None,
                 closing: false,
                 leaving: false,
                 failure: None,
@@ -79,7 +79,6 @@ impl<H: Handler> Shared<H> {
                 parked: 0,
             }),
             drained: Condvar::new(),
-            withdrawn: Notify::new(),
             max_active: runtime.metrics().num_workers(),
             runtime,
             started: Instant::now(),
@@ -101,9 +100,14 @@ impl<H: Handler> Shared<H> {
     pub fn offer(self: &Arc<Self>, records: impl IntoIterator<Item = (LaneKey, Record)>) {
         let mut state = self.lock();
         state.engine.offer(records);
+        self.start(&mut state);
+    }
+
+    /// Starts workers for what may go.
+    fn start(self: &Arc<Self>, state: &mut State) {
         while state.active < self.max_active {
             let mut batch = Batch::default();
-            self.fill(&mut state, &mut batch);
+            self.fill(state, &mut batch);
             if batch.runs.is_empty() {
                 return;
             }
@@ -117,8 +121,9 @@ impl<H: Handler> Shared<H> {
     }
 
     fn fill(&self, state: &mut State, batch: &mut Batch) {
-        let share = state.engine.scheduler().startable() / self.max_active;
         let now = self.now();
+        state.engine.wake(now);
+        let share = state.engine.scheduler().startable() / self.max_active;
         let runs = &mut batch.runs;
         state
             .engine
@@ -126,7 +131,7 @@ impl<H: Handler> Shared<H> {
     }
 
     /// Hands in what has ended and takes what may start; `false` if that is nothing, and the worker ends.
-    pub fn exchange(&self, batch: &mut Batch) -> bool {
+    pub fn exchange(self: &Arc<Self>, batch: &mut Batch) -> bool {
         let mut state = self.lock();
         self.hand_in(&mut state, &mut batch.ended);
         self.fill(&mut state, batch);
@@ -158,23 +163,69 @@ impl<H: Handler> Shared<H> {
         self.spawn(rest);
     }
 
-    fn hand_in(&self, state: &mut State, ended: &mut Vec<(Run<Record>, Ending)>) {
-        let mut ring = false;
+    fn hand_in(self: &Arc<Self>, state: &mut State, ended: &mut Vec<(Run<Record>, Ending)>) {
+        let (mut ring, mut again) = (false, false);
         for (run, ending) in ended.drain(..) {
-            let records = run.items.len() as u64;
+            let mut late = run.items.len() as u64;
             match ending {
-                Ending::Done => state.done += records,
-                Ending::Parked => state.parked += records,
-                Ending::Abandoned => {}
+                Ending::Done => state.done += late,
+                Ending::Parked => state.parked += late,
+                Ending::Again(_) => late = 0,
             }
-            match state.engine.finish(&run, ending != Ending::Abandoned) {
+            let finish = match ending {
+                Ending::Done | Ending::Parked => state.engine.finish(&run, true),
+                Ending::Again(after) => {
+                    again = true;
+                    state.engine.postpone(run, self.due(after))
+                }
+            };
+            match finish {
                 Finish::Noted => {}
                 Finish::Drained => ring = true,
-                Finish::Late => self.metrics.late.add(records),
+                Finish::Late => self.metrics.late.add(late),
             }
+        }
+        if again {
+            self.set_alarm(state);
         }
         if ring || (state.closing && state.engine.scheduler().in_flight() == 0) {
             self.drained.notify_all();
+        }
+    }
+
+    /// When this time will have passed. The clock's fraction of a millisecond is not known, so one more is waited.
+    fn due(&self, after: Duration) -> u64 {
+        let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        self.now().saturating_add(after).saturating_add(1)
+    }
+
+    /// Has somebody look when the next lane is due.
+    fn set_alarm(self: &Arc<Self>, state: &mut State) {
+        let Some(due) = state.engine.scheduler().next_due() else {
+            return;
+        };
+        if state.alarm.is_some_and(|alarm| alarm <= due) {
+            return;
+        }
+        state.alarm = Some(due);
+        let after = Duration::from_millis(due.saturating_sub(self.now()));
+        // It need not keep alive what has ended meanwhile.
+        let shared = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            tokio::time::sleep(after).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.ring(due);
+            }
+        });
+    }
+
+    /// The alarm of this time; one that was replaced by an earlier one says nothing.
+    fn ring(self: &Arc<Self>, due: u64) {
+        let mut state = self.lock();
+        if state.alarm == Some(due) {
+            state.alarm = None;
+            self.start(&mut state);
+            self.set_alarm(&mut state);
         }
     }
 
@@ -183,7 +234,6 @@ impl<H: Handler> Shared<H> {
     pub fn drain(&self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>> {
         let mut state = self.lock();
         let mut drained = state.drain(partitions);
-        self.withdrawn.notify_waiters();
         self.metrics.draining_partitions.set(state.engine.draining() as u64);
         if !drained {
             let waiting = self.drained.wait_timeout_while(state, patience, |state| {
@@ -204,9 +254,7 @@ impl<H: Handler> Shared<H> {
     pub fn begin_closing(&self) -> Vec<TopicPartition> {
         let mut state = self.lock();
         state.closing = true;
-        let held = state.engine.close();
-        self.withdrawn.notify_waiters();
-        held
+        state.engine.close()
     }
 
     /// Whether nothing is in flight any more, or nothing more can be expected of it; waits up to `patience` for it.

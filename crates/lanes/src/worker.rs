@@ -12,15 +12,14 @@
 //! polling thread.
 //!
 //! # Invariants
-//! * Whenever a lane could start, a worker is about to look: one is active, or the lane was offered after the last
-//!   active one left, and the offer starts one.
+//! * Whenever a lane could start, a worker is about to look: one is active, or the lane was offered, or its time came,
+//!   after the last active one left, and whoever does that starts one.
 //! * What a worker took, it finishes; a panic in between stops the runner.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use eventlog::Record;
 
@@ -76,49 +75,28 @@ impl<H: Handler> Drop for Unfinished<'_, H> {
 }
 
 impl<H: Handler> Shared<H> {
-    /// Calls the handler until it is done with `run` or the partition is taken away.
+    /// Calls the handler with `run`.
     async fn handle(&self, run: &Run<Record>) -> Ending {
         let records = run.items.len() as u64;
-        let mut attempt = Attempt {
-            number: 1,
+        let attempt = Attempt {
+            number: run.attempt,
             epoch: run.epoch,
         };
-        loop {
-            match self.handler.handle(&run.items, attempt).await {
-                Outcome::Done => {
-                    self.metrics.done.add(records);
-                    return Ending::Done;
-                }
-                Outcome::Park(reason) => {
-                    self.metrics.parked.add(records);
-                    let first = &run.items[0];
-                    tracing::warn!(topic = %first.topic, partition = %first.partition, offset = %first.offset, records,
-                        attempts = attempt.number, reason, "a record was parked");
-                    return Ending::Parked;
-                }
-                Outcome::Retry(after) => {
-                    self.metrics.retried.add(1);
-                    if !self.wait_to_retry(run, after).await {
-                        return Ending::Abandoned;
-                    }
-                    attempt.number = attempt.number.saturating_add(1);
-                }
+        match self.handler.handle(&run.items, attempt).await {
+            Outcome::Done => {
+                self.metrics.done.add(records);
+                Ending::Done
             }
-        }
-    }
-
-    /// Waits for the next try; `false` as soon as the run is not to be worked for any more.
-    async fn wait_to_retry(&self, run: &Run<Record>, after: Duration) -> bool {
-        let mut over = pin!(tokio::time::sleep(after));
-        loop {
-            let mut withdrawn = pin!(self.withdrawn.notified());
-            withdrawn.as_mut().enable();
-            if !self.lock().engine.is_wanted(run) {
-                return false;
+            Outcome::Park(reason) => {
+                self.metrics.parked.add(records);
+                let first = &run.items[0];
+                tracing::warn!(topic = %first.topic, partition = %first.partition, offset = %first.offset, records,
+                    attempts = attempt.number, reason, "a record was parked");
+                Ending::Parked
             }
-            tokio::select! {
-                () = &mut over => return true,
-                () = withdrawn => {}
+            Outcome::Retry(after) => {
+                self.metrics.retried.add(1);
+                Ending::Again(after)
             }
         }
     }

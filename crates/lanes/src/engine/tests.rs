@@ -113,7 +113,7 @@ fn what_was_lost_is_never_committed_and_its_successor_waits() {
     assert_eq!(engine.finish(&old, true), Finish::Late);
     assert_eq!(engine.positions(), []);
     let new = take(&mut engine).unwrap();
-    assert!(new.epoch > old.epoch && !engine.is_wanted(&old));
+    assert!(new.epoch > old.epoch);
     engine.finish(&new, true);
     assert_eq!(offsets(engine.positions()), [1]);
 }
@@ -134,6 +134,75 @@ fn a_drain_drops_what_is_queued_and_waits_for_what_is_in_flight() {
         Some(Offset(1))
     );
     assert_eq!(engine.buffered_bytes(), 0);
+}
+
+#[test]
+fn a_drain_does_not_wait_for_what_waits_for_its_next_try() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    (0..3).for_each(|offset| offer(&mut engine, ["a", "a", "b"][offset as usize], record(0, offset)));
+    let run = take(&mut engine).unwrap();
+    let buffered = engine.buffered_bytes();
+    assert_eq!(engine.postpone(run, 1000), Finish::Noted);
+    assert_eq!(engine.buffered_bytes(), buffered, "what waits is still counted");
+    assert_eq!(offsets(engine.positions()), [0; 0]);
+    let other = take(&mut engine).unwrap();
+    assert_eq!(other.items[0].offset, Offset(2));
+    engine.finish(&other, true);
+    assert_eq!(offsets(engine.positions()), [0]);
+    assert!(engine.drain(&partition(0)));
+    assert_eq!((engine.buffered_bytes(), engine.scheduler().next_due()), (0, None));
+    let left = engine.release(&partition(0)).map(|position| position.offset);
+    assert_eq!(left, Some(Offset(0)), "its next owner begins with what waited");
+}
+
+#[test]
+fn a_try_that_ends_in_a_drain_or_a_loss_is_not_postponed() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    offer(&mut engine, "a", record(0, 0));
+    let run = take(&mut engine).unwrap();
+    assert!(!engine.drain(&partition(0)));
+    assert_eq!(engine.postpone(run, 1000), Finish::Drained);
+    engine.release(&partition(0));
+    assigned(&mut engine, 0, 0);
+    offer(&mut engine, "a", record(0, 0));
+    let run = take(&mut engine).unwrap();
+    engine.lose(&partition(0));
+    assert_eq!(engine.postpone(run, 1000), Finish::Late);
+    assert!(engine.is_idle());
+}
+
+#[test]
+fn what_waits_behind_a_repetition_is_forgotten_and_before_it_waits_on() {
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    (0..4).for_each(|offset| offer(&mut engine, "a", record(0, offset)));
+    let mut runs = Vec::new();
+    engine.take(1, 3, 0, |run| runs.push(run));
+    let run = runs.pop().unwrap();
+    assert_eq!(run.items.len(), 3);
+    engine.postpone(run, 50);
+    offer(&mut engine, "a", record(0, 2));
+    let mut again = Vec::new();
+    engine.take(1, 3, 49, |run| again.push(run));
+    assert!(again.is_empty());
+    engine.take(1, 3, 50, |run| again.push(run));
+    let run = again.pop().unwrap();
+    let places: Vec<_> = run.items.iter().map(|record| record.offset.0).collect();
+    assert_eq!((places, run.attempt), (vec![0, 1], 2));
+    // The log goes back once more, while it is in flight.
+    offer(&mut engine, "a", record(0, 1));
+    engine.postpone(run, 60);
+    engine.take(1, 3, 60, |run| again.push(run));
+    let run = again.pop().unwrap();
+    assert_eq!((run.items.len(), run.items[0].offset, run.attempt), (1, Offset(0), 3));
+    engine.finish(&run, true);
+    engine.take(1, 3, 60, |run| again.push(run));
+    assert_eq!(again[0].items[0].offset, Offset(1));
+    engine.finish(&again[0], true);
+    assert_eq!(offsets(engine.positions()), [2]);
+    assert_eq!((engine.buffered_bytes(), engine.scheduler().violations()), (0, 0));
 }
 
 #[test]
@@ -192,7 +261,6 @@ fn what_stood_in_a_truncated_log_says_nothing_about_what_stands_there_now() {
     let old = take(&mut engine).unwrap();
     offer(&mut engine, "b", record(0, 3));
     let new = take(&mut engine).unwrap();
-    assert!(!engine.is_wanted(&old) && engine.is_wanted(&new));
     engine.finish(&new, false);
     engine.finish(&old, true);
     assert_eq!(
@@ -246,6 +314,7 @@ const LENGTH: u64 = 60;
 
 struct Life {
     engine: Engine,
+    now: u64,
     keys: Vec<&'static str>,
     done: Vec<bool>,
     in_flight: Vec<Run<Record>>,
@@ -261,6 +330,7 @@ impl Life {
         assigned(&mut engine, 0, 0);
         Self {
             engine,
+            now: 0,
             keys: (0..LENGTH).map(|_| ["a", "b", "c", "d"][dice.below(4)]).collect(),
             done: vec![false; LENGTH as usize],
             in_flight: Vec::new(),
@@ -270,6 +340,7 @@ impl Life {
     }
 
     fn step(&mut self, dice: &mut Dice, repeating: bool) {
+        self.now += 1;
         match dice.below(40) {
             0..12 if self.next < LENGTH => {
                 offer(&mut self.engine, self.keys[self.next as usize], record(0, self.next));
@@ -277,7 +348,11 @@ impl Life {
             }
             12..24 => {
                 let taken = |run| self.in_flight.push(run);
-                self.engine.take(1 + dice.below(2), 1 + dice.below(3), 0, taken);
+                self.engine.take(1 + dice.below(2), 1 + dice.below(3), self.now, taken);
+            }
+            24..29 if !self.in_flight.is_empty() && repeating => {
+                let run = self.in_flight.remove(dice.below(self.in_flight.len()));
+                self.engine.postpone(run, self.now + dice.below(30) as u64);
             }
             24..36 if !self.in_flight.is_empty() => {
                 let run = self.in_flight.remove(dice.below(self.in_flight.len()));

@@ -10,10 +10,31 @@ type Item = (u8, u64, u64);
 #[derive(Default)]
 struct Model {
     queued: Vec<Item>,
-    in_flight: Vec<(LaneId, u8)>,
+    in_flight: Vec<Flying>,
+    postponed: Vec<Waits>,
     /// Keys in the order in which they are to start.
     ready: Vec<u8>,
     favoured: Vec<u8>,
+}
+
+struct Flying {
+    lane: LaneId,
+    key: u8,
+    epoch: u64,
+    items: Vec<Item>,
+    attempt: u32,
+    since: u64,
+}
+
+/// What was postponed stands at the front of `queued`, and its key is not ready before `due`.
+#[derive(Clone)]
+struct Waits {
+    key: u8,
+    items: Vec<Item>,
+    attempt: u32,
+    since: u64,
+    due: u64,
+    woken: bool,
 }
 
 impl Model {
@@ -24,10 +45,48 @@ impl Model {
 
     fn note_ready(&mut self, key: u8) {
         let waits = self.queued.iter().any(|item| item.0 == key);
-        let busy = self.in_flight.iter().any(|(_, other)| *other == key);
+        let busy = self.is_busy(key) || self.postponed.iter().any(|other| other.key == key && !other.woken);
         if waits && !busy && !self.ready.contains(&key) {
             self.ready.push(key);
         }
+    }
+
+    fn is_busy(&self, key: u8) -> bool {
+        self.in_flight.iter().any(|other| other.key == key)
+    }
+
+    /// It stands before all others of its key again.
+    fn postpone(&mut self, flying: Flying, items: Vec<Item>, due: u64) {
+        self.favoured.retain(|favoured| *favoured != flying.key);
+        self.queued.splice(0..0, items.iter().copied());
+        self.postponed.push(Waits {
+            key: flying.key,
+            items,
+            attempt: flying.attempt + 1,
+            since: flying.since,
+            due,
+            woken: false,
+        });
+    }
+
+    /// In the order in which they are due; which of two of the same time is first is not said.
+    fn wake(&mut self, now: u64) {
+        self.postponed.sort_by_key(|waits| waits.due);
+        let mut woken = Vec::new();
+        for waits in self
+            .postponed
+            .iter_mut()
+            .filter(|waits| waits.due <= now && !waits.woken)
+        {
+            waits.woken = true;
+            woken.push(waits.key);
+        }
+        woken.into_iter().for_each(|key| self.note_ready(key));
+    }
+
+    fn oldest(&self) -> Option<u64> {
+        let flying = self.in_flight.iter().map(|flying| flying.since);
+        flying.chain(self.postponed.iter().map(|waits| waits.since)).min()
     }
 
     /// The front is for who has more than 1 in `limit` of all that waits, as long as a place is left for the others.
@@ -42,25 +101,41 @@ impl Model {
     }
 
     /// What a take must answer.
-    fn take(&mut self, limit: usize, max: usize) -> Option<Vec<Item>> {
+    fn take(&mut self, limit: usize, max: usize, now: u64) -> Option<(Vec<Item>, u32, u64)> {
         if self.in_flight.len() == limit || self.ready.is_empty() {
             return None;
         }
         let key = self.ready.remove(0);
+        if let Some(at) = self.postponed.iter().position(|waits| waits.key == key) {
+            let again = self.postponed.remove(at);
+            self.queued.retain(|item| !again.items.contains(item));
+            return Some((again.items, again.attempt, again.since));
+        }
         let of_key = || self.queued.iter().filter(|item| item.0 == key);
         let epoch = of_key().next().expect("a ready key has a record").1;
         let items: Vec<_> = of_key().take_while(|item| item.1 == epoch).take(max).copied().collect();
         self.queued.retain(|item| !items.contains(item));
-        Some(items)
+        Some((items, 1, now))
     }
 
-    fn drop_epoch(&mut self, epoch: u64) -> Vec<Item> {
+    fn drop_epoch(&mut self, epoch: u64, place: impl Fn(u8) -> LaneId) -> Vec<Item> {
         let dropped = self.queued.iter().filter(|item| item.1 == epoch).copied().collect();
         self.queued.retain(|item| item.1 != epoch);
         let left: Vec<u8> = self.queued.iter().map(|item| item.0).collect();
         self.ready.retain(|key| left.contains(key));
-        let busy = |key: &u8| self.in_flight.iter().any(|(_, other)| other == key);
+        let mut freed = Vec::new();
+        for waits in &mut self.postponed {
+            waits.items.retain(|item| item.1 != epoch);
+            if waits.items.is_empty() {
+                freed.push(waits.key);
+            }
+        }
+        self.postponed.retain(|waits| !waits.items.is_empty());
+        let busy = |key: &u8| self.in_flight.iter().any(|other| other.key == *key);
         self.favoured.retain(|key| left.contains(key) || busy(key));
+        // Those that are free at once go in the order of their places.
+        freed.sort_by_key(|key| place(*key));
+        freed.into_iter().for_each(|key| self.note_ready(key));
         dropped
     }
 }
@@ -78,24 +153,52 @@ fn one_step(dice: &mut Dice, scheduler: &mut Scheduler<Item>, model: &mut Model,
         }
         8..13 => {
             let max = 1 + dice.below(3);
+            scheduler.wake(step);
+            model.wake(step);
             let run = scheduler.take(max, step);
-            let expected = model.take(scheduler.limit, max);
-            assert_eq!(run.as_ref().map(|run| run.items.to_vec()), expected);
-            if let Some(run) = run {
+            let expected = model.take(scheduler.limit, max, step);
+            let (items, attempt) = (
+                run.as_ref().map(|run| run.items.to_vec()),
+                run.as_ref().map(|run| run.attempt),
+            );
+            assert_eq!(items, expected.as_ref().map(|(items, ..)| items.clone()));
+            assert_eq!(attempt, expected.as_ref().map(|(_, attempt, _)| *attempt));
+            if let (Some(run), Some((items, attempt, since))) = (run, expected) {
                 assert!(run.items.iter().all(|item| item.1 == run.epoch.0));
-                model.in_flight.push((run.lane, run.items[0].0));
+                let (lane, key, epoch) = (run.lane, run.items[0].0, run.epoch.0);
+                model.in_flight.push(Flying {
+                    lane,
+                    key,
+                    epoch,
+                    items,
+                    attempt,
+                    since,
+                });
             }
         }
-        13..19 if !model.in_flight.is_empty() => {
-            let (lane, key) = model.in_flight.remove(dice.below(model.in_flight.len()));
-            scheduler.finish(lane);
-            model.finish(key, scheduler.limit);
+        13..16 if !model.in_flight.is_empty() => {
+            let flying = model.in_flight.remove(dice.below(model.in_flight.len()));
+            scheduler.finish(flying.lane);
+            model.finish(flying.key, scheduler.limit);
+        }
+        16..19 if !model.in_flight.is_empty() => {
+            let flying = model.in_flight.remove(dice.below(model.in_flight.len()));
+            let left = 1 + dice.below(flying.items.len());
+            let items = flying.items[..left].to_vec();
+            // No two are due at the same time, so that it is said who comes first.
+            let mut due = step + dice.below(20) as u64;
+            while model.postponed.iter().any(|other| other.due == due) {
+                due += 1;
+            }
+            scheduler.postpone(flying.lane, Epoch(flying.epoch), items.clone(), due);
+            model.postpone(flying, items, due);
         }
         19 => {
             let epoch = dice.below(3) as u64;
             let mut dropped = Vec::new();
+            let places: HashMap<LaneKey, LaneId> = scheduler.by_key.clone();
             scheduler.drop_epoch(Epoch(epoch), |item| dropped.push(item));
-            let mut expected = model.drop_epoch(epoch);
+            let mut expected = model.drop_epoch(epoch, |number| places[&key(number)]);
             dropped.sort_unstable();
             expected.sort_unstable();
             assert_eq!(dropped, expected);
@@ -104,6 +207,10 @@ fn one_step(dice: &mut Dice, scheduler: &mut Scheduler<Item>, model: &mut Model,
     }
     assert_eq!(scheduler.queued(), model.queued.len());
     assert_eq!(scheduler.in_flight(), model.in_flight.len());
+    let waiting = model.postponed.iter().filter(|waits| !waits.woken);
+    assert_eq!(scheduler.waiting(), waiting.clone().count());
+    assert_eq!(scheduler.next_due(), waiting.map(|waits| waits.due).min());
+    assert_eq!(scheduler.oldest(), model.oldest());
     assert_eq!(
         scheduler.startable(),
         model.ready.len().min(scheduler.limit - model.in_flight.len())
@@ -175,6 +282,48 @@ fn who_has_little_is_not_passed_over_for_ever() {
         passed_over.count() < HOT.into(),
         "each of the others always has a next one"
     );
+}
+
+#[test]
+fn what_waits_for_its_next_try_leaves_its_place_to_others() {
+    let mut scheduler = Scheduler::new(1);
+    for item in [(1, "first"), (1, "second"), (2, "other")] {
+        scheduler.offer(key(item.0), Epoch(1), item.1);
+    }
+    let run = scheduler.take(1, 0).unwrap();
+    assert_eq!((run.items[0], run.attempt), ("first", 1));
+    scheduler.postpone(run.lane, run.epoch, run.items.into_vec(), 100);
+    assert_eq!(
+        (scheduler.in_flight(), scheduler.waiting(), scheduler.queued()),
+        (0, 1, 3)
+    );
+    let other = scheduler.take(1, 1).unwrap();
+    assert_eq!(other.items[0], "other");
+    scheduler.finish(other.lane);
+    scheduler.wake(99);
+    assert!(scheduler.take(1, 99).is_none(), "its own lane waits behind it");
+    scheduler.wake(100);
+    let run = scheduler.take(1, 100).unwrap();
+    assert_eq!((run.items[0], run.attempt), ("first", 2));
+    assert_eq!(scheduler.oldest(), Some(0), "the time between its tries counts");
+    scheduler.finish(run.lane);
+    assert_eq!(scheduler.take(1, 101).unwrap().items[0], "second");
+    assert_eq!(scheduler.violations(), 0);
+}
+
+#[test]
+fn what_stood_behind_a_postponed_one_that_is_dropped_goes_at_once() {
+    let mut scheduler = Scheduler::new(1);
+    scheduler.offer(key(1), Epoch(1), "old");
+    let run = scheduler.take(1, 0).unwrap();
+    scheduler.offer(key(1), Epoch(2), "new");
+    scheduler.postpone(run.lane, run.epoch, run.items.into_vec(), u64::MAX);
+    let mut dropped = Vec::new();
+    scheduler.drop_epoch(Epoch(1), |item| dropped.push(item));
+    assert_eq!(dropped, ["old"]);
+    let run = scheduler.take(1, 1).unwrap();
+    assert_eq!((run.items[0], run.attempt), ("new", 1));
+    assert_eq!((scheduler.waiting(), scheduler.next_due()), (0, None));
 }
 
 #[test]

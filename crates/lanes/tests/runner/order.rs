@@ -4,7 +4,7 @@ use crate::bench::{bench, bench_with};
 use crate::gated::Gated;
 use crate::scripted::record;
 use eventlog::Offset;
-use lanes::{Options, Outcome, metadata};
+use lanes::{Mode, Options, Outcome, metadata};
 use std::time::Duration;
 
 #[test]
@@ -53,6 +53,52 @@ fn a_retry_comes_again_in_place_and_a_park_counts_as_done() {
         ),
         (1, 2, 1)
     );
+    bench.stop().unwrap();
+}
+
+/// One place, and a lane a key: a thousand records wait for a next try that is an hour away.
+#[test]
+fn who_waits_for_a_next_try_holds_up_its_own_key_only() {
+    let bench = bench(Options {
+        mode: Mode::ByKey,
+        ..Options::lanes(1)
+    });
+    bench.script.assign(0, 0);
+    for offset in 0..1000 {
+        let later = Outcome::Retry(Duration::from_secs(3600));
+        bench.handler.answer(&format!("0@{offset}"), vec![later]);
+    }
+    bench
+        .script
+        .records((0..1000).map(|offset| record(0, offset, &offset.to_string())).collect());
+    bench.script.records(vec![record(0, 1000, "7"), record(0, 1001, "new")]);
+    bench.handler.until_finished("0@1001");
+    let text = bench.script.until_committed(0, 0);
+    assert_eq!(
+        metadata::decode(Offset(0), Some(Offset(1002)), &text),
+        Ok(vec![1001..1002])
+    );
+    bench
+        .handler
+        .look(|journal| assert!(!journal.started.contains(&"0@1000".to_owned()), "its key waits"));
+    assert_eq!(bench.metrics.retried.get(), 1000);
+    assert_eq!(bench.stop().unwrap().unfinished, 0);
+}
+
+/// The whole instance one record at a time: there a next try holds up everything.
+#[test]
+fn one_by_one_a_next_try_comes_before_everything_else() {
+    let bench = bench(Options::lanes(1));
+    bench.script.assign(0, 0);
+    bench.script.assign(1, 0);
+    let again = Outcome::Retry(Duration::from_millis(20));
+    bench.handler.answer("0@0", vec![again.clone(), again]);
+    bench.script.records(vec![record(0, 0, "a"), record(0, 1, "b")]);
+    bench.script.records(vec![record(1, 0, "c")]);
+    bench.script.until_committed(0, 2);
+    bench.script.until_committed(1, 1);
+    let expected = ["0@0", "0@0#2", "0@0#3", "0@1", "1@0"];
+    bench.handler.look(|journal| assert_eq!(journal.started, expected));
     bench.stop().unwrap();
 }
 

@@ -94,6 +94,11 @@ fn write_lanes(lanes: &Lanes, text: &mut Text) {
         ("mall_lanes_paused_partitions", "Partitions not fetched because too much of them is in memory.", &lanes.paused_partitions),
         ("mall_lanes_in_flight", "Lanes in flight.", &lanes.in_flight),
         ("mall_lanes_queued_records", "Records that wait in memory.", &lanes.queued),
+        (
+            "mall_lanes_waiting",
+            "Lanes that wait for the next try of a record.",
+            &lanes.waiting,
+        ),
         ("mall_lanes_buffered_bytes", "Bytes of the records that wait or are in flight.", &lanes.buffered_bytes),
     ];
     for (name, help, number) in gauges {
