@@ -15,9 +15,12 @@
 //! * Queue, batches, retries and their number are bounded; whoever comes to a full queue waits.
 //! * What was accepted is answered, also after [`GroupCommit::close`].
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -182,7 +185,7 @@ where
             batch.into_iter().map(|waiter| (waiter.request, waiter.answer)).unzip();
         let requests: Arc<[Q]> = requests.into();
         let start = Instant::now();
-        let result = (self.pieces.run)(requests.clone()).await;
+        let result = unharmed((self.pieces.run)(requests.clone())).await;
         self.metrics.sizes.add(requests.len());
         self.metrics.times.add(start.elapsed());
         match result {
@@ -246,7 +249,7 @@ impl<F> Pieces<F> {
         loop {
             let turn = self.turns.acquire().await.expect("nobody closes it");
             self.metrics.alone.add();
-            let result = (self.run)(piece.clone()).await;
+            let result = unharmed((self.run)(piece.clone())).await;
             drop(turn);
             let pause = backoff(attempt, RandomState::new().hash_one(attempt));
             match result {
@@ -258,6 +261,16 @@ impl<F> Pieces<F> {
             attempt += 1;
         }
     }
+}
+
+/// A batch whose panic is its outcome: it is a defect of ours, and must not end the loop that serves everybody else.
+async fn unharmed<A>(batch: impl Future<Output = Result<A, StoreError>>) -> Result<A, StoreError> {
+    let mut batch = pin!(batch);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| batch.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(StoreError::Unknown("the batch panicked".to_owned()))))
+    })
+    .await
 }
 
 /// Whether a batch of this size is known to be rolled back and may fare better in pieces. A conflict of a single request

@@ -193,3 +193,16 @@ fn pauses_grow_and_differ() {
     assert_eq!(backoff(1, 512), FIRST_BACKOFF);
     assert!(backoff(u32::MAX, u64::MAX) < LONGEST_BACKOFF * 2);
 }
+
+#[tokio::test]
+async fn a_batch_that_panics_is_answered_and_others_go_on() {
+    let commit: Numbers = GroupCommit::start(|batch: Arc<[u32]>| async move {
+        assert!(!batch.contains(&13), "this panic belongs to the test");
+        Ok(batch.iter().map(|number| number * 2).collect())
+    });
+    for number in [13, 13] {
+        assert!(matches!(commit.submit(number).await, Err(StoreError::Unknown(_))));
+        assert_eq!(commit.submit(4).await, Ok(8));
+    }
+    commit.close().await;
+}

@@ -1,5 +1,6 @@
 //! The threads that own the connections, and the queue in front of them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -75,9 +76,10 @@ impl Crew {
         let job = Box::new(move |seat: &mut Seat| {
             let _ = answer.send(seat.run(work));
         });
-        let ended = || StoreError::Broken("the database's thread has ended".to_owned());
-        self.jobs.send(job).await.map_err(|_| ended())?;
-        receipt.await.map_err(|_| ended())?
+        let ended = |_| StoreError::Broken("the database's thread has ended".to_owned());
+        let panicked = |_| StoreError::Unknown("the work panicked on the database's thread".to_owned());
+        self.jobs.send(job).await.map_err(ended)?;
+        receipt.await.map_err(panicked)?
     }
 }
 
@@ -121,7 +123,13 @@ impl Seat {
 
     fn serve(mut self, queue: &Mutex<mpsc::Receiver<Job>>) {
         while let Some(job) = next(queue) {
-            job(&mut self);
+            // A transaction that a panic left is rolled back on its way. The next caller must not suffer for it.
+            let done = catch_unwind(AssertUnwindSafe(|| job(&mut self)));
+            if done.is_err() {
+                tracing::error!(
+                    "a piece of work panicked on the database's thread, which is a defect; the thread goes on"
+                );
+            }
         }
     }
 
@@ -171,5 +179,33 @@ fn no_turn(error: LogError) -> StoreError {
     match error {
         LogError::Unavailable(sentence) => StoreError::Unavailable(sentence),
         LogError::Refused(sentence) | LogError::Broken(sentence) => StoreError::Broken(sentence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::database::Durability;
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_leaves_nothing_and_the_thread_goes_on() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let crew = Crew::writer(&folder.path().join("orders.db"), Source::Orders).expect("a new database");
+        let count = async || {
+            let rows = |database: &mut Database| {
+                database.read(|sql| sql.query_row("select count(*) from Order_table", [], |row| row.get(0)))
+            };
+            crew.run(rows).await
+        };
+        let panics = |database: &mut Database| -> Result<()> {
+            database.write(Durability::Full, |sql| {
+                sql.execute("insert into Order_table (qty, version) values (1, 1)", [])?;
+                panic!("this panic belongs to the test")
+            })
+        };
+        for _ in 0..2 {
+            assert!(matches!(crew.run(panics).await, Err(StoreError::Unknown(_))));
+            assert_eq!(count().await, Ok(0));
+        }
     }
 }

@@ -200,3 +200,16 @@ fn depth_is_bounded() {
     assert!(test(33).contains("nested deeper than 32"), "{}", test(33));
     assert!(test(30_000).contains("nested deeper than 32"));
 }
+
+/// The library that did this before panicked on each of them, and the database's thread with it.
+#[test]
+fn moves_that_fail_late_are_refused() {
+    for operations in [
+        r#"{"op":"move","from":"/productId","path":"/address"},{"op":"move","from":"/address","path":"/productId/a"}"#,
+        r#"{"op":"move","from":"/productId","path":"/productId"},{"op":"move","from":"/productId","path":"/productName/a"}"#,
+        r#"{"op":"remove","path":"/customerId"},{"op":"add","path":"/customerId","value":null},{"op":"move","from":"/customerId","path":"/productId/a"}"#,
+    ] {
+        let message = applied(&format!("[{operations}]")).expect_err(operations);
+        assert!(message.contains("can't be applied"), "{message}");
+    }
+}
