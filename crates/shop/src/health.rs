@@ -205,13 +205,13 @@ impl Readiness {
         told.map(Known::check).collect()
     }
 
-    /// What a call to the database has shown of it. `wrote` says whether it has written: a database that can be read may
-    /// still be one that can't be written to.
-    pub fn note_database<T>(&self, wrote: bool, result: &Result<T, StoreError>) {
+    /// What a call to the database has shown of it. That it takes writes is shown by a [ping](crate::store::Store::ping)
+    /// alone: of other calls one can succeed beside many that fail, where a disk is nearly full or one right is missing.
+    pub fn note_database<T>(&self, pinged: bool, result: &Result<T, StoreError>) {
         let error = match result {
             Ok(_) => {
                 self.good(Fact::Database);
-                if wrote {
+                if pinged {
                     self.good(Fact::Writable);
                 }
                 return;
@@ -377,14 +377,18 @@ mod tests {
 
     #[test]
     fn what_a_call_to_the_database_shows() {
-        let after = |wrote, result: Result<(), StoreError>| {
+        let after = |pinged, result: Result<(), StoreError>| {
             let readiness = readiness();
-            readiness.note_database(wrote, &result);
+            readiness.note_database(pinged, &result);
             Fact::ALL.map(|fact| readiness.state(fact) == State::Good)[..2].to_vec()
         };
         let text = String::new;
         assert_eq!(after(true, Ok(())), [true, true]);
-        assert_eq!(after(false, Ok(())), [true, false], "reading shows nothing of writing");
+        assert_eq!(
+            after(false, Ok(())),
+            [true, false],
+            "another call shows nothing of writing"
+        );
         assert_eq!(after(true, Err(StoreError::Unavailable(text()))), [false, false]);
         assert_eq!(after(true, Err(StoreError::Unknown(text()))), [false, false]);
         assert_eq!(after(true, Err(StoreError::Unwritable(text()))), [true, false]);
@@ -392,6 +396,6 @@ mod tests {
         let readiness = readiness();
         readiness.note_database(true, &Err::<(), _>(StoreError::Unwritable("read-only".into())));
         readiness.note_database(false, &Ok(()));
-        assert!(is_bad(&readiness, Fact::Writable), "a read has not mended it");
+        assert!(is_bad(&readiness, Fact::Writable), "another call has not mended it");
     }
 }

@@ -413,10 +413,10 @@ fn note(step: &Result<Step, RelayError>, readiness: &Readiness) {
     match step {
         Ok(Step::Published(_)) => {
             readiness.good(Fact::Log);
-            readiness.note_database(true, &Ok(()));
+            readiness.note_database(false, &Ok(()));
         }
         Ok(Step::Idle | Step::Standby) => readiness.note_database(false, &Ok(())),
         Err(RelayError::Log(error)) => readiness.bad(Fact::Log, error.to_string()),
-        Err(RelayError::Store(error)) => readiness.note_database(true, &Err::<(), _>(error.clone())),
+        Err(RelayError::Store(error)) => readiness.note_database(false, &Err::<(), _>(error.clone())),
     }
 }

@@ -1,8 +1,12 @@
-//! The database server: whether it lets us in, and what time it is there.
+//! The database server: whether it lets us in, what time it is there, and whether it takes writes.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use shop::domain::Source;
+use shop::store::StoreError;
+use shop::store::mysql::takes_writes;
+use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::{Report, SKEW_MS};
@@ -22,19 +26,58 @@ pub(super) fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
         .context("can't start the runtime")?;
     let asked = now().0;
     let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, time(url)).await });
-    let remedy = "start the server, or correct --database-url (user, password, host and port)";
     match answer {
         Ok(Ok(theirs)) => {
             report.fine(format!("the database at {url} answers"));
             clock(url, (asked, now().0), theirs, report);
+            runtime.block_on(writes(url, report));
         }
-        Ok(Err(error)) => report.wrong(format!("the database at {url} can't be used: {error}"), remedy),
+        Ok(Err(error)) => report.wrong(
+            format!("the database at {url} can't be used: {error}"),
+            remedy(number(&error)),
+        ),
         Err(_) => report.wrong(
             format!("the database at {url} did not answer within {PATIENCE:?}"),
-            remedy,
+            remedy(None),
         ),
     }
     Ok(())
+}
+
+/// What helps against an error of a server that was asked for a connection.
+fn remedy(number: Option<u16>) -> &'static str {
+    match number {
+        Some(1040) => "end clients that are no longer needed, or raise the server's max_connections",
+        Some(1203 | 1226) => "raise what the server grants this account (alter user … with max_user_connections)",
+        Some(1129) => "flush hosts on the server, and see what has connected from here so badly",
+        Some(1044 | 1045 | 1698) => "correct user and password in --database-url, or the account on the server",
+        _ => "start the server, or correct --database-url (user, password, host and port)",
+    }
+}
+
+fn number(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?;
+    Some(error.try_downcast_ref::<MySqlDatabaseError>()?.number())
+}
+
+/// Whether the services could write. It is tried, and taken back.
+async fn writes(url: &DatabaseUrl, report: &mut Report) {
+    for (name, source) in [("order", Source::Orders), ("delivery", Source::Deliveries)] {
+        match takes_writes(url.expose(), source).await {
+            Ok(true) => report.fine(format!("the database at {url} takes what the {name} service writes")),
+            Ok(false) => report.fine(format!(
+                "the tables of the {name} service are not there yet; it creates them"
+            )),
+            Err(StoreError::Unwritable(why)) => report.wrong(
+                format!("the {name} service can't write: {why}"),
+                "lead --database-url to the server that takes writes, set read_only off there, or make room",
+            ),
+            Err(error) => report.wrong(
+                format!("the {name} service can't write: {error}"),
+                "grant the account of --database-url select, insert, update and delete on the database's tables",
+            ),
+        }
+    }
 }
 
 async fn time(url: &DatabaseUrl) -> Result<i64, sqlx::Error> {

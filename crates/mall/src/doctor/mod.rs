@@ -3,13 +3,15 @@
 //! ```text
 //!   place: data folder, turnstiles, ports ─┐
 //!   log: broker, topic, records, group ────┼─▶ Report ─▶ lines and an exit code
-//!   database: reachable, its clock ────────┘
+//!   database: reachable, its clock, writes ┤
+//!   roles that run: what they say themselves┘
 //! ```
 
 mod database;
 mod log;
 mod place;
 mod records;
+mod roles;
 
 use std::fmt::Write;
 

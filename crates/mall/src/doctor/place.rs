@@ -8,7 +8,7 @@ use std::time::Duration;
 use eventlog::embedded::Turnstile;
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 
-use super::Report;
+use super::{Report, roles};
 use crate::config::{Ports, RoleOptions};
 use crate::data_dir::{self, Folder, Trouble, privacy};
 
@@ -174,7 +174,10 @@ fn port(role: &str, option: &str, address: SocketAddr, report: &mut Report) {
             format!("the {role} can't listen on {ip}, port {port}: {error}"),
             format!("give another port with {option}, or another address with --listen"),
         ),
-        Err(_) if lives(address) => report.fine(format!("port {port} is taken by a role of the mall")),
+        Err(_) if lives(address) => {
+            report.fine(format!("port {port} is taken by a role of the mall"));
+            roles::ask(role, address, report);
+        }
         Err(_) => report.wrong(
             format!("port {port} on {ip} is taken by another program, and the {role} wants it"),
             format!("give a free port with {option}, or end that program"),

@@ -89,7 +89,7 @@ impl Relaying {
             let (readiness, wake) = (readiness.clone(), wake.clone());
             async move {
                 let outcomes = outcomes.await;
-                readiness.note_database(true, &outcomes);
+                readiness.note_database(false, &outcomes);
                 wake.notify_one();
                 outcomes
             }

@@ -152,13 +152,13 @@ fn the_database_is_lost_in_each_way_of_a_server() {
                 give: &|| account.run(&format!("alter user '{name}'@'%' identified by '{PASSWORD}'")),
             },
             Loss {
-                name: "the account has used up its connections of the hour",
+                name: "the account is locked",
                 told: NO_DATABASE,
                 take: &|| {
-                    account.run(&format!("alter user '{name}'@'%' with max_connections_per_hour 1"));
+                    account.run(&format!("alter user '{name}'@'%' account lock"));
                     account.end_sessions();
                 },
-                give: &|| account.run(&format!("alter user '{name}'@'%' with max_connections_per_hour 0")),
+                give: &|| account.run(&format!("alter user '{name}'@'%' account unlock")),
             },
         ];
         for row in &rows {
@@ -173,6 +173,39 @@ fn the_database_is_lost_in_each_way_of_a_server() {
 fn the_databases_peer_is_gone_without_a_word() {
     let _alone = super::alone();
     through_a_gate(|mall, gate, _| mall.goes_on("half-open connections", &|| gate.set(Mode::HalfOpen)));
+}
+
+#[test]
+fn doctor_says_what_is_the_matter_with_the_database_and_what_helps() {
+    let _alone = super::alone();
+    through_a_gate(|mall, gate, account| {
+        let port = mall.order.address().port().to_string();
+        let said = || {
+            let ports = ["--order-port", &port, "--delivery-port", "0", "--gateway-port", "0"];
+            let output = mall.stack.run(&[&["doctor"], &ports[..]].concat());
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let wrong = |line: &str, remedy: &str| {
+            super::wait_for(&format!("doctor to say {line:?} and {remedy:?}"), || {
+                let said = said();
+                let mut lines = said
+                    .lines()
+                    .skip_while(|said| !(said.starts_with("WRONG") && said.contains(line)));
+                (lines.next().is_some() && lines.next()?.contains(remedy)).then_some(())
+            });
+        };
+        let fine = said();
+        assert!(fine.contains("takes what the order service writes"), "{fine}");
+        assert!(fine.contains("takes what the delivery service writes"), "{fine}");
+        assert!(!fine.contains("WRONG"), "{fine}");
+        account.run("set global read_only = 1");
+        wrong("the delivery service can't write", "set read_only off");
+        wrong("the order service reports \"writable\"", "takes writes");
+        account.run("set global read_only = 0");
+        gate.set(Mode::Says(TOO_MANY));
+        wrong("Too many connections", "max_connections");
+        wrong("the order service reports \"database\"", "goes on by itself");
+    });
 }
 
 /// The tables of the journals say what a full one says. (A really full disk is taken away from everybody.)

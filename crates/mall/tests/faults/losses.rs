@@ -72,8 +72,8 @@ pub const NO_WRITES: Told = Told {
 
 /// A mall that lives through losses.
 pub struct Mall<'a> {
-    stack: &'a Stack,
-    order: Role,
+    pub stack: &'a Stack,
+    pub order: Role,
     delivery: Role,
     placed: Vec<i64>,
 }

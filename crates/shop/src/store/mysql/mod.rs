@@ -31,9 +31,9 @@ mod sessions;
 mod writable;
 
 pub use parked::pages as parked_pages;
+pub use writable::takes_writes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,7 +41,7 @@ use eventlog::Timestamp;
 
 use self::address::Address;
 use self::session::Ending;
-use self::sessions::{Generation, Sessions};
+use self::sessions::{Server, Sessions};
 use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, Mark, ParkedEvent, ParkedKey};
 use crate::domain::{
@@ -60,9 +60,8 @@ const STATEMENTS: usize = 8;
 pub struct MysqlStore {
     transactions: Sessions,
     statements: Sessions,
+    server: Arc<Server>,
     source: Source,
-    /// Whether the last probe failed.
-    suspect: AtomicBool,
 }
 
 impl MysqlStore {
@@ -76,12 +75,12 @@ impl MysqlStore {
     pub async fn connect(url: &str, source: Source) -> Result<Self> {
         let address = Address::parse(url)?;
         schema::prepare(&address, source).await?;
-        let generation = Arc::new(Generation::default());
+        let server = Arc::new(Server::default());
         Ok(Self {
-            transactions: Sessions::new(address.clone(), Ending::Commit, TRANSACTIONS, generation.clone()),
-            statements: Sessions::new(address, Ending::Auto, STATEMENTS, generation),
+            transactions: Sessions::new(address.clone(), Ending::Commit, TRANSACTIONS, server.clone()),
+            statements: Sessions::new(address, Ending::Auto, STATEMENTS, server.clone()),
+            server,
             source,
-            suspect: AtomicBool::new(false),
         })
     }
 }
@@ -153,14 +152,14 @@ impl Store for MysqlStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        let suspect = self.suspect.load(Ordering::Relaxed);
-        let answer = with!(self.statements, |session| writable::probe(
+        let suspect = self.server.is_suspect();
+        with!(self.statements, |session| writable::probe(
             session,
             self.source,
             suspect
-        ));
-        self.suspect.store(answer.is_err(), Ordering::Relaxed);
-        answer
+        ))?;
+        self.server.takes_writes();
+        Ok(())
     }
 }
 

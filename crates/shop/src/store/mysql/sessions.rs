@@ -10,7 +10,7 @@
 //!   to be dead (the server was restarted, or demoted) is run once more, on a new one.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,18 +29,38 @@ const PROBE: Duration = Duration::from_millis(300);
 /// once, instead of finding out again.
 const OUTAGE: Duration = Duration::from_millis(200);
 
-/// Which connections of a store may be used on: those opened since one was found to be dead. Shared by all its sessions.
+/// What all connections of a store have shown of the server.
 #[derive(Default)]
-pub(super) struct Generation(AtomicU64);
+pub(super) struct Server {
+    /// Which connections may be used on: those opened since one was found to be dead.
+    generation: AtomicU64,
+    suspect: AtomicBool,
+}
 
-impl Generation {
-    fn now(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+impl Server {
+    /// Whether a write has failed since the last one that was known to be of every kind.
+    pub fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Relaxed)
+    }
+
+    /// Every kind of write has been tried, with success.
+    pub fn takes_writes(&self) {
+        self.suspect.store(false, Ordering::Relaxed);
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Nothing that was opened up to now is to be trusted.
-    fn end(&self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+    fn end_generation(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn note<T>(&self, result: &Result<T>) {
+        if matches!(result, Err(StoreError::Unwritable(_) | StoreError::Broken(_))) {
+            self.suspect.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -51,20 +71,20 @@ pub(super) struct Sessions {
     limit: usize,
     free: Semaphore,
     idle: Mutex<Vec<Session>>,
-    generation: Arc<Generation>,
+    server: Arc<Server>,
     outage: Mutex<Option<Instant>>,
 }
 
 impl Sessions {
     /// At most `limit` connections; none is opened yet.
-    pub fn new(address: Address, ending: Ending, limit: usize, generation: Arc<Generation>) -> Self {
+    pub fn new(address: Address, ending: Ending, limit: usize, server: Arc<Server>) -> Self {
         Self {
             address,
             ending,
             limit,
             free: Semaphore::new(limit),
             idle: Mutex::default(),
-            generation,
+            server,
             outage: Mutex::default(),
         }
     }
@@ -77,6 +97,7 @@ impl Sessions {
         self.refuse_during_outage()?;
         let deadline = Instant::now() + PATIENCE;
         let result = self.run_until(deadline, work).await;
+        self.server.note(&result);
         if matches!(result, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))) && Instant::now() >= deadline {
             *self.outage.lock().expect("nobody panics holding it") = Some(Instant::now());
         }
@@ -92,7 +113,7 @@ impl Sessions {
             session.deadline = deadline;
             let (session, result) = work(session).await;
             if session.state != State::Sound {
-                self.generation.end();
+                self.server.end_generation();
             }
             if !is_dead(&session, &result) || Instant::now() >= deadline {
                 return self.settle(session, result).await;
@@ -147,7 +168,7 @@ impl Sessions {
     /// A new connection. That the server lets us in no more (another password, a database that is gone) is an outage for
     /// who has used it already.
     async fn open(&self, deadline: Instant) -> Result<Session> {
-        let generation = self.generation.now();
+        let generation = self.server.generation();
         let opened = Session::open(&self.address, true, self.ending, deadline).await;
         let mut session = opened.map_err(|error| match error {
             StoreError::Broken(why) => StoreError::Unavailable(why),
@@ -158,7 +179,7 @@ impl Sessions {
     }
 
     fn take(&self) -> Option<Session> {
-        let generation = self.generation.now();
+        let generation = self.server.generation();
         let mut idle = self.idle.lock().expect("nobody panics holding it");
         idle.retain(|session| session.generation == generation);
         idle.pop()

@@ -4,8 +4,14 @@
 //! One row is really inserted into the journal, and rolled back; every other kind of write that the service does is made
 //! with no rows, which needs the table and the right all the same. It is one round trip and leaves nothing behind.
 
-use super::super::Result;
-use super::session::Session;
+use tokio::time::Instant;
+
+use super::super::{Result, StoreError};
+use super::address::Address;
+use super::rows::statement;
+use super::schema;
+use super::session::{Ending, Session};
+use super::sessions::PATIENCE;
 use crate::domain::Source;
 
 /// Bytes in the probe's row while the database takes no writes: more than a page, so that room must be found for it.
@@ -60,6 +66,31 @@ pub(super) async fn probe(session: &mut Session, source: Source, suspect: bool) 
     let number = -1 - i64::from(fastrand::u32(..));
     session.execute_raw(statements(source, number, payload)).await?;
     Ok(())
+}
+
+/// Whether the database at `url` would take what the service of `source` writes, for somebody who only looks: nothing is
+/// made, and nothing stays written. `false` while there is nothing to write to yet.
+///
+/// # Errors
+/// Why it can't be reached, or takes no writes.
+pub async fn takes_writes(url: &str, source: Source) -> Result<bool> {
+    let address = Address::parse(url)?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut session = Session::open(&address, false, Ending::Auto, deadline).await?;
+    let database = statement("select 1 from information_schema.schemata where schema_name = ?".to_owned());
+    if session.fetch(database.bind(&*address.database)).await?.is_empty() {
+        return Ok(false);
+    }
+    let mut session = Session::open(&address, true, Ending::Auto, deadline).await?;
+    if !schema::is_ready(&mut session, source).await? {
+        return Ok(false);
+    }
+    match probe(&mut session, source, true).await {
+        Ok(()) => Ok(true),
+        // Somebody holds the tables for a moment, who writes to them.
+        Err(StoreError::Conflict(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 fn statements(source: Source, number: i64, payload: usize) -> String {

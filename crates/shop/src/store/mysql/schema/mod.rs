@@ -77,7 +77,8 @@ async fn open(address: &Address) -> Result<Session> {
     Session::open(address, true, Ending::Auto, deadline).await
 }
 
-async fn is_ready(session: &mut Session, source: Source) -> Result<bool> {
+/// Whether the tables of a service are there, as this program knows them.
+pub(super) async fn is_ready(session: &mut Session, source: Source) -> Result<bool> {
     if version(session, source).await? != Some(VERSION) {
         return Ok(false);
     }

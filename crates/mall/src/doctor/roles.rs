@@ -1,0 +1,80 @@
+//! What the roles that run say of themselves: each fact of `/readyz` that is not as it should be.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Report, Wrong};
+
+/// How long a role may take: it asks its database before it answers.
+const ANSWER: Duration = Duration::from_secs(5);
+/// More than any role has to say.
+const LONGEST: u64 = 1 << 20;
+
+/// Asks the role at `address`, which lives, how it is.
+pub(super) fn ask(role: &str, address: SocketAddr, report: &mut Report) {
+    match ready(address) {
+        Ok(body) => report.wrong.extend(complaints(role, &body)),
+        Err(error) => report.unseen(format!("the {role} does not say how it is: {error}")),
+    }
+}
+
+fn ready(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(LONGEST).read_to_string(&mut answer)?;
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok(body.to_owned())
+}
+
+/// What is wrong with a role by its own account. The gateway has nothing to check and no such list.
+fn complaints(role: &str, body: &str) -> Vec<Wrong> {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let checks = body["checks"].as_object().into_iter().flatten();
+    let bad = checks.filter(|(_, check)| check["status"] == "DOWN" || check["status"] == "WARN");
+    bad.map(|(name, check)| Wrong {
+        what: format!(
+            "the {role} reports {name:?}: {}",
+            check["message"].as_str().unwrap_or("it is down")
+        ),
+        remedy: remedy(name).to_owned(),
+    })
+    .collect()
+}
+
+fn remedy(check: &str) -> &'static str {
+    match check {
+        "database" => "start the database, or let the account of --database-url in; the role goes on by itself",
+        "writable" => "lead --database-url to a server that takes writes, make room, or grant what is missing",
+        "log" => "start the log; events wait in the journal until then",
+        "blocked" => "raise what the topic takes (max.message.bytes), or see why it refuses them in the role's log",
+        "parked" => "look with mall parked list, then mall parked retry or discard",
+        _ => "see the role's log",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_role_complains_of_is_passed_on() {
+        let body = r#"{"status":"DOWN","checks":{"database":{"status":"UP"},
+            "writable":{"status":"DOWN","since":1,"message":"it is read-only"},"log":{"status":"UNKNOWN"},
+            "parked":{"status":"WARN","count":2,"message":"2 orders"},"intake":{"status":"STOPPING"}}}"#;
+        let told: Vec<_> = complaints("order service", body)
+            .into_iter()
+            .map(|wrong| wrong.what)
+            .collect();
+        let expected = [
+            "the order service reports \"writable\": it is read-only",
+            "the order service reports \"parked\": 2 orders",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(complaints("gateway", "ok"), []);
+    }
+}
