@@ -32,6 +32,7 @@ use crate::kafka::client;
 use crate::kafka::committer::Committer;
 use crate::kafka::fault::Right;
 use crate::kafka::positions::positions;
+use crate::kafka::pulse::Pulse;
 use crate::kafka::rebalances::{Event, Events, unassign};
 use crate::kafka::repeats::Repeats;
 use crate::kafka::settings::Settings;
@@ -55,6 +56,8 @@ const METADATA: usize = 4096;
 pub(super) struct Member {
     /// Before `client`, which closes when nobody holds it any more.
     committer: Committer,
+    /// None where the broker assigns.
+    pulse: Option<Pulse>,
     client: Arc<BaseConsumer<Events>>,
     /// For a client that asks what partitions hold where `client` must not.
     settings: Settings,
@@ -76,8 +79,11 @@ impl Member {
         let what = format!("group {} can't be joined", subscription.group);
         client.subscribe(&topics).map_err(|error| fault::sort(&what, &error))?;
         let client = Arc::new(client);
+        let session = settings.session(subscription);
+        let pulse = (!settings.broker_assigns()).then(|| Pulse::start(&client, subscription, session));
         Ok(Self {
             committer: Committer::start(&client)?,
+            pulse: pulse.transpose()?,
             client,
             settings: settings.clone(),
             subscription: subscription.clone(),
@@ -280,6 +286,9 @@ impl Member {
         loop {
             let Err(error) = self.committer.commit(list.clone(), ANSWER) else {
                 self.client.context().watch.clear();
+                if let Some(pulse) = &self.pulse {
+                    pulse.heard();
+                }
                 return Ok(true);
             };
             match error.rdkafka_error_code() {
@@ -384,6 +393,7 @@ impl Consumer for Member {
         let partitions: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
         self.give_back(&partitions, rebalance);
         self.assigned.clear();
+        self.pulse.take();
         self.client.context().abandon(&self.client);
         let closing = self.client.close_queue();
         closing.map_err(|error| fault::sort("the group can't be left", &error))?;
@@ -403,6 +413,7 @@ impl Consumer for Member {
 /// Without a leave nothing is drained, but librdkafka still closes the membership as the client is dropped.
 impl Drop for Member {
     fn drop(&mut self) {
+        self.pulse.take();
         self.client.context().abandon(&self.client);
     }
 }

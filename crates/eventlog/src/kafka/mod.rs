@@ -25,6 +25,7 @@ mod groups;
 mod member;
 mod positions;
 mod producer;
+mod pulse;
 mod rebalances;
 mod repeats;
 mod scan;
@@ -50,6 +51,15 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long a partition count is believed; a partition added is used within this time and the producer's own refresh.
 const COUNT_KEPT: Duration = Duration::from_secs(2);
+
+/// The brokers of a Kafka, taken together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cluster {
+    /// How many there are, at the moment.
+    pub brokers: usize,
+    /// How many of them hold each group's commits; none as long as there is no group, or nobody may look.
+    pub offset_copies: Option<usize>,
+}
 
 /// Apache Kafka as an [`EventLog`].
 pub struct KafkaLog {
@@ -94,6 +104,14 @@ impl KafkaLog {
     pub fn reach(&self) -> Result<(), (LogError, Option<Cause>)> {
         let answer = self.scanner.topics();
         answer.map(|_| ()).map_err(|error| (error, self.scanner.cause()))
+    }
+
+    /// How many brokers there are, and how many copies they keep of what groups have committed.
+    ///
+    /// # Errors
+    /// As for the calls of [`EventLog`].
+    pub fn cluster(&self) -> Result<Cluster> {
+        self.scanner.cluster()
     }
 
     /// The number of partitions as the brokers say it now.

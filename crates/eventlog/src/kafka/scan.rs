@@ -15,7 +15,7 @@ use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use crate::kafka::client::{self, Watch};
 use crate::kafka::fault::{Cause, Right};
 use crate::kafka::settings::Settings;
-use crate::kafka::{ANSWER, convert, fault, lock};
+use crate::kafka::{ANSWER, Cluster, convert, fault, lock};
 use crate::port::{Extent, LogError, PartitionInfo, Result, TopicInfo};
 use crate::record::{Offset, Record, TopicPartition};
 
@@ -57,6 +57,18 @@ impl Scanner {
         let mut topics: Vec<_> = metadata.topics().iter().filter(shown).map(topic_info).collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
+    }
+
+    /// How many brokers there are, and how many copies of what groups have committed.
+    pub(super) fn cluster(&self) -> Result<Cluster> {
+        let what = format!("the brokers of Kafka at {} can't be listed", self.settings.bootstrap());
+        let metadata = self.ask(&what, ANSWER, |looker, patience| looker.fetch_metadata(None, patience))?;
+        let offsets = metadata.topics().iter().find(|topic| topic.name() == INTERNAL[0]);
+        let copies = offsets.and_then(|topic| topic.partitions().iter().map(|part| part.replicas().len()).min());
+        Ok(Cluster {
+            brokers: metadata.brokers().len(),
+            offset_copies: copies,
+        })
     }
 
     /// The names of all groups, in order.

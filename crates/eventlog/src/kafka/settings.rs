@@ -241,13 +241,13 @@ impl Settings {
         Ok(config)
     }
 
-    fn broker_assigns(&self) -> bool {
+    pub(super) fn broker_assigns(&self) -> bool {
         self.given(GROUP_PROTOCOL)
             .is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
     }
 
     /// librdkafka starts no client whose poll interval is shorter than its session, whoever has chosen that.
-    fn session(&self, subscription: &Subscription) -> Duration {
+    pub(super) fn session(&self, subscription: &Subscription) -> Duration {
         let given = self.given("session.timeout.ms").and_then(|given| given.parse().ok());
         given.map_or(subscription.session_timeout, Duration::from_millis)
     }

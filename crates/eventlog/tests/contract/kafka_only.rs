@@ -10,7 +10,7 @@ use eventlog::kafka::KafkaLog;
 use eventlog::{EventLog, Extent, LogError, Offset, partitioner};
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::mocking::MockCluster;
+use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, TopicPartitionList};
@@ -298,6 +298,33 @@ fn a_member_outlives_an_outage() {
     append(&log, "member", vec![placed_at(0, "10")]);
     while seat.books.read.len() < 11 {
         assert!(Instant::now() < back, "the rest is read");
+        let _still_away = seat.try_turn();
+    }
+}
+
+/// A coordinator that dies is replaced after as long as a session lasts; what a member has is its own until then.
+#[test]
+fn a_member_keeps_what_it_has_while_its_coordinator_is_away() {
+    let (brokers, log) = simulated("kept");
+    brokers
+        .coordinator(MockCoordinator::Group("kept".into()), 2)
+        .expect("the second broker looks after it");
+    let subscription = subscription("kept", "kept", "member");
+    let mut seat = Seat::join(&log, &subscription);
+    until("it has the partition", &mut [&mut seat], |seats| {
+        seats[0].books.owned.len() == 1
+    });
+    brokers.broker_down(2).expect("it dies");
+    let died = Instant::now();
+    while died.elapsed() < subscription.session_timeout * 2 {
+        let _away = seat.try_turn();
+        assert_eq!(seat.books.lost, [], "given up after {:?}", died.elapsed());
+    }
+    brokers.broker_up(2).expect("it comes back");
+    append(&log, "kept", vec![placed_at(0, "v")]);
+    let back = Instant::now() + PATIENCE;
+    while seat.books.read.is_empty() || seat.try_commit() != Ok(Vec::new()) {
+        assert!(Instant::now() < back, "it reads and commits again");
         let _still_away = seat.try_turn();
     }
 }
