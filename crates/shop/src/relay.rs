@@ -42,6 +42,8 @@ const RENEWAL: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a refused order stays blocked before it is tried again: a topic's settings may have been mended.
 const BLOCKED: Duration = Duration::from_secs(30);
+/// How often an idle relay looks whether the log is there, with the topic: nobody else would notice.
+const LOOK: Duration = Duration::from_secs(5);
 /// With so many orders refused it is not the orders that are wrong; the relay waits as in an outage.
 const MOST_BLOCKED: usize = 100;
 
@@ -64,7 +66,13 @@ pub struct Relay {
     letters: Option<Letters>,
     turn: u32,
     leased: Option<Instant>,
+    /// Orders that are passed over for a while.
     blocked: HashSet<OrderId>,
+    /// Orders of which the log has refused an event, and has not taken it since.
+    refused: HashSet<OrderId>,
+    /// When an idle relay last looked for the log, and whether that was in the last step.
+    looked: Option<Instant>,
+    found: bool,
     blocked_since: Option<Instant>,
 }
 
@@ -123,6 +131,9 @@ impl Relay {
             turn: 0,
             leased: None,
             blocked: HashSet::new(),
+            refused: HashSet::new(),
+            looked: None,
+            found: false,
             blocked_since: None,
         }
     }
@@ -158,10 +169,27 @@ impl Relay {
             None => 0,
         };
         self.metrics.letters.add_many(letters as u64);
-        Ok(match events + letters {
-            0 => Step::Idle,
-            published => Step::Published(published),
-        })
+        if events + letters > 0 {
+            return Ok(Step::Published(events + letters));
+        }
+        self.look().await?;
+        Ok(Step::Idle)
+    }
+
+    /// Whether the log and its topic are there, asked now and then.
+    async fn look(&mut self) -> Result<(), LogError> {
+        self.found = false;
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
+        let answer = self.with_log(|log, topic| log.partitions(topic)).await;
+        if answer.is_err() {
+            // What is away is looked for until it is back.
+            self.looked = None;
+        }
+        self.found = answer.is_ok();
+        answer.map(|_| ())
     }
 
     async fn publish_events(&mut self) -> Result<usize, RelayError> {
@@ -205,9 +233,9 @@ impl Relay {
     }
 
     /// Orders that the log refuses an event of. Who doesn't hold the lease doesn't know.
-    fn blocked_orders(&self) -> u64 {
+    pub fn blocked_orders(&self) -> u64 {
         match self.leased {
-            Some(_) => self.blocked.len() as u64,
+            Some(_) => self.refused.len() as u64,
             None => 0,
         }
     }
@@ -245,7 +273,8 @@ impl Relay {
             return Ok(0);
         }
         let records = self.records(&wave).await?;
-        let answers = self.append(records).await;
+        let mut answers = self.append(records).await;
+        self.excuse(&mut answers).await;
         let acknowledged = self.acknowledged(&wave, &answers);
         if !acknowledged.is_empty() {
             self.store.mark_published(self.options.source, &acknowledged).await?;
@@ -278,6 +307,19 @@ impl Relay {
         partition
     }
 
+    /// A topic that is gone refuses no order for itself: it may be made again, and then takes them all.
+    async fn excuse(&self, answers: &mut [Result<Placed, LogError>]) {
+        let refused = |answer: &Result<Placed, LogError>| answer.as_ref().is_err_and(is_refused);
+        if !answers.iter().any(refused) {
+            return;
+        }
+        if let Err(gone) = self.with_log(|log, topic| log.partitions(topic)).await {
+            for answer in answers.iter_mut().filter(|answer| refused(answer)) {
+                *answer = Err(LogError::Unavailable(gone.to_string()));
+            }
+        }
+    }
+
     async fn append(&self, records: Vec<NewRecord>) -> Vec<Result<Placed, LogError>> {
         self.with_log(move |log, topic| log.append(topic, records, PATIENCE))
             .await
@@ -298,6 +340,13 @@ impl Relay {
             match answer {
                 Ok(_) => {
                     acknowledged.push(entry.id);
+                    if self.refused.remove(&entry.order_id) {
+                        tracing::info!(
+                            order = entry.order_id.0,
+                            "the log takes the events of order {} again",
+                            entry.order_id
+                        );
+                    }
                     self.metrics.add_published(entry.event_type);
                 }
                 Err(error) if is_refused(error) => self.block(entry, error),
@@ -307,15 +356,18 @@ impl Relay {
         acknowledged
     }
 
+    /// An order is told of once, however often its event is tried again.
     fn block(&mut self, entry: &JournalEntry, error: &LogError) {
-        tracing::error!(
-            order = entry.order_id.0,
-            version = entry.version.0,
-            "the log refuses {} of order {} v{}, whose later events wait behind it: {error}",
-            entry.event_type.name(),
-            entry.order_id,
-            entry.version,
-        );
+        if self.refused.insert(entry.order_id) {
+            tracing::error!(
+                order = entry.order_id.0,
+                version = entry.version.0,
+                "the log refuses {} of order {} v{}, whose later events wait behind it: {error}",
+                entry.event_type.name(),
+                entry.order_id,
+                entry.version,
+            );
+        }
         self.blocked.insert(entry.order_id);
         self.blocked_since.get_or_insert_with(Instant::now);
     }
@@ -393,7 +445,7 @@ async fn pause(time: Duration, wake: Option<&Notify>, shutdown: &CancellationTok
 /// Takes a step, tells what it has shown of log and database, and what to do until the next one.
 async fn observe(relay: &mut Relay, readiness: &Readiness) -> Pause {
     let step = relay.step().await;
-    note(&step, readiness);
+    note(&step, relay.found, readiness);
     if step.is_ok() {
         let blocked = relay.blocked_orders();
         readiness.count(Fact::Blocked, blocked, || {
@@ -408,10 +460,14 @@ async fn observe(relay: &mut Relay, readiness: &Readiness) -> Pause {
     }
 }
 
-/// What a step has shown; one that had nothing to publish has shown nothing of the log.
-fn note(step: &Result<Step, RelayError>, readiness: &Readiness) {
+/// What a step has shown; one that had nothing to publish has shown nothing of the log, unless it has `found` it.
+fn note(step: &Result<Step, RelayError>, found: bool, readiness: &Readiness) {
     match step {
         Ok(Step::Published(_)) => {
+            readiness.good(Fact::Log);
+            readiness.note_database(false, &Ok(()));
+        }
+        Ok(Step::Idle) if found => {
             readiness.good(Fact::Log);
             readiness.note_database(false, &Ok(()));
         }

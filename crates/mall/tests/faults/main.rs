@@ -12,6 +12,7 @@ mod files;
 mod gate;
 mod losses;
 mod outage;
+mod topic;
 mod traffic;
 
 use std::process::Command;

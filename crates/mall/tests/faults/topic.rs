@@ -1,0 +1,132 @@
+//! The topic itself: deleted by somebody on a broker that makes none by itself, and too small for an event.
+
+use std::process::Command;
+
+use super::support::http::{get, patch, post};
+use super::support::role::Role;
+use super::support::stack::{Real, Stack};
+use super::support::tools::{java, sql};
+use super::support::wait_for;
+use super::traffic::ORDER;
+
+const AWAY: &str = "the log takes no events, which wait in the journal";
+const BLOCKED: &str = "the log refuses events for good";
+
+#[track_caller]
+fn done(command: &mut Command) {
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+}
+
+/// What a check of `/readyz` says; the service is ready all the time.
+fn check(role: &Role, name: &str) -> String {
+    let ready = get(role.address(), "/readyz");
+    assert_eq!(ready.status, 200, "{ready:?}");
+    ready.json()["checks"][name]["status"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[track_caller]
+fn becomes(role: &Role, name: &str, word: &str) {
+    wait_for(&format!("{name} to be {word}"), || {
+        (check(role, name) == word).then_some(())
+    });
+}
+
+/// Every order has its delivery.
+#[track_caller]
+fn delivered(stack: &Stack, orders: &[i64]) {
+    for order in orders {
+        let count = format!("select count(*) from Delivery_table where orderId = {order}");
+        wait_for(&format!("the delivery of order {order}"), || {
+            (sql(stack, &count).trim() == "1").then_some(())
+        });
+    }
+}
+
+/// Told once when it begins and once when it is over.
+#[track_caller]
+fn told_once(role: &Role, line: &str) {
+    let over = format!("over: {line}");
+    let lines = role.lines();
+    let ends = lines.iter().filter(|said| said.contains(&over)).count();
+    let begins = lines.iter().filter(|said| said.contains(line)).count() - ends;
+    assert_eq!((begins, ends), (1, 1), "{}", role.said());
+}
+
+#[test]
+fn the_topic_is_deleted_and_made_again() {
+    let stack = Stack::real();
+    let real = stack.real.as_ref().expect("a real stack");
+    let order = stack.role("order", &["--partitions", "2"]);
+    let delivery = stack.role("delivery", &[]);
+    delivered(&stack, &[post(order.address(), "/orders", &ORDER).id()]);
+    becomes(&order, "log", "UP");
+    done(java("kafka-topics", real).args(["--delete", "--topic", &real.topic]));
+    becomes(&order, "log", "DOWN");
+    let meanwhile = post(order.address(), "/orders", &ORDER);
+    assert_eq!(meanwhile.status, 201, "{meanwhile:?}");
+    let said = get(order.address(), "/readyz").json()["checks"]["log"]["message"].to_string();
+    assert!(said.contains("there is no topic"), "{said}");
+    done(java("kafka-topics", real).args(["--create", "--topic", &real.topic, "--partitions", "3"]));
+    delivered(&stack, &[meanwhile.id()]);
+    becomes(&order, "log", "UP");
+    told_once(&order, AWAY);
+    assert!(!delivery.said().contains("panicked"), "{}", delivery.said());
+}
+
+#[test]
+fn an_event_that_is_too_large_blocks_its_order_until_the_topic_takes_it() {
+    let stack = Stack::real();
+    let real = stack.real.as_ref().expect("a real stack");
+    let order = stack.role("order", &["--partitions", "1"]);
+    let _delivery = stack.role("delivery", &["--modify-delay", "0s"]);
+    let (small, large) = (
+        post(order.address(), "/orders", &ORDER).id(),
+        post(order.address(), "/orders", &ORDER).id(),
+    );
+    delivered(&stack, &[small, large]);
+    limit(real, "1000");
+    let long = "X".repeat(250);
+    let changed = [
+        ("address", long.as_str()),
+        ("productName", long.as_str()),
+        ("productId", long.as_str()),
+    ];
+    assert_eq!(
+        patch(order.address(), &format!("/orders/{large}"), &changed).status,
+        200
+    );
+    becomes(&order, "blocked", "WARN");
+    let metrics = get(order.address(), "/metrics").body;
+    assert!(metrics.contains("mall_blocked_orders 1"), "{metrics}");
+    // Somebody else's order passes, before and after the blocked one is tried again.
+    delivered(&stack, &[post(order.address(), "/orders", &ORDER).id()]);
+    limit(real, "1048576");
+    becomes(&order, "blocked", "UP");
+    told_once(&order, BLOCKED);
+    let refusals = order
+        .lines()
+        .iter()
+        .filter(|line| line.contains("whose later events wait behind it"))
+        .count();
+    assert_eq!(refusals, 1, "{}", order.said());
+}
+
+/// The largest batch that the topic takes.
+#[track_caller]
+fn limit(real: &Real, bytes: &str) {
+    let config = format!("max.message.bytes={bytes}");
+    done(java("kafka-configs", real).args([
+        "--alter",
+        "--entity-type",
+        "topics",
+        "--entity-name",
+        &real.topic,
+        "--add-config",
+        &config,
+    ]));
+}
