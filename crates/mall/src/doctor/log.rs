@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use eventlog::kafka::{Cause, KafkaLog};
+use eventlog::kafka::{Cause, Cluster, KafkaLog};
 use eventlog::{EventLog, Extent, GroupInfo, LogError, Offset, Partition, Record, TopicInfo, TopicPartition};
 
 use super::{Report, Wrong, records};
@@ -87,6 +87,10 @@ fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: 
     let settings = settings(options)?;
     let before = report.wrong.len();
     report.wrong.extend(copies(topic));
+    if let Some(servers) = &options.storage.bootstrap_server {
+        let cluster = kafka(servers.as_str(), &options.storage)?.cluster()?;
+        redundancy(topic, cluster, &settings, report);
+    }
     report.wrong.extend(numbered(topic, &extents));
     report
         .wrong
@@ -150,6 +154,62 @@ fn copies(topic: &TopicInfo) -> Option<Wrong> {
         ),
         remedy: "start the brokers that are missing; mall kafka-topics --describe shows which".into(),
     })
+}
+
+/// What a broker that dies takes along.
+fn redundancy(topic: &TopicInfo, cluster: Cluster, settings: &BTreeMap<String, String>, report: &mut Report) {
+    let Cluster { brokers, offset_copies } = cluster;
+    let name = &topic.name;
+    let copies = topic
+        .partitions
+        .iter()
+        .map(|info| info.replicas.len())
+        .min()
+        .unwrap_or(0);
+    if brokers == 1 {
+        return report.fine(format!(
+            "one broker, with the only copy of topic {name}: while it is away events wait in the journals; three brokers \
+             with three copies go on when one dies"
+        ));
+    }
+    if copies < 2 {
+        report.wrong(
+            format!("{brokers} brokers, and one copy of each partition of topic {name}: one that dies stops its orders, and \
+                 may lose their events (replication factor 1)"),
+            "give the topic three copies with kafka-reassign-partitions, and new topics by default.replication.factor=3",
+        );
+    }
+    if offset_copies.is_some_and(|copies| copies < 2) {
+        report.wrong(
+            format!(
+                "{brokers} brokers, and one copy of what groups have committed: when its broker dies no instance gets \
+                 events (replication factor 1 of __consumer_offsets)"
+            ),
+            "give __consumer_offsets three copies with kafka-reassign-partitions (offsets.topic.replication.factor=3)",
+        );
+    }
+    let in_sync = settings
+        .get("min.insync.replicas")
+        .and_then(|text| text.parse::<usize>().ok());
+    match in_sync {
+        Some(1) if copies > 1 => report.wrong(
+            format!(
+                "topic {name} calls an event safe when a single copy has it: a broker that dies may lose it \
+                 (min.insync.replicas 1)"
+            ),
+            format!("kafka-configs --alter --topic {name} --add-config min.insync.replicas=2"),
+        ),
+        Some(needed) if copies > 1 && needed >= copies => report.wrong(
+            format!(
+                "topic {name} takes no events while one of its {copies} copies is away (min.insync.replicas {needed})"
+            ),
+            format!(
+                "kafka-configs --alter --topic {name} --add-config min.insync.replicas={}",
+                copies - 1
+            ),
+        ),
+        _ => {}
+    }
 }
 
 /// Producers and consumers must see the same partitions.
@@ -275,6 +335,38 @@ mod tests {
     use eventlog::GroupState;
 
     use super::*;
+
+    #[test]
+    fn what_a_dying_broker_takes_along() {
+        let said = |brokers, copies: i32, offset_copies, in_sync: &str| {
+            let info = eventlog::PartitionInfo {
+                partition: Partition(0),
+                leader: Some(0),
+                replicas: (0..copies).collect(),
+                isr: (0..copies).collect(),
+            };
+            let topic = TopicInfo {
+                name: "t".into(),
+                partitions: vec![info],
+            };
+            let cluster = Cluster { brokers, offset_copies };
+            let settings = [("min.insync.replicas".to_owned(), in_sync.to_owned())].into();
+            let mut report = Report::default();
+            redundancy(&topic, cluster, &settings, &mut report);
+            report
+                .wrong
+                .into_iter()
+                .map(|wrong| wrong.what)
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
+        assert_eq!(said(3, 3, Some(3), "2"), "");
+        assert_eq!(said(1, 1, Some(1), "1"), "", "one broker can have one copy");
+        assert!(said(3, 1, Some(3), "1").contains("one copy of each partition of topic t"));
+        assert!(said(3, 3, Some(1), "2").contains("one copy of what groups have committed"));
+        assert!(said(3, 3, None, "1").contains("min.insync.replicas 1"));
+        assert!(said(3, 3, Some(3), "3").contains("takes no events while one of its 3 copies is away"));
+    }
 
     #[test]
     fn settings_that_lose_events() {

@@ -22,7 +22,12 @@ impl Fleet {
     /// An order service, and no delivery instance yet.
     #[track_caller]
     pub fn new(assignor: Assignor, partitions: &str) -> Self {
-        let stack = Stack::real();
+        Self::on(Stack::real(), assignor, partitions)
+    }
+
+    /// The same on a stack of a test's own.
+    #[track_caller]
+    pub fn on(stack: Stack, assignor: Assignor, partitions: &str) -> Self {
         Self {
             assignor,
             order: stack.role("order", &["--partitions", partitions]),

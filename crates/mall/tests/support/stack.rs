@@ -45,10 +45,16 @@ impl Stack {
     /// A stack of its own on the services that `./test` started.
     #[track_caller]
     pub fn real() -> Self {
+        Self::on(&required("MALL_TEST_KAFKA"))
+    }
+
+    /// The same with these brokers.
+    #[track_caller]
+    pub fn on(brokers: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let real = Real {
-            kafka: required("MALL_TEST_KAFKA"),
+            kafka: brokers.to_owned(),
             mysql: required("MALL_TEST_MYSQL"),
             database_door: None,
             database: format!("mall-{name}"),
