@@ -89,8 +89,7 @@ fn what_java_sends_and_nobody_can_read_swallows_no_event() {
 
 fn fleet() -> Fleet {
     let mut fleet = Fleet::new(Assignor::CooperativeSticky, "2");
-    let url = format!("http://{}", fleet.order.address());
-    fleet.start("delivery-1", &["--modify-delay", "0s", "--order-url", &url]);
+    fleet.start("delivery-1", &["--modify-delay", "0s"]);
     fleet
 }
 
