@@ -5,6 +5,7 @@
 //!   restarts   three instances on eight partitions: each stopped and started again, each killed and started again
 //!   zombie     one is frozen in the midst of a modification, another takes over, and the first wakes up
 //!   java       a Java consumer joins the group, reads, commits nothing, and leaves
+//!   brokers    three of them: one is killed, all are restarted, two say nothing for a while
 //!   poison     an event that can't be handled, from Java's producer and from the database's refusal
 //! ```
 //!
@@ -25,6 +26,7 @@
 mod support;
 
 mod assignor;
+mod brokers;
 mod fleet;
 mod growth;
 mod handlers;
