@@ -13,7 +13,7 @@ use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, S
 use crate::exit::{self, Exit};
 use crate::parked::ParkedCommand;
 use crate::verify::{self, VerifyArgs};
-use crate::{data_dir, doctor, gateway, net, parked, reset, roles, shutdown, sql, supervisor, tools};
+use crate::{data_dir, doctor, gateway, net, parked, reset, roles, shutdown, sql, supervisor, telemetry, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -157,7 +157,9 @@ pub fn run(words: Vec<OsString>) -> Result<Exit> {
     if let Some(tool) = tools::named(name) {
         return Ok(tools::run(tool, &words[2..], || storage_of(&words[..1])));
     }
+    speak_as_asked(name, &words, None);
     let file = File::find(&words)?;
+    speak_as_asked(name, &words, Some(&file));
     let mut command = command(&file);
     let matches = match command.try_get_matches_from_mut(&words) {
         Ok(matches) => matches,
@@ -170,6 +172,18 @@ pub fn run(words: Vec<OsString>) -> Result<Exit> {
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     config::refuse_misspelt_variables(&command, variables)?;
     dispatch(command, &matches, &file)
+}
+
+/// What runs for long writes a log, and with --log json nothing that is not JSON, from its first line to its last.
+fn speak_as_asked(name: &str, words: &[OsString], file: Option<&File>) {
+    let role = match name {
+        "up" => "mall",
+        "order" | "delivery" | "gateway" => name,
+        _ => return,
+    };
+    if config::wants_json(words, file) {
+        telemetry::speak_json(role);
+    }
 }
 
 fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit> {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::telemetry;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(pub u8);
@@ -48,5 +50,6 @@ pub fn of(error: &anyhow::Error) -> Exit {
 
 /// Writes a line to stderr, and goes on when nobody reads it (a supervisor that was killed): `eprintln!` would panic.
 pub fn say(line: &str) {
+    let line = telemetry::spoken(line);
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

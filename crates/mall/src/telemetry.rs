@@ -6,6 +6,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
@@ -19,6 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use shop::delivery::EVENTS;
 
+use crate::exit;
 use crate::shutdown::SUPERVISED;
 
 /// Set by `mall up` for its children when it writes to a terminal itself.
@@ -31,6 +33,54 @@ pub enum Format {
     Text,
     /// One JSON object an event.
     Json,
+}
+
+/// Set once every line of this process is to be JSON, to the role that they name.
+static SPEAKER: OnceLock<String> = OnceLock::new();
+
+/// From now on whatever this process says outside of the log is JSON as well, as `role`.
+pub fn speak_json(role: &str) {
+    let _ = SPEAKER.set(role.to_owned());
+}
+
+/// A sentence as this process is to say it: as it is, or as a line of JSON.
+pub fn spoken(sentence: &str) -> String {
+    match SPEAKER.get() {
+        Some(role) => json_line(Level::WARN, role, SAID, Map::from_iter([message(sentence)])),
+        None => sentence.to_owned(),
+    }
+}
+
+/// The target of sentences that no log wrote.
+const SAID: &str = "mall::said";
+
+/// A line of JSON that no log wrote.
+pub fn json_line(level: Level, role: &str, target: &str, fields: Map<String, Value>) -> String {
+    let mut object = Map::new();
+    object.insert("timestamp".into(), Value::from(now().as_millis() as u64));
+    object.insert("level".into(), Value::from(level.as_str()));
+    object.insert("role".into(), Value::from(role));
+    object.insert("target".into(), Value::from(target));
+    object.extend(fields);
+    Value::Object(object).to_string()
+}
+
+/// A child's line as JSON that names its role: its own object, or its text in one.
+pub fn json_of(role: &str, line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(mut object)) => {
+            object.insert("role".into(), Value::from(role));
+            Value::Object(object).to_string()
+        }
+        // A panic, or what a library writes by itself.
+        _ => json_line(Level::WARN, role, SAID, Map::from_iter([message(&text)])),
+    }
+}
+
+/// The field that holds a line's text.
+pub fn message(text: &str) -> (String, Value) {
+    ("message".into(), Value::from(text))
 }
 
 /// Sends the log to stderr from now on, as `name` (`order`, `delivery-1`). The first call in a process counts.
@@ -48,6 +98,10 @@ pub fn init(name: &str, format: Format, level: &str) {
         .event_format(lines)
         .finish();
     let _ = tracing::subscriber::set_global_default(subscriber);
+    if format == Format::Json {
+        speak_json(name);
+        std::panic::set_hook(Box::new(|panic| exit::say(&panic.to_string())));
+    }
 }
 
 /// Whether to colour what goes to `stream`: only on a terminal, and never against the user's `NO_COLOR`.
@@ -92,7 +146,7 @@ where
                 }
                 self.text(now(), level, &fields)
             }
-            Format::Json => self.json(now(), level, event.metadata().target(), fields),
+            Format::Json => self.json(level, event.metadata().target(), fields),
         };
         writeln!(writer, "{line}")
     }
@@ -121,14 +175,8 @@ impl Lines {
         line
     }
 
-    fn json(&self, now: Duration, level: Level, target: &str, fields: Fields) -> String {
-        let mut object = Map::new();
-        object.insert("timestamp".into(), Value::from(now.as_millis() as u64));
-        object.insert("level".into(), Value::from(level.as_str()));
-        object.insert("role".into(), Value::from(self.name.as_deref().unwrap_or_default()));
-        object.insert("target".into(), Value::from(target));
-        object.extend(fields.0);
-        Value::Object(object).to_string()
+    fn json(&self, level: Level, target: &str, fields: Fields) -> String {
+        json_line(level, self.name.as_deref().unwrap_or_default(), target, fields.0)
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
@@ -232,10 +280,33 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_child_says_becomes_json_with_its_role() {
+        let said = |line: &[u8]| -> Value { serde_json::from_str(&json_of("delivery-1", line)).expect("JSON") };
+        let own = said(br#"{"level":"INFO","role":"delivery","message":"m"}"#);
+        assert_eq!((&own["role"], &own["message"]), (&"delivery-1".into(), &"m".into()));
+        for text in [
+            "thread 'main' panicked at src/x.rs:1:2",
+            "",
+            "{\"half\": ",
+            "[1]",
+            "7",
+            "\"quoted\"\tand more",
+        ] {
+            let wrapped = said(text.as_bytes());
+            assert_eq!(
+                (&wrapped["role"], &wrapped["message"]),
+                (&"delivery-1".into(), &text.into())
+            );
+            assert_eq!(wrapped["level"], "WARN");
+        }
+        assert_eq!(said(&[b'a', 0xff])["message"], "a\u{fffd}");
+    }
+
+    #[test]
     fn a_json_line_carries_every_field() {
-        let line = lines(false).json(Duration::from_millis(7), Level::INFO, "shop", fields());
+        let line = lines(false).json(Level::INFO, "shop", fields());
         let value: Value = serde_json::from_str(&line).expect("JSON");
-        assert_eq!(value["timestamp"], 7);
+        assert!(value["timestamp"].as_u64() > Some(1_700_000_000_000), "{line}");
         assert_eq!(value["role"], "delivery-1");
         assert_eq!(value["order"], 2);
     }

@@ -15,6 +15,11 @@ pub fn following(parent: Option<&str>) -> String {
     }
 }
 
+/// The trace that a `traceparent` belongs to; none if it is not one.
+pub fn id(traceparent: &str) -> Option<&str> {
+    parse(traceparent).map(|(trace, _)| trace)
+}
+
 /// The trace and the flags of a `traceparent` of version 00.
 fn parse(text: &str) -> Option<(&str, &str)> {
     let [version, trace, span, flags] = text.split('-').collect::<Vec<_>>()[..] else {
@@ -47,7 +52,9 @@ mod tests {
             "{child}"
         );
         assert_ne!(child, PARENT);
-        assert!(parse(&child).is_some(), "{child}");
+        assert_eq!(id(&child), id(PARENT), "{child}");
+        assert_eq!(id(PARENT), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(id("00-abc"), None);
     }
 
     #[test]

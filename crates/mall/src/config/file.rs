@@ -76,6 +76,11 @@ impl File {
         Ok(Self { path, values })
     }
 
+    /// The file's value for this option, the last of several.
+    pub fn value(&self, option: &str) -> Option<&str> {
+        self.values.get(option)?.last().map(String::as_str)
+    }
+
     /// Whether the file has a value for this option.
     pub fn gives(&self, option: &str) -> bool {
         self.values.contains_key(option)
@@ -93,6 +98,14 @@ impl File {
         });
         command.mut_subcommands(|subcommand| self.as_defaults(subcommand))
     }
+}
+
+/// Whether --log json is asked for, before anything is parsed: then what is wrong with the options is told as JSON, too.
+pub fn wants_json(words: &[OsString], file: Option<&File>) -> bool {
+    let named = option_in(words, "log").or_else(|| std::env::var_os("MALL_LOG"));
+    named
+        .or_else(|| file?.value("log").map(OsString::from))
+        .is_some_and(|format| format == "json")
 }
 
 /// The value of `--name VALUE` or `--name=VALUE`, before anything is parsed.

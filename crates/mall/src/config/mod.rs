@@ -20,7 +20,7 @@ mod refusal;
 mod value;
 
 pub use database_url::DatabaseUrl;
-pub use file::File;
+pub use file::{File, wants_json};
 pub use idle::{idle_here, offering_what_works, refuse_idle, refuse_misspelt_variables};
 pub use options::{COURSE, DeliveryOptions, Guard, KeyMode, Ports, RoleOptions, Settings, Storage, properties_of};
 pub use origin::{PassedOn, listing, origin_of, passed_on};

@@ -74,11 +74,11 @@ impl Child {
             match restarts.judge(life) {
                 Verdict::Refused(exit) => {
                     let did_not_start = format!("{} did not start: it {how} (see its lines above)", self.name);
-                    output.own(&did_not_start);
+                    output.trouble(&did_not_start);
                     return Ended::Failed(exit);
                 }
                 Verdict::Restart(pause) => {
-                    output.own(&format!("{} {how}; starting it again in {pause:?}", self.name));
+                    output.trouble(&format!("{} {how}; starting it again in {pause:?}", self.name));
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         _ = wishes.changed() => {}
@@ -93,7 +93,7 @@ impl Child {
         match status.success() {
             true => Ended::Stopped,
             false => {
-                output.own(&format!("{} did not stop cleanly ({status})", self.name));
+                output.trouble(&format!("{} did not stop cleanly ({status})", self.name));
                 Ended::Failed(Exit::COULD_NOT)
             }
         }

@@ -22,6 +22,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{BaseUrl, PassedOn, Ports, RoleOptions};
@@ -29,6 +30,7 @@ use crate::data_dir;
 use crate::exit::Exit;
 use crate::net;
 use crate::shutdown::Signals;
+use crate::telemetry;
 
 use child::{Child, Ended};
 use output::Output;
@@ -130,6 +132,30 @@ impl Plan {
         Ok(children)
     }
 
+    /// The same for machines.
+    fn facts(&self, options: &RoleOptions) -> Map<String, Value> {
+        let storage = &options.storage;
+        let url = |port: u16| Value::from(BaseUrl::of_listener(options.listen, port).as_str());
+        let embedded = || Value::from(storage.data.display().to_string());
+        let log = storage
+            .bootstrap_server
+            .as_ref()
+            .map(|servers| Value::from(servers.as_str()));
+        let database = storage.database_url.as_ref().map(|url| Value::from(url.to_string()));
+        Map::from_iter([
+            telemetry::message("started"),
+            ("orders".into(), url(self.order)),
+            (
+                "deliveries".into(),
+                self.deliveries.iter().map(|port| url(*port)).collect(),
+            ),
+            ("gateway".into(), url(self.gateway)),
+            ("log".into(), log.unwrap_or_else(embedded)),
+            ("database".into(), database.unwrap_or_else(embedded)),
+            ("topic".into(), Value::from(options.topic.as_str())),
+        ])
+    }
+
     /// What a person wants to know first.
     fn greeting(&self, options: &RoleOptions) -> Vec<String> {
         let storage = &options.storage;
@@ -187,10 +213,8 @@ impl Plan {
 async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> Result<Exit> {
     let mut signals = Signals::listen().context("can't listen for signals")?;
     let width = children.iter().map(|child| child.name.len()).max().unwrap_or(0);
-    let output = Output::new(width);
-    for line in plan.greeting(options) {
-        output.own(&line);
-    }
+    let output = Output::new(width, options.log);
+    output.greeting(&plan.greeting(options), plan.facts(options));
     let (wish, wishes) = watch::channel(Wish::Run);
     let (ended, mut endings) = mpsc::channel(children.len().max(1));
     for child in children {
@@ -224,7 +248,7 @@ async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> 
             },
             _ = signals.next() => {}
             () = overdue => {
-                output.own("the deadline has passed: ending what still runs");
+                output.trouble("the deadline has passed: ending what still runs");
                 wish.send_replace(Wish::Die);
                 deadline = None;
                 continue;

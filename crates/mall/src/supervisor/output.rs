@@ -1,10 +1,18 @@
-//! The children's lines, each behind the name of whoever wrote it.
+//! The children's lines, each behind the name of whoever wrote it, or as JSON that names it.
 
 use std::io::{self, Write};
 
+use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tracing::Level;
 
-use crate::telemetry;
+use crate::telemetry::{self, Format};
+
+/// The supervisor's name among its children's.
+const SUPERVISOR: &str = "mall";
+
+/// The target of the supervisor's own lines.
+const OWN: &str = "mall::supervisor";
 
 /// A longer line is broken.
 const LONGEST_LINE: u64 = 64 * 1024;
@@ -24,14 +32,16 @@ pub enum Stream {
 pub struct Output {
     width: usize,
     colours: bool,
+    format: Format,
 }
 
 impl Output {
     /// For names of up to `width` letters.
-    pub fn new(width: usize) -> Self {
+    pub fn new(width: usize, format: Format) -> Self {
         Self {
             width: width.max("mall".len()),
             colours: telemetry::colours(&io::stderr()),
+            format,
         }
     }
 
@@ -42,7 +52,36 @@ impl Output {
 
     /// A line of the supervisor's own.
     pub fn own(&self, line: &str) {
-        self.line("mall", line.as_bytes(), Stream::Err);
+        self.say(Level::INFO, line);
+    }
+
+    /// A line of its own about something that went wrong.
+    pub fn trouble(&self, line: &str) {
+        self.say(Level::WARN, line);
+    }
+
+    /// What the mall consists of: some lines for people, one object for machines.
+    pub fn greeting(&self, lines: &[String], fields: Map<String, Value>) {
+        match self.format {
+            Format::Text => lines.iter().for_each(|line| self.own(line)),
+            Format::Json => write(
+                &telemetry::json_line(Level::INFO, SUPERVISOR, OWN, fields).into_bytes(),
+                Stream::Err,
+            ),
+        }
+    }
+
+    fn say(&self, level: Level, line: &str) {
+        match self.format {
+            Format::Text => self.line(SUPERVISOR, line.as_bytes(), Stream::Err),
+            Format::Json => {
+                let fields = Map::from_iter([telemetry::message(line)]);
+                write(
+                    &telemetry::json_line(level, SUPERVISOR, OWN, fields).into_bytes(),
+                    Stream::Err,
+                );
+            }
+        }
     }
 
     /// Copies lines until the other end closes.
@@ -60,14 +99,11 @@ impl Output {
     }
 
     fn line(&self, name: &str, line: &[u8], stream: Stream) {
-        let mut bytes = self.prefix(name).into_bytes();
-        bytes.extend_from_slice(line);
-        bytes.push(b'\n');
-        // Nobody may be reading any more; the mall goes on.
-        let _ = match stream {
-            Stream::Out => io::stdout().lock().write_all(&bytes),
-            Stream::Err => io::stderr().lock().write_all(&bytes),
+        let bytes = match self.format {
+            Format::Text => [self.prefix(name).as_bytes(), line].concat(),
+            Format::Json => telemetry::json_of(name, line).into_bytes(),
         };
+        write(&bytes, stream);
     }
 
     fn prefix(&self, name: &str) -> String {
@@ -77,6 +113,15 @@ impl Output {
             false => padded,
         }
     }
+}
+
+fn write(line: &[u8], stream: Stream) {
+    let bytes = [line, b"\n"].concat();
+    // Nobody may be reading any more; the mall goes on.
+    let _ = match stream {
+        Stream::Out => io::stdout().lock().write_all(&bytes),
+        Stream::Err => io::stderr().lock().write_all(&bytes),
+    };
 }
 
 fn colour(name: &str) -> &'static str {
@@ -93,6 +138,7 @@ mod tests {
         let mut output = Output {
             width: 10,
             colours: false,
+            format: Format::Text,
         };
         assert_eq!(output.prefix("order"), "order      | ");
         assert_eq!(output.prefix("delivery-1"), "delivery-1 | ");

@@ -9,6 +9,7 @@ mod doctor;
 mod folder;
 mod groups;
 mod idle;
+mod json_log;
 mod program;
 mod real;
 mod reset;

@@ -15,7 +15,7 @@ use lanes::{Attempt, Handler, Outcome};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::lines::{EVENTS, Line, begun, handled, place};
+use super::lines::{EVENTS, Line, begun, handled, place, trace_of};
 use super::resync::{OrderJournal, Slot, Written};
 use super::{Instance, RETRY, TRIES, lane, letter, persistently};
 use crate::commit::GroupCommit;
@@ -200,7 +200,7 @@ impl Fence {
         self.instance.metrics.applying.add(asked.elapsed());
         if delay.is_some() && matches!(answer, Ok(FenceOutcome::Duplicate)) {
             self.instance.metrics.stale_refused.add(Some(event.event_type));
-            tracing::warn!(target: EVENTS, "{line} … refused: another instance has applied it during the slow work");
+            tracing::warn!(target: EVENTS, trace = trace_of(line.record), "{line} … refused: another instance has applied it during the slow work");
             return Ended::Next(None);
         }
         self.answered(answer, turn, &line, start).await
@@ -279,11 +279,11 @@ impl Fence {
             }
             Ok(FenceOutcome::Duplicate) => {
                 metrics.duplicates.add(event_type);
-                tracing::debug!(target: EVENTS, "{line} … applied before");
+                tracing::debug!(target: EVENTS, trace = trace_of(line.record), "{line} … applied before");
             }
             Ok(FenceOutcome::Parked(reason)) => {
                 metrics.parked.add(event_type);
-                tracing::info!(target: EVENTS, "{line} … parked: {}", explained(reason));
+                tracing::info!(target: EVENTS, trace = trace_of(line.record), "{line} … parked: {}", explained(reason));
             }
             Ok(FenceOutcome::GivenUp) => {
                 metrics.ignored.add(event_type);
@@ -291,10 +291,10 @@ impl Fence {
             }
             Ok(FenceOutcome::Ignored(why)) => {
                 metrics.ignored.add(event_type);
-                tracing::warn!(target: EVENTS, "{line} … ignored: {why}");
+                tracing::warn!(target: EVENTS, trace = trace_of(line.record), "{line} … ignored: {why}");
             }
             Ok(FenceOutcome::Refused(why)) if line.event.version.is_none() && turn.attempt < TRIES => {
-                tracing::warn!(target: EVENTS, "{line} … {why}; it is tried again");
+                tracing::warn!(target: EVENTS, trace = trace_of(line.record), "{line} … {why}; it is tried again");
                 return Ended::Again(RETRY);
             }
             Ok(FenceOutcome::Refused(why)) | Err(why) => return self.refuse_event(turn, line, why).await,
@@ -362,7 +362,11 @@ impl Fence {
                 tracing::error!(target: EVENTS, "{what} … {why}; it goes to the dead letters");
             }
             (Err(refused), _) => {
-                tracing::error!(target: EVENTS, "{what} … {why}; the dead letters don't take it either: {refused}");
+                tracing::error!(
+                    target: EVENTS,
+                    trace = trace_of(&turn.record),
+                    "{what} … {why}; the dead letters don't take it either: {refused}"
+                );
                 return Ended::Again(STUCK);
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use eventlog::Record;
 
 use crate::domain::{Delivery, EventType, IncomingEvent, Version};
+use crate::{records, trace};
 
 /// Lines of this target say everything in their text; their fields repeat it for machines.
 pub const EVENTS: &str = "events";
@@ -27,6 +28,12 @@ impl fmt::Display for Line<'_> {
     }
 }
 
+/// The trace that a record's event belongs to, for machines.
+pub(super) fn trace_of(record: &Record) -> Option<String> {
+    let traceparent = records::header_text(record, "traceparent").ok().flatten()?;
+    trace::id(&traceparent).map(str::to_owned)
+}
+
 /// `P1@7`
 pub(super) fn place(record: &Record) -> String {
     match &*record.topic {
@@ -41,7 +48,13 @@ pub(super) fn seconds(time: Duration) -> String {
 
 /// The slow work begins.
 pub(super) fn begun(line: &Line<'_>, delay: Duration) {
-    tracing::info!(target: EVENTS, order = line.event.order_id.0, "{line} … takes {}", seconds(delay));
+    tracing::info!(
+        target: EVENTS,
+        order = line.event.order_id.0,
+        trace = trace_of(line.record),
+        "{line} … takes {}",
+        seconds(delay)
+    );
 }
 
 /// An event took effect.
@@ -56,6 +69,7 @@ pub(super) fn handled(line: &Line<'_>, delivery: &Delivery, took: Duration) {
         offset = line.record.offset.0,
         delivery = delivery.id.0,
         status,
+        trace = trace_of(line.record),
         seconds = took.as_secs_f64(),
         "{line} … {status} {}",
         seconds(took),

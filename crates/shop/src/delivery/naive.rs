@@ -9,7 +9,7 @@ use eventlog::Record;
 use lanes::{Attempt, Handler, Outcome};
 use tokio::time::Instant;
 
-use super::lines::{EVENTS, Line, begun, handled, place};
+use super::lines::{EVENTS, Line, begun, handled, place, trace_of};
 use super::{Instance, RETRY, TRIES, lane, letter, persistently};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome};
@@ -116,19 +116,20 @@ impl NaiveHandler {
 
     async fn failed(&self, failed: Failed<'_>, attempt: Attempt) -> Outcome {
         let Failed { what, why, .. } = &failed;
+        let trace = trace_of(failed.record);
         if attempt.number < TRIES {
-            tracing::warn!(target: EVENTS, "{what} … {why}; it is tried again");
+            tracing::warn!(target: EVENTS, trace, "{what} … {why}; it is tried again");
             return Outcome::Retry(RETRY);
         }
         let letter = letter::of(failed.record, failed.order_id, failed.version, why, &self.instance);
         match persistently(&self.letters, FenceCommand::Bury(letter)).await {
             Ok(_) => {
                 self.instance.metrics.buried.add(failed.event_type);
-                tracing::error!(target: EVENTS, "{what} … {why}; after {TRIES} tries it goes to the dead letters");
+                tracing::error!(target: EVENTS, trace, "{what} … {why}; after {TRIES} tries it goes to the dead letters");
                 Outcome::Done
             }
             Err(refused) => {
-                tracing::error!(target: EVENTS, "{what} … {why}; the dead letters don't take it either: {refused}");
+                tracing::error!(target: EVENTS, trace, "{what} … {why}; the dead letters don't take it either: {refused}");
                 Outcome::Retry(Duration::from_secs(30))
             }
         }
