@@ -46,6 +46,9 @@ const BATCH: usize = 500;
 /// How long a drain is waited for before looking whether the group has given the member up.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
+/// For how long a trouble stands that is not told again: librdkafka makes an attempt a second.
+const STANDS: Duration = Duration::from_millis(2500);
+
 /// How often an offset commit is repeated that the member's epoch overtook (KIP-848).
 const EPOCH_RETRIES: usize = 20;
 
@@ -67,6 +70,8 @@ pub(super) struct Member {
     repeats: Repeats,
     /// An error after which librdkafka does nothing any more.
     fatal: Option<LogError>,
+    /// What kept the brokers from answering, and when that was last told.
+    troubled: Option<(Instant, LogError)>,
     /// An error event that came behind records, which were handed out first.
     unheeded: Option<KafkaError>,
 }
@@ -91,6 +96,7 @@ impl Member {
             topics: convert::Topics::default(),
             repeats: Repeats::default(),
             fatal: None,
+            troubled: None,
             unheeded: None,
         })
     }
@@ -241,6 +247,22 @@ impl Member {
         }
     }
 
+    /// What a poll answers. That nothing came for a moment does not end a trouble: a connection that is taken and closed
+    /// again, by another program say, is told anew with each attempt, and is none in between.
+    fn outcome(&mut self, records: Vec<Record>, trouble: Option<LogError>) -> Result<Vec<Record>> {
+        if !records.is_empty() {
+            self.troubled = None;
+            return Ok(records);
+        }
+        if let Some(trouble) = trouble {
+            self.troubled = Some((Instant::now(), trouble));
+        }
+        match &self.troubled {
+            Some((since, trouble)) if since.elapsed() < STANDS => Err(trouble.clone()),
+            _ => Ok(records),
+        }
+    }
+
     /// What an error event means; most are librdkafka's own affair.
     fn heed(&mut self, error: &KafkaError) -> Result<()> {
         let watch = &self.client.context().watch;
@@ -344,9 +366,7 @@ impl Consumer for Member {
                         return Ok(records);
                     }
                     Err(error) => return Err(error),
-                    Ok(()) if patience.is_zero() => {
-                        return trouble.filter(|_| records.is_empty()).map_or(Ok(records), Err);
-                    }
+                    Ok(()) if patience.is_zero() => return self.outcome(records, trouble),
                     Ok(()) => {}
                 },
             }
