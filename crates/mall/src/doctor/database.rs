@@ -1,11 +1,11 @@
-//! The database server: whether it lets us in, what time it is there, and whether it takes writes.
+//! The database server: whether it lets us in, what time it is there, whether it takes writes, and does what the services ask.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use shop::domain::Source;
 use shop::store::StoreError;
-use shop::store::mysql::takes_writes;
+use shop::store::mysql::{MysqlStore, Trial, takes_writes};
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{ConnectOptions, Connection, Row};
 
@@ -31,6 +31,14 @@ pub(super) fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
             report.fine(format!("the database at {url} answers"));
             clock(url, (asked, now().0), theirs, report);
             runtime.block_on(writes(url, report));
+            for source in [Source::Orders, Source::Deliveries] {
+                trial(
+                    url,
+                    source,
+                    runtime.block_on(MysqlStore::try_out(url.expose(), source)),
+                    report,
+                );
+            }
         }
         Ok(Err(error)) => report.wrong(
             format!("the database at {url} can't be used: {error}"),
@@ -77,6 +85,33 @@ async fn writes(url: &DatabaseUrl, report: &mut Report) {
                 "grant the account of --database-url select, insert, update and delete on the database's tables",
             ),
         }
+    }
+}
+
+/// Says how it went when everything was tried that a service does on the server.
+fn trial(url: &DatabaseUrl, source: Source, tried: Result<Trial, StoreError>, report: &mut Report) {
+    let service = match source {
+        Source::Orders => "order service",
+        Source::Deliveries => "delivery service",
+    };
+    match tried {
+        Ok(Trial::Ready) => report.fine(format!("the database does what the {service} needs, and its tables are there")),
+        Ok(Trial::Unmade(tables)) => report.fine(format!(
+            "the database does what the {service} needs; it makes or changes {} when it starts",
+            tables.join(", ")
+        )),
+        Ok(Trial::Untried) => report.fine(format!(
+            "the tables of the {service} are there and the account may use them; more was not tried, as it may make no \
+             temporary tables"
+        )),
+        Ok(Trial::NoDatabase(why)) => report.fine(format!(
+            "the database of the {service} is not there yet, or can't be used ({why}); it is made when the service starts, if \
+             the account may"
+        )),
+        Err(error) => report.wrong(
+            format!("the database at {url} doesn't do what the {service} needs: {error}"),
+            "mend what it says, or use MySQL 8 or later, or MariaDB 10.6 or later, and an account that may",
+        ),
     }
 }
 

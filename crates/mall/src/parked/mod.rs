@@ -10,7 +10,7 @@ use shop::store::Store;
 
 use crate::config::Storage;
 use crate::exit::{self, Exit};
-use crate::roles::{now, open_store};
+use crate::roles::{now, open_store, open_store_to_read};
 use crate::tools;
 
 /// Orders that are read and printed at a time, however many there are.
@@ -74,7 +74,14 @@ pub fn run(command: ParkedCommand) -> Result<Exit> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let store = open_store(storage, Source::Deliveries).await?;
+        let store = match command {
+            ParkedCommand::List(_) | ParkedCommand::Show { .. } => {
+                open_store_to_read(storage, Source::Deliveries).await?
+            }
+            ParkedCommand::Retry { .. } | ParkedCommand::Discard { .. } => {
+                open_store(storage, Source::Deliveries).await?
+            }
+        };
         act(&*store, &command).await
     })
 }

@@ -81,6 +81,18 @@ pub async fn open_store(storage: &Storage, source: Source) -> Result<Arc<dyn Sto
     .await
 }
 
+/// Opens the database of a service for a command that only reads: on a server nothing is made or changed there.
+pub async fn open_store_to_read(storage: &Storage, source: Source) -> Result<Arc<dyn Store>> {
+    let Some(url) = &storage.database_url else {
+        return open_store(storage, source).await;
+    };
+    patiently("the database can't be opened", async || {
+        let store = MysqlStore::connect_to_read(url.expose(), source).await?;
+        Ok::<_, StoreError>(Arc::new(store) as Arc<dyn Store>)
+    })
+    .await
+}
+
 async fn create_topic(log: &Arc<dyn EventLog>, options: &RoleOptions) -> Result<()> {
     let partitions = options.partitions;
     let created = patiently("the topic can't be looked up", async || {

@@ -17,7 +17,7 @@ mod consuming;
 mod patience;
 mod relaying;
 
-pub use adapters::open_store;
+pub use adapters::{open_store, open_store_to_read};
 
 use std::sync::Arc;
 use std::time::SystemTime;

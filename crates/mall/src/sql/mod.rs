@@ -9,8 +9,8 @@
 
 mod embedded;
 mod functions;
-pub mod mysql;
-pub mod reading;
+mod mysql;
+mod reading;
 mod table;
 
 use std::time::Instant;

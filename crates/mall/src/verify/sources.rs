@@ -11,9 +11,7 @@ use tokio::runtime::Runtime;
 use crate::config::Storage;
 use crate::data_dir::{self, InUse};
 use crate::logs::{self, Purpose};
-use crate::roles::open_store;
-use crate::sql;
-use crate::sql::reading::Speech;
+use crate::roles::open_store_to_read;
 
 /// The log and both services' databases.
 pub struct Sources {
@@ -37,12 +35,12 @@ impl Sources {
             .context("can't start the runtime")?;
         let log = logs::open(storage, Purpose::Reading).map_err(|error| anyhow!(logs::explained(&error, storage)))?;
         let log = log.ok_or_else(|| nothing_in(storage))?;
-        runtime.block_on(must_exist(storage))?;
+        must_exist(storage)?;
         let embedded = storage.bootstrap_server.is_none() || storage.database_url.is_none();
         let _in_use = embedded.then(|| data_dir::hold(&storage.data)).transpose()?;
         let (orders, deliveries) = runtime.block_on(async {
-            let orders = open_store(storage, Source::Orders).await?;
-            Ok::<_, anyhow::Error>((orders, open_store(storage, Source::Deliveries).await?))
+            let orders = open_store_to_read(storage, Source::Orders).await?;
+            Ok::<_, anyhow::Error>((orders, open_store_to_read(storage, Source::Deliveries).await?))
         })?;
         Ok(Self {
             log,
@@ -80,25 +78,17 @@ impl Sources {
     }
 }
 
-/// Opening a store would create it.
-async fn must_exist(storage: &Storage) -> Result<()> {
-    match &storage.database_url {
-        Some(url) => {
-            for journal in ["order_event", "delivery_apply"] {
-                let statement = sql::reading::read(&format!("select 1 from {journal} limit 1"), Speech::MySql)?;
-                let asked = sql::mysql::query(url, &statement).await;
-                asked.with_context(|| format!("{url} holds no mall that could be verified"))?;
-            }
-        }
-        None => {
-            for database in ["orders.db", "deliveries.db"] {
-                if !storage.data.join(database).exists() {
-                    bail!(
-                        "there is no {database} in {}: both services must have run there",
-                        storage.data.display()
-                    );
-                }
-            }
+/// Opening an embedded store would create it.
+fn must_exist(storage: &Storage) -> Result<()> {
+    if storage.database_url.is_some() {
+        return Ok(());
+    }
+    for database in ["orders.db", "deliveries.db"] {
+        if !storage.data.join(database).exists() {
+            bail!(
+                "there is no {database} in {}: both services must have run there",
+                storage.data.display()
+            );
         }
     }
     Ok(())

@@ -3,6 +3,9 @@
 use std::process::Command;
 
 use super::program::{Ended, Folder, ended};
+use super::support::http::post;
+use super::support::stack::Stack;
+use super::support::tools::mariadb;
 
 pub fn required(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: this test needs a running Kafka and MariaDB"))
@@ -117,4 +120,69 @@ fn a_database_is_only_read() {
         assert_eq!(ended.code, Some(code), "{ended:?}");
         assert!(!ended.err.contains("1234"), "{ended:?}");
     }
+}
+
+#[test]
+fn an_account_that_may_only_select_looks_at_everything() {
+    let stack = Stack::real();
+    let real = stack.real.as_ref().expect("a real stack");
+    let mut order = stack.role("order", &[]);
+    let mut delivery = stack.role("delivery", &["--modify-delay", "0s"]);
+    let fields = [
+        ("customerId", "1"),
+        ("productId", "100"),
+        ("productName", "RADIO"),
+        ("qty", "3"),
+        ("address", "PUSAN"),
+    ];
+    assert_eq!(post(order.address(), "/orders", &fields).status, 201);
+    delivery.wait_line("DELIVERY STARTED");
+    order.stop();
+    delivery.stop();
+
+    let reader = real.database.replace("mall", "reader");
+    let run = |sql: &str| {
+        let done = mariadb(real, sql).expect("the client runs");
+        assert!(done.status.success(), "{sql}: {done:?}");
+    };
+    run(&format!("create user `{reader}`@`%` identified by 'secret'"));
+    run(&format!("grant select on `{}`.* to `{reader}`@`%`", real.database));
+    let place = real.mysql.split_once('@').expect("an account").1;
+    let url = format!("mysql://{reader}:secret@{place}/{}", real.database);
+    let at = ["--database-url", &*url];
+    let log = [
+        "--bootstrap-server",
+        &*real.kafka,
+        "--topic",
+        &*real.topic,
+        "--group",
+        &*real.group,
+    ];
+    let verify = [&["verify", "--wait", "20s"], &at[..], &log].concat();
+    let commands = [
+        ([&["sql", "select count(*) as n from Order_table"], &at[..]].concat(), 0),
+        ([&["parked", "list"], &at[..]].concat(), 0),
+        ([&["parked", "show", "1"], &at[..]].concat(), 1),
+        (verify, 0),
+        ([&["parked", "discard", "1", "1"], &at[..]].concat(), 2),
+    ];
+    let doctor = stack.bare(&[&["doctor"], &at[..], &log].concat()).output();
+    let ended: Vec<_> = commands
+        .iter()
+        .map(|(words, _)| ended(stack.bare(words).output().expect("it runs")))
+        .collect();
+    run(&format!("drop user `{reader}`@`%`"));
+    for ((words, code), ended) in commands.iter().zip(&ended) {
+        assert_eq!(ended.code, Some(*code), "{words:?}: {ended:?}");
+    }
+    assert!(
+        ended[4].err.contains("may not insert into") && !ended[4].err.contains("secret"),
+        "{:?}",
+        ended[4]
+    );
+    let told = super::program::ended(doctor.expect("it runs"));
+    assert!(
+        told.out.contains("WRONG  the database at mysql://") && told.out.contains("may not insert into"),
+        "{told:?}"
+    );
 }

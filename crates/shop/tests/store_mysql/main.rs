@@ -5,6 +5,7 @@ mod faults;
 mod migration;
 mod parked;
 mod races;
+mod rights;
 
 mod database;
 mod proxy;

@@ -42,7 +42,7 @@ async fn a_page_of_what_is_parked_is_found_without_a_scan_or_a_sort() {
         let sql = values
             .iter()
             .fold(sql.clone(), |sql, value| sql.replacen('?', value, 1));
-        let plan = sqlx::raw_sql(AssertSqlSafe(format!("explain {sql}")));
+        let plan = sqlx::raw_sql(AssertSqlSafe(format!("explain format = traditional {sql}")));
         for row in plan.fetch_all(&mut client).await.expect("a plan") {
             let text = |name: &str| row.get_unchecked::<Option<String>, _>(name).unwrap_or_default();
             let (table, key, kind, extra) = (text("table"), text("key"), text("type"), text("Extra"));

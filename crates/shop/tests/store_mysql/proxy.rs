@@ -56,7 +56,8 @@ impl Proxy {
     pub fn url(&self, database: &Database) -> String {
         let server = server();
         let login = server.rsplit_once('@').expect("an address").0;
-        format!("{login}@127.0.0.1:{}/{}", self.port, database.name)
+        // It looks for words in what clients say, so they must not be encrypted.
+        format!("{login}@127.0.0.1:{}/{}?ssl-mode=disabled", self.port, database.name)
     }
 }
 

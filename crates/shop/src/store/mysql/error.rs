@@ -44,6 +44,11 @@ fn says_read_only(number: u16) -> bool {
     matches!(number, 1290 | 1792 | 1836 | 1874 | 3989)
 }
 
+/// Whether the account may not do what it asked for: with a database, a table, a column, or the server.
+pub(super) fn is_missing_right(error: &Error) -> bool {
+    matches!(number(error), Some(1044 | 1142 | 1143 | 1227))
+}
+
 /// The server's number of an error, if the server said it.
 pub(super) fn number(error: &Error) -> Option<u16> {
     let error = error.as_database_error()?;

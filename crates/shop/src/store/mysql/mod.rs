@@ -33,6 +33,8 @@ mod writable;
 pub use parked::pages as parked_pages;
 pub use writable::takes_writes;
 
+pub use schema::Trial;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,13 +77,37 @@ impl MysqlStore {
     pub async fn connect(url: &str, source: Source) -> Result<Self> {
         let address = Address::parse(url)?;
         schema::prepare(&address, source).await?;
+        Ok(Self::at(address, source))
+    }
+
+    /// Opens a database that a service has made ready, to read from it: an account that may only select is enough, and
+    /// nothing is made or changed.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect), and [`Broken`](super::StoreError::Broken) for tables that are not there or not
+    /// up to date.
+    pub async fn connect_to_read(url: &str, source: Source) -> Result<Self> {
+        let address = Address::parse(url)?;
+        schema::must_be_ready(&address, source).await?;
+        Ok(Self::at(address, source))
+    }
+
+    /// Tries out on the server what a service does there, on temporary tables; nothing stays.
+    ///
+    /// # Errors
+    /// What the first thing that can't be done answered.
+    pub async fn try_out(url: &str, source: Source) -> Result<Trial> {
+        schema::try_out(&Address::parse(url)?, source).await
+    }
+
+    fn at(address: Address, source: Source) -> Self {
         let server = Arc::new(Server::default());
-        Ok(Self {
+        Self {
             transactions: Sessions::new(address.clone(), Ending::Commit, TRANSACTIONS, server.clone()),
             statements: Sessions::new(address, Ending::Auto, STATEMENTS, server.clone()),
             server,
             source,
-        })
+        }
     }
 }
 

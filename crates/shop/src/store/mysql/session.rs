@@ -135,6 +135,16 @@ impl Session {
         self.judge(answer)
     }
 
+    /// Runs a statement that can't be prepared, unless the account may not: then nothing was done, and it is `false`.
+    pub async fn execute_if_allowed(&mut self, sql: impl Into<String>) -> Result<bool> {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.into()));
+        let answer = within(self.deadline, query.execute(&mut self.connection)).await;
+        match &answer {
+            Some(Err(error)) if error::is_missing_right(error) => Ok(false),
+            _ => self.judge(answer).map(|_| true),
+        }
+    }
+
     /// Inserts `rows` rows without numbers in one statement; their numbers, ascending in the rows' order.
     pub async fn insert(&mut self, rows: usize, query: Statement<'_>) -> Result<Vec<i64>> {
         let first = self.execute(query).await?.last_insert_id().cast_signed();

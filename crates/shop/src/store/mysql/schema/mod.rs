@@ -10,11 +10,17 @@
 //!   start goes on.
 //! * One process at a time: the others wait for a lock of the server's, and then find nothing left to do.
 //! * A schema newer than this program is left alone.
+//! * Looking takes no more than `select`, and what is there and up to date is not made: an account that may only select,
+//!   insert, update and delete runs a service whose tables somebody else has made.
 
 mod backfill;
 mod look;
 mod plan;
+mod rights;
 mod tables;
+mod trial;
+
+pub use trial::Trial;
 
 use std::time::Duration;
 
@@ -46,7 +52,28 @@ pub(super) async fn prepare(address: &Address, source: Source) -> Result<()> {
         let made = make_ready(&mut session, source).await;
         made.map_err(|error| for_a_person(error, address))?;
     }
-    Ok(())
+    rights::check(&mut session, address, source).await
+}
+
+/// Looks whether the database is ready for a service, and changes nothing.
+pub(super) async fn must_be_ready(address: &Address, source: Source) -> Result<()> {
+    let mut session = Session::open(address, true, Ending::Auto, Instant::now() + PATIENCE).await?;
+    match missing(&mut session, source).await?.first() {
+        None => Ok(()),
+        Some(table) => Err(StoreError::Broken(format!(
+            "the table {table} is not in {}, or not up to date, or the account may not see it; the {} service makes it when it starts",
+            address.shown,
+            match source {
+                Source::Orders => "order",
+                Source::Deliveries => "delivery",
+            }
+        ))),
+    }
+}
+
+/// Tries out on the server what a service does there, without leaving anything behind.
+pub(super) async fn try_out(address: &Address, source: Source) -> Result<Trial> {
+    trial::run(address, source).await
 }
 
 /// A conflict is somebody who reads or writes these tables all the time, such as an older system that still runs; and what
@@ -73,21 +100,35 @@ async fn open(address: &Address) -> Result<Session> {
         opened => return opened,
     }
     let mut session = Session::open(address, false, Ending::Auto, deadline).await?;
-    session.execute_raw(address.create_database()).await?;
+    if !session.execute_if_allowed(address.create_database()).await? {
+        return Err(StoreError::Broken(format!(
+            "the database of {} is not there, or the account has no right in it, and it may not make one; as somebody who \
+             may: create database `{1}`, then grant select, insert, update, delete, create, alter, index on `{1}`.* to {2}",
+            address.shown,
+            address.database,
+            rights::account(&mut session).await?
+        )));
+    }
     Session::open(address, true, Ending::Auto, deadline).await
 }
 
 /// Whether the tables of a service are there, as this program knows them.
 pub(super) async fn is_ready(session: &mut Session, source: Source) -> Result<bool> {
+    Ok(missing(session, source).await?.is_empty())
+}
+
+/// The tables that are not there, or not as they should be.
+async fn missing(session: &mut Session, source: Source) -> Result<Vec<&'static str>> {
     if version(session, source).await? != Some(VERSION) {
-        return Ok(false);
+        return Ok(tables::of(source).iter().map(|table| table.name).collect());
     }
+    let mut missing = Vec::new();
     for table in tables::of(source) {
         if !next_steps(session, table).await?.is_empty() {
-            return Ok(false);
+            missing.push(table.name);
         }
     }
-    Ok(true)
+    Ok(missing)
 }
 
 async fn make_ready(session: &mut Session, source: Source) -> Result<()> {
@@ -116,7 +157,9 @@ async fn bring_up_to_date(session: &mut Session, table: &Table) -> Result<()> {
             tracing::debug!(sql = step, "a change of the schema");
             tracing::info!("bringing the table {} up to date", table.name);
             session.allow(REBUILD);
-            session.execute_raw(step).await?;
+            if !session.execute_if_allowed(&*step).await? {
+                return Err(rights::to_change(session, table.name, &step).await?);
+            }
         }
     }
     Err(StoreError::Broken(format!(
@@ -164,15 +207,20 @@ async fn wait_for_turn(session: &mut Session) -> Result<()> {
     let give_up = Instant::now() + TURN;
     while Instant::now() < give_up {
         session.allow(PATIENCE);
-        let sql = "select cast(get_lock(concat('mall schema ', md5(database())), 1) as signed)";
-        let rows = session.fetch(statement(sql.to_owned())).await?;
-        if column::<Option<i64>>(&rows[0], 0)? == Some(1) {
+        if has_turn(session).await? {
             return Ok(());
         }
     }
     Err(StoreError::Unavailable(
         "another process has been preparing this database for a minute".to_owned(),
     ))
+}
+
+/// Asks for the lock for a second. A lock's name may have 64 characters, as many as the database's own.
+async fn has_turn(session: &mut Session) -> Result<bool> {
+    let sql = "select cast(get_lock(concat('mall schema ', left(sha2(database(), 256), 40)), 1) as signed)";
+    let rows = session.fetch(statement(sql.to_owned())).await?;
+    Ok(column::<Option<i64>>(&rows[0], 0)? == Some(1))
 }
 
 fn name(source: Source) -> &'static str {
