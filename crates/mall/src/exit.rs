@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::plain;
 use crate::telemetry;
 
 /// How a command ended.
@@ -51,5 +52,5 @@ pub fn of(error: &anyhow::Error) -> Exit {
 /// Writes a line to stderr, and goes on when nobody reads it (a supervisor that was killed): `eprintln!` would panic.
 pub fn say(line: &str) {
     let line = telemetry::spoken(line);
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", plain::lines(&line));
 }

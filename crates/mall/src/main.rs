@@ -24,6 +24,7 @@ mod logs;
 mod metrics;
 mod net;
 mod parked;
+mod plain;
 mod reset;
 mod roles;
 mod scan;

@@ -21,6 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 use shop::delivery::EVENTS;
 
 use crate::exit;
+use crate::plain;
 use crate::shutdown::SUPERVISED;
 
 /// Set by `mall up` for its children when it writes to a terminal itself.
@@ -167,10 +168,10 @@ impl Lines {
         }
         if let Some(message) = fields.0.get("message") {
             line += " ";
-            line += &plain(message);
+            line += &shown(message);
         }
         for (name, value) in fields.0.iter().filter(|(name, _)| *name != "message") {
-            let _ = write!(line, " {name}={}", plain(value));
+            let _ = write!(line, " {name}={}", shown(value));
         }
         line
     }
@@ -224,14 +225,9 @@ impl Visit for Fields {
 }
 
 /// Text without quotes, and on one line whatever it holds.
-fn plain(value: &Value) -> String {
+fn shown(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.chars()
-        .flat_map(|c| match c.is_control() {
-            true => c.escape_default().collect::<Vec<_>>(),
-            false => vec![c],
-        })
-        .collect()
+    plain::line(&text).into_owned()
 }
 
 fn now() -> Duration {
@@ -262,7 +258,10 @@ mod tests {
 
     fn fields() -> Fields {
         let mut map = Map::new();
-        map.insert("message".into(), Value::from("OrderModified\nforged line"));
+        map.insert(
+            "message".into(),
+            Value::from("OrderModified\nforged \u{202e}line\u{1b}[2J"),
+        );
         map.insert("order".into(), Value::from(2));
         Fields(map)
     }
@@ -270,7 +269,10 @@ mod tests {
     #[test]
     fn a_text_line_is_one_line() {
         let line = lines(false).text(Duration::from_millis(43_384_123), Level::INFO, &fields());
-        assert_eq!(line, "12:03:04.123Z delivery-1 OrderModified\\nforged line order=2");
+        assert_eq!(
+            line,
+            "12:03:04.123Z delivery-1 OrderModified\\nforged \\u{202e}line\\u{1b}[2J order=2"
+        );
     }
 
     #[test]

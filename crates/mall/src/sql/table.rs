@@ -11,6 +11,8 @@
 
 use std::time::Duration;
 
+use crate::plain;
+
 /// Rows to be shown.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -36,17 +38,13 @@ impl Table {
         if self.rows.is_empty() {
             return format!("Empty set {took}\n");
         }
+        let names: Vec<_> = self.columns.iter().map(|column| plain::line(&column.name)).collect();
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
         // The client makes room for as many cells as there are bytes.
-        let widths: Vec<usize> = self
-            .columns
+        let widths: Vec<usize> = names
             .iter()
             .enumerate()
-            .map(|(index, column)| {
-                rows.iter()
-                    .map(|row| row[index].len())
-                    .fold(column.name.len(), usize::max)
-            })
+            .map(|(index, name)| rows.iter().map(|row| row[index].len()).fold(name.len(), usize::max))
             .collect();
         let rule: String = widths
             .iter()
@@ -55,10 +53,10 @@ impl Table {
             + "+\n";
         let mut text = rule.clone();
         text += &line(
-            self.columns
+            names
                 .iter()
                 .zip(&widths)
-                .map(|(column, width)| padded(&column.name, *width, false)),
+                .map(|(name, width)| padded(name, *width, false)),
         );
         text += &rule;
         for row in &rows {
@@ -91,12 +89,7 @@ fn shown(value: &Option<String>) -> String {
     let Some(text) = value else {
         return "NULL".into();
     };
-    text.chars()
-        .flat_map(|c| match c.is_control() {
-            true => c.escape_default().collect::<Vec<_>>(),
-            false => vec![c],
-        })
-        .collect()
+    plain::line(text).into_owned()
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {

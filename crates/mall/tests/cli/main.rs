@@ -10,6 +10,7 @@ mod folder;
 mod groups;
 mod idle;
 mod json_log;
+mod plain;
 mod program;
 mod real;
 mod reset;
