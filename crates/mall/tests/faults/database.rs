@@ -203,7 +203,7 @@ fn doctor_says_what_is_the_matter_with_the_database_and_what_helps() {
         wrong("the order service reports \"writable\"", "takes writes");
         account.run("set global read_only = 0");
         gate.set(Mode::Says(TOO_MANY));
-        wrong("Too many connections", "max_connections");
+        wrong("can't be used", "max_connections");
         wrong("the order service reports \"database\"", "goes on by itself");
     });
 }
