@@ -90,7 +90,7 @@ impl<H: Handler> Shared<H> {
             Outcome::Park(reason) => {
                 self.metrics.parked.add(records);
                 let first = &run.items[0];
-                tracing::warn!(topic = %first.topic, partition = %first.partition, offset = %first.offset, records,
+                tracing::warn!(tally = "records parked by their handler", topic = %first.topic, partition = %first.partition, offset = %first.offset, records,
                     attempts = attempt.number, reason, "a record was parked");
                 Ending::Parked
             }

@@ -40,7 +40,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     data_dir::privacy::by_default();
     let words = std::env::args_os().collect();
-    match cli::run(words) {
+    let ended = cli::run(words);
+    telemetry::end();
+    match ended {
         Ok(code) => code.into(),
         Err(error) => {
             exit::say(&format!("mall: {error:#}"));

@@ -4,6 +4,11 @@
 //! 12:03:04.123Z delivery-1 OrderModified order=2 v2 P1@7 … DELIVERY MODIFIED 10.01s
 //! ```
 
+mod calm;
+mod tally;
+
+pub use calm::end;
+
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -16,6 +21,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use shop::delivery::EVENTS;
@@ -93,11 +99,11 @@ pub fn init(name: &str, format: Format, level: &str) {
         colours: colours(&io::stderr()),
     };
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(|| Stderr)
         .event_format(lines)
-        .finish();
+        .with_filter(calm::begin());
+    let subscriber = tracing_subscriber::registry().with(filter).with(layer);
     let _ = tracing::subscriber::set_global_default(subscriber);
     if format == Format::Json {
         speak_json(name);
@@ -142,6 +148,7 @@ where
         let level = *event.metadata().level();
         let line = match self.format {
             Format::Text => {
+                fields.take_kind();
                 if event.metadata().target() == EVENTS {
                     fields.keep_message();
                 }
@@ -193,6 +200,12 @@ impl Lines {
 struct Fields(Map<String, Value>);
 
 impl Fields {
+    /// Of which kind it is, if it is one of those that are counted. In a readable line that would say nothing.
+    fn take_kind(&mut self) -> Option<String> {
+        let kind = self.0.shift_remove(calm::KIND)?;
+        kind.as_str().map(str::to_owned)
+    }
+
     /// The lines of this target say everything in their text.
     fn keep_message(&mut self) {
         self.0.retain(|name, _| name == "message");

@@ -362,6 +362,7 @@ impl Relay {
             tracing::error!(
                 order = entry.order_id.0,
                 version = entry.version.0,
+                tally = "events that the log refuses",
                 "the log refuses {} of order {} v{}, whose later events wait behind it: {error}",
                 entry.event_type.name(),
                 entry.order_id,

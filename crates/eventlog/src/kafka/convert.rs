@@ -48,7 +48,10 @@ fn readable_headers<H: Headers>(native: &H, message: &impl Message) -> Vec<Heade
     let read = catch_unwind(AssertUnwindSafe(|| headers(native)));
     read.unwrap_or_else(|_| {
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-        tracing::warn!("the headers of {topic}-{partition}@{offset} are left out: a name of theirs is not UTF-8");
+        tracing::warn!(
+            tally = "headers left out",
+            "the headers of {topic}-{partition}@{offset} are left out: a name of theirs is not UTF-8"
+        );
         Vec::new()
     })
 }

@@ -74,7 +74,12 @@ impl Proxy {
         match tokio::time::timeout(ANSWERING, self.client.request(request)).await {
             Ok(Ok(answer)) => back(answer.map(Body::new)),
             Ok(Err(error)) if error.is_connect() => {
-                tracing::warn!(service = name, url = service.as_str(), "can't be reached");
+                tracing::warn!(
+                    tally = "requests to a service that can't be reached",
+                    service = name,
+                    url = service.as_str(),
+                    "can't be reached"
+                );
                 let message = format!(
                     "The {name} service at {} can't be reached; try again.",
                     service.as_str()
@@ -84,12 +89,17 @@ impl Proxy {
                 answer
             }
             Ok(Err(error)) => {
-                tracing::warn!(service = name, url = service.as_str(), %error, "broke off");
+                tracing::warn!(tally = "answers that broke off", service = name, url = service.as_str(), %error, "broke off");
                 let message = format!("The {name} service broke off; whether it did what was asked is not known.");
                 problem(StatusCode::BAD_GATEWAY, &message)
             }
             Err(_) => {
-                tracing::warn!(service = name, url = service.as_str(), "does not answer");
+                tracing::warn!(
+                    tally = "requests to a service that does not answer",
+                    service = name,
+                    url = service.as_str(),
+                    "does not answer"
+                );
                 let message = format!("The {name} service did not answer within {} s.", ANSWERING.as_secs());
                 problem(StatusCode::GATEWAY_TIMEOUT, &message)
             }

@@ -9,6 +9,7 @@ mod browsers;
 mod contract;
 mod course;
 mod fence;
+mod floods;
 mod metrics;
 mod shutdown;
 mod trouble;

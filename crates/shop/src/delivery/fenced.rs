@@ -111,7 +111,11 @@ impl Fence {
                 }
             }
             Ok(_) => {}
-            Err(why) => tracing::error!(order = order_id.0, "what is parked can't be resumed: {why}"),
+            Err(why) => tracing::error!(
+                order = order_id.0,
+                tally = "parked orders that can't be resumed",
+                "what is parked can't be resumed: {why}"
+            ),
         }
     }
 
@@ -146,6 +150,7 @@ impl Fence {
         tracing::warn!(
             order = order.0,
             version = version.0,
+            tally = "parked events that the order service can't tell of",
             "the order service can't tell what order {order} v{version} is ({why}); the parked record itself is tried again"
         );
         None
@@ -253,6 +258,7 @@ impl Fence {
             tracing::warn!(
                 order = order_id.0,
                 version = version.0,
+                tally = "leases that can't be renewed",
                 "a lease can't be renewed: {error}"
             );
         }
@@ -291,10 +297,10 @@ impl Fence {
             }
             Ok(FenceOutcome::Ignored(why)) => {
                 metrics.ignored.add(event_type);
-                tracing::warn!(target: EVENTS, trace = trace_of(line.record), "{line} … ignored: {why}");
+                tracing::warn!(target: EVENTS, tally = "events ignored", trace = trace_of(line.record), "{line} … ignored: {why}");
             }
             Ok(FenceOutcome::Refused(why)) if line.event.version.is_none() && turn.attempt < TRIES => {
-                tracing::warn!(target: EVENTS, trace = trace_of(line.record), "{line} … {why}; it is tried again");
+                tracing::warn!(target: EVENTS, tally = "events tried again", trace = trace_of(line.record), "{line} … {why}; it is tried again");
                 return Ended::Again(RETRY);
             }
             Ok(FenceOutcome::Refused(why)) | Err(why) => return self.refuse_event(turn, line, why).await,
@@ -355,15 +361,24 @@ impl Fence {
             (Ok(FenceOutcome::Duplicate), _) => metrics.duplicates.add(event_type),
             (Ok(FenceOutcome::Parked(_)), Some(order)) => {
                 metrics.poisoned.add(event_type);
-                tracing::error!(target: EVENTS, "{what} … {why}; order {order} waits from here on, see mall parked");
+                tracing::error!(
+                    target: EVENTS,
+                    tally = "records that park their order",
+                    "{what} … {why}; order {order} waits from here on, see mall parked"
+                );
             }
             (Ok(_), _) => {
                 metrics.buried.add(event_type);
-                tracing::error!(target: EVENTS, "{what} … {why}; it goes to the dead letters");
+                tracing::error!(
+                    target: EVENTS,
+                    tally = "records that can't be handled",
+                    "{what} … {why}; it goes to the dead letters"
+                );
             }
             (Err(refused), _) => {
                 tracing::error!(
                     target: EVENTS,
+                    tally = "records that not even the dead letters take",
                     trace = trace_of(&turn.record),
                     "{what} … {why}; the dead letters don't take it either: {refused}"
                 );

@@ -236,6 +236,7 @@ impl Asking {
         tracing::error!(
             order = order.0,
             version = next.0,
+            tally = "gaps that the order service is asked about",
             "order {order} v{next} {why}, though everything in the log has been handled, and {} of its events wait; the \
              order service is asked what was written",
             gap.parked
@@ -279,6 +280,7 @@ impl Asking {
             Slot::Never if self.fence.forget(order, lowest).await => tracing::warn!(
                 order = order.0,
                 version = lowest.0,
+                tally = "parked versions that were never written",
                 "order {order} v{lowest} was never written, says the order service: what was parked as such is parked no \
                  longer"
             ),
@@ -307,6 +309,7 @@ impl Asking {
 fn stays(order: OrderId, why: &str) {
     tracing::error!(
         order = order.0,
+        tally = "gaps that can't be filled",
         "the order service can't tell of order {order}, which stays parked: {why}"
     );
 }

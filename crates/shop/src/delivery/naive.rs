@@ -118,18 +118,18 @@ impl NaiveHandler {
         let Failed { what, why, .. } = &failed;
         let trace = trace_of(failed.record);
         if attempt.number < TRIES {
-            tracing::warn!(target: EVENTS, trace, "{what} … {why}; it is tried again");
+            tracing::warn!(target: EVENTS, tally = "events tried again", trace, "{what} … {why}; it is tried again");
             return Outcome::Retry(RETRY);
         }
         let letter = letter::of(failed.record, failed.order_id, failed.version, why, &self.instance);
         match persistently(&self.letters, FenceCommand::Bury(letter)).await {
             Ok(_) => {
                 self.instance.metrics.buried.add(failed.event_type);
-                tracing::error!(target: EVENTS, trace, "{what} … {why}; after {TRIES} tries it goes to the dead letters");
+                tracing::error!(target: EVENTS, tally = "records that can't be handled", trace, "{what} … {why}; after {TRIES} tries it goes to the dead letters");
                 Outcome::Done
             }
             Err(refused) => {
-                tracing::error!(target: EVENTS, trace, "{what} … {why}; the dead letters don't take it either: {refused}");
+                tracing::error!(target: EVENTS, tally = "records that not even the dead letters take", trace, "{what} … {why}; the dead letters don't take it either: {refused}");
                 Outcome::Retry(Duration::from_secs(30))
             }
         }

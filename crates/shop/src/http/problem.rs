@@ -134,7 +134,11 @@ impl From<StoreError> for Problem {
                 Self::outcome_unknown()
             }
             StoreError::Rejected(cause) => {
-                tracing::warn!(cause, "answered 400: the database refused a value");
+                tracing::warn!(
+                    tally = "requests with values that the database refuses",
+                    cause,
+                    "answered 400: the database refused a value"
+                );
                 let message = "The database can't hold one of the values; nothing was changed.";
                 Self::new(StatusCode::BAD_REQUEST, message)
             }
@@ -147,7 +151,11 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, message).with(RETRY_AFTER, "1")
             }
             StoreError::Unreadable(cause) => {
-                tracing::error!(cause, "answered 500: the database holds what can't be read");
+                tracing::error!(
+                    tally = "rows that can't be read",
+                    cause,
+                    "answered 500: the database holds what can't be read"
+                );
                 let message =
                     "What the database holds of this can't be read; somebody has to look at the service's log.";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)

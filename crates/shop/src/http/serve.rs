@@ -126,7 +126,7 @@ impl Server {
     async fn wait_out(&self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-            tracing::warn!(%error, "no connection can be taken");
+            tracing::warn!(tally = "connections that can't be taken", %error, "no connection can be taken");
             self.places.make_room();
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }

@@ -119,6 +119,7 @@ impl Letters {
                 Err(error) if is_refused(error) => {
                     tracing::error!(
                         letter = id,
+                        tally = "dead letters that the log refuses",
                         "the log refuses a dead letter, which stays in its journal: {error}"
                     );
                     self.blocked.insert(*id);

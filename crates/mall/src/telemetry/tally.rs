@@ -1,0 +1,198 @@
+//! What is told how often, where one record, one gap or one request too many could each write a line: the first of a kind
+//! at once and in full, then one line with a count per interval, and a last one when no more come. Pure: times are passed in.
+//!
+//! ```text
+//!   ● ● ●●●●●●● ●●●●   ●●●●          one of a kind each
+//!   told      12 more        4 more     over: 17 in all
+//! ```
+//!
+//! # Invariants
+//! * Nothing is dropped without being counted: what was told at once and all the counts together are as many as there were.
+//! * Of each kind there is one line at once, one an interval, and one at the end. Kinds are words in the source, so there
+//!   are few.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tracing::Level;
+
+/// Between two lines of a kind.
+pub const INTERVAL: Duration = Duration::from_secs(10);
+/// The longest example, in characters.
+const LONGEST: usize = 400;
+
+/// Counts what is not told one by one. Times are since any beginning.
+#[derive(Debug, Default)]
+pub struct Tally {
+    kinds: BTreeMap<String, Kind>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    level: Level,
+    /// When a line of it was due last.
+    since: Duration,
+    /// How many there were since.
+    more: u64,
+    /// How many there were in all.
+    total: u64,
+    example: String,
+}
+
+/// A line that stands for several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// What they have in common.
+    pub kind: String,
+    /// That of the last of them.
+    pub level: Level,
+    /// How many it stands for: none if it only says that no more come.
+    pub more: u64,
+    /// How many there were since the first, which was told at once.
+    pub total: u64,
+    /// The last of them.
+    pub example: String,
+    /// No more have come for a whole interval.
+    pub over: bool,
+}
+
+impl Tally {
+    /// One that has counted nothing.
+    pub const fn new() -> Self {
+        Self { kinds: BTreeMap::new() }
+    }
+
+    /// One more of a kind; whether it is to be told at once.
+    pub fn note(&mut self, kind: &str, level: Level, now: Duration, example: impl FnOnce() -> String) -> bool {
+        let Some(known) = self.kinds.get_mut(kind) else {
+            let first = Kind {
+                level,
+                since: now,
+                more: 0,
+                total: 1,
+                example: String::new(),
+            };
+            self.kinds.insert(kind.to_owned(), first);
+            return true;
+        };
+        known.more += 1;
+        known.total += 1;
+        known.level = level;
+        known.example = example().chars().take(LONGEST).collect();
+        false
+    }
+
+    /// The lines that are due.
+    pub fn due(&mut self, now: Duration) -> Vec<Summary> {
+        let mut due = Vec::new();
+        self.kinds.retain(|name, kind| {
+            if now < kind.since + INTERVAL {
+                return true;
+            }
+            let over = kind.more == 0;
+            // One alone was told, and there is nothing to add.
+            if kind.total > 1 {
+                due.push(kind.summary(name, over));
+            }
+            kind.since = now;
+            kind.more = 0;
+            !over
+        });
+        due
+    }
+
+    /// What has been counted and not been told, whatever the time: nobody asks any more.
+    pub fn rest(&mut self) -> Vec<Summary> {
+        let kinds = std::mem::take(&mut self.kinds);
+        let untold = kinds.iter().filter(|(_, kind)| kind.more > 0);
+        untold.map(|(name, kind)| kind.summary(name, false)).collect()
+    }
+}
+
+impl Kind {
+    fn summary(&self, name: &str, over: bool) -> Summary {
+        Summary {
+            kind: name.to_owned(),
+            level: self.level,
+            more: self.more,
+            total: self.total,
+            example: self.example.clone(),
+            over,
+        }
+    }
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, more, total, .. } = self;
+        match self.over {
+            true => write!(f, "{kind}: over, {total} in all"),
+            false => write!(f, "{kind}: {more} more, {total} so far; the last: {}", self.example),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn note(tally: &mut Tally, kind: &str, now: Duration) -> bool {
+        tally.note(kind, Level::WARN, now, || format!("{kind} at {}", now.as_millis()))
+    }
+
+    #[test]
+    fn the_first_is_told_and_the_rest_counted() {
+        let mut tally = Tally::default();
+        let (mut told, mut counted, mut lines) = (0, 0, Vec::new());
+        for number in 0..20_000 {
+            let now = Duration::from_millis(number * 2);
+            told += u64::from(note(&mut tally, "garbage", now));
+            let due = tally.due(now);
+            counted += due.iter().map(|line| line.more).sum::<u64>();
+            lines.extend(due);
+        }
+        lines.extend(tally.due(50 * SECOND));
+        counted += lines.last().map_or(0, |line| line.more);
+        assert_eq!((told, told + counted), (1, 20_000));
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert_eq!(
+            lines[0].to_string(),
+            "garbage: 5000 more, 5001 so far; the last: garbage at 10000"
+        );
+        let over = tally.due(60 * SECOND);
+        assert_eq!(over[0].to_string(), "garbage: over, 20000 in all");
+        assert!(note(&mut tally, "garbage", 61 * SECOND), "it begins anew");
+    }
+
+    #[test]
+    fn one_alone_has_no_second_line() {
+        let mut tally = Tally::default();
+        assert!(note(&mut tally, "one", SECOND));
+        assert_eq!(tally.due(11 * SECOND), []);
+        assert!(tally.kinds.is_empty());
+    }
+
+    #[test]
+    fn kinds_are_told_apart_and_what_is_left_is_told_at_the_end() {
+        let mut tally = Tally::default();
+        for kind in ["a", "b", "b", "b"] {
+            note(&mut tally, kind, SECOND);
+        }
+        let rest = tally.rest();
+        assert_eq!(rest.len(), 1);
+        assert_eq!((rest[0].kind.as_str(), rest[0].more, rest[0].total), ("b", 2, 3));
+        assert_eq!(tally.rest(), []);
+    }
+
+    #[test]
+    fn an_example_has_an_end() {
+        let mut tally = Tally::default();
+        note(&mut tally, "long", SECOND);
+        tally.note("long", Level::ERROR, SECOND, || "é".repeat(100_000));
+        let rest = tally.rest();
+        assert_eq!(rest[0].example.chars().count(), LONGEST);
+        assert_eq!(rest[0].level, Level::ERROR);
+    }
+}
