@@ -20,6 +20,8 @@ use super::traffic::{ORDER, Traffic};
 const ANSWERED: Duration = Duration::from_secs(15);
 /// Orders that are placed one after the other while the dependency is away, to see what each is answered.
 const ASKED: usize = 10;
+/// How long it is looked at while nobody asks: longer than a role takes to look itself, and to believe that all is well.
+const UNASKED: Duration = Duration::from_secs(3);
 /// Lines of warning that a role may say in one loss. The loss is told by one; a few others may be about something else.
 const WARNINGS: usize = 6;
 
@@ -105,6 +107,7 @@ impl<'a> Mall<'a> {
         }
         self.placed.extend(traffic.stop());
         self.customers_are_answered(loss);
+        self.is_told_unasked(loss);
         (loss.give)();
         self.is_well(loss);
         self.everything_is_delivered(loss);
@@ -165,6 +168,17 @@ impl<'a> Mall<'a> {
         let placed = post(self.order.address(), "/orders", &ORDER);
         assert_eq!(placed.status, 201, "{}: {placed:?}", loss.name);
         self.placed.push(placed.id());
+    }
+
+    /// It stays told while no customer asks for anything.
+    #[track_caller]
+    fn is_told_unasked(&self, loss: &Loss<'_>) {
+        let since = Instant::now();
+        while since.elapsed() < UNASKED {
+            for (name, role) in self.losing(loss) {
+                assert_eq!(gauge(role, loss.told.gauge), Some(0.0), "{}: {name}, unasked", loss.name);
+            }
+        }
     }
 
     /// Each of many requests is answered in time as it is promised.
