@@ -27,8 +27,9 @@ use tokio::time::Instant;
 use crate::store::StoreError;
 
 /// How long no call may have failed before an outage of the database is over. A server that is at its limit answers the
-/// connections it has and refuses new ones, and a line for each change of mind would be a flood.
-const CALM: Duration = Duration::from_secs(1);
+/// connections it has and refuses new ones, and a line for each change of mind would be a flood. It is longer than a call may
+/// take, since one that was begun in the outage may still fail after it.
+const CALM: Duration = Duration::from_secs(2);
 
 /// Something about a service that can be good or bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -122,6 +122,8 @@ impl Shared {
         let (Ok(client_too), Ok(server_too)) = (client.try_clone(), server.try_clone()) else {
             return;
         };
+        // What has ended is let go, or a long outage would use up all file descriptors.
+        lock(&self.connections).retain(|connection| connection.peer_addr().is_ok());
         lock(&self.connections).extend([client.try_clone(), server.try_clone()].into_iter().flatten());
         let answers = self.clone();
         std::thread::spawn(move || answers.pass(server, client_too, born, true));

@@ -176,7 +176,12 @@ impl<'a> Mall<'a> {
         let since = Instant::now();
         while since.elapsed() < UNASKED {
             for (name, role) in self.losing(loss) {
-                assert_eq!(gauge(role, loss.told.gauge), Some(0.0), "{}: {name}, unasked", loss.name);
+                assert_eq!(
+                    gauge(role, loss.told.gauge),
+                    Some(0.0),
+                    "{}: {name}, unasked",
+                    loss.name
+                );
             }
         }
     }
