@@ -137,17 +137,24 @@ fn broken(path: &Path, error: &std::io::Error) -> LogError {
     ))
 }
 
-/// Who holds `file`, from the kernel's own list: keeping note of it ourselves would cost a write each turn.
+/// Who holds `file`, from the kernel's own list: keeping note of it ourselves would cost a write each turn. The kernel
+/// hands the list out a page at a time, and a lock can slip from one page to the one before while others end, so a lock that
+/// isn't found is looked for again.
 #[cfg(target_os = "linux")]
 fn holder(file: &File) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let inode = format!(":{}", file.metadata().ok()?.ino());
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    (0..5).find_map(|_| listed(&std::fs::read_to_string("/proc/locks").ok()?, &inode))
+}
+
+/// Who holds the lock of a file in a list of the kernel's.
+#[cfg(target_os = "linux")]
+fn listed(locks: &str, inode: &str) -> Option<String> {
     // 1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
     let held = |line: &&str| line.contains("FLOCK") && !line.contains("->");
     locks.lines().filter(held).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        fields.get(5)?.ends_with(&inode).then(|| describe(fields[4]))
+        fields.get(5)?.ends_with(inode).then(|| describe(fields[4]))
     })
 }
 
