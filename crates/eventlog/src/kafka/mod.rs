@@ -30,6 +30,7 @@ mod rebalances;
 mod repeats;
 mod scan;
 mod settings;
+mod sweep;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};

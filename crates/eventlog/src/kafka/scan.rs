@@ -15,6 +15,7 @@ use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use crate::kafka::client::{self, Watch};
 use crate::kafka::fault::{Cause, Right};
 use crate::kafka::settings::Settings;
+use crate::kafka::sweep::Sweep;
 use crate::kafka::{ANSWER, Cluster, convert, fault, lock};
 use crate::port::{Extent, LogError, PartitionInfo, Result, TopicInfo};
 use crate::record::{Offset, Record, TopicPartition};
@@ -321,82 +322,6 @@ impl Reader {
         let what = format!("{whose} can't be read from Kafka at {}", self.brokers);
         let error = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
         self.client.context().explain(&what, &error)
-    }
-}
-
-/// How far the partitions of a topic have been read that are read together.
-struct Sweep<'a> {
-    topic: &'a str,
-    extents: &'a [Extent],
-    /// The next offset of each partition.
-    next: Vec<Offset>,
-    /// Whether more is expected of a partition.
-    open: Vec<bool>,
-    /// How many are open.
-    left: usize,
-}
-
-impl<'a> Sweep<'a> {
-    fn new(topic: &'a str, extents: &'a [Extent]) -> Self {
-        let open: Vec<bool> = extents.iter().map(|extent| extent.start < extent.end).collect();
-        Self {
-            topic,
-            extents,
-            next: extents.iter().map(|extent| extent.start.min(extent.end)).collect(),
-            left: open.iter().filter(|open| **open).count(),
-            open,
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.left == 0
-    }
-
-    /// Every open partition at its start.
-    fn assignment(&self) -> Result<TopicPartitionList> {
-        let mut list = TopicPartitionList::with_capacity(self.left);
-        for (number, extent) in self.extents.iter().enumerate().filter(|(number, _)| self.open[*number]) {
-            let added = list.add_partition_offset(self.topic, number as i32, convert::native_offset(extent.start));
-            added.map_err(|error| fault::sort(&format!("topic {} can't be read", self.topic), &error))?;
-        }
-        Ok(list)
-    }
-
-    /// Whether this record is wanted: what was written after the reading began is not.
-    fn takes(&mut self, record: &Record) -> bool {
-        let number = record.partition.0 as usize;
-        let Some(extent) = self.extents.get(number).filter(|_| self.open[number]) else {
-            return false;
-        };
-        let wanted = record.offset < extent.end;
-        self.next[number] = record.offset.next().min(extent.end);
-        if self.next[number] >= extent.end {
-            self.close(number);
-        }
-        wanted
-    }
-
-    fn ended(&mut self, native: i32) {
-        if let Ok(number) = usize::try_from(native) {
-            self.close(number);
-        }
-    }
-
-    fn close(&mut self, number: usize) {
-        if self.open.get(number) == Some(&true) {
-            self.open[number] = false;
-            self.left -= 1;
-        }
-    }
-
-    /// `kafka.scaling-3 and 7 more`
-    fn awaited(&self) -> String {
-        let first = self.open.iter().position(|open| *open).unwrap_or_default();
-        let first = format!("{}-{first}", self.topic);
-        match self.left {
-            0 | 1 => first,
-            left => format!("{first} and {} more", left - 1),
-        }
     }
 }
 
