@@ -77,7 +77,7 @@ impl Handler for Watched {
         let mut witness = self.0.lock().unwrap();
         witness.running.remove(&key);
         if whim % 17 == 3 && attempt.number < 4 {
-            return Outcome::Retry(Duration::from_micros(300 * (whim % 40)));
+            return Outcome::Retry(Duration::from_micros(300 * (whim % 6)));
         }
         witness
             .done
