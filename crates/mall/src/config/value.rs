@@ -273,13 +273,25 @@ pub fn masked_property(property: &str) -> String {
 /// A text that stands where it makes no sense, and so may be anything: an address with a password, a property that is one.
 pub fn masked_text(text: &str) -> String {
     let property = masked_property(text);
-    if text.contains("://") || text.contains('@') {
+    if is_bare_address(text) {
+        text.to_owned()
+    } else if text.contains("://") || text.contains('@') {
         super::database_url::masked_url(text)
     } else if text.contains('=') && property != text {
         property
     } else {
         text.to_owned()
     }
+}
+
+/// Whether a text is an HTTP address of a host and a path alone. There is no place for a password in one, and whoever got
+/// it wrong has to see it.
+fn is_bare_address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        rest.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_/".contains(&byte))
+    })
 }
 
 /// A file or folder; no address or property that was meant for another option, and would be shown as a path.
@@ -342,6 +354,14 @@ mod tests {
         assert_eq!(masked_property("sasl.password=x"), "sasl.password=***");
         assert_eq!(masked_property("group.protocol=consumer"), "group.protocol=consumer");
         assert_eq!(masked_property("no equals sign"), "***");
+        assert_eq!(masked_text("https://shop.example/a"), "https://shop.example/a");
+        for secret in [
+            "https://u:secret@shop.example/",
+            "https://u:secret",
+            "https://a/b?token=secret",
+        ] {
+            assert!(!masked_text(secret).contains("secret"), "{secret}");
+        }
     }
 
     #[test]
