@@ -5,6 +5,8 @@ use lab::checker::rfc3339;
 use shop::domain::fence::{DeadLetter, Mark, Marked, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
 use shop::domain::{OrderId, Version};
 
+use crate::plain;
+
 /// A table that is printed a page at a time. A column becomes wider where a later page needs it.
 pub struct Table<const N: usize> {
     head: Option<[String; N]>,
@@ -45,10 +47,10 @@ pub fn events(events: &[ParkedEvent], now: Timestamp) -> String {
             ),
         };
         if let Some(error) = &event.error {
-            text += &format!("  error: {}\n", plain(error));
+            text += &format!("  error: {}\n", plain::line(error));
         }
         let value = record.value.as_deref().unwrap_or_default();
-        text += &format!("  {}\n", plain(&String::from_utf8_lossy(value)));
+        text += &format!("  {}\n", plain::line(&String::from_utf8_lossy(value)));
     }
     text
 }
@@ -129,7 +131,7 @@ pub fn letter(letter: &DeadLetter) -> [String; 6] {
     let header = |name: &str| {
         let header = letter.headers.iter().rev().find(|header| header.name == name);
         let value = header.and_then(|header| header.value.as_deref()).unwrap_or_default();
-        plain(&String::from_utf8_lossy(value))
+        plain::line(&String::from_utf8_lossy(value)).into_owned()
     };
     let place = |name: &str| header(&format!("__connect.errors.{name}"));
     [
@@ -182,15 +184,6 @@ impl<const N: usize> Table<N> {
         let padded = (cells.iter().zip(self.widths)).map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     }
-}
-
-/// On one line whatever it holds.
-fn plain(text: &str) -> String {
-    let shown = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]

@@ -12,5 +12,4 @@ select o.id from Order_table o join Order_table p on o.id = p.id and p.qty in (1
 show tables
 desc Order_table
 explain select * from Order_table
-values (1), (2)
 table Order_table
