@@ -14,10 +14,11 @@
 
 mod letters;
 mod metrics;
+mod refusals;
 
 pub use metrics::RelayMetrics;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use crate::health::{Fact, Readiness};
 use crate::records;
 use crate::store::{Store, StoreError};
 use letters::Letters;
+use refusals::Refusals;
 
 /// Rows read from the journal at a time.
 const PAGE: usize = 1000;
@@ -40,12 +42,11 @@ const LEASE: Duration = Duration::from_secs(5);
 const RENEWAL: Duration = Duration::from_secs(1);
 /// How long an append may take before it is given up and begun anew from the journal.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a refused order stays blocked before it is tried again: a topic's settings may have been mended.
-const BLOCKED: Duration = Duration::from_secs(30);
 /// How often an idle relay looks whether the log is there, with the topic: nobody else would notice.
 const LOOK: Duration = Duration::from_secs(5);
-/// With so many orders refused it is not the orders that are wrong; the relay waits as in an outage.
-const MOST_BLOCKED: usize = 100;
+/// Rows of blocked orders that are looked past, for what stands behind them. Behind more than these the relay waits as in an
+/// outage: it is not the orders that are wrong.
+const LOOKED_PAST: usize = 64 * PAGE;
 
 /// What is put into a record's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,14 +67,11 @@ pub struct Relay {
     letters: Option<Letters>,
     turn: u32,
     leased: Option<Instant>,
-    /// Orders that are passed over for a while.
-    blocked: HashSet<OrderId>,
     /// Orders of which the log has refused an event, and has not taken it since.
-    refused: HashSet<OrderId>,
+    refused: Refusals<OrderId>,
     /// When an idle relay last looked for the log, and whether that was in the last step.
     looked: Option<Instant>,
     found: bool,
-    blocked_since: Option<Instant>,
 }
 
 /// How a relay works.
@@ -130,11 +128,9 @@ impl Relay {
             letters,
             turn: 0,
             leased: None,
-            blocked: HashSet::new(),
-            refused: HashSet::new(),
+            refused: Refusals::new(),
             looked: None,
             found: false,
-            blocked_since: None,
         }
     }
 
@@ -156,12 +152,6 @@ impl Relay {
     async fn take_step(&mut self) -> Result<Step, RelayError> {
         if !self.hold_lease().await? {
             return Ok(Step::Standby);
-        }
-        self.unblock();
-        if self.blocked.len() >= MOST_BLOCKED {
-            return Err(
-                LogError::Refused(format!("the log refuses the events of {} orders", self.blocked.len())).into(),
-            );
         }
         let events = self.publish_events().await?;
         let letters = match &mut self.letters {
@@ -192,26 +182,30 @@ impl Relay {
         answer.map(|_| ())
     }
 
+    /// Publishes what stands first, or behind nothing but blocked orders. The journal is always read from its beginning and
+    /// at once: of two pages the second could hold an event whose predecessor was committed after the first was read.
     async fn publish_events(&mut self) -> Result<usize, RelayError> {
-        let mut after = 0;
+        let mut limit = PAGE;
         loop {
-            let page = self.store.unpublished(self.options.source, after, PAGE).await?;
-            let Some(last) = page.last().map(|entry| entry.id) else {
-                return Ok(0);
-            };
+            let page = self.store.unpublished(self.options.source, 0, limit).await?;
+            let more = page.len() == limit;
             let published = self.publish_page(page).await?;
-            if published > 0 {
+            if published > 0 || !more {
                 return Ok(published);
             }
-            // All of it belongs to blocked orders; others may stand behind.
-            after = last;
+            if limit >= LOOKED_PAST {
+                let refused = self.refused.count();
+                return Err(LogError::Refused(format!("the log refuses the events of {refused} orders")).into());
+            }
+            limit = (limit * 8).min(LOOKED_PAST);
         }
     }
 
     async fn publish_page(&mut self, page: Vec<JournalEntry>) -> Result<usize, RelayError> {
-        let mut published = 0;
+        // One time for all waves: an order that became free between two of them would begin with its second event.
+        let (now, mut published) = (Instant::now(), 0);
         for wave in waves(page) {
-            published += self.publish(wave).await?;
+            published += self.publish(wave, now).await?;
         }
         Ok(published)
     }
@@ -235,7 +229,7 @@ impl Relay {
     /// Orders that the log refuses an event of. Who doesn't hold the lease doesn't know.
     pub fn blocked_orders(&self) -> u64 {
         match self.leased {
-            Some(_) => self.refused.len() as u64,
+            Some(_) => self.refused.count() as u64,
             None => 0,
         }
     }
@@ -256,19 +250,9 @@ impl Relay {
             .await
     }
 
-    fn unblock(&mut self) {
-        if self.blocked_since.is_some_and(|since| since.elapsed() >= BLOCKED) {
-            self.blocked_since = None;
-            self.blocked.clear();
-        }
-    }
-
-    /// Sends a wave and marks what was acknowledged.
-    async fn publish(&mut self, wave: Vec<JournalEntry>) -> Result<usize, RelayError> {
-        let wave: Vec<JournalEntry> = wave
-            .into_iter()
-            .filter(|entry| !self.blocked.contains(&entry.order_id))
-            .collect();
+    /// Sends what is not blocked at `now` of a wave, and marks what was acknowledged.
+    async fn publish(&mut self, mut wave: Vec<JournalEntry>, now: Instant) -> Result<usize, RelayError> {
+        wave.retain(|entry| !self.refused.is_blocked(&entry.order_id, now));
         if wave.is_empty() {
             return Ok(0);
         }
@@ -340,7 +324,7 @@ impl Relay {
             match answer {
                 Ok(_) => {
                     acknowledged.push(entry.id);
-                    if self.refused.remove(&entry.order_id) {
+                    if self.refused.taken(&entry.order_id) {
                         tracing::info!(
                             order = entry.order_id.0,
                             "the log takes the events of order {} again",
@@ -358,7 +342,7 @@ impl Relay {
 
     /// An order is told of once, however often its event is tried again.
     fn block(&mut self, entry: &JournalEntry, error: &LogError) {
-        if self.refused.insert(entry.order_id) {
+        if self.refused.refused(entry.order_id, Instant::now()) {
             tracing::error!(
                 order = entry.order_id.0,
                 version = entry.version.0,
@@ -369,8 +353,6 @@ impl Relay {
                 entry.version,
             );
         }
-        self.blocked.insert(entry.order_id);
-        self.blocked_since.get_or_insert_with(Instant::now);
     }
 }
 

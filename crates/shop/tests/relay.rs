@@ -175,8 +175,24 @@ async fn an_order_that_is_tried_again_is_still_blocked() {
     let mended = "update order_event set traceparent = null where order_id = 2 and version = 2";
     journal.execute(mended, []).expect("it is small now");
     tokio::time::advance(Duration::from_secs(31)).await;
+    assert_eq!(relay.step().await, Ok(Step::Idle), "the second pause is twice as long");
+    tokio::time::advance(Duration::from_secs(31)).await;
     assert_eq!(relay.step().await, Ok(Step::Published(1)));
     assert_eq!(relay.blocked_orders(), 0);
+}
+
+/// More events of a refused order than the relay reads at a time stand before somebody else's.
+#[tokio::test]
+async fn what_stands_behind_pages_of_a_blocked_order_is_published() {
+    let shop = Shop::open(1);
+    shop.place(2).await;
+    let mut relay = shop.relay(KeyMode::OrderId, "a");
+    assert_eq!(relay.step().await, Ok(Step::Published(2)));
+    shop.run(vec![set_qty(2, 2)], Some("x".repeat(64 << 20))).await;
+    shop.run((3..9_000).map(|qty| set_qty(2, qty)).collect(), None).await;
+    shop.set_qty(1, 2).await;
+    assert_eq!(relay.step().await, Ok(Step::Published(1)));
+    assert_eq!(ids(&shop.records(0))[2..], ["/orders/1/2"]);
 }
 
 /// A relay that crashed between the acknowledgement and the mark sends the same again: nothing is lost (A13).
@@ -212,7 +228,7 @@ async fn a_second_relay_stands_by_until_the_lease_is_given_back() {
     assert_eq!(second.step().await, Ok(Step::Published(1)));
 }
 
-/// With a hundred orders refused it is the log that is wrong: the relay waits, and goes on once that is mended.
+/// What refuses every order is wrong itself: the relay waits, and goes on once that is mended.
 #[tokio::test(start_paused = true)]
 async fn a_log_that_refuses_everything_is_waited_for() {
     let shop = Shop::open(0);

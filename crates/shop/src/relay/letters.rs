@@ -8,7 +8,8 @@ use std::time::Duration;
 use eventlog::{EventLog, LogError, NewRecord, Placed};
 use tokio::time::Instant;
 
-use super::{BLOCKED, PATIENCE, RelayError, is_refused};
+use super::refusals::Refusals;
+use super::{PATIENCE, RelayError, is_refused};
 use crate::domain::fence::DeadLetter;
 use crate::store::Store;
 
@@ -23,8 +24,7 @@ pub(super) struct Letters {
     log: Arc<dyn EventLog>,
     topics: HashSet<Arc<str>>,
     /// Letters that the log refuses.
-    blocked: HashSet<i64>,
-    blocked_since: Option<Instant>,
+    refused: Refusals<i64>,
     /// When there were none.
     empty_since: Option<Instant>,
 }
@@ -35,8 +35,7 @@ impl Letters {
             store,
             log,
             topics: HashSet::new(),
-            blocked: HashSet::new(),
-            blocked_since: None,
+            refused: Refusals::new(),
             empty_since: None,
         }
     }
@@ -46,7 +45,6 @@ impl Letters {
         if self.empty_since.is_some_and(|since| since.elapsed() < LOOK) {
             return Ok(0);
         }
-        self.unblock();
         let mut after = 0;
         loop {
             let page = self.store.dead_letters(true, after, PAGE).await?;
@@ -65,20 +63,16 @@ impl Letters {
 
     /// How many of them the log refuses.
     pub fn blocked(&self) -> usize {
-        self.blocked.len()
-    }
-
-    /// What was refused is tried again: a topic's settings may have been mended.
-    fn unblock(&mut self) {
-        if self.blocked_since.is_some_and(|since| since.elapsed() >= BLOCKED) {
-            self.blocked_since = None;
-            self.blocked.clear();
-        }
+        self.refused.count()
     }
 
     async fn publish(&mut self, page: Vec<DeadLetter>) -> Result<usize, RelayError> {
+        let now = Instant::now();
         let mut by_topic = BTreeMap::<Arc<str>, Vec<DeadLetter>>::new();
-        for letter in page.into_iter().filter(|letter| !self.blocked.contains(&letter.id)) {
+        for letter in page
+            .into_iter()
+            .filter(|letter| !self.refused.is_blocked(&letter.id, now))
+        {
             by_topic.entry(letter.letter.topic.clone()).or_default().push(letter);
         }
         let mut published = 0;
@@ -115,15 +109,18 @@ impl Letters {
         let mut published = Vec::with_capacity(ids.len());
         for (id, answer) in ids.iter().zip(answers) {
             match answer {
-                Ok(_) => published.push(*id),
+                Ok(_) => {
+                    self.refused.taken(id);
+                    published.push(*id);
+                }
                 Err(error) if is_refused(error) => {
-                    tracing::error!(
-                        letter = id,
-                        tally = "dead letters that the log refuses",
-                        "the log refuses a dead letter, which stays in its journal: {error}"
-                    );
-                    self.blocked.insert(*id);
-                    self.blocked_since.get_or_insert_with(Instant::now);
+                    if self.refused.refused(*id, Instant::now()) {
+                        tracing::error!(
+                            letter = id,
+                            tally = "dead letters that the log refuses",
+                            "the log refuses a dead letter, which stays in its journal: {error}"
+                        );
+                    }
                 }
                 Err(_) => {}
             }
