@@ -142,18 +142,14 @@ enum Key {
 
 impl<'a> Document<'a> {
     pub(super) fn from_object(object: &'a Map<String, Value>) -> Self {
-        let field = |name| object.get(name).map(Scalar::from_value);
-        Self {
-            product_id: field(PRODUCT_ID),
-            product_name: field(PRODUCT_NAME),
-            qty: field(QTY),
-            customer_id: field(CUSTOMER_ID),
-            address: field(ADDRESS),
-        }
+        Self::of_fields(|name| object.get(name).map(Scalar::from_value))
     }
 
     pub(super) fn from_members(members: &'a BTreeMap<String, Json>) -> Self {
-        let field = |name| members.get(name).map(Scalar::from_json);
+        Self::of_fields(|name| members.get(name).map(Scalar::from_json))
+    }
+
+    fn of_fields(field: impl Fn(&str) -> Option<Scalar<'a>>) -> Self {
         Self {
             product_id: field(PRODUCT_ID),
             product_name: field(PRODUCT_NAME),
