@@ -15,7 +15,7 @@ use super::support::role::Role;
 use super::support::wait_for;
 
 /// Any free ports, so that nobody else's mall is in the way.
-const PORTS: [&str; 6] = ["--order-port", "0", "--delivery-port", "0", "--gateway-port", "0"];
+pub const PORTS: [&str; 6] = ["--order-port", "0", "--delivery-port", "0", "--gateway-port", "0"];
 
 fn doctor(folder: &Folder, words: &[&str]) -> Ended {
     folder.run(&[&["doctor"], &PORTS[..], words].concat())

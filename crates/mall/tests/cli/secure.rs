@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::doctor::PORTS;
 use super::program::{Ended, Folder};
 use super::support::secure::{Properties, Secure};
 
@@ -161,17 +162,8 @@ fn the_right_settings_are_taken() {
 #[test]
 fn doctor_says_what_helps() {
     let secure = Secure::get();
-    let ports = [
-        "doctor",
-        "--order-port",
-        "0",
-        "--delivery-port",
-        "0",
-        "--gateway-port",
-        "0",
-    ];
     for case in lasting(secure).iter().chain(&passing(secure)) {
-        let ended = run(&ports, case);
+        let ended = run(&[&["doctor"], &PORTS[..]].concat(), case);
         assert_eq!(ended.code, Some(1), "{ended:?}");
         let lines: Vec<&str> = ended.out.lines().collect();
         let wrong = lines
