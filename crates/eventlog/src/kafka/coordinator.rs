@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::AdminClient;
 use rdkafka::bindings as native;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::kafka::client::Watch;
-use crate::kafka::fault::Right;
+use crate::kafka::fault::{self, Right};
 use crate::kafka::{ANSWER, convert};
 use crate::port::{Coordinator, GroupMember, GroupState, LogError, Result};
 use crate::record::TopicPartition;
@@ -54,19 +56,39 @@ pub(super) fn describe(admin: &AdminClient<Watch>, group: &str) -> Result<Option
         match unsafe { read(&answer) } {
             Ok(described) => return Ok(described),
             Err(RDKafkaErrorCode::GroupIdNotFound) => return Ok(None),
-            Err(code) if is_settling(code) && Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Err(code) if fault::is_settling(code) && Instant::now() < deadline => std::thread::sleep(PAUSE),
             Err(code) => return Err(explain(code)),
         }
     }
 }
 
-/// The coordinator reads its groups from the log before it answers for the first time; librdkafka doesn't wait for that.
-fn is_settling(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
-    matches!(
-        code,
-        CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator
-    )
+/// What the group of `client` has committed for the partitions of `list`. A coordinator that is only just becoming one is
+/// asked again for as long as `patience` lasts.
+pub(super) fn committed<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+    patience: Duration,
+) -> KafkaResult<TopicPartitionList> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer = client.committed_offsets(list.clone(), left);
+        if !is_unsettled(&answer) || left <= PAUSE {
+            return answer;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn is_unsettled(answer: &KafkaResult<TopicPartitionList>) -> bool {
+    let settling = |error: &KafkaError| error.rdkafka_error_code().is_some_and(fault::is_settling);
+    match answer {
+        Ok(list) => list
+            .elements()
+            .iter()
+            .any(|element| element.error().is_err_and(|error| settling(&error))),
+        Err(error) => settling(error),
+    }
 }
 
 /// Something that librdkafka handed over.

@@ -373,6 +373,16 @@ pub(super) fn passing(error: LogError) -> LogError {
     }
 }
 
+/// Whether the broker that answered is not a group's coordinator yet, or no longer. One that becomes it, as every broker
+/// does for a while after its start, reads the group from the log before it answers.
+pub(super) fn is_settling(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        code,
+        E::CoordinatorLoadInProgress | E::CoordinatorNotAvailable | E::NotCoordinator
+    )
+}
+
 /// Whether the code says no more than that no answer came, so that its cause has to be looked for elsewhere.
 pub(super) fn is_silence(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as E;

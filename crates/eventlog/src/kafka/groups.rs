@@ -57,7 +57,7 @@ fn commits(client: &BaseConsumer<Watch>, topics: &[TopicInfo]) -> Result<BTreeMa
             list.add_partition(&topic.name, convert::native_partition(info.partition));
         }
     }
-    let answer = client.committed_offsets(list, ANSWER);
+    let answer = coordinator::committed(client, &list, ANSWER);
     // What librdkafka has to report explains a failure.
     let _event = client.poll(Duration::ZERO);
     let what = "the committed offsets can't be read";

@@ -11,7 +11,7 @@ use crate::kafka::client::{self, Watch};
 use crate::kafka::rebalances::Events;
 use crate::kafka::scan;
 use crate::kafka::settings::Settings;
-use crate::kafka::{ANSWER, convert, fault};
+use crate::kafka::{ANSWER, convert, coordinator, fault};
 use crate::port::{Assignment, Extent, Result, Subscription};
 use crate::record::{Offset, TopicPartition};
 
@@ -32,7 +32,7 @@ pub(super) fn positions(
     let watch = &client.context().watch;
     let what = format!("the committed offsets of group {} can't be read", subscription.group);
     let explain = |error: KafkaError| fault::passing(watch.explain(&what, &error));
-    let committed = client.committed_offsets(list.clone(), ANSWER).map_err(explain)?;
+    let committed = coordinator::committed(client, list, ANSWER).map_err(explain)?;
     watch.clear();
     let partitions = convert::partitions(list, &mut convert::Topics::default());
     let extents = extents(client, settings, subscription, list);

@@ -16,7 +16,7 @@ use crate::kafka::client::{self, Watch};
 use crate::kafka::fault::{Cause, Right};
 use crate::kafka::settings::Settings;
 use crate::kafka::sweep::Sweep;
-use crate::kafka::{ANSWER, Cluster, convert, fault, lock};
+use crate::kafka::{ANSWER, Cluster, convert, coordinator, fault, lock};
 use crate::port::{Extent, LogError, PartitionInfo, Result, TopicInfo};
 use crate::record::{Offset, Record, TopicPartition};
 
@@ -390,10 +390,11 @@ pub(super) fn committed(
         let topic = Right::topic("Describe", topic).missing(&what, code);
         topic.or_else(|| Right::group("Describe", group).missing(&what, code))
     };
+    let whole = convert::whole_topic(topic, count);
     let [first, second] = client::FIRST_TRIES;
     let mut tries = [first, second, ANSWER].into_iter();
     let list = loop {
-        let answer = client.committed_offsets(convert::whole_topic(topic, count), tries.next().unwrap_or_default());
+        let answer = coordinator::committed(client, &whole, tries.next().unwrap_or_default());
         let forbidden = client::hear_reports(client);
         let Err(error) = answer else {
             break answer.map_err(|error| fault::sort(&what, &error))?;
@@ -402,7 +403,8 @@ pub(super) fn committed(
         if let Some(missing) = denied(forbidden).or_else(|| denied(code)) {
             return Err(missing);
         }
-        if !code.is_none_or(fault::is_silence) || tries.len() == 0 || client.context().in_vain(true) {
+        let may_pass = code.is_none_or(|code| fault::is_silence(code) || fault::is_settling(code));
+        if !may_pass || tries.len() == 0 || client.context().in_vain(true) {
             return Err(client.context().explain(&what, &error));
         }
     };

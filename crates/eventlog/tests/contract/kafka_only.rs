@@ -329,6 +329,25 @@ fn a_member_keeps_what_it_has_while_its_coordinator_is_away() {
     }
 }
 
+/// Every broker is asked for groups for a while before it has read them, when it has just been started.
+#[test]
+fn a_coordinator_that_is_not_ready_yet_is_asked_again() {
+    use RDKafkaRespErr as E;
+    let (brokers, log) = simulated("settling");
+    append(&log, "settling", vec![placed_at(0, "v")]);
+    let settling = [
+        E::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+        E::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+        E::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+        E::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+    ];
+    brokers.request_errors(RDKafkaApiKey::OffsetFetch, &settling);
+    assert_eq!(log.committed("settling", "settling"), Ok(vec![None]));
+    brokers.request_errors(RDKafkaApiKey::OffsetFetch, &settling);
+    let mut seat = Seat::join(&log, &subscription("settling", "settling", "member"));
+    until("it is read", &mut [&mut seat], |seats| seats[0].books.read.len() == 1);
+}
+
 #[test]
 fn a_commit_between_two_generations_can_be_repeated() {
     let (brokers, log) = simulated("overtaken");
