@@ -69,10 +69,19 @@ impl<H: Handler> Rebalance for Gate<H> {
     fn lost(&mut self, partitions: &[TopicPartition]) {
         let mut state = self.shared.lock();
         for partition in partitions {
-            tracing::warn!(%partition, "lost: another member may own it, and what is in flight of it is not committed");
             state.engine.lose(partition);
         }
         drop(state);
+        tracing::warn!(
+            partitions = names(partitions),
+            "lost: another member may own it, and what is in flight of it is not committed"
+        );
         self.shared.metrics.partitions_lost.add(partitions.len() as u64);
     }
+}
+
+/// The names of partitions, for one line about all of them.
+pub(crate) fn names(partitions: &[TopicPartition]) -> String {
+    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }

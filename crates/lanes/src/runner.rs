@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::engine::Unchecked;
-use crate::gate::Gate;
+use crate::gate::{Gate, names};
 use crate::handler::Handler;
 use crate::metadata;
 use crate::options::{Mode, Options};
@@ -264,8 +264,9 @@ impl<H: Handler> Runner<H> {
                 self.committing.ended();
                 metrics.commits.add((positions.len() - refused.len()) as u64);
                 metrics.commits_refused.add(refused.len() as u64);
-                for partition in &refused {
-                    tracing::warn!(%partition, "a commit was refused: the partition is no longer ours");
+                if !refused.is_empty() {
+                    let partitions = names(&refused);
+                    tracing::warn!(partitions, "a commit was refused: the partition is no longer ours");
                 }
                 self.gate.shared.lock().engine.committed(positions, &refused);
                 Ok(())

@@ -25,6 +25,8 @@ pub(super) const FIRST_TRIES: [Duration; 2] = [Duration::from_millis(300), Durat
 #[derive(Default)]
 pub(super) struct Watch {
     heard: Mutex<Option<Heard>>,
+    /// When librdkafka last had anything to say.
+    spoke: Mutex<Option<Instant>>,
     /// Every broker that the client knows is down.
     all_down: AtomicBool,
 }
@@ -40,6 +42,7 @@ impl Watch {
     /// Notes an error which librdkafka reported outside of any call.
     pub(super) fn note(&self, error: &KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, reason);
+        self.speaks();
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             self.all_down.store(true, Ordering::Relaxed);
         }
@@ -50,8 +53,18 @@ impl Watch {
     pub(super) fn note_log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
         if facility == "FAIL" {
+            self.speaks();
             self.hear(message);
         }
+    }
+
+    fn speaks(&self) {
+        *lock(&self.spoke) = Some(Instant::now());
+    }
+
+    /// For how long librdkafka has told of no trouble.
+    pub(super) fn silence(&self) -> Duration {
+        lock(&self.spoke).map_or(Duration::MAX, |spoke| spoke.elapsed())
     }
 
     /// What lasts is not forgotten over what may pass, nor a reason for an end over the end: after a wrong password comes a

@@ -28,6 +28,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use crate::kafka::bootstrap::{self, Bootstrap};
 use crate::kafka::client;
 use crate::kafka::committer::Committer;
 use crate::kafka::fault::Right;
@@ -49,6 +50,9 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 /// For how long a trouble stands that is not told again: librdkafka makes an attempt a second.
 const STANDS: Duration = Duration::from_millis(2500);
 
+/// How often a member that hears nothing looks whether it has a connection.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+
 /// How often an offset commit is repeated that the member's epoch overtook (KIP-848).
 const EPOCH_RETRIES: usize = 20;
 
@@ -62,6 +66,9 @@ pub(super) struct Member {
     /// None where the broker assigns.
     pulse: Option<Pulse>,
     client: Arc<BaseConsumer<Events>>,
+    bootstrap: Bootstrap,
+    /// When something was heard, or it was last looked whether there is a connection.
+    looked: Instant,
     /// For a client that asks what partitions hold where `client` must not.
     settings: Settings,
     subscription: Subscription,
@@ -90,6 +97,8 @@ impl Member {
             committer: Committer::start(&client)?,
             pulse: pulse.transpose()?,
             client,
+            bootstrap: Bootstrap::new(settings),
+            looked: Instant::now(),
             settings: settings.clone(),
             subscription: subscription.clone(),
             assigned: BTreeSet::new(),
@@ -252,15 +261,33 @@ impl Member {
     fn outcome(&mut self, records: Vec<Record>, trouble: Option<LogError>) -> Result<Vec<Record>> {
         if !records.is_empty() {
             self.troubled = None;
+            self.looked = Instant::now();
             return Ok(records);
         }
-        if let Some(trouble) = trouble {
+        if let Some(trouble) = trouble.or_else(|| self.look_around()) {
             self.troubled = Some((Instant::now(), trouble));
         }
         match &self.troubled {
             Some((since, trouble)) if since.elapsed() < STANDS => Err(trouble.clone()),
             _ => Ok(records),
         }
+    }
+
+    /// What is the matter if there is no connection to any broker, which librdkafka does not always say.
+    fn look_around(&mut self) -> Option<LogError> {
+        let topic = self.subscription.topics.first()?;
+        if self.looked.elapsed() < LOOK_AROUND {
+            return None;
+        }
+        self.looked = Instant::now();
+        if bootstrap::is_connected(&self.client, topic) {
+            return None;
+        }
+        let watch = &self.client.context().watch;
+        self.bootstrap.repeat_if_silent(&self.client, watch);
+        let what = format!("group {} can't be read", self.subscription.group);
+        let error = KafkaError::MessageConsumption(RDKafkaErrorCode::BrokerTransportFailure);
+        Some(fault::passing(watch.explain(&what, &error)))
     }
 
     /// What an error event means; most are librdkafka's own affair.

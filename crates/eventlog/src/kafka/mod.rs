@@ -16,6 +16,7 @@
 
 mod admin;
 mod append;
+mod bootstrap;
 mod client;
 mod committer;
 mod convert;

@@ -12,6 +12,7 @@ use rdkafka::message::Message;
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
+use crate::kafka::bootstrap::Bootstrap;
 use crate::kafka::client::{self, Watch};
 use crate::kafka::fault::{Cause, Right};
 use crate::kafka::settings::Settings;
@@ -38,6 +39,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 pub(super) struct Scanner {
     settings: Settings,
     looker: BaseConsumer<Watch>,
+    bootstrap: Bootstrap,
     reader: Mutex<Option<Reader>>,
 }
 
@@ -46,6 +48,7 @@ impl Scanner {
         Ok(Self {
             settings: settings.clone(),
             looker: client::start(&settings.looker(), Watch::default())?,
+            bootstrap: Bootstrap::new(settings),
             reader: Mutex::default(),
         })
     }
@@ -203,6 +206,9 @@ impl Scanner {
                     return Ok(answer);
                 }
                 Err(error) => {
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure) {
+                        self.bootstrap.repeat_if_silent(&self.looker, watch);
+                    }
                     let silent = error.rdkafka_error_code().is_none_or(fault::is_silence);
                     // Whoever is just being started may take another moment.
                     if !silent || watch.in_vain(brief.len() > 0) || Instant::now() >= deadline {

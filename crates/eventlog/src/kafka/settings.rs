@@ -267,9 +267,16 @@ impl Settings {
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.connection.setup.timeout.ms", "5000")
             .set("socket.timeout.ms", "10000")
-            // A connection that is closed is told at this level, and explains what follows.
-            .set_log_level(RDKafkaLogLevel::Info);
+            .set_log_level(self.log_level());
         config
+    }
+
+    /// A connection that is closed is told at the level of information, and explains what follows.
+    fn log_level(&self) -> RDKafkaLogLevel {
+        match self.given("debug") {
+            Some(_) => RDKafkaLogLevel::Debug,
+            None => RDKafkaLogLevel::Info,
+        }
     }
 
     fn consumer(&self, group: &str) -> ClientConfig {
@@ -366,6 +373,13 @@ mod tests {
                     .is_ok()
             );
         }
+    }
+
+    #[test]
+    fn whoever_asks_librdkafka_for_its_doings_is_told() {
+        assert!(matches!(member("1", &[]).log_level, RDKafkaLogLevel::Info));
+        let debug = member("1", &[("debug", "cgrp")]);
+        assert!(matches!(debug.log_level, RDKafkaLogLevel::Debug));
     }
 
     #[test]

@@ -41,7 +41,13 @@ struct Shared {
 impl Gate {
     /// An open gate to `upstream` (host:port).
     pub fn to(upstream: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::at("127.0.0.1:0", upstream)
+    }
+
+    /// An open gate at `address` to `upstream` (both host:port).
+    #[track_caller]
+    pub fn at(address: &str, upstream: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("no gate at {address}: {error}"));
         let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broker;
 mod database;
 mod files;
 mod gate;

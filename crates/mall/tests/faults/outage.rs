@@ -25,7 +25,7 @@ impl Drop for Outage {
 }
 
 #[track_caller]
-fn control(action: &str, service: &str) {
+pub fn control(action: &str, service: &str) {
     let status = Command::new(required("MALL_TEST_SERVICES"))
         .args([action, service])
         .status();

@@ -1,0 +1,86 @@
+//! The broker taken away, in each way that a network knows, and stopped in the middle of what it does.
+//!
+//! The services reach it through a gate, at the address that the broker itself sends them on to. Orders are taken
+//! meanwhile: their events wait in the journal.
+
+use std::time::Duration;
+
+use super::gate::{Gate, Mode};
+use super::losses::{Loss, Mall, Told};
+use super::outage::control;
+use super::support::required;
+use super::support::stack::Stack;
+
+/// Longer than any call to the broker may take.
+const SLOW: Duration = Duration::from_secs(12);
+/// What other programs say that a broker's port was given to.
+const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nConnection: close\r\n\r\n";
+
+/// The log can't be reached.
+const NO_LOG: Told = Told {
+    check: "log",
+    gauge: "mall_log_reachable",
+    line: "the log takes no events, which wait in the journal",
+    harmless: true,
+    by: &["order", "delivery"],
+};
+
+#[test]
+fn the_broker_is_lost_in_each_way_of_a_network() {
+    let _alone = super::alone();
+    through_a_gate(|mall, gate| {
+        let ways = [
+            ("connections are refused", Mode::Refused),
+            ("packets vanish", Mode::BlackHole),
+            ("the broker is slow", Mode::Slow(SLOW)),
+            ("another program answers", Mode::Says(HTTP)),
+        ];
+        for (name, mode) in ways {
+            mall.survives(&Loss {
+                name,
+                told: NO_LOG,
+                take: &|| gate.set(mode.clone()),
+                give: &|| gate.set(Mode::Open),
+            });
+        }
+    });
+}
+
+/// Its connections stay, and what was sent to it is answered when nobody waits for that any more.
+#[test]
+fn the_broker_is_stopped_and_goes_on() {
+    let _alone = super::alone();
+    let _goes_on = GoesOn;
+    let stack = Stack::real();
+    Mall::start(&stack).survives(&Loss {
+        name: "the broker says nothing",
+        told: NO_LOG,
+        take: &|| control("pause", "kafka"),
+        give: &|| control("resume", "kafka"),
+    });
+}
+
+/// However the test ends, others need the broker.
+struct GoesOn;
+
+impl Drop for GoesOn {
+    fn drop(&mut self) {
+        control("resume", "kafka");
+    }
+}
+
+/// A peer that is gone without a word is noticed by who was talking to it, and connections made anew work.
+#[test]
+fn the_brokers_peer_is_gone_without_a_word() {
+    let _alone = super::alone();
+    through_a_gate(|mall, gate| mall.goes_on("half-open connections", &|| gate.set(Mode::HalfOpen)));
+}
+
+#[track_caller]
+fn through_a_gate(test: impl FnOnce(&mut Mall<'_>, &Gate)) {
+    let door = required("MALL_TEST_KAFKA_GATE");
+    let gate = Gate::at(&door, &required("MALL_TEST_KAFKA_BEHIND_GATE"));
+    let stack = Stack::on(&door);
+    let mut mall = Mall::start(&stack);
+    test(&mut mall, &gate);
+}
