@@ -11,6 +11,8 @@
 //! * However many calls fail, a fact is told once when it turns bad, and once, with the number of these calls, when it is
 //!   over.
 //! * A fact that calls keep answering differently is bad: it is over once no call has failed for a while.
+//! * A call that began before an outage was over shows nothing afterwards: it may fail long after the outage in which it
+//!   was begun, and would begin another one.
 
 mod watch;
 
@@ -27,8 +29,7 @@ use tokio::time::Instant;
 use crate::store::StoreError;
 
 /// How long no call may have failed before an outage of the database is over. A server that is at its limit answers the
-/// connections it has and refuses new ones, and a line for each change of mind would be a flood. It is longer than a call may
-/// take, since one that was begun in the outage may still fail after it.
+/// connections it has and refuses new ones, and a line for each change of mind would be a flood.
 const CALM: Duration = Duration::from_secs(2);
 
 /// Something about a service that can be good or bad.
@@ -135,11 +136,21 @@ pub struct Readiness {
     facts: Mutex<[Known; Fact::ALL.len()]>,
 }
 
+/// A call that is under way, and will show how it stands with a fact. What it has shown is noted with it.
+#[derive(Debug)]
+pub struct Call<'r> {
+    readiness: &'r Readiness,
+    /// How many outages of each fact were over when it began.
+    over: [u32; Fact::ALL.len()],
+}
+
 #[derive(Debug)]
 struct Known {
     fact: Fact,
     state: State,
     outage: Outage,
+    /// How many outages are over.
+    over: u32,
     /// When it was last found bad.
     failed: Option<Instant>,
     /// Whether it was found good since then.
@@ -166,22 +177,11 @@ impl Readiness {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// The fact was found bad, and why. The first of several calls in a row says since when.
-    pub fn bad(&self, fact: Fact, message: impl Into<String>) {
-        self.known()[fact as usize].bad(message.into(), None, self.clock);
-    }
-
-    /// The fact was found as it should be.
-    pub fn good(&self, fact: Fact) {
-        self.known()[fact as usize].good();
-    }
-
-    /// So many are concerned; the fact is good if none is.
-    pub fn count(&self, fact: Fact, count: u64, message: impl FnOnce() -> String) {
-        let known = &mut self.known()[fact as usize];
-        match count {
-            0 => known.good(),
-            _ => known.bad(message(), Some(count), self.clock),
+    /// A call begins.
+    pub fn begin(&self) -> Call<'_> {
+        Call {
+            readiness: self,
+            over: self.known().each_ref().map(|known| known.over),
         }
     }
 
@@ -206,9 +206,35 @@ impl Readiness {
         told.map(Known::check).collect()
     }
 
+    fn known(&self) -> MutexGuard<'_, [Known; Fact::ALL.len()]> {
+        let mut facts = self.facts.lock().expect("nothing panics while it holds this");
+        facts.iter_mut().for_each(Known::settle);
+        facts
+    }
+}
+
+impl Call<'_> {
+    /// The fact was found bad, and why. The first of several calls in a row says since when.
+    pub fn bad(&self, fact: Fact, message: impl Into<String>) {
+        self.note(fact, |known, clock| known.bad(message.into(), None, clock));
+    }
+
+    /// The fact was found as it should be.
+    pub fn good(&self, fact: Fact) {
+        self.note(fact, |known, _| known.good());
+    }
+
+    /// So many are concerned; the fact is good if none is.
+    pub fn count(&self, fact: Fact, count: u64, message: impl FnOnce() -> String) {
+        self.note(fact, |known, clock| match count {
+            0 => known.good(),
+            _ => known.bad(message(), Some(count), clock),
+        });
+    }
+
     /// What a call to the database has shown of it. That it takes writes is shown by a [ping](crate::store::Store::ping)
     /// alone: of other calls one can succeed beside many that fail, where a disk is nearly full or one right is missing.
-    pub fn note_database<T>(&self, pinged: bool, result: &Result<T, StoreError>) {
+    pub fn database<T>(&self, pinged: bool, result: &Result<T, StoreError>) {
         let error = match result {
             Ok(_) => {
                 self.good(Fact::Database);
@@ -229,10 +255,11 @@ impl Readiness {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, [Known; Fact::ALL.len()]> {
-        let mut facts = self.facts.lock().expect("nothing panics while it holds this");
-        facts.iter_mut().for_each(Known::settle);
-        facts
+    fn note(&self, fact: Fact, note: impl FnOnce(&mut Known, fn() -> Timestamp)) {
+        let known = &mut self.readiness.known()[fact as usize];
+        if known.over == self.over[fact as usize] {
+            note(known, self.readiness.clock);
+        }
     }
 }
 
@@ -242,6 +269,7 @@ impl Known {
             fact,
             state: State::Unknown,
             outage: Outage::new(fact.sentence()),
+            over: 0,
             failed: None,
             mended: false,
         }
@@ -267,6 +295,7 @@ impl Known {
     fn settle(&mut self) {
         let calm = self.failed.is_none_or(|failed| failed.elapsed() >= self.fact.calm());
         if self.mended && calm && self.state != State::Good {
+            self.over += u32::from(matches!(self.state, State::Bad { .. }));
             self.state = State::Good;
             self.outage.ended();
         }
@@ -301,39 +330,84 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_outage_is_over_once_nothing_has_failed_for_a_while() {
         let readiness = readiness();
-        readiness.good(Fact::Database);
+        readiness.begin().good(Fact::Database);
         assert!(readiness.is_ready());
-        readiness.bad(Fact::Database, "refused");
+        readiness.begin().bad(Fact::Database, "refused");
         assert!(!readiness.is_ready());
-        readiness.good(Fact::Database);
+        readiness.begin().good(Fact::Database);
         assert!(
             !readiness.is_ready(),
             "a call got through, as they do with a server at its limit"
         );
         tokio::time::advance(CALM / 2).await;
-        readiness.bad(Fact::Database, "refused again");
+        readiness.begin().bad(Fact::Database, "refused again");
         tokio::time::advance(CALM).await;
         assert!(!readiness.is_ready(), "nothing has been good since");
-        readiness.good(Fact::Database);
+        readiness.begin().good(Fact::Database);
         assert!(readiness.is_ready());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_found_good_once_is_good_when_the_calm_has_passed() {
         let readiness = readiness();
-        readiness.bad(Fact::Writable, "read-only");
-        readiness.good(Fact::Writable);
+        readiness.begin().bad(Fact::Writable, "read-only");
+        readiness.begin().good(Fact::Writable);
         assert!(!readiness.is_ready());
         tokio::time::advance(CALM).await;
         assert!(readiness.is_ready(), "without another call");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_began_before_an_outage_was_over_shows_nothing_afterwards() {
+        for fact in Fact::ALL {
+            let readiness = readiness();
+            let before = readiness.begin();
+            before.bad(fact, "away");
+            let meanwhile = readiness.begin();
+            readiness.begin().good(fact);
+            tokio::time::advance(fact.calm()).await;
+            for late in [&before, &meanwhile] {
+                late.bad(fact, "no answer in time");
+                late.count(fact, 2, String::new);
+                assert_eq!(readiness.state(fact), State::Good, "{fact:?}");
+            }
+            readiness.begin().bad(fact, "away again");
+            assert!(is_bad(&readiness, fact), "{fact:?}");
+            meanwhile.good(fact);
+            tokio::time::advance(fact.calm()).await;
+            assert!(is_bad(&readiness, fact), "{fact:?} was good in another outage");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_fails_in_the_outage_in_which_it_began_prolongs_it() {
+        let readiness = readiness();
+        let (first, second) = (readiness.begin(), readiness.begin());
+        first.bad(Fact::Database, "away");
+        readiness.begin().good(Fact::Database);
+        tokio::time::advance(CALM / 2).await;
+        second.bad(Fact::Database, "no answer in time");
+        readiness.begin().good(Fact::Database);
+        tokio::time::advance(CALM / 2).await;
+        assert!(is_bad(&readiness, Fact::Database));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_one_outage_is_not_that_of_another_fact() {
+        let readiness = readiness();
+        let call = readiness.begin();
+        readiness.begin().bad(Fact::Log, "no broker");
+        readiness.begin().good(Fact::Log);
+        call.bad(Fact::Database, "away");
+        assert!(is_bad(&readiness, Fact::Database));
+    }
+
     #[test]
     fn what_is_only_told_leaves_the_service_ready() {
         let readiness = readiness();
-        readiness.bad(Fact::Log, "no broker");
-        readiness.count(Fact::Blocked, 2, || "2 orders".into());
-        readiness.count(Fact::Parked, 3, || "3 orders".into());
+        readiness.begin().bad(Fact::Log, "no broker");
+        readiness.begin().count(Fact::Blocked, 2, || "2 orders".into());
+        readiness.begin().count(Fact::Parked, 3, || "3 orders".into());
         assert!(readiness.is_ready());
         let words: Vec<_> = readiness
             .checks()
@@ -348,7 +422,7 @@ mod tests {
             ("parked", "WARN"),
         ];
         assert_eq!(words, expected);
-        readiness.count(Fact::Parked, 0, String::new);
+        readiness.begin().count(Fact::Parked, 0, String::new);
         assert_eq!(readiness.state(Fact::Parked), State::Good);
         readiness.stop();
         assert!(!readiness.is_ready());
@@ -359,14 +433,14 @@ mod tests {
         static NOW: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(1);
         let readiness = Readiness::new(|| Timestamp(NOW.fetch_add(1, Ordering::Relaxed)));
         for message in ["first", "second"] {
-            readiness.bad(Fact::Log, message);
+            readiness.begin().bad(Fact::Log, message);
         }
         let State::Bad { since, message, .. } = readiness.state(Fact::Log) else {
             panic!("it is bad");
         };
         assert_eq!((since, message.as_str()), (Timestamp(1), "second"));
-        readiness.good(Fact::Log);
-        readiness.bad(Fact::Log, "third");
+        readiness.begin().good(Fact::Log);
+        readiness.begin().bad(Fact::Log, "third");
         assert!(matches!(
             readiness.state(Fact::Log),
             State::Bad {
@@ -380,7 +454,7 @@ mod tests {
     fn what_a_call_to_the_database_shows() {
         let after = |pinged, result: Result<(), StoreError>| {
             let readiness = readiness();
-            readiness.note_database(pinged, &result);
+            readiness.begin().database(pinged, &result);
             Fact::ALL.map(|fact| readiness.state(fact) == State::Good)[..2].to_vec()
         };
         let text = String::new;
@@ -395,8 +469,10 @@ mod tests {
         assert_eq!(after(true, Err(StoreError::Unwritable(text()))), [true, false]);
         assert_eq!(after(true, Err(StoreError::Conflict(text()))), [true, false]);
         let readiness = readiness();
-        readiness.note_database(true, &Err::<(), _>(StoreError::Unwritable("read-only".into())));
-        readiness.note_database(false, &Ok(()));
+        readiness
+            .begin()
+            .database(true, &Err::<(), _>(StoreError::Unwritable("read-only".into())));
+        readiness.begin().database(false, &Ok(()));
         assert!(is_bad(&readiness, Fact::Writable), "another call has not mended it");
     }
 }

@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{JournalEntry, OrderId, Source};
-use crate::health::{Fact, Readiness};
+use crate::health::{Call, Fact, Readiness};
 use crate::records;
 use crate::store::{Store, StoreError};
 use letters::Letters;
@@ -427,11 +427,12 @@ async fn pause(time: Duration, wake: Option<&Notify>, shutdown: &CancellationTok
 
 /// Takes a step, tells what it has shown of log and database, and what to do until the next one.
 async fn observe(relay: &mut Relay, readiness: &Readiness) -> Pause {
+    let call = readiness.begin();
     let step = relay.step().await;
-    note(&step, relay.found, readiness);
+    note(&step, relay.found, &call);
     if step.is_ok() {
         let blocked = relay.blocked_orders();
-        readiness.count(Fact::Blocked, blocked, || {
+        call.count(Fact::Blocked, blocked, || {
             format!("the log refuses events of {blocked} orders")
         });
     }
@@ -444,18 +445,18 @@ async fn observe(relay: &mut Relay, readiness: &Readiness) -> Pause {
 }
 
 /// What a step has shown; one that had nothing to publish has shown nothing of the log, unless it has `found` it.
-fn note(step: &Result<Step, RelayError>, found: bool, readiness: &Readiness) {
+fn note(step: &Result<Step, RelayError>, found: bool, call: &Call<'_>) {
     match step {
         Ok(Step::Published(_)) => {
-            readiness.good(Fact::Log);
-            readiness.note_database(false, &Ok(()));
+            call.good(Fact::Log);
+            call.database(false, &Ok(()));
         }
         Ok(Step::Idle) if found => {
-            readiness.good(Fact::Log);
-            readiness.note_database(false, &Ok(()));
+            call.good(Fact::Log);
+            call.database(false, &Ok(()));
         }
-        Ok(Step::Idle | Step::Standby) => readiness.note_database(false, &Ok(())),
-        Err(RelayError::Log(error)) => readiness.bad(Fact::Log, error.to_string()),
-        Err(RelayError::Store(error)) => readiness.note_database(false, &Err::<(), _>(error.clone())),
+        Ok(Step::Idle | Step::Standby) => call.database(false, &Ok(())),
+        Err(RelayError::Log(error)) => call.bad(Fact::Log, error.to_string()),
+        Err(RelayError::Store(error)) => call.database(false, &Err::<(), _>(error.clone())),
     }
 }

@@ -1139,7 +1139,7 @@ async fn probes_say_what_holds_and_what_does_not() {
     let probe = service.send("GET /readyz", &[("Accept", "text/plain")], "").await;
     rows.check("a probe is never 406", probe.status == 200, &probe);
 
-    service.readiness.bad(Fact::Log, "no broker at localhost:9092");
+    service.readiness.begin().bad(Fact::Log, "no broker at localhost:9092");
     let ready = service.get("/readyz").await;
     rows.check(
         "log away",
@@ -1147,7 +1147,7 @@ async fn probes_say_what_holds_and_what_does_not() {
         &ready,
     );
     rows.check("why", ready.body.contains("no broker at localhost:9092"), &ready);
-    service.readiness.good(Fact::Log);
+    service.readiness.begin().good(Fact::Log);
     let ready = service.get("/readyz").await;
     let expected = r#"{"status":"UP","checks":{"database":{"status":"UP"},"writable":{"status":"UP"},"log":{"status":"UP"},"intake":{"status":"UP"}}}"#;
     rows.check(

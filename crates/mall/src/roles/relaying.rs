@@ -88,8 +88,9 @@ impl Relaying {
             let outcomes = run(store.clone(), batch);
             let (readiness, wake) = (readiness.clone(), wake.clone());
             async move {
+                let call = readiness.begin();
                 let outcomes = outcomes.await;
-                readiness.note_database(false, &outcomes);
+                call.database(false, &outcomes);
                 wake.notify_one();
                 outcomes
             }

@@ -37,8 +37,9 @@ impl Watcher {
 
     /// Takes one look.
     pub async fn step(&mut self) {
+        let call = self.readiness.begin();
         let answer = self.store.ping().await;
-        self.readiness.note_database(true, &answer);
+        call.database(true, &answer);
         let counted = self.looks.is_multiple_of(COUNTED);
         self.looks = self.looks.wrapping_add(1);
         if answer.is_ok() && counted && self.source == Source::Deliveries {
@@ -47,12 +48,13 @@ impl Watcher {
     }
 
     async fn count_parked(&self) {
+        let call = self.readiness.begin();
         let backlog = self.store.backlog(self.source).await;
-        self.readiness.note_database(false, &backlog);
+        call.database(false, &backlog);
         if let Ok(backlog) = backlog {
             let orders = waiting_for_a_person(&backlog);
             let message = || format!("an event of {orders} orders can't be handled; see mall parked list");
-            self.readiness.count(Fact::Parked, orders, message);
+            call.count(Fact::Parked, orders, message);
         }
     }
 }

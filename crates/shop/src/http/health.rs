@@ -41,9 +41,10 @@ pub(super) async fn actuator(readiness: &Readiness, store: &dyn Store, form: &'s
 
 /// Asks the database now, so that a probe never shows what was true a while ago.
 async fn ping(readiness: &Readiness, store: &dyn Store) {
+    let call = readiness.begin();
     let answer = tokio::time::timeout(PING_DEADLINE, store.ping()).await;
     let late = || StoreError::Unavailable(format!("the database has not answered within {PING_DEADLINE:?}"));
-    readiness.note_database(true, &answer.unwrap_or_else(|_| Err(late())));
+    call.database(true, &answer.unwrap_or_else(|_| Err(late())));
 }
 
 fn shown(check: Check) -> (String, Value) {

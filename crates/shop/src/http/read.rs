@@ -128,12 +128,13 @@ fn events(entries: &[JournalEntry]) -> String {
 
 async fn bounded<T>(readiness: &Readiness, question: impl Future<Output = StoreResult<T>>) -> Result<T, Problem> {
     let late = || StoreError::Unavailable(format!("the database has not answered within {READ_DEADLINE:?}"));
+    let call = readiness.begin();
     let answer = tokio::time::timeout(READ_DEADLINE, question).await;
     let answer = match answer.unwrap_or_else(|_| Err(late())) {
         // Nothing of the client's is in a question that the database could refuse.
         Err(StoreError::Rejected(cause)) => Err(StoreError::Unreadable(cause)),
         answer => answer,
     };
-    readiness.note_database(false, &answer);
+    call.database(false, &answer);
     Ok(answer?)
 }

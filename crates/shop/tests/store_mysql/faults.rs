@@ -58,6 +58,17 @@ async fn a_server_that_hangs_is_unavailable_within_2_s_and_works_again_afterward
 }
 
 #[tokio::test]
+async fn a_call_that_hangs_alone_holds_up_nobody_who_comes_after_it() {
+    let (_database, proxy, store) = behind_a_proxy().await;
+    proxy.set(Mode::HangOld);
+    let (hung, answered) = tokio::join!(store.ping(), store.order(OrderId(1)));
+    assert!(matches!(hung, Err(StoreError::Unavailable(_))), "{hung:?}");
+    assert!(answered.is_ok(), "{answered:?}");
+    let later = store.order(OrderId(1)).await;
+    assert!(later.is_ok(), "{later:?}");
+}
+
+#[tokio::test]
 async fn a_hanging_server_at_the_start_is_unavailable_within_2_s() {
     let proxy = Proxy::start().await;
     proxy.set(Mode::Hang);

@@ -15,6 +15,8 @@ pub enum Mode {
     Pass,
     /// Holds everything: a server that hangs.
     Hang,
+    /// Holds what the connections that are there say; new ones work: a peer that is gone without a word.
+    HangOld,
     /// Closes every connection, and each new one: a server that is gone.
     Gone,
     /// Closes a connection that says `commit`, once the server has heard it.
@@ -62,7 +64,8 @@ impl Proxy {
 }
 
 async fn relay(mut client: TcpStream, upstream: Arc<str>, mut modes: watch::Receiver<Mode>) {
-    if *modes.borrow() == Mode::Gone {
+    let born = *modes.borrow();
+    if born == Mode::Gone {
         return;
     }
     let mut server = TcpStream::connect(&*upstream).await.unwrap();
@@ -70,7 +73,12 @@ async fn relay(mut client: TcpStream, upstream: Arc<str>, mut modes: watch::Rece
     let mut committing = false;
     loop {
         let mode = *modes.borrow_and_update();
-        let held = mode == Mode::Hang || (mode == Mode::HangAtCommit && committing);
+        let held = match mode {
+            Mode::Hang => true,
+            Mode::HangOld => born != Mode::HangOld,
+            Mode::HangAtCommit => committing,
+            Mode::Pass | Mode::Gone | Mode::CutAtCommit => false,
+        };
         tokio::select! {
             changed = modes.changed() => {
                 if changed.is_err() || *modes.borrow() == Mode::Gone {

@@ -28,6 +28,7 @@ mod rows;
 mod schema;
 mod session;
 mod sessions;
+mod silence;
 mod writable;
 
 pub use parked::pages as parked_pages;

@@ -11,7 +11,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -20,14 +20,12 @@ use tokio::time::{Instant, timeout_at};
 use super::super::{Result, StoreError};
 use super::address::Address;
 use super::session::{Ending, Session, State};
+use super::silence::Silence;
 
 /// What a unit of work may take in all. Locks are waited for 1 s each.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
 /// What it may take to find out whether a server hangs or somebody holds our rows.
 const PROBE: Duration = Duration::from_millis(300);
-/// For how long a hanging server is believed to hang: who queued behind the one who found out gets the same answer at
-/// once, instead of finding out again.
-const OUTAGE: Duration = Duration::from_millis(200);
 
 /// What all connections of a store have shown of the server.
 #[derive(Default)]
@@ -72,7 +70,7 @@ pub(super) struct Sessions {
     free: Semaphore,
     idle: Mutex<Vec<Session>>,
     server: Arc<Server>,
-    outage: Mutex<Option<Instant>>,
+    silence: Mutex<Silence>,
 }
 
 impl Sessions {
@@ -85,7 +83,7 @@ impl Sessions {
             free: Semaphore::new(limit),
             idle: Mutex::default(),
             server,
-            outage: Mutex::default(),
+            silence: Mutex::default(),
         }
     }
 
@@ -94,13 +92,14 @@ impl Sessions {
     where
         W: Future<Output = (Session, Result<T>)>,
     {
-        self.refuse_during_outage()?;
-        let deadline = Instant::now() + PATIENCE;
-        let result = self.run_until(deadline, work).await;
-        self.server.note(&result);
-        if matches!(result, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))) && Instant::now() >= deadline {
-            *self.outage.lock().expect("nobody panics holding it") = Some(Instant::now());
+        let began = Instant::now();
+        if self.silence().is_believed(began) {
+            let shown = &self.address.shown;
+            return Err(StoreError::Unavailable(format!("the database {shown} doesn't answer")));
         }
+        let result = self.run_until(began + PATIENCE, work).await;
+        self.server.note(&result);
+        self.note_silence(began, &result);
         result
     }
 
@@ -155,14 +154,17 @@ impl Sessions {
         })
     }
 
-    fn refuse_during_outage(&self) -> Result<()> {
-        match &*self.outage.lock().expect("nobody panics holding it") {
-            Some(seen) if seen.elapsed() < OUTAGE => Err(StoreError::Unavailable(format!(
-                "the database {} doesn't answer",
-                self.address.shown
-            ))),
-            _ => Ok(()),
+    fn note_silence<T>(&self, began: Instant, result: &Result<T>) {
+        let now = Instant::now();
+        match result {
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) if now < began + PATIENCE => {}
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => self.silence().unanswered(began, now),
+            Ok(_) | Err(_) => self.silence().answered(began),
         }
+    }
+
+    fn silence(&self) -> MutexGuard<'_, Silence> {
+        self.silence.lock().expect("nobody panics holding it")
     }
 
     /// A new connection. That the server lets us in no more (another password, a database that is gone) is an outage for
