@@ -58,5 +58,8 @@ impl Bootstrap {
 /// there is nobody to ask.
 pub(super) fn is_connected<C: ConsumerContext>(client: &BaseConsumer<C>, topic: &str) -> bool {
     let answer = client.fetch_metadata(Some(topic), Duration::from_millis(1));
-    !matches!(answer, Err(KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure)))
+    !matches!(
+        answer,
+        Err(KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure))
+    )
 }
