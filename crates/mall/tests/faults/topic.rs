@@ -59,6 +59,7 @@ fn told_once(role: &Role, line: &str) {
 
 #[test]
 fn the_topic_is_deleted_and_made_again() {
+    let _alone = super::alone();
     let stack = Stack::real();
     let real = stack.real.as_ref().expect("a real stack");
     let order = stack.role("order", &["--partitions", "2"]);
@@ -80,6 +81,7 @@ fn the_topic_is_deleted_and_made_again() {
 
 #[test]
 fn an_event_that_is_too_large_blocks_its_order_until_the_topic_takes_it() {
+    let _alone = super::alone();
     let stack = Stack::real();
     let real = stack.real.as_ref().expect("a real stack");
     let order = stack.role("order", &["--partitions", "1"]);
