@@ -16,6 +16,7 @@ use shop::delivery::{
 };
 use shop::domain::fence::{FenceCommand, FenceOutcome};
 use shop::domain::{DeliveryOutcome, DeliveryRequest};
+use shop::health::Readiness;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -68,7 +69,7 @@ impl Consuming {
                 let journal = order_journal(options.order_url.clone().unwrap_or_else(|| BaseUrl::local(8081)));
                 let fence = Fence::new(commands.clone(), instance, shutdown.clone()).asking(journal.clone());
                 let fence = Arc::new(fence);
-                beside = fence_tasks(adapters, options, &fence, journal, &stop);
+                beside = fence_tasks(adapters, &relaying.readiness, options, &fence, journal, &stop);
                 tokio::spawn(lanes::run(consumer, FencedHandler::new(fence), lanes, shutdown))
             }
         };
@@ -136,6 +137,7 @@ fn lanes_options(adapters: &Adapters, options: &RoleOptions) -> Options {
 
 fn fence_tasks(
     adapters: &Adapters,
+    readiness: &Arc<Readiness>,
     options: &RoleOptions,
     fence: &Arc<Fence>,
     journal: OrderJournal,
@@ -151,7 +153,12 @@ fn fence_tasks(
         (options.gap_deadline, options.lanes),
     );
     vec![
-        tokio::spawn(sweep(sweeper, stop.clone(), options.shutdown_timeout)),
-        tokio::spawn(watch_gaps(gaps, stop.clone())),
+        tokio::spawn(sweep(
+            sweeper,
+            readiness.clone(),
+            stop.clone(),
+            options.shutdown_timeout,
+        )),
+        tokio::spawn(watch_gaps(gaps, readiness.clone(), stop.clone())),
     ]
 }

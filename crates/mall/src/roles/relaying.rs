@@ -22,7 +22,8 @@ const IDLE_POLL: Duration = Duration::from_millis(25);
 /// A relay at work.
 pub struct Relaying {
     store: Arc<dyn Store>,
-    readiness: Arc<Readiness>,
+    /// What the role knows about itself.
+    pub readiness: Arc<Readiness>,
     stop: CancellationToken,
     task: JoinHandle<()>,
     watcher: JoinHandle<()>,

@@ -280,6 +280,11 @@ fn is_logged_once(loss: &Loss<'_>, name: &str, lines: &[String]) {
     let begins = lines.iter().filter(|line| line.contains(loss.told.line)).count() - ends;
     let expected = usize::from(loss.told.by.contains(&name));
     assert_eq!((begins, ends), (expected, expected), "{}", said());
+    // Whoever else fails for the same reason leaves it to that line.
+    let again = lines
+        .iter()
+        .find(|line| line.contains("what is parked can't be looked at"));
+    assert_eq!(again, None, "{}", said());
     let warnings = lines
         .iter()
         .filter(|line| line.contains("WARN") || line.contains("ERROR"))

@@ -23,6 +23,7 @@ use super::gap_watch::{Ending, GapWatch, Looked, Positions};
 use super::resync::{OrderJournal, Slot, Written};
 use crate::domain::fence::{FenceCommand, Mark, ParkedKey};
 use crate::domain::{OrderId, Version};
+use crate::health::{Call, Readiness};
 use crate::parked;
 use crate::store::{Store, StoreError};
 
@@ -325,19 +326,31 @@ pub enum GapError {
     Log(#[from] LogError),
 }
 
-/// Steps until `stop`.
-pub async fn watch_gaps(mut gaps: Gaps, stop: CancellationToken) {
+/// Steps until `stop`. That the database is in trouble is noted, and told once for everybody; any other failure is told here.
+pub async fn watch_gaps(mut gaps: Gaps, readiness: Arc<Readiness>, stop: CancellationToken) {
     let mut failing = false;
     while !stop.is_cancelled() {
+        let call = readiness.begin();
         let step = tokio::select! {
             step = gaps.step(Instant::now()) => step,
             () = stop.cancelled() => return,
         };
-        if let (Err(error), false) = (&step, failing) {
+        let failure = note(&call, step);
+        if let (Some(error), false) = (&failure, failing) {
             tracing::warn!("{error}");
         }
-        failing = step.is_err();
+        failing = failure.is_some();
         let pause = if gaps.is_midway() { PERIODS.1 } else { PERIODS.0 };
         let _ = tokio::time::timeout(pause, stop.cancelled()).await;
     }
+}
+
+/// Notes what a step has shown of the database; why it failed, if that is another reason.
+fn note(call: &Call<'_>, step: Result<usize, GapError>) -> Option<GapError> {
+    let shown = match &step {
+        Err(GapError::Store(error)) => Err(error.clone()),
+        Ok(_) | Err(GapError::Log(_)) => Ok(()),
+    };
+    call.database(false, &shown);
+    step.err().filter(|_| !shown.is_err_and(|error| error.is_outage()))
 }

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::Fence;
 use crate::domain::OrderId;
 use crate::domain::fence::{Mark, ParkedKey};
+use crate::health::Readiness;
 use crate::store::{Store, StoreError};
 
 /// Orders looked at in one step, and as many of each mark.
@@ -96,16 +97,20 @@ impl Sweeper {
     }
 }
 
-/// Steps a sweeper until `stop`, then finishes what has been begun, for `drain` at most.
-pub async fn sweep(mut sweeper: Sweeper, stop: CancellationToken, drain: Duration) {
+/// Steps a sweeper until `stop`, then finishes what has been begun, for `drain` at most. That the database is in trouble is
+/// noted, and told once for everybody; any other failure is told here.
+pub async fn sweep(mut sweeper: Sweeper, readiness: Arc<Readiness>, stop: CancellationToken, drain: Duration) {
     let clock = sweeper.fence.instance().clock;
     let mut failing = false;
     while !stop.is_cancelled() {
+        let call = readiness.begin();
         let step = sweeper.step(clock()).await;
-        if let (Err(error), false) = (&step, failing) {
+        call.database(false, &step);
+        let failure = step.err().filter(|error| !error.is_outage());
+        if let (Some(error), false) = (&failure, failing) {
             tracing::warn!("what is parked can't be looked at: {error}");
         }
-        failing = step.is_err();
+        failing = failure.is_some();
         let pause = if sweeper.is_midway() { PERIODS.1 } else { PERIODS.0 };
         let _ = tokio::time::timeout(pause, stop.cancelled()).await;
     }

@@ -47,6 +47,16 @@ pub enum StoreError {
     Unreadable(String),
 }
 
+impl StoreError {
+    /// Whether it is the database that is in trouble, whatever it was asked for.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Unknown(_) | Self::Unwritable(_) | Self::Broken(_) => true,
+            Self::Conflict(_) | Self::Rejected(_) | Self::Unreadable(_) => false,
+        }
+    }
+}
+
 /// The database of a service.
 #[async_trait]
 pub trait Store: FenceStore + HistoryStore {
