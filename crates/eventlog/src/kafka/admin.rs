@@ -1,14 +1,16 @@
 //! Creating and growing topics, and reading their settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult,
+    AdminClient, AdminOptions, ConfigSource, NewPartitions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication, TopicResult,
 };
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 
@@ -65,6 +67,49 @@ pub(super) fn topic_settings(settings: &Settings, topic: &str) -> Result<BTreeMa
         Ok(None) => Err(fault::no_topic(topic)),
         Err(error) => Err(admin.inner().context().explain(&what, &error)),
     }
+}
+
+/// The largest batch that a topic takes (`max.message.bytes`); `None` if nobody tells within `patience`.
+pub(super) fn largest_batch(admin: &AdminClient<Watch>, topic: &str, patience: Duration) -> Option<usize> {
+    let deadline = Instant::now() + patience;
+    let (limit, source) = batch_limit(admin, &[ResourceSpecifier::Topic(topic)], deadline)?;
+    if source == ConfigSource::DynamicTopic {
+        return Some(limit);
+    }
+    // A topic without a limit of its own has that of the broker which leads a partition, and brokers may differ.
+    let left = deadline.saturating_duration_since(Instant::now());
+    let metadata = admin.inner().fetch_metadata(Some(topic), left).ok()?;
+    let partitions = metadata.topics().first()?.partitions();
+    let leaders: BTreeSet<i32> = partitions.iter().map(|partition| partition.leader()).collect();
+    // Of a partition without a leader nobody can tell what its next one will take.
+    leaders.first().filter(|leader| **leader >= 0)?;
+    leaders.into_iter().try_fold(limit, |largest, leader| {
+        // A question is put to a certain broker only if it is about that broker too; its answer to that part is left aside.
+        let about = [ResourceSpecifier::Topic(topic), ResourceSpecifier::Broker(leader)];
+        let (limit, _) = batch_limit(admin, &about, deadline)?;
+        Some(largest.max(limit))
+    })
+}
+
+/// What a topic's `max.message.bytes` is, and where it comes from.
+fn batch_limit(
+    admin: &AdminClient<Watch>,
+    about: &[ResourceSpecifier<'_>],
+    deadline: Instant,
+) -> Option<(usize, ConfigSource)> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let options = AdminOptions::new().request_timeout(Some(left));
+    let answers = block_on(admin.describe_configs(about, &options)).ok()?;
+    let of_topic = |specifier: &OwnedResourceSpecifier| matches!(specifier, OwnedResourceSpecifier::Topic(_));
+    let topic = answers
+        .into_iter()
+        .flatten()
+        .find(|answer| of_topic(&answer.specifier))?;
+    let setting = topic
+        .entries
+        .into_iter()
+        .find(|entry| entry.name == "max.message.bytes")?;
+    Some((setting.value?.parse().ok()?, setting.source))
 }
 
 /// What the brokers' refusal means, where `operation` is the right that they asked for.

@@ -5,7 +5,8 @@
 //! with a new one. A request that is on its way at that moment may still be carried out by the broker; it would have to
 //! stay in the network for longer than the new producer needs to connect and to get its producer id, to end up behind.
 //!
-//! A broker refuses whole batches, not records. Idempotence with the gapless guarantee stops everything behind a refused
+//! What is larger than its topic takes is refused before it is sent, where that is known ([`limits`](super::limits)). A
+//! broker refuses whole batches, not records. Idempotence with the gapless guarantee stops everything behind a refused
 //! batch, in order; then what is left is sent again with batches of one record, until the guilty one is known and the
 //! rest stands in the log.
 
@@ -14,14 +15,17 @@ use std::time::Instant;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::kafka::fault::{self, Right};
+use crate::kafka::limits::Limits;
 use crate::kafka::producer::{Delivery, Producer};
 use crate::kafka::settings::Settings;
+use crate::kafka::size;
 use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Placed};
 
 /// The producer of the moment, if there is a sound one.
 pub(super) struct Lifeline {
     settings: Settings,
+    limits: Limits,
     producer: Option<Producer>,
 }
 
@@ -29,7 +33,8 @@ impl Lifeline {
     /// Starts the first producer, so that wrong properties show before anything is appended.
     pub(super) fn new(settings: &Settings) -> Result<Self> {
         Ok(Self {
-            producer: Some(Producer::start(settings, false)?),
+            producer: Some(Producer::start(settings, false, settings.batch_size(None))?),
+            limits: Limits::new(settings),
             settings: settings.clone(),
         })
     }
@@ -44,8 +49,10 @@ impl Lifeline {
     ) -> Vec<Result<Placed>> {
         let mut answers: Vec<Option<Result<Placed>>> =
             records.iter().map(|record| refuse(topic, count, record)).collect();
+        let sizes: Vec<usize> = records.iter().map(size::alone).collect();
         let mut single = false;
         loop {
+            self.refuse_too_large(topic, &sizes, deadline, &mut answers);
             let open: Vec<usize> = (0..records.len()).filter(|index| answers[*index].is_none()).collect();
             if open.is_empty() {
                 break;
@@ -59,6 +66,26 @@ impl Lifeline {
             .collect()
     }
 
+    /// Answers for records that the topic can't take, before they take a session's others with them.
+    fn refuse_too_large(
+        &mut self,
+        topic: &str,
+        sizes: &[usize],
+        deadline: Instant,
+        answers: &mut [Option<Result<Placed>>],
+    ) {
+        let open = sizes.iter().zip(&*answers).filter(|(_, answer)| answer.is_none());
+        let largest = open.map(|(size, _)| *size).max().unwrap_or(0);
+        let Some(limit) = self.limits.of(topic, largest, deadline) else {
+            return;
+        };
+        for (size, answer) in sizes.iter().zip(answers) {
+            if answer.is_none() && *size > limit {
+                *answer = Some(Err(too_large(topic, *size, limit)));
+            }
+        }
+    }
+
     /// Sends the open records once, through a producer of single records if asked. Leaves open only those which a
     /// refusal of others stopped, and then answers `true`: the next pass has to send records singly.
     fn pass(
@@ -70,11 +97,13 @@ impl Lifeline {
         deadline: Instant,
         answers: &mut [Option<Result<Placed>>],
     ) -> bool {
-        let producer = match self
+        // No batch of records that fit, each by itself, may be larger than a topic takes.
+        let batch_size = self.settings.batch_size(self.limits.smallest());
+        let fitting = self
             .producer
             .take()
-            .map_or_else(|| Producer::start(&self.settings, single), Ok)
-        {
+            .filter(|producer| producer.batch_size() == batch_size);
+        let producer = match fitting.map_or_else(|| Producer::start(&self.settings, single, batch_size), Ok) {
             Ok(producer) => producer,
             Err(error) => {
                 open.iter().for_each(|index| answers[*index] = Some(Err(error.clone())));
@@ -83,6 +112,9 @@ impl Lifeline {
         };
         let batch: Vec<&NewRecord> = open.iter().map(|index| &records[*index]).collect();
         let deliveries = producer.send(topic, &batch, deadline);
+        if deliveries.contains(&Delivery::Failed(RDKafkaErrorCode::MessageSizeTooLarge)) {
+            self.limits.doubt(topic);
+        }
         let verdict = judge(&deliveries, single || open.len() == 1, Instant::now() < deadline);
         for ((index, delivery), ruling) in open.iter().zip(deliveries).zip(verdict.rulings) {
             answers[*index] = answer(&producer, topic, delivery, ruling);
@@ -147,6 +179,11 @@ fn answer(producer: &Producer, topic: &str, delivery: Delivery, ruling: Ruling) 
         // The topic is closed to everybody's records: that says nothing about this one.
         Ruling::Refused if missing.is_some() => missing.map(Err),
         Ruling::Refused if fault::refuses_topic(code) => Some(Err(fault::passing(fault::no_topic(topic)))),
+        Ruling::Refused if delivery == Delivery::NotTaken(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            let sentence =
+                format!("the record is not sent to topic {topic}: it is larger than this client's message.max.bytes");
+            Some(Err(LogError::Refused(sentence)))
+        }
         Ruling::Refused => Some(Err(LogError::Refused(format!(
             "topic {topic} does not take the record: {code}"
         )))),
@@ -161,6 +198,12 @@ fn answer(producer: &Producer, topic: &str, delivery: Delivery, ruling: Ruling) 
 fn refuse(topic: &str, count: u32, record: &NewRecord) -> Option<Result<Placed>> {
     let partition = record.partition.filter(|partition| partition.0 >= count)?;
     Some(Err(fault::no_partition(topic, partition, count)))
+}
+
+fn too_large(topic: &str, size: usize, limit: usize) -> LogError {
+    LogError::Refused(format!(
+        "topic {topic} does not take the record: it makes a batch of {size} bytes, and the topic's max.message.bytes is {limit}"
+    ))
 }
 
 #[cfg(test)]

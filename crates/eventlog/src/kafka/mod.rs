@@ -23,6 +23,7 @@ mod convert;
 mod coordinator;
 mod fault;
 mod groups;
+mod limits;
 mod member;
 mod positions;
 mod producer;
@@ -31,6 +32,7 @@ mod rebalances;
 mod repeats;
 mod scan;
 mod settings;
+mod size;
 mod sweep;
 
 use std::collections::{BTreeMap, HashMap};

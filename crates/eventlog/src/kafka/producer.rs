@@ -44,12 +44,14 @@ pub(super) struct Producer {
     client: Arc<BaseProducer<Reports>>,
     stop: Arc<AtomicBool>,
     reporter: Option<JoinHandle<()>>,
+    batch_size: usize,
 }
 
 impl Producer {
-    /// `single`: each record travels alone, so that a refusal names its record.
-    pub(super) fn start(settings: &Settings, single: bool) -> Result<Self> {
-        let client: BaseProducer<Reports> = client::start(&settings.producer(single), Reports::default())?;
+    /// `single`: each record travels alone, so that a refusal names its record. Several together make a batch of
+    /// `batch_size` bytes at most.
+    pub(super) fn start(settings: &Settings, single: bool, batch_size: usize) -> Result<Self> {
+        let client: BaseProducer<Reports> = client::start(&settings.producer(single, batch_size), Reports::default())?;
         let client = Arc::new(client);
         let stop = Arc::new(AtomicBool::new(false));
         let reporter = thread::Builder::new().name("kafka-reports".into()).spawn({
@@ -65,7 +67,13 @@ impl Producer {
             client,
             stop,
             reporter: Some(reporter),
+            batch_size,
         })
+    }
+
+    /// How large it lets a batch of several records become.
+    pub(super) fn batch_size(&self) -> usize {
+        self.batch_size
     }
 
     /// Enqueues `records` strictly in order, waits for their reports until `deadline`, and answers for each.

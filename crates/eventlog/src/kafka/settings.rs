@@ -29,6 +29,9 @@ const MEMBER_ONLY: [&str; 4] = [
     INSTANCE,
 ];
 
+/// How large a batch of several records becomes at most, unless it is chosen otherwise.
+const BATCH_SIZE: usize = 1_000_000;
+
 /// What makes a membership static: the group keeps its place for whoever comes back under the same id.
 const INSTANCE: &str = "group.instance.id";
 
@@ -172,8 +175,9 @@ impl Settings {
         config
     }
 
-    /// For appends. `single`: each record travels alone, so that a refusal names its record.
-    pub(super) fn producer(&self, single: bool) -> ClientConfig {
+    /// For appends. `single`: each record travels alone, so that a refusal names its record. Several together make a batch
+    /// of `batch_size` bytes at most.
+    pub(super) fn producer(&self, single: bool, batch_size: usize) -> ClientConfig {
         let mut config = self.common();
         config
             .set("partitioner", "murmur2_random")
@@ -186,10 +190,25 @@ impl Settings {
             // The broker's limit decides; this one only keeps nonsense out of the queue.
             .set("message.max.bytes", "10485760");
         self.give(&mut config, |name| side(name) != Side::Consumer);
+        config.set("batch.size", batch_size.to_string());
         if single {
             config.set("batch.num.messages", "1");
         }
         config
+    }
+
+    /// How large a batch of several records may become, where the topics take no larger ones than `limit`.
+    pub(super) fn batch_size(&self, limit: Option<usize>) -> usize {
+        let chosen = self.given("batch.size").and_then(|given| given.parse().ok());
+        let limit = limit.unwrap_or(usize::MAX).max(1);
+        chosen.unwrap_or(BATCH_SIZE).min(limit)
+    }
+
+    /// Whether batches may come to a broker smaller than they were made. The property has two names, and which of them
+    /// librdkafka hears last is not said.
+    pub(super) fn compresses(&self) -> bool {
+        let codecs = ["compression.type", "compression.codec"].map(|name| self.given(name));
+        codecs.into_iter().flatten().any(|codec| codec != "none")
     }
 
     /// For asking about topics and offsets.

@@ -5,10 +5,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use eventlog::kafka::KafkaLog;
 use eventlog::{EventLog, Extent, LogError, Offset, partitioner};
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::producer::DefaultProducerContext;
@@ -21,19 +20,19 @@ use crate::seat::{PATIENCE, Seat, partition, until};
 use crate::world::{Kafka, World, subscription};
 
 /// Starts one of Kafka's own tools.
-fn tool(name: &str) -> Command {
+pub fn tool(name: &str) -> Command {
     let folder =
         std::env::var("MALL_TEST_KAFKA_TOOLS").expect("MALL_TEST_KAFKA_TOOLS names the folder of Kafka's tools");
     Command::new(std::path::Path::new(&folder).join(name))
 }
 
-fn admin(world: &Kafka) -> AdminClient<DefaultClientContext> {
+pub fn admin(world: &Kafka) -> AdminClient<DefaultClientContext> {
     let config = ClientConfig::from_iter([("bootstrap.servers".to_owned(), world.bootstrap().to_owned())]);
     config.create().expect("an admin client starts")
 }
 
 /// Waits for an answer of the admin client, which has threads of its own.
-fn answered<F: Future>(answer: F) -> F::Output {
+pub fn answered<F: Future>(answer: F) -> F::Output {
     let mut answer = std::pin::pin!(answer);
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -415,64 +414,6 @@ fn an_outage_does_not_hold_up_who_leaves() {
         "it took {:?}",
         started.elapsed()
     );
-}
-
-#[test]
-fn the_broker_s_own_limit_refuses_only_the_guilty() {
-    // Many batches, so that others are in flight behind the refused one.
-    let world = Kafka::with(&[("batch.num.messages", "10")]);
-    let log = world.open();
-    let topic = topic(&*log, "limit", 2);
-    let resource = ResourceSpecifier::Topic(&topic);
-    let limit = AlterConfig::new(resource).set("max.message.bytes", "20000");
-    let altered = answered(admin(&world).alter_configs([&limit], &AdminOptions::new()));
-    assert!(altered.expect("the topic's limit is set")[0].is_ok());
-
-    let large = Bytes::from(vec![b'x'; 30_000]);
-    let mut records: Vec<_> = (0..300)
-        .map(|n| placed_at(n % 2, format!("{n}-{}", "-".repeat(200))))
-        .collect();
-    records.insert(100, placed_at(0, large.clone()));
-    records.insert(200, placed_at(1, large));
-    records.push(placed_at(0, Bytes::from(vec![b'x'; 11_000_000])));
-    let answers = log.append(&topic, records.clone(), PATIENCE);
-    let guilty: Vec<usize> = (0..answers.len()).filter(|index| answers[*index].is_err()).collect();
-    assert_eq!(
-        guilty,
-        [100, 200, 302],
-        "{:?}",
-        guilty.first().map(|index| &answers[*index])
-    );
-    for index in guilty {
-        assert!(
-            matches!(&answers[index], Err(LogError::Refused(why)) if why.contains(&topic)),
-            "{:?}",
-            answers[index]
-        );
-    }
-    in_order_of_first_appearance(&*log, &topic, &records);
-    append(&*log, &topic, vec![placed_at(0, "afterwards")]);
-}
-
-/// Everything small stands in its partition, and first appearances keep the order.
-fn in_order_of_first_appearance(log: &dyn EventLog, topic: &str, records: &[eventlog::NewRecord]) {
-    for number in 0..2 {
-        let read = log
-            .read(&partition(topic, number), Offset(0), 10_000)
-            .expect("the partition is read");
-        let mut seen = Vec::new();
-        for value in read.into_iter().filter_map(|record| record.value) {
-            if !seen.contains(&value) {
-                seen.push(value);
-            }
-        }
-        let small = |value: &Bytes| value.len() < 20_000;
-        let own = records
-            .iter()
-            .filter(|record| record.partition.map(|own| own.0) == Some(number));
-        let expected: Vec<Bytes> = own.filter_map(|record| record.value.clone()).filter(small).collect();
-        assert!(seen == expected, "partition {number}");
-    }
 }
 
 /// Removes what stands before an offset of a partition.

@@ -5,6 +5,8 @@
 
 mod groups;
 #[cfg(feature = "kafka")]
+mod kafka_limits;
+#[cfg(feature = "kafka")]
 mod kafka_only;
 #[cfg(feature = "kafka")]
 mod kafka_scans;

@@ -118,6 +118,51 @@ fn an_event_that_is_too_large_blocks_its_order_until_the_topic_takes_it() {
     assert_eq!(refusals, 1, "{}", order.said());
 }
 
+#[test]
+fn hundreds_of_refused_orders_hold_up_nobody() {
+    const MANY: usize = 300;
+    let stack = Stack::real();
+    let real = stack.real.as_ref().expect("a real stack");
+    let order = stack.role("order", &["--partitions", "1"]);
+    let _delivery = stack.role("delivery", &["--modify-delay", "0s"]);
+    let place = || post(order.address(), "/orders", &ORDER).id();
+    let orders: Vec<i64> = (0..MANY).map(|_| place()).collect();
+    wait_for("all deliveries", || {
+        let count = sql(&stack, "select count(*) from Delivery_table");
+        (count.trim() == MANY.to_string()).then_some(())
+    });
+    limit(real, "1000");
+    let long = "X".repeat(250);
+    let changed = [("address", &*long), ("productName", &*long), ("productId", &*long)];
+    for large in orders {
+        let answer = patch(order.address(), &format!("/orders/{large}"), &changed);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    // Behind all of them in the journal, while they are refused for the first time.
+    delivered(&stack, &[place()]);
+    let blocked = format!("mall_blocked_orders {MANY}");
+    let all_are_blocked = || get(order.address(), "/metrics").body.contains(&blocked);
+    wait_for(&blocked, || all_are_blocked().then_some(()));
+    delivered(&stack, &[place()]);
+    assert!(all_are_blocked());
+    // One that breaks a session off is enough to know of the others.
+    let sessions = sessions(real);
+    assert!(sessions < MANY / 10, "{sessions} sessions: {}", order.said());
+    let alarms = order.lines().iter().filter(|line| line.contains("Fatal error")).count();
+    assert!(alarms < MANY / 10, "{alarms} alarms: {}", order.said());
+}
+
+/// How many producers the topic's first partition has had records of, each session of a producer for itself.
+#[track_caller]
+fn sessions(real: &Real) -> usize {
+    let mut tool = java("kafka-transactions", real);
+    tool.args(["describe-producers", "--topic", &real.topic, "--partition", "0"]);
+    let output = tool.output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    // Below a heading.
+    String::from_utf8_lossy(&output.stdout).trim().lines().count() - 1
+}
+
 /// The largest batch that the topic takes.
 #[track_caller]
 fn limit(real: &Real, bytes: &str) {

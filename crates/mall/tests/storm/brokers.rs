@@ -2,10 +2,11 @@
 //! the group, all are restarted one after the other, and two fall silent, so that nothing can be written any more.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use eventlog::EventLog;
 use eventlog::kafka::KafkaLog;
+use eventlog::{EventLog, LogError, NewRecord, Partition};
 
 use crate::assignor::Assignor;
 use crate::fleet::Fleet;
@@ -21,20 +22,28 @@ const SLOW: [&str; 2] = ["--modify-delay", "200ms"];
 /// How long two of three brokers say nothing.
 const SILENT: Duration = Duration::from_secs(20);
 
-/// The brokers, for as long as this lives.
+/// The brokers, for as long as this lives. There is one cluster, so its tests take turns.
 struct Cluster {
     bootstrap: String,
     log: KafkaLog,
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Cluster {
     #[track_caller]
     fn start() -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         services(&["start", "cluster"]);
         let addresses = BROKERS.map(|broker| services(&["address", broker]).trim().to_owned());
         let bootstrap = addresses.join(",");
         let log = KafkaLog::connect(&bootstrap, Vec::new()).expect("a client");
-        let cluster = Self { bootstrap, log };
+        let cluster = Self {
+            bootstrap,
+            log,
+            _turn: turn,
+        };
         wait_for("three brokers", || {
             cluster
                 .log
@@ -134,6 +143,65 @@ fn three_brokers_are_killed_restarted_and_silenced() {
 
     fleet.nothing_is_lost(&load.stop());
     fleet.handlers.one_at_a_time(Part::Whole, |_| false);
+}
+
+/// A topic without a limit of its own has its leaders', and what one of them refuses another may take.
+#[test]
+fn a_record_may_be_as_large_as_its_leader_lets_it() {
+    let cluster = Cluster::start();
+    let topic = "leaders";
+    assert!(cluster.log.create_topic(topic, 3).expect("it is created"));
+    cluster.heal();
+    let topics = cluster.log.topics().expect("the topics");
+    let led = &topics
+        .iter()
+        .find(|found| found.name == topic)
+        .expect("the topic")
+        .partitions;
+    let led_by = |node: i32| {
+        led.iter()
+            .find(|info| info.leader == Some(node))
+            .expect("one each")
+            .partition
+    };
+    for node in ["1", "2"] {
+        let tool = format!("{}/kafka-configs", required("MALL_TEST_KAFKA_TOOLS"));
+        let set = Command::new(tool)
+            .args(["--bootstrap-server", &cluster.bootstrap, "--alter"])
+            .args(["--entity-type", "brokers", "--entity-name", node])
+            .args(["--add-config", "message.max.bytes=20000"])
+            .output()
+            .expect("it runs");
+        assert!(set.status.success(), "{set:?}");
+    }
+    let send = |partition: Partition, bytes: usize| {
+        let record = NewRecord {
+            partition: Some(partition),
+            timestamp: SystemTime::now().into(),
+            key: None,
+            value: Some(vec![b'x'; bytes].into()),
+            headers: Vec::new(),
+        };
+        cluster
+            .log
+            .append(topic, vec![record], Duration::from_secs(60))
+            .remove(0)
+    };
+    for node in [1, 2] {
+        wait_for("the smaller limits", || {
+            send(led_by(node), 30_000).is_err().then_some(())
+        });
+    }
+    // Each refusal makes the limit be asked for anew, of any broker.
+    for _ in 0..5 {
+        send(led_by(3), 30_000).expect("this leader takes it");
+        send(led_by(1), 30_000).expect_err("this one doesn't");
+    }
+    let nobody = send(led_by(3), 1_100_000);
+    assert!(
+        matches!(&nobody, Err(LogError::Refused(why)) if why.contains("max.message.bytes is 1048588")),
+        "{nobody:?}"
+    );
 }
 
 /// Some instance handles an event that it had not handled before.

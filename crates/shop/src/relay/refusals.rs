@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 /// How long what was refused first is passed over. It is tried again because a topic's settings may have been mended.
 const FIRST: Duration = Duration::from_secs(30);
-/// No pause is longer. Each refusal doubles it: one costs a Kafka producer a new session, so what is refused again and again
-/// would leave no time for what stands behind it.
+/// No pause is longer. Each refusal doubles it: one that only the broker can tell costs a Kafka producer a new session, so what
+/// is refused again and again would leave no time for what stands behind it.
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// What the log has refused, and has not taken since.
