@@ -156,7 +156,7 @@ impl ConsumerContext for Watch {}
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-            tracing::warn!(target: "librdkafka", facility, "{message}");
+            tracing::warn!(target: "librdkafka", tally = "alarms of librdkafka", facility, "{message}");
         }
         _ => tracing::debug!(target: "librdkafka", facility, "{message}"),
     }

@@ -2,7 +2,7 @@
 
 use super::program::{Ended, Folder};
 use super::real::unique;
-use super::support::http::post;
+use super::support::http::{get, post};
 use super::support::role::Role;
 use super::support::secure::Secure;
 use super::support::wait_for;
@@ -148,6 +148,47 @@ fn who_may_only_read_and_write_runs_the_mall_on_a_topic_that_is_there() {
         })
         .concat();
     assert!(printed.contains("\"eventType\":\"OrderPlaced\""), "{printed}");
+}
+
+/// What a topic takes is seen by whoever may describe its settings; the others are told by the broker, record by record.
+#[test]
+fn who_may_not_see_a_topic_s_limit_is_told_by_the_broker() {
+    let place = Place::with_topic();
+    let limit = [
+        "--alter",
+        "--entity-type",
+        "topics",
+        "--entity-name",
+        &place.topic,
+        "--add-config",
+        "max.message.bytes=1000",
+    ];
+    place.secure.administer("kafka-configs", &limit);
+    place.secure.allow("mall", &["Write", "Describe"], &place.on_topic());
+    let order = place.role("order");
+    let long = "X".repeat(250);
+    let mut large = ORDER;
+    for (name, value) in &mut large {
+        if ["productId", "productName", "address"].contains(name) {
+            *value = &long;
+        }
+    }
+    let shows = |count: &str| {
+        wait_for(count, || {
+            get(order.address(), "/metrics").body.contains(count).then_some(())
+        })
+    };
+    for count in 1..=3 {
+        post(order.address(), "/orders", &large);
+        post(order.address(), "/orders", &ORDER);
+        shows(&format!("mall_blocked_orders {count}"));
+        shows(&format!("mall_relay_published_total{{type=\"OrderPlaced\"}} {count}"));
+    }
+    order.wait_line("Message size too large");
+    // Each refusal ended a session of the producer's, and the first of them is told.
+    let told = |line: &&String| line.contains("Fatal error") && !line.contains("so far");
+    let alarms = order.lines().iter().filter(told).count();
+    assert_eq!(alarms, 1, "{}", order.said());
 }
 
 #[test]
