@@ -383,6 +383,11 @@ pub(super) fn is_settling(code: RDKafkaErrorCode) -> bool {
     )
 }
 
+/// Whether the code is one of librdkafka's own, which no broker has said.
+pub(super) fn is_own(code: RDKafkaErrorCode) -> bool {
+    (code as i32) < 0
+}
+
 /// Whether the code says no more than that no answer came, so that its cause has to be looked for elsewhere.
 pub(super) fn is_silence(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as E;

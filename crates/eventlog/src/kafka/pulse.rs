@@ -22,6 +22,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, RebalanceProtocol};
+use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::kafka::rebalances::Events;
@@ -56,7 +57,7 @@ impl Pulse {
             holding: false,
         };
         let work = move || {
-            while stopped.recv_timeout(RECENT) == Err(RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(watcher.pause()) == Err(RecvTimeoutError::Timeout) {
                 watcher.look();
             }
         };
@@ -98,15 +99,24 @@ struct Watcher {
 }
 
 impl Watcher {
+    /// When to look again: no later than the silence is too long.
+    fn pause(&self) -> Duration {
+        match self.hold.saturating_sub(lock(&self.heard).elapsed()) {
+            left if self.holding || left.is_zero() => RECENT,
+            left => left.min(RECENT),
+        }
+    }
+
     fn look(&mut self) {
         if !matches!(self.client.rebalance_protocol(), RebalanceProtocol::Cooperative) {
             return;
         }
         let silence = lock(&self.heard).elapsed();
-        if silence < RECENT || self.asked(silence) {
-            self.release();
-        } else if !self.holding && lock(&self.heard).elapsed() >= self.hold {
+        if silence >= self.hold && !self.holding {
+            // A question comes too late now: waiting for its answer would take longer than the session lasts.
             self.hold_on();
+        } else if silence < RECENT || self.asked(silence) {
+            self.release();
         }
     }
 
@@ -117,16 +127,14 @@ impl Watcher {
             list.add_partition(topic, 0);
         });
         let left = self.hold.saturating_sub(silence);
-        let patience = if left.is_zero() {
+        let patience = if self.holding {
             self.patience
         } else {
             self.patience.min(left)
         };
-        let answer = self.client.committed_offsets(list, patience);
-        // A refusal is an answer, too.
-        let answered = match answer {
-            Ok(_) => true,
-            Err(error) => !error.rdkafka_error_code().is_none_or(fault::is_silence),
+        let answered = match self.client.committed_offsets(list, patience) {
+            Ok(list) => list.elements().iter().all(|element| is_answer(element.error())),
+            Err(error) => is_answer(Err(error)),
         };
         if answered {
             *lock(&self.heard) = Instant::now();
@@ -157,6 +165,14 @@ impl Watcher {
     }
 }
 
+/// A coordinator's refusal is an answer, too; that somebody is no coordinator, or not yet, is none.
+fn is_answer(outcome: KafkaResult<()>) -> bool {
+    match outcome.map_err(|error| error.rdkafka_error_code()) {
+        Ok(()) => true,
+        Err(code) => code.is_some_and(|code| !fault::is_own(code) && !fault::is_settling(code)),
+    }
+}
+
 /// A pattern that matches this topic alone. Names consist of letters, digits, `.`, `_` and `-`.
 fn pattern(topic: &str) -> String {
     format!("^{}$", topic.replace('.', "\\."))
@@ -165,6 +181,21 @@ fn pattern(topic: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_coordinator_says_is_an_answer() {
+        use rdkafka::error::{KafkaError, RDKafkaErrorCode as E};
+        assert!(is_answer(Ok(())));
+        assert!(is_answer(Err(KafkaError::OffsetFetch(E::GroupAuthorizationFailed))));
+        for none in [
+            E::OperationTimedOut,
+            E::InProgress,
+            E::NotCoordinator,
+            E::CoordinatorLoadInProgress,
+        ] {
+            assert!(!is_answer(Err(KafkaError::OffsetFetch(none))), "{none}");
+        }
+    }
 
     #[test]
     fn a_dot_in_a_topic_s_name_is_a_dot() {
