@@ -322,7 +322,10 @@ pub(super) fn refuses_record(code: RDKafkaErrorCode) -> bool {
 /// Whether no record at all will be taken for the topic.
 pub(super) fn refuses_topic(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as E;
-    matches!(code, E::TopicAuthorizationFailed | E::InvalidTopic | E::UnknownTopic)
+    matches!(
+        code,
+        E::TopicAuthorizationFailed | E::ClusterAuthorizationFailed | E::InvalidTopic | E::UnknownTopic
+    )
 }
 
 /// Whether a commit failed because the partitions are no longer this member's.

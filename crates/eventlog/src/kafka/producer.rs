@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 
 use crate::kafka::client::{self, Watch};
 use crate::kafka::settings::Settings;
-use crate::kafka::{ANSWER, convert, lock};
+use crate::kafka::{ANSWER, convert, fault, lock};
 use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Offset, Placed};
 
@@ -96,7 +96,20 @@ impl Producer {
             }
             Waited::TimeIsUp => {}
         }
-        reports.take()
+        let deliveries = reports.take();
+        deliveries.into_iter().map(|delivery| self.told(delivery)).collect()
+    }
+
+    /// Whoever may write nowhere is refused a session; of the records librdkafka then says only that they are gone.
+    fn told(&self, delivery: Delivery) -> Delivery {
+        use RDKafkaErrorCode::{Fatal, PurgeQueue};
+        if !matches!(delivery, Delivery::Failed(PurgeQueue) | Delivery::NotTaken(Fatal)) {
+            return delivery;
+        }
+        match self.client.client().fatal_error() {
+            Some((code, _)) if fault::refuses_topic(code) => Delivery::Failed(code),
+            _ => delivery,
+        }
     }
 
     /// Explains a failure by what was heard last from the brokers.
