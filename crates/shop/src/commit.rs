@@ -16,13 +16,13 @@
 //! * What was accepted is answered, also after [`GroupCommit::close`].
 
 use std::future::{Future, poll_fn};
-use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use lanes::Backoff;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,9 +42,11 @@ const PIECES_AT_ONCE: usize = 4;
 /// How long a piece is tried before its conflict is final. Between attempts it holds no turn: pieces that nobody locks out
 /// pass those that wait.
 const PIECE_PATIENCE: Duration = Duration::from_secs(4);
-/// The pause before a piece's second attempt, doubled before each later one up to the longest.
-const FIRST_BACKOFF: Duration = Duration::from_millis(10);
-const LONGEST_BACKOFF: Duration = Duration::from_millis(160);
+/// The pauses between attempts at a piece; two that collided don't collide again.
+const PAUSES: Backoff = Backoff {
+    first: Duration::from_millis(20),
+    most: Duration::from_millis(200),
+};
 
 /// A handle to a group commit: batches of `Q`, an outcome `A` each.
 pub struct GroupCommit<Q, A> {
@@ -251,7 +253,7 @@ impl<F> Pieces<F> {
             self.metrics.alone.add();
             let result = unharmed((self.run)(piece.clone())).await;
             drop(turn);
-            let pause = backoff(attempt, RandomState::new().hash_one(attempt));
+            let pause = PAUSES.after(attempt, fastrand::u64(..));
             match result {
                 Ok(outcomes) => return Ok(outcomes.into_iter().next().expect("one outcome a request")),
                 Err(StoreError::Conflict(_)) if Instant::now() + pause < deadline => {}
@@ -285,13 +287,6 @@ fn worth_retrying(error: &StoreError, size: usize) -> bool {
         | StoreError::Broken(_)
         | StoreError::Unreadable(_) => false,
     }
-}
-
-/// The pause after the given attempt (from 1): doubled each time, and between half and one and a half of that, so that
-/// two that collided don't collide again.
-fn backoff(attempt: u32, random: u64) -> Duration {
-    let base = LONGEST_BACKOFF.min(FIRST_BACKOFF * 2u32.pow((attempt - 1).min(8)));
-    base / 2 + base * (random % 1024) as u32 / 1024
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eventlog::{Record, Timestamp};
+use lanes::Backoff;
 
 use crate::commit::GroupCommit;
 use crate::domain::{IncomingEvent, OrderEventType};
@@ -43,8 +44,11 @@ use crate::store::StoreError;
 const TRIES: u32 = 3;
 /// Between two of these tries.
 const RETRY: Duration = Duration::from_millis(500);
-/// The first and the longest pause while the database is away.
-const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// The pauses while the database is away.
+const AWAY: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    most: Duration::from_secs(1),
+};
 
 /// A delivery instance.
 #[derive(Debug, Clone)]
@@ -99,7 +103,7 @@ where
     Q: Clone + Send + Sync + 'static,
     A: Send + 'static,
 {
-    let mut pause = AWAY.0;
+    let (mut attempt, salt) = (1, fastrand::u64(..));
     loop {
         match commit.submit(request.clone()).await {
             Ok(answer) => return Ok(answer),
@@ -107,8 +111,8 @@ where
             Err(error) => {
                 // That the database is away is told once for all of those who wait here, by `Readiness`.
                 tracing::debug!("the database takes nothing, which is waited for: {error}");
-                tokio::time::sleep(pause).await;
-                pause = AWAY.1.min(pause * 2);
+                tokio::time::sleep(AWAY.after(attempt, salt)).await;
+                attempt += 1;
             }
         }
     }

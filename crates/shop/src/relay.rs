@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{JournalEntry, OrderId, Source};
+use crate::domain::{JournalEntry, Source};
 use crate::health::{Call, Fact, Readiness};
 use crate::records;
 use crate::store::{Store, StoreError};
@@ -68,7 +68,7 @@ pub struct Relay {
     turn: u32,
     leased: Option<Instant>,
     /// Orders of which the log has refused an event, and has not taken it since.
-    refused: Refusals<OrderId>,
+    refused: Refusals,
     /// When an idle relay last looked for the log, and whether that was in the last step.
     looked: Option<Instant>,
     found: bool,
@@ -252,7 +252,7 @@ impl Relay {
 
     /// Sends what is not blocked at `now` of a wave, and marks what was acknowledged.
     async fn publish(&mut self, mut wave: Vec<JournalEntry>, now: Instant) -> Result<usize, RelayError> {
-        wave.retain(|entry| !self.refused.is_blocked(&entry.order_id, now));
+        wave.retain(|entry| !self.refused.is_blocked(entry.order_id.0, now));
         if wave.is_empty() {
             return Ok(0);
         }
@@ -324,7 +324,7 @@ impl Relay {
             match answer {
                 Ok(_) => {
                     acknowledged.push(entry.id);
-                    if self.refused.taken(&entry.order_id) {
+                    if self.refused.taken(entry.order_id.0) {
                         tracing::info!(
                             order = entry.order_id.0,
                             "the log takes the events of order {} again",
@@ -342,7 +342,7 @@ impl Relay {
 
     /// An order is told of once, however often its event is tried again.
     fn block(&mut self, entry: &JournalEntry, error: &LogError) {
-        if self.refused.refused(entry.order_id, Instant::now()) {
+        if self.refused.refused(entry.order_id.0, Instant::now()) {
             tracing::error!(
                 order = entry.order_id.0,
                 version = entry.version.0,

@@ -110,7 +110,7 @@ async fn a_locked_piece_is_tried_again_and_stalls_nobody() {
     let answers = behind_the_first(&played, &commit, 4).await;
     assert_eq!(answers, [Ok(2), Ok(4), Err(conflict()), Ok(8)]);
     let alone = played.batches().iter().filter(|batch| **batch == [3]).count();
-    let most = PIECE_PATIENCE.div_duration_f64(FIRST_BACKOFF / 2) as usize;
+    let most = PIECE_PATIENCE.div_duration_f64(PAUSES.first / 2) as usize;
     assert!((10..most).contains(&alone), "tried {alone} times");
 }
 
@@ -183,15 +183,6 @@ async fn closing_answers_what_was_accepted_and_takes_nothing_more() {
     played.gate.notify_one();
     closing.await.unwrap();
     assert_eq!(accepted.await.unwrap(), Ok(14));
-}
-
-#[test]
-fn pauses_grow_and_differ() {
-    assert_eq!(backoff(1, 0), FIRST_BACKOFF / 2);
-    assert_eq!(backoff(3, 0), FIRST_BACKOFF * 2);
-    assert!(backoff(1, 1023) < FIRST_BACKOFF * 3 / 2);
-    assert_eq!(backoff(1, 512), FIRST_BACKOFF);
-    assert!(backoff(u32::MAX, u64::MAX) < LONGEST_BACKOFF * 2);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub(super) struct Letters {
     log: Arc<dyn EventLog>,
     topics: HashSet<Arc<str>>,
     /// Letters that the log refuses.
-    refused: Refusals<i64>,
+    refused: Refusals,
     /// When there were none.
     empty_since: Option<Instant>,
 }
@@ -71,7 +71,7 @@ impl Letters {
         let mut by_topic = BTreeMap::<Arc<str>, Vec<DeadLetter>>::new();
         for letter in page
             .into_iter()
-            .filter(|letter| !self.refused.is_blocked(&letter.id, now))
+            .filter(|letter| !self.refused.is_blocked(letter.id, now))
         {
             by_topic.entry(letter.letter.topic.clone()).or_default().push(letter);
         }
@@ -110,7 +110,7 @@ impl Letters {
         for (id, answer) in ids.iter().zip(answers) {
             match answer {
                 Ok(_) => {
-                    self.refused.taken(id);
+                    self.refused.taken(*id);
                     published.push(*id);
                 }
                 Err(error) if is_refused(error) => {
