@@ -189,6 +189,9 @@ impl Relay {
         loop {
             let page = self.store.unpublished(self.options.source, 0, limit).await?;
             let more = page.len() == limit;
+            if !more {
+                self.refused.keep(page.iter().map(|entry| entry.id));
+            }
             let published = self.publish_page(page).await?;
             if published > 0 || !more {
                 return Ok(published);
@@ -222,7 +225,8 @@ impl Relay {
     fn report(&self) {
         let metrics = &self.metrics;
         metrics.lease.set(u64::from(self.leased.is_some()));
-        let letters = self.letters.as_ref().map_or(0, Letters::blocked);
+        // Who doesn't hold the lease doesn't know.
+        let letters = self.leased.and(self.letters.as_ref()).map_or(0, Letters::blocked);
         metrics.blocked_letters.set(letters as u64);
     }
 
@@ -342,7 +346,7 @@ impl Relay {
 
     /// An order is told of once, however often its event is tried again.
     fn block(&mut self, entry: &JournalEntry, error: &LogError) {
-        if self.refused.refused(entry.order_id.0, Instant::now()) {
+        if self.refused.refused(entry.order_id.0, entry.id, Instant::now()) {
             tracing::error!(
                 order = entry.order_id.0,
                 version = entry.version.0,

@@ -2,14 +2,16 @@
 #![allow(missing_docs)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
 use eventlog::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
+use shop::domain::fence::{FenceCommand, NewDeadLetter};
 use shop::domain::{Change, Condition, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest, Source};
 use shop::relay::{KeyMode, Relay, RelayError, RelayOptions, Step};
-use shop::store::Store;
 use shop::store::sqlite::SqliteStore;
+use shop::store::{FenceStore, Store};
 use tempfile::TempDir;
 
 const TOPIC: &str = "kafka.scaling";
@@ -37,16 +39,15 @@ impl Shop {
     }
 
     fn relay(&self, key: KeyMode, holder: &str) -> Relay {
-        let options = RelayOptions {
-            source: Source::Orders,
-            topic: TOPIC.into(),
-            key,
-            holder: holder.into(),
-            idle_poll: Duration::from_millis(25),
-            gather: Duration::ZERO,
-            clock: || NOW,
-        };
-        Relay::new(self.store.clone(), self.log.clone(), options)
+        self.relay_at(key, holder, || NOW)
+    }
+
+    fn relay_at(&self, key: KeyMode, holder: &str, clock: fn() -> Timestamp) -> Relay {
+        Relay::new(
+            self.store.clone(),
+            self.log.clone(),
+            options(Source::Orders, key, holder, clock),
+        )
     }
 
     async fn run(&self, commands: Vec<OrderCommand>, traceparent: Option<String>) {
@@ -74,9 +75,31 @@ impl Shop {
         self.run(vec![set_qty(order, qty)], None).await;
     }
 
+    /// Takes away what makes the log refuse an event.
+    fn mend(&self, order: i64, version: i64) {
+        let sql = "update order_event set traceparent = null where order_id = ? and version = ?";
+        self.journal().execute(sql, [order, version]).expect("it is small now");
+    }
+
+    fn journal(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("orders.db")).expect("a journal")
+    }
+
     fn records(&self, partition: u32) -> Vec<Record> {
         let partition = TopicPartition::new(TOPIC, Partition(partition));
         self.log.read(&partition, Offset(0), 10_000).expect("records")
+    }
+}
+
+fn options(source: Source, key: KeyMode, holder: &str, clock: fn() -> Timestamp) -> RelayOptions {
+    RelayOptions {
+        source,
+        topic: TOPIC.into(),
+        key,
+        holder: holder.into(),
+        idle_poll: Duration::from_millis(25),
+        gather: Duration::ZERO,
+        clock,
     }
 }
 
@@ -87,6 +110,11 @@ fn text_fields() -> OrderFields {
         address: Some("PUSAN".into()),
         ..OrderFields::default()
     }
+}
+
+/// More than the log takes in one record.
+fn too_large() -> Option<String> {
+    Some("x".repeat(64 << 20))
 }
 
 fn set_qty(order: i64, qty: i32) -> OrderCommand {
@@ -146,7 +174,7 @@ async fn what_the_log_refuses_blocks_its_own_order_alone() {
     shop.place(3).await;
     let mut relay = shop.relay(KeyMode::OrderId, "a");
     assert_eq!(relay.step().await, Ok(Step::Published(3)));
-    shop.run(vec![set_qty(2, 2)], Some("x".repeat(64 << 20))).await;
+    shop.run(vec![set_qty(2, 2)], too_large()).await;
     shop.set_qty(2, 3).await;
     shop.set_qty(3, 2).await;
     assert_eq!(relay.step().await, Ok(Step::Published(1)));
@@ -162,7 +190,7 @@ async fn what_the_log_refuses_blocks_its_own_order_alone() {
 async fn an_order_that_is_tried_again_is_still_blocked() {
     let shop = Shop::open(1);
     shop.place(2).await;
-    shop.run(vec![set_qty(2, 2)], Some("x".repeat(64 << 20))).await;
+    shop.run(vec![set_qty(2, 2)], too_large()).await;
     let mut relay = shop.relay(KeyMode::OrderId, "a");
     assert_eq!(relay.step().await, Ok(Step::Published(2)));
     assert_eq!(relay.step().await, Ok(Step::Idle));
@@ -171,14 +199,88 @@ async fn an_order_that_is_tried_again_is_still_blocked() {
     shop.set_qty(1, 2).await;
     assert_eq!(relay.step().await, Ok(Step::Published(1)));
     assert_eq!(relay.blocked_orders(), 1, "it was refused again");
-    let journal = rusqlite::Connection::open(shop.folder.path().join("orders.db")).expect("a journal");
-    let mended = "update order_event set traceparent = null where order_id = 2 and version = 2";
-    journal.execute(mended, []).expect("it is small now");
+    shop.mend(2, 2);
     tokio::time::advance(Duration::from_secs(29)).await;
     assert_eq!(relay.step().await, Ok(Step::Idle), "the second pause is twice as long");
     tokio::time::advance(Duration::from_secs(32)).await;
     assert_eq!(relay.step().await, Ok(Step::Published(1)));
     assert_eq!(relay.blocked_orders(), 0);
+}
+
+/// What another relay has published while it had the lease blocks nothing, whether that was noticed meanwhile or not.
+#[tokio::test(start_paused = true)]
+async fn what_another_relay_has_published_blocks_no_order() {
+    static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
+    let clock = || Timestamp(CLOCK.load(Ordering::Relaxed));
+    for standing_by in [true, false] {
+        let shop = Shop::open(1);
+        shop.place(2).await;
+        shop.run(vec![set_qty(2, 2)], too_large()).await;
+        let mut first = shop.relay_at(KeyMode::OrderId, "a", clock);
+        let mut second = shop.relay_at(KeyMode::OrderId, "b", clock);
+        assert_eq!(first.step().await, Ok(Step::Published(2)));
+        assert_eq!(first.blocked_orders(), 1);
+        shop.mend(2, 2);
+        // The lease of the first ends.
+        CLOCK.fetch_add(5_000, Ordering::Relaxed);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(second.step().await, Ok(Step::Published(1)));
+        if standing_by {
+            assert_eq!(first.step().await, Ok(Step::Standby));
+            assert_eq!(first.blocked_orders(), 0, "it doesn't know");
+        }
+        second.release().await.expect("given back");
+        shop.set_qty(2, 3).await;
+        assert_eq!(
+            first.step().await,
+            Ok(Step::Published(1)),
+            "the next event of the order"
+        );
+        assert_eq!(first.blocked_orders(), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_has_marked_as_published_blocks_no_order() {
+    let shop = Shop::open(1);
+    shop.place(1).await;
+    shop.run(vec![set_qty(1, 2)], too_large()).await;
+    let mut relay = shop.relay(KeyMode::OrderId, "a");
+    assert_eq!(relay.step().await, Ok(Step::Published(1)));
+    assert_eq!(relay.blocked_orders(), 1);
+    shop.journal()
+        .execute("update order_event set published = 1", [])
+        .expect("marked");
+    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(relay.blocked_orders(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_another_relay_has_published_is_refused_no_more() {
+    let shop = Shop::open(1);
+    let path = shop.folder.path().join("deliveries.db");
+    let store = Arc::new(SqliteStore::open(&path, Source::Deliveries).expect("a store"));
+    let letter = NewDeadLetter {
+        order_id: None,
+        version: None,
+        topic: "dlq-kafka.delivery".into(),
+        timestamp: NOW,
+        key: None,
+        value: Some(vec![0; 17 << 20].into()),
+        headers: Vec::new(),
+    };
+    let buried = store.run_fence(&[FenceCommand::Bury(letter)], NOW).await;
+    buried.expect("a dead letter");
+    let options = options(Source::Deliveries, KeyMode::OrderId, "a", || NOW);
+    let mut relay = Relay::new(store.clone(), shop.log.clone(), options);
+    let refused = relay.metrics().clone();
+    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(refused.blocked_letters.get(), 1);
+    let letters = store.dead_letters(true, 0, 10).await.expect("its journal");
+    store.mark_letters_published(&[letters[0].id]).await.expect("marked");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(refused.blocked_letters.get(), 0);
 }
 
 /// More events of a refused order than the relay reads at a time stand before somebody else's.
@@ -188,7 +290,7 @@ async fn what_stands_behind_pages_of_a_blocked_order_is_published() {
     shop.place(2).await;
     let mut relay = shop.relay(KeyMode::OrderId, "a");
     assert_eq!(relay.step().await, Ok(Step::Published(2)));
-    shop.run(vec![set_qty(2, 2)], Some("x".repeat(64 << 20))).await;
+    shop.run(vec![set_qty(2, 2)], too_large()).await;
     shop.run((3..9_000).map(|qty| set_qty(2, qty)).collect(), None).await;
     shop.set_qty(1, 2).await;
     assert_eq!(relay.step().await, Ok(Step::Published(1)));
@@ -202,8 +304,7 @@ async fn what_was_not_marked_is_sent_again() {
     shop.place(2).await;
     shop.set_qty(1, 2).await;
     assert_eq!(shop.relay(KeyMode::OrderId, "a").step().await, Ok(Step::Published(3)));
-    let journal = rusqlite::Connection::open(shop.folder.path().join("orders.db")).expect("a journal");
-    journal
+    shop.journal()
         .execute("update order_event set published = 0 where order_id = 1", [])
         .expect("unmarked");
     assert_eq!(shop.relay(KeyMode::OrderId, "a").step().await, Ok(Step::Published(2)));

@@ -45,13 +45,15 @@ impl Letters {
         if self.empty_since.is_some_and(|since| since.elapsed() < LOOK) {
             return Ok(0);
         }
-        let mut after = 0;
+        let (mut after, mut waiting) = (0, Vec::new());
         loop {
             let page = self.store.dead_letters(true, after, PAGE).await?;
             let Some(last) = page.last().map(|letter| letter.id) else {
+                self.refused.keep(waiting);
                 self.empty_since = Some(Instant::now());
                 return Ok(0);
             };
+            waiting.extend(page.iter().map(|letter| letter.id));
             let published = self.publish(page).await?;
             if published > 0 {
                 return Ok(published);
@@ -114,7 +116,7 @@ impl Letters {
                     published.push(*id);
                 }
                 Err(error) if is_refused(error) => {
-                    if self.refused.refused(*id, Instant::now()) {
+                    if self.refused.refused(*id, *id, Instant::now()) {
                         tracing::error!(
                             letter = id,
                             tally = "dead letters that the log refuses",

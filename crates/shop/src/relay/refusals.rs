@@ -1,6 +1,6 @@
 //! What the log refuses, and when each of these is tried again. No clock in here; times are passed in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use lanes::Backoff;
@@ -20,6 +20,8 @@ pub(super) struct Refusals(HashMap<i64, Refusal>);
 
 #[derive(Debug, Clone, Copy)]
 struct Refusal {
+    /// Where in the journal what was refused stands.
+    row: i64,
     until: Instant,
     times: u32,
 }
@@ -35,17 +37,27 @@ impl Refusals {
         self.0.get(&number).is_some_and(|refusal| refusal.until > now)
     }
 
-    /// It was refused; whether that is news.
-    pub fn refused(&mut self, number: i64, now: Instant) -> bool {
+    /// What stands in that row of the journal was refused; whether that is news.
+    pub fn refused(&mut self, number: i64, row: i64, now: Instant) -> bool {
         let times = self.0.get(&number).map_or(1, |refusal| refusal.times.saturating_add(1));
         let until = now + PAUSES.after(times, number.cast_unsigned());
-        self.0.insert(number, Refusal { until, times });
+        self.0.insert(number, Refusal { row, until, times });
         times == 1
     }
 
     /// It was taken; whether it had been refused before.
     pub fn taken(&mut self, number: i64) -> bool {
         self.0.remove(&number).is_some()
+    }
+
+    /// These rows wait in the journal. Whatever else was refused doesn't any more: another relay has published it, or a
+    /// person has.
+    pub fn keep(&mut self, waiting: impl IntoIterator<Item = i64>) {
+        if self.0.is_empty() {
+            return;
+        }
+        let waiting: HashSet<i64> = waiting.into_iter().collect();
+        self.0.retain(|_, refusal| waiting.contains(&refusal.row));
     }
 
     /// How many there are.
@@ -61,17 +73,30 @@ mod tests {
     #[test]
     fn each_refusal_doubles_the_pause_up_to_a_limit() {
         let (mut refusals, start) = (Refusals::new(), Instant::now());
-        assert!(refusals.refused(6, start), "the first is news");
+        assert!(refusals.refused(6, 60, start), "the first is news");
         assert!(refusals.is_blocked(6, start));
         assert!(!refusals.is_blocked(6, start + PAUSES.first));
         assert!(!refusals.is_blocked(7, start));
         for _ in 0..9 {
-            assert!(!refusals.refused(6, start));
+            assert!(!refusals.refused(6, 60, start));
         }
         assert!(refusals.is_blocked(6, start + PAUSES.most / 3));
         assert!(!refusals.is_blocked(6, start + PAUSES.most));
         assert_eq!(refusals.count(), 1);
         assert!(refusals.taken(6) && !refusals.taken(6));
+        assert_eq!(refusals.count(), 0);
+    }
+
+    #[test]
+    fn what_waits_no_more_is_refused_no_more() {
+        let (mut refusals, now) = (Refusals::new(), Instant::now());
+        refusals.refused(6, 60, now);
+        refusals.refused(7, 70, now);
+        refusals.keep([70, 61]);
+        assert!(!refusals.is_blocked(6, now), "its row 61 is another event");
+        assert!(refusals.is_blocked(7, now));
+        assert!(refusals.refused(6, 61, now), "which is news");
+        refusals.keep([]);
         assert_eq!(refusals.count(), 0);
     }
 }
