@@ -41,6 +41,9 @@ impl Letters {
     }
 
     /// Publishes a page of letters; how many. Letters are rare, so they are not looked for each time.
+    ///
+    /// Each step begins with the first: one that is committed behind others of higher numbers is found by the next step.
+    /// That these overtake it harms nobody, as a letter waits for no other; and all of them at once might fill the memory.
     pub async fn step(&mut self) -> Result<usize, RelayError> {
         if self.empty_since.is_some_and(|since| since.elapsed() < LOOK) {
             return Ok(0);

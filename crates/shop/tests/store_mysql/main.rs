@@ -2,6 +2,7 @@
 
 mod basics;
 mod faults;
+mod letters;
 mod migration;
 mod parked;
 mod races;
