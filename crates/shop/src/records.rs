@@ -168,13 +168,12 @@ fn order_event(event_type: OrderEventType, record: &Record, value: &Value) -> Re
 /// # Errors
 /// If one of them is no order number, or they name two orders.
 fn order_named(record: &Record, value: &Value) -> Result<Option<OrderId>, String> {
-    let subject = match header_text(record, "ce_subject")? {
-        None => None,
-        Some(text) => Some(number(&text).ok_or_else(|| {
-            let text = clipped(&text);
+    let subject = header(record, "ce_subject", |text| {
+        number(text).ok_or_else(|| {
+            let text = clipped(text);
             format!("the header ce_subject is {text:?}, which is no order number: 1 or more is allowed")
-        })?),
-    };
+        })
+    })?;
     match (value.get("id").and_then(Value::as_i64), subject) {
         (Some(id), _) if id < 1 => Err(format!(
             "the value's field id is {id}, which is no order number: 1 or more is allowed"
@@ -186,18 +185,18 @@ fn order_named(record: &Record, value: &Value) -> Result<Option<OrderId>, String
     }
 }
 
-fn version(record: &Record) -> Result<Option<Version>, String> {
-    let Some(text) = header_text(record, "ce_sequence")? else {
-        return Ok(None);
-    };
-    match number(&text).map(Version) {
-        Some(version) if version <= Version::MAX => Ok(Some(version)),
-        _ => Err(format!(
-            "the header ce_sequence is {:?}, which is no version: 1 to {} is allowed",
-            clipped(&text),
-            Version::MAX
-        )),
-    }
+/// The version that a record names; none if it names none.
+///
+/// # Errors
+/// Why it can't be told.
+pub fn version(record: &Record) -> Result<Option<Version>, String> {
+    header(record, "ce_sequence", |text| {
+        let version = number(text).map(Version).filter(|version| *version <= Version::MAX);
+        version.ok_or_else(|| {
+            let (text, most) = (clipped(text), Version::MAX);
+            format!("the header ce_sequence is {text:?}, which is no version: 1 to {most} is allowed")
+        })
+    })
 }
 
 /// A number from 1 on, in as many decimal digits as the mall itself writes at most, and nothing else.
@@ -221,7 +220,17 @@ fn clipped(text: &str) -> String {
 /// Why it can't be read: it is null, empty or not UTF-8, or it is there several times and they differ, so that which one is
 /// meant depends on who reads.
 pub fn header_text(record: &Record, name: &str) -> Result<Option<String>, String> {
-    let mut found: Option<&str> = None;
+    header(record, name, |text| Ok(text.to_owned()))
+}
+
+/// What a header's text is read as, if there is such a header. Of several it is what they are read as that is compared, and
+/// not how they write it.
+fn header<T: PartialEq>(
+    record: &Record,
+    name: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    let mut found = None;
     for header in record.headers.iter().filter(|header| header.name == name) {
         let value = header.value.as_deref().ok_or(format!("the header {name} is null"))?;
         let text = std::str::from_utf8(value).map_err(|_| format!("the header {name} is not text"))?;
@@ -230,12 +239,13 @@ pub fn header_text(record: &Record, name: &str) -> Result<Option<String>, String
         if text.is_empty() {
             return Err(format!("the header {name} is empty"));
         }
-        if found.is_some_and(|before| before != text) {
+        let value = read(text)?;
+        if found.as_ref().is_some_and(|before| *before != value) {
             return Err(format!("the header {name} is there more than once, and they differ"));
         }
-        found = Some(text);
+        found = Some(value);
     }
-    Ok(found.map(str::to_owned))
+    Ok(found)
 }
 
 /// The trace that a record belongs to. One that can't be read is none, as W3C Trace Context has it: it says nothing of the
@@ -408,7 +418,7 @@ mod tests {
         }
     }
 
-    fn header(name: &str, value: Option<&'static [u8]>) -> Header {
+    fn header_of(name: &str, value: Option<&'static [u8]>) -> Header {
         Header {
             name: name.into(),
             value: value.map(Bytes::from_static),
@@ -419,7 +429,9 @@ mod tests {
     fn with(name: &str, values: &[Option<&'static [u8]>]) -> Record {
         let mut record = read_back(keyed(&entry()));
         record.headers.retain(|header| header.name != name);
-        record.headers.extend(values.iter().map(|value| header(name, *value)));
+        record
+            .headers
+            .extend(values.iter().map(|value| header_of(name, *value)));
         record
     }
 
@@ -452,11 +464,12 @@ mod tests {
                 "{values:?}"
             );
         }
-        let good: [&[Option<&'static [u8]>]; 4] = [
+        let good: [&[Option<&'static [u8]>]; 5] = [
             &[Some(b"2")],
             &[Some(b"\"00000000000000000002\"")],
             &[Some(b"2"), Some(b"2")],
             &[Some(b"2"), Some(b"\"2\"")],
+            &[Some(b"2"), Some(b"0002")],
         ];
         for values in good {
             let event = order_event_of(incoming(&with("ce_sequence", values)));
@@ -489,6 +502,15 @@ mod tests {
                 assert_eq!((malformed.order_id, malformed.version), (None, None), "{value}");
             }
         }
+    }
+
+    #[test]
+    fn an_order_that_is_named_twice_is_compared_as_a_number() {
+        let twice = with("ce_subject", &[Some(b"6"), Some(b"\"006\"")]);
+        assert_eq!(order_event_of(incoming(&twice)).order_id, OrderId(6));
+        let differ = malformed_of(&with("ce_subject", &[Some(b"6"), Some(b"7")]));
+        assert!(differ.why.contains("ce_subject"), "{}", differ.why);
+        assert_eq!(differ.order_id, None);
     }
 
     #[test]

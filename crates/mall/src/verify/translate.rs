@@ -88,7 +88,7 @@ fn answer(record: &Record) -> Option<Answer> {
     Some(Answer {
         order: OrderId(value.get("orderId")?.as_i64()?),
         delivery: DeliveryId(value.get("id")?.as_i64()?),
-        version: Version(header_text(record, "ce_sequence").ok()??.parse().ok()?),
+        version: records::version(record).ok()??,
         event_type,
         place: place(record),
         at: record.timestamp,
