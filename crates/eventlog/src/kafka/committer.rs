@@ -13,6 +13,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use crate::kafka::ANSWER;
 use crate::port::{LogError, Result};
 
 /// A thread that commits. Dropping this ends it, but for a commit that is overdue: then the thread ends when the
@@ -46,12 +47,12 @@ impl Committer {
         })
     }
 
-    /// Commits, and waits for the result at most for `patience`.
-    pub(super) fn commit(&mut self, list: TopicPartitionList, patience: Duration) -> KafkaResult<()> {
-        let deadline = Instant::now() + patience;
+    /// Commits, and waits for the result; before that, at most for `earlier` for the result of a commit that is overdue.
+    pub(super) fn commit(&mut self, list: TopicPartitionList, earlier: Duration) -> KafkaResult<()> {
+        let deadline = Instant::now() + ANSWER;
         if self.overdue {
             // The caller was told that its fate is unknown, so its result no longer matters.
-            let _late = self.result(deadline)?;
+            let _late = self.result(deadline.min(Instant::now() + earlier))?;
         }
         self.overdue = true;
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(list));

@@ -53,6 +53,10 @@ const STANDS: Duration = Duration::from_millis(2500);
 /// How often a member that hears nothing looks whether it has a connection.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
+/// How long a commit waits for an earlier one that was not answered in time. Whoever polls goes on reading while the
+/// coordinator is away, and does not wait for it again and again.
+const EARLIER: Duration = Duration::from_millis(50);
+
 /// How often an offset commit is repeated that the member's epoch overtook (KIP-848).
 const EPOCH_RETRIES: usize = 20;
 
@@ -207,7 +211,7 @@ impl Member {
             .into_iter()
             .filter(|position| partitions.contains(&position.partition))
             .collect();
-        match self.commit(&positions) {
+        match self.commit_within(&positions, ANSWER) {
             Ok(refused) if refused.is_empty() => {}
             Ok(refused) => rebalance.lost(&refused),
             Err(error) => tracing::warn!(%error, "positions could not be committed with a revoke; their work repeats"),
@@ -329,11 +333,12 @@ impl Member {
         matches!(refusal, E::IllegalGeneration | E::StaleMemberEpoch) && !self.client.assignment_lost()
     }
 
-    /// Commits once; `Ok(false)` if these partitions are no longer this member's.
-    fn try_commit(&mut self, list: &TopicPartitionList) -> Result<bool> {
+    /// Commits once, and waits at most for `earlier` for a commit before it that was not answered in time; `Ok(false)` if
+    /// these partitions are no longer this member's.
+    fn try_commit(&mut self, list: &TopicPartitionList, earlier: Duration) -> Result<bool> {
         let mut overtaken = 0;
         loop {
-            let Err(error) = self.committer.commit(list.clone(), ANSWER) else {
+            let Err(error) = self.committer.commit(list.clone(), earlier) else {
                 self.client.context().watch.clear();
                 if let Some(pulse) = &self.pulse {
                     pulse.heard();
@@ -355,6 +360,25 @@ impl Member {
                 }
             }
         }
+    }
+
+    /// Commits what is this member's, as [`try_commit`](Self::try_commit) does; the other partitions are refused.
+    fn commit_within(&mut self, positions: &[Position], earlier: Duration) -> Result<Vec<TopicPartition>> {
+        let (ours, mut refused) = sort_out(positions, &self.assigned);
+        if let Some(position) = ours.iter().find(|position| !storable(&position.metadata)) {
+            return Err(LogError::Refused(format!(
+                "the metadata of {} is not up to {METADATA} characters of ASCII",
+                position.partition
+            )));
+        }
+        if ours.is_empty() {
+            return Ok(refused);
+        }
+        let kept = !self.client.assignment_lost() && self.try_commit(&convert::commit_list(&ours), earlier)?;
+        if !kept {
+            refused.extend(ours.iter().map(|position| position.partition.clone()));
+        }
+        Ok(refused)
     }
 }
 
@@ -404,21 +428,7 @@ impl Consumer for Member {
     }
 
     fn commit(&mut self, positions: &[Position]) -> Result<Vec<TopicPartition>> {
-        let (ours, mut refused) = sort_out(positions, &self.assigned);
-        if let Some(position) = ours.iter().find(|position| !storable(&position.metadata)) {
-            return Err(LogError::Refused(format!(
-                "the metadata of {} is not up to {METADATA} characters of ASCII",
-                position.partition
-            )));
-        }
-        if ours.is_empty() {
-            return Ok(refused);
-        }
-        let kept = !self.client.assignment_lost() && self.try_commit(&convert::commit_list(&ours))?;
-        if !kept {
-            refused.extend(ours.iter().map(|position| position.partition.clone()));
-        }
-        Ok(refused)
+        self.commit_within(positions, EARLIER)
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! # Invariants
-//! * Every call is bounded: within its patience, otherwise within five seconds or a session timeout.
+//! * Every call is bounded: within its patience, otherwise within five seconds or a session timeout; partitions that are
+//!   made are waited for up to half a minute.
 //! * An offset is committed only because the caller said so; librdkafka stores and commits none by itself (A17).
 //! * Records are handed to librdkafka strictly in order, and nothing of a failed call is still in its queues when the
 //!   next call begins (A8, A9).

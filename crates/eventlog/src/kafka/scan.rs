@@ -32,6 +32,10 @@ const INTERNAL: [&str; 4] = [
     "__cluster_metadata",
 ];
 
+/// How long partitions may take to appear after the controller has made them. Brokers make them one after the other, and
+/// a topic of many partitions keeps those behind it waiting.
+const APPEARING: Duration = Duration::from_secs(30);
+
 /// How long to wait before asking again whether a topic has become visible.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -122,7 +126,7 @@ impl Scanner {
 
     /// Waits until the brokers show at least `partitions` partitions of a topic just created or grown.
     pub(super) fn await_partitions(&self, topic: &str, partitions: u32) -> Result<()> {
-        let deadline = Instant::now() + ANSWER;
+        let deadline = Instant::now() + APPEARING;
         loop {
             match self.partitions(topic, ANSWER) {
                 Ok(count) if count >= partitions => return Ok(()),
