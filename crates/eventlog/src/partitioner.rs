@@ -1,7 +1,8 @@
 //! Which partition a key belongs to: Java's default partitioner, bit for bit.
 //!
 //! Java producers hash the key's bytes with murmur2 and take the result, sign bit cleared, modulo the number of
-//! partitions. librdkafka's own default is CRC32; mixed producers would scatter one key over two partitions (A2).
+//! partitions. librdkafka's own default is CRC32. If producers of both kinds wrote to one topic, the records of one key
+//! would stand in two partitions.
 
 use crate::record::Partition;
 

@@ -28,7 +28,8 @@ pub trait EventLog: Send + Sync {
     /// Creates `topic` with `partitions` partitions; `false` when it exists already (and is left as it is).
     fn create_topic(&self, topic: &str, partitions: u32) -> Result<bool>;
 
-    /// Grows `topic` to `partitions` partitions in all. Refused unless that is more than it has (A4: keys move).
+    /// Grows `topic` to `partitions` partitions in all. Refused unless that is more than it has. The records that are
+    /// there stay where they are, while later records of the same key may go to another partition.
     fn grow_topic(&self, topic: &str, partitions: u32) -> Result<()>;
 
     /// All topics by name, the log's internal ones left out.
@@ -70,7 +71,8 @@ pub trait EventLog: Send + Sync {
     /// forgotten. Refused while the group has members.
     fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> Result<()>;
 
-    /// Joins a consumer group. Partitions that the group never committed are read from their beginning (A6).
+    /// Joins a consumer group. Partitions that the group never committed are read from their beginning, so that what
+    /// was written to a new partition before the group found it is read as well.
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>>;
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   assign ─▶ Grant (epoch, frontier, bytes) ─▶ revoke: queue dropped, drains ─▶ release: position
-//!                     ▲ offer        │ finish        └▶ lose: forgotten, late completions count for nothing (A20)
+//!                     ▲ offer        │ finish        └▶ lose: forgotten, late completions count for nothing
 //!                     └ the log has gone back: from there on everything is forgotten and taken anew
 //! ```
 //!

@@ -16,8 +16,8 @@
 //! * Fewer lanes than `limit` are favoured at once, so that the others always have a place.
 //! * A lane is in the ready queue exactly if it has records, none in flight, and doesn't wait for a time.
 //! * A lane that waits takes no place among those in flight; none of its records starts before those that were postponed.
-//! * What was started keeps its lane until it finishes, even when its epoch was dropped meanwhile (A22): records of
-//!   a newer epoch wait behind it.
+//! * What was started keeps its lane until it finishes, even when its partition was taken away meanwhile and has come
+//!   back: records of the newer epoch wait behind it, so that no key is on two workers.
 //! * No clock and no input or output in here; times are passed in.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -28,7 +28,8 @@ use eventlog::TopicPartition;
 /// What records have in common that must not overtake each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LaneKey {
-    /// The key that the handler named. It is one lane even if its records come from several partitions (A4).
+    /// The key that the handler named. It is one lane even if its records come from several partitions, as they do once
+    /// the topic has grown.
     Key(Bytes),
     /// All of a partition that has no key of its own.
     Partition(TopicPartition),

@@ -48,7 +48,7 @@ pub fn keyed(entry: &JournalEntry) -> NewRecord {
     }
 }
 
-/// The same without its key, put into a partition of the caller's choice (A1).
+/// The same record without a key, in a partition of the caller's choice.
 pub fn keyless(entry: &JournalEntry, partition: Partition) -> NewRecord {
     NewRecord {
         partition: Some(partition),

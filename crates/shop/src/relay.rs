@@ -6,11 +6,11 @@
 //! ```
 //!
 //! # Invariants
-//! * A version of an order is sent only after all versions below it have been acknowledged (A14): a wave holds at most one
+//! * A version of an order is sent only after all versions below it have been acknowledged: a wave holds at most one
 //!   event of each order or delivery, and the next wave follows the last one's acknowledgement.
-//! * Rows are marked after the acknowledgement. A crash in between repeats events and never loses one (A13).
+//! * Rows are marked after the acknowledgement. A crash in between repeats events and never loses one.
 //! * What the log refuses for good blocks its own order alone; everything else is tried again from the journal.
-//! * A lease keeps two relays of one journal from being the normal case; two at once only repeat events (A11).
+//! * A lease keeps two relays of one journal from being the normal case; two at once only repeat events.
 
 mod letters;
 mod metrics;
@@ -53,7 +53,7 @@ const LOOKED_PAST: usize = 64 * PAGE;
 pub enum KeyMode {
     /// The order's number: all events of an order share a partition.
     OrderId,
-    /// Nothing: partitions are taken in turn, from 0 (A1).
+    /// No key: partitions are taken in turn, from 0, so that an order's events stand in several.
     None,
 }
 

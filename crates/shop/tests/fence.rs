@@ -278,7 +278,7 @@ async fn versions_out_of_order_end_in_order() {
     running.stop().await;
 }
 
-/// Keyless, two partitions, two instances: the course's second experiment, with the fence (A1).
+/// The course's second experiment, with the fence: events without a key, two partitions, two instances.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_keep_the_order_of_a_keyless_topic() {
     let world = World::new(2);
@@ -439,7 +439,7 @@ async fn what_the_database_refuses_parks_its_order_alone() {
     running.stop().await;
 }
 
-/// An instance that was frozen in its slow work wakes when another has handled the order to its end (A21).
+/// A zombie: an instance that was frozen in its slow work wakes when another has handled the order to its end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_zombies_write_is_refused_and_seen_to_be() {
     let world = World::new(1);
@@ -569,8 +569,8 @@ async fn without_the_fence_a_failure_is_passed_over() {
     runner.await.expect("it ends").expect("the log is there");
 }
 
-/// Version 2 never comes. Once everything in the log has been handled, and the deadline has passed, the order service is
-/// asked for it (A26).
+/// A removed event: version 2 never comes. Once everything in the log has been handled, and the deadline has passed,
+/// the order service is asked for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_never_comes_is_asked_for() {
     let world = World::new(2);

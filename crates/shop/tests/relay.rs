@@ -167,7 +167,8 @@ async fn without_a_key_partitions_are_taken_in_turn_from_the_first() {
     assert!(shop.records(0).iter().all(|record| record.key.is_none()));
 }
 
-/// What one order carries is too large for the log: its later events wait, everybody else's pass (A14).
+/// One order's event is too large for the log: the later events of that order wait behind it, and those of all other
+/// orders pass.
 #[tokio::test]
 async fn what_the_log_refuses_blocks_its_own_order_alone() {
     let shop = Shop::open(1);
@@ -297,7 +298,7 @@ async fn what_stands_behind_pages_of_a_blocked_order_is_published() {
     assert_eq!(ids(&shop.records(0))[2..], ["/orders/1/2"]);
 }
 
-/// A relay that crashed between the acknowledgement and the mark sends the same again: nothing is lost (A13).
+/// A relay that crashed between the acknowledgement and the mark sends the same events again: nothing is lost.
 #[tokio::test]
 async fn what_was_not_marked_is_sent_again() {
     let shop = Shop::open(1);

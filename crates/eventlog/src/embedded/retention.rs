@@ -164,8 +164,8 @@ fn heads(conn: &Connection) -> Result<Vec<Head>> {
     Ok(heads.collect::<Result<_, _>>()?)
 }
 
-/// Who reads which topic, and how far each has come. A partition that a group has not committed counts as unread: the
-/// group begins at its first record (A6).
+/// Who reads which topic, and how far each has come. A partition that a group has not committed counts as unread,
+/// because the group will begin at its first record.
 #[derive(Default)]
 struct Readers(BTreeMap<String, BTreeMap<String, BTreeMap<Partition, Offset>>>);
 

@@ -1,6 +1,7 @@
 //! Appends: which producer they go through, and what its answers mean.
 //!
-//! librdkafka keeps the order of one session only (A8). So a producer lives as long as every record of every call is
+//! librdkafka keeps the order of records within one session of a producer only; a record that is given up leaves a
+//! hole, and what is sent anew stands behind it. So a producer lives as long as every record of every call is
 //! acknowledged; at the first failure or timeout it is thrown away with everything it holds, and the next call begins
 //! with a new one. A request that is on its way at that moment may still be carried out by the broker; it would have to
 //! stay in the network for longer than the new producer needs to connect and to get its producer id, to end up behind.

@@ -10,9 +10,9 @@
 //! # Invariants
 //! * Every call is bounded: within its patience, otherwise within five seconds or a session timeout; partitions that are
 //!   made are waited for up to half a minute.
-//! * An offset is committed only because the caller said so; librdkafka stores and commits none by itself (A17).
+//! * An offset is committed only because the caller said so; librdkafka stores and commits none by itself.
 //! * Records are handed to librdkafka strictly in order, and nothing of a failed call is still in its queues when the
-//!   next call begins (A8, A9).
+//!   next call begins, so that no old record can arrive behind a newer one.
 //! * Nothing happens between a rebalance event and the answer to it (`member`).
 
 mod admin;

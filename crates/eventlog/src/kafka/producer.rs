@@ -90,7 +90,8 @@ impl Producer {
         match reports.wait(deadline) {
             Waited::AllPlaced => reports.watch.clear(),
             Waited::SomeFailed => {
-                // What is behind a failure must not be sent any more (A8).
+                // Once a record has failed, those behind it must not be sent any more: they would stand in the log with a
+                // hole before them.
                 self.client.purge(PurgeConfig::default().queue().inflight());
                 reports.wait_for_all(Instant::now() + PURGED);
             }
@@ -120,7 +121,8 @@ impl Producer {
             .explain(what, &KafkaError::MessageProduction(code))
     }
 
-    /// Hands one record to librdkafka; while its queue is full, this record and no later one is tried again (A9).
+    /// Hands one record to librdkafka. While the queue is full, this record alone is tried again, so that no later
+    /// record overtakes it.
     fn enqueue(
         &self,
         topic: &str,

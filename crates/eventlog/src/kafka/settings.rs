@@ -46,32 +46,28 @@ const FIXED: [(&[&str], &[&str], &str); 12] = [
     (
         &["enable.auto.commit", "auto.commit.enable"],
         &["false"],
-        "an offset is committed once its work is done (A17)",
+        "an offset is committed only once its work is done",
     ),
     (
         &["enable.auto.offset.store"],
         &["false"],
-        "an offset is committed once its work is done (A17)",
+        "an offset is committed only once its work is done",
     ),
     (
         &["auto.offset.reset"],
         &["earliest", "smallest", "beginning"],
-        "new partitions are read from their beginning (A6)",
+        "new partitions are read from their beginning",
     ),
     (
         &["enable.partition.eof"],
         &[],
         "ends of partitions are watched internally",
     ),
-    (
-        &["enable.idempotence"],
-        &["true"],
-        "retries would change the order (A7)",
-    ),
+    (&["enable.idempotence"], &["true"], "retries would change the order"),
     (
         &["enable.gapless.guarantee"],
         &["true"],
-        "a refused batch must stop those behind it (A8)",
+        "a refused batch must stop those behind it",
     ),
     (
         &["acks", "request.required.acks"],
@@ -81,12 +77,12 @@ const FIXED: [(&[&str], &[&str], &str); 12] = [
     (
         &["message.timeout.ms", "delivery.timeout.ms"],
         &["0"],
-        "a timeout would leave holes in the order (A8)",
+        "a timeout would leave holes in the order",
     ),
     (
         &["partitioner"],
         &["murmur2_random"],
-        "keys must lie where Java producers put them (A2)",
+        "keys must lie where Java producers put them",
     ),
     (
         &["transactional.id", "queuing.strategy", "delivery.report.only.error"],

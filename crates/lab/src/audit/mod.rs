@@ -65,9 +65,10 @@ pub struct Audit {
     pub backwards: Findings,
     /// Versions that stand twice in a partition.
     pub repeated: Findings,
-    /// Records without a key, or with an empty one (A1).
+    /// Records without a key, or with an empty one: any partition may hold them.
     pub keyless: Findings,
-    /// Records that stand elsewhere than Java's partitioner puts their key at the present number of partitions (A2, A4).
+    /// Records that stand elsewhere than Java's partitioner puts their key at the present number of partitions, because
+    /// the topic has grown or a producer uses another partitioner.
     pub misplaced: Findings,
     /// What explains all that is misplaced, if one thing does.
     pub explanation: Option<Explanation>,

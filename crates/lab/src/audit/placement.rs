@@ -9,9 +9,9 @@ const FEWER: u32 = 256;
 /// What explains that records are misplaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Explanation {
-    /// They stand where the same partitioner puts them in a topic of this many partitions: it has grown since (A4).
+    /// They stand where the same partitioner puts them in a topic of this many partitions: the topic has grown since.
     Grown(u32),
-    /// They stand where librdkafka's own partitioner (CRC32) puts them (A2).
+    /// They stand where librdkafka's own partitioner (CRC32) puts them: the producers' partitioners differ.
     Crc32,
 }
 

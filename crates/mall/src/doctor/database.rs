@@ -129,7 +129,7 @@ fn clock(url: &DatabaseUrl, (asked, heard): (i64, i64), theirs: i64, report: &mu
     if theirs < asked - SKEW_MS || theirs > heard + SKEW_MS {
         let off = (theirs - heard) as f64 / 1000.0;
         report.wrong(
-            format!("the clock of the database at {url} and ours differ by {off:.1} s (A16)"),
+            format!("the clock of the database at {url} and ours differ by {off:.1} s (clock skew)"),
             "set the clocks of both machines by NTP",
         );
     }
@@ -149,7 +149,7 @@ mod tests {
         };
         assert_eq!(told(100_500), []);
         assert_eq!(told(101_000 + SKEW_MS), []);
-        assert!(told(161_000)[0].what.ends_with("differ by 60.0 s (A16)"));
+        assert!(told(161_000)[0].what.ends_with("differ by 60.0 s (clock skew)"));
         assert!(told(41_000)[0].what.contains("differ by -60.0 s"));
         assert!(!told(41_000)[0].what.contains("secret"));
     }

@@ -235,7 +235,7 @@ fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Wrong> {
     let remedy = |set: &str| format!("kafka-configs --alter --topic {topic} --add-config {set}");
     if get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
         wrong.push(Wrong {
-            what: format!("topic {topic} is compacted: of an order's events only the last is kept (A26)"),
+            what: format!("topic {topic} is compacted: of an order's events only the last is kept"),
             remedy: remedy("cleanup.policy=delete"),
         });
     }
@@ -254,7 +254,8 @@ fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Wrong> {
     wrong
 }
 
-/// A group whose members can't agree with ours on how to share the partitions out (A23).
+/// Tells of members that share the partitions out by an assignor that our instances don't offer: a group has one
+/// assignor, so they can't be in it together.
 fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<Wrong> {
     // On the embedded log everybody follows the same rule; whoever chose an assignor knows what they do.
     let chosen = [
@@ -321,7 +322,7 @@ fn removed(group: &str, topic: &str, info: &GroupInfo, extents: &[Extent]) -> Op
     let lost: Vec<_> = (0..).zip(extents).filter_map(lost).collect();
     (!lost.is_empty()).then(|| Wrong {
         what: format!(
-            "topic {topic} no longer holds what group {group} has yet to read: {} (A26)",
+            "topic {topic} no longer holds what group {group} has yet to read: {}",
             lost.join(", ")
         ),
         remedy:
@@ -404,6 +405,6 @@ mod tests {
         };
         assert_eq!(removed("g", "t", &info, &[extent(5, 9), extent(0, 9)]), None);
         let wrong = removed("g", "t", &info, &[extent(0, 9), extent(7, 9)]).expect("two are gone");
-        assert!(wrong.what.contains("has yet to read: P1@5 to 7 (A26)"), "{wrong:?}");
+        assert!(wrong.what.contains("has yet to read: P1@5 to 7"), "{wrong:?}");
     }
 }

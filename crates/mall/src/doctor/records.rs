@@ -7,8 +7,9 @@ use eventlog::partitioner::partition_of;
 
 use super::{SKEW_MS, Wrong};
 
-/// Keyed records that lie where the Java client's murmur2 would not put them (A2). What lies where it would have, while
-/// the topic had fewer partitions, is the work of a growth.
+/// Tells of keyed records that lie in another partition than the one that the Java client's murmur2 gives to their key:
+/// whoever wrote them uses another partitioner. A record that lies where murmur2 put it while the topic had fewer
+/// partitions is no mistake; the topic has grown since.
 pub(super) fn partitioner(topic: &str, partitions: u32, records: &[Record]) -> Option<Wrong> {
     let misplaced = |record: &&Record| {
         let key = record.key.as_deref().filter(|key| !key.is_empty());
@@ -20,7 +21,7 @@ pub(super) fn partitioner(topic: &str, partitions: u32, records: &[Record]) -> O
     Some(Wrong {
         what: format!(
             "{} of {} sampled records of {topic} lie in another partition than their key says: key \"{}\" is at P{}@{} \
-             and belongs in P{} (A2)",
+             and belongs in P{}",
             misplaced.len(),
             records.len(),
             String::from_utf8_lossy(key),
@@ -46,7 +47,7 @@ pub(super) fn clock(topic: &str, now: i64, records: &[Record]) -> Option<Wrong> 
         .collect();
     (ahead > SKEW_MS).then(|| Wrong {
         what: format!(
-            "{} sampled record(s) of {topic} come from the future, {} by {:.1} s (A16)",
+            "{} sampled record(s) of {topic} come from the future, {} by {:.1} s (clock skew)",
             producers.len(),
             place(latest),
             ahead as f64 / 1000.0

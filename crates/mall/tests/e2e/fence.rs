@@ -64,7 +64,8 @@ fn nobody_waits_for_a_slow_order_on_kafka_and_mariadb() {
     nobody_waits_for_a_slow_order(&Stack::real());
 }
 
-/// One partition, one instance (A30).
+/// Head-of-line blocking does not happen: all orders share one partition and one instance, and a slow one holds up no
+/// other.
 fn nobody_waits_for_a_slow_order(stack: &Stack) {
     let order = stack.role("order", &[]);
     let delivery = stack.role("delivery", &["--modify-delay", "10s"]);
@@ -155,8 +156,8 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A version that the log will never have: its event was committed and marked, and never sent (A26). Everything behind it
-/// waits, until the order service is asked for it.
+/// A removed event: the log will never hold this version, as if retention had taken it. Its event was committed and
+/// marked as published, and never sent. Everything behind it waits until the order service is asked for it.
 #[test]
 fn what_the_log_lost_is_asked_of_the_order_service() {
     let stack = Stack::embedded();

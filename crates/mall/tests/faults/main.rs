@@ -84,7 +84,8 @@ fn a_delivery_is_killed_in_its_delay(stack: &Stack) {
     first.wait_line(&format!("OrderModified order={placed} v2"));
     first.kill();
     let _second = stack.role("delivery", &["--modify-delay", "0s"]);
-    // What was not committed yet comes again (A18): the naive consumer may have inserted a second row for it.
+    // The killed instance had not committed the offset of this event, so the log delivers the event again (redelivery);
+    // it takes effect once all the same.
     let modified = format!(
         "select count(*) from Delivery_table where orderId = {placed} and address = 'SEOUL' and status = 'DELIVERY MODIFIED'"
     );

@@ -1,4 +1,6 @@
-//! The topic grows while orders are open: the hash moves about half of them to another partition (A4, A5, A6).
+//! Partition growth: the topic gets more partitions while orders are open. The hash moves most orders to another
+//! partition, the relay goes on with the old number of partitions until it sees the new one, and the instances find the
+//! new partitions only after records stand in them.
 
 use crate::assignor::Assignor;
 use crate::fleet::Fleet;

@@ -1,5 +1,5 @@
-//! An instance is frozen in the midst of a modification, past its session and past `max.poll.interval.ms`, until the group
-//! has given it up; another does its work; then it wakes up and wants to write (A21).
+//! A zombie: an instance is frozen in the midst of a modification, past its session and past `max.poll.interval.ms`,
+//! until the group has given it up. Another instance does its work; then the first one wakes up and wants to write.
 
 use rustix::process::Signal;
 

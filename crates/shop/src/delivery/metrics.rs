@@ -10,7 +10,8 @@ pub struct DeliveryMetrics {
     pub applied: EventCounter,
     /// Events that had been applied before and cost nothing.
     pub duplicates: EventCounter,
-    /// Events whose slow work was done in vain: meanwhile somebody else had applied them (A21).
+    /// Events whose slow work was done in vain, since another instance had applied them meanwhile, as happens to a
+    /// zombie.
     pub stale_refused: EventCounter,
     /// Events that were parked for a version that had not come, or behind one that can't be handled.
     pub parked: EventCounter,

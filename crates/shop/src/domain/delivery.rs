@@ -28,7 +28,7 @@ pub struct Delivery {
 pub struct IncomingEvent {
     /// Whose event.
     pub order_id: OrderId,
-    /// Which one of that order; absent from producers that don't count (A26).
+    /// Which event of that order it is, counted from 1; `None` if its producer does not number events.
     pub version: Option<Version>,
     /// What happened.
     pub event_type: OrderEventType,

@@ -47,7 +47,8 @@ pub enum Source {
 /// A row of a journal: an event that has been committed, whether it has been published or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// The journal's own number: per order ascending with the version, across orders in no promised order (A12).
+    /// The journal's own number. Within an order it ascends with the version; across orders the order of numbers is not
+    /// the order of commits.
     pub id: i64,
     /// Whose journal.
     pub source: Source,

@@ -131,8 +131,9 @@ pub trait FenceStore: Send + Sync + 'static {
 /// What has happened, from the beginning: for whoever checks it.
 #[async_trait]
 pub trait HistoryStore: Send + Sync + 'static {
-    /// The first `limit` events of a journal behind the row `after` (0: from the first), in journal order. One that is
-    /// committed late may be numbered before others that were there already (A12).
+    /// The first `limit` events of a journal behind the row `after` (0: from the first), in journal order. An event
+    /// that is committed late may have a lower number than events that were committed before it, so whoever only goes
+    /// on behind the highest number it has seen misses that event.
     async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>>;
 
     /// The first `limit` rows of the apply history behind the row `after` (0: from the first). Per order they ascend as the

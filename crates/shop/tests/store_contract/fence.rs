@@ -541,7 +541,7 @@ async fn race(
     handed_over
 }
 
-/// An instance does the slow work of version 2 while another, which has its partition now, goes on (A21).
+/// A zombie does the slow work of version 2 while another instance, which has its partition now, goes on.
 pub async fn a_zombies_late_write_is_refused(fixture: &dyn Fixture) {
     let zombie = fixture.open(Source::Deliveries).await;
     let other = fixture.open(Source::Deliveries).await;
