@@ -1,5 +1,10 @@
-//! A ratchet on the size of things: functions of at most 70 lines, files of at most 500. Tests, with their tables of
-//! cases, may be longer.
+//! What holds for all of the repository's texts.
+//!
+//! * A ratchet on the size of things: functions of at most 70 lines, files of at most 500. Tests, with their tables of
+//!   cases, may be longer.
+//! * Anomalies are called by the names that `docs/anomalies.md` gives them, never by the numbers they have there.
+//! * A link in a document leads to a file that is there, and what the catalogue of anomalies names stands in the files that
+//!   it links to.
 #![allow(missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -7,21 +12,58 @@ use std::path::{Path, PathBuf};
 const LONGEST_FUNCTION: usize = 70;
 const LONGEST_FILE: usize = 500;
 
+/// The one text in which the numbers of anomalies stand beside their names.
+const CATALOGUE: &str = "docs/anomalies.md";
+
 #[test]
 fn functions_and_files_stay_short() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the crates' folder");
-    let mut sources = rust_files(crates);
+    let mut sources = sources();
     sources.retain(|path| !is_test(path));
-    assert!(
-        sources.len() > 20,
-        "only {} source files were found below {}",
-        sources.len(),
-        crates.display()
-    );
-    let complaints: Vec<String> = sources.iter().flat_map(|path| complaints_about(path)).collect();
-    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+    none(sources.iter().flat_map(|path| complaints_about(path)));
+}
+
+#[test]
+fn anomalies_are_called_by_their_names() {
+    let mut texts = [sources(), documents()].concat();
+    texts.retain(|path| *path != root().join(CATALOGUE));
+    none(texts.iter().flat_map(|path| {
+        let numbers = numbers_of_anomalies(&read(path));
+        let place = path.display().to_string();
+        numbers
+            .into_iter()
+            .map(move |(line, number)| format!("{place}:{line}: {number}: give the name that {CATALOGUE} has for it"))
+    }));
+}
+
+#[test]
+fn links_lead_to_files() {
+    none(documents().iter().flat_map(|path| {
+        let folder = path.parent().expect("a file stands in a folder").to_owned();
+        let place = path.display().to_string();
+        let targets = relative_links(&read(path));
+        let gone = targets.into_iter().filter(move |target| !folder.join(target).exists());
+        gone.map(move |target| format!("{place}: {target} is not there"))
+    }));
+}
+
+#[test]
+fn the_catalogue_names_what_is_there() {
+    let catalogue = root().join(CATALOGUE);
+    let folder = catalogue.parent().expect("a file stands in a folder");
+    let text = read(&catalogue);
+    let places = text
+        .split("\n\n")
+        .filter(|paragraph| paragraph.starts_with("**Where.**"));
+    none(places.flat_map(|place| {
+        let sources: String = relative_links(place)
+            .iter()
+            .map(|file| read(&folder.join(file)))
+            .collect();
+        let gone = names(place)
+            .into_iter()
+            .filter(move |name| !words(&sources).any(|word| word == *name));
+        gone.map(|name| format!("{CATALOGUE}: {name} is in none of the files that are linked beside it"))
+    }));
 }
 
 #[test]
@@ -34,12 +76,90 @@ fn a_long_function_is_noticed() {
     );
 }
 
+#[test]
+fn a_number_in_place_of_a_name_is_noticed() {
+    let number = format!("A{}", 21);
+    let text = format!("A zombie.\nIt wakes up ({number}).\n0x{number} {number}0 B{number} A");
+    assert_eq!(numbers_of_anomalies(&text), [(2, number)]);
+}
+
+#[test]
+fn links_are_taken_apart() {
+    let text = "[a](docs/a.md) and [b](../b.rs#L1), [c](https://example.org), [d](#here)";
+    assert_eq!(relative_links(text), ["docs/a.md", "../b.rs"]);
+}
+
+#[track_caller]
+fn none(complaints: impl Iterator<Item = String>) {
+    let complaints: Vec<String> = complaints.collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+fn root() -> &'static Path {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.expect("the crates stand in the repository")
+}
+
+/// The sources and tests of all crates.
+fn sources() -> Vec<PathBuf> {
+    let sources = files(&root().join("crates"), "rs");
+    assert!(sources.len() > 20, "only {} source files were found", sources.len());
+    sources
+}
+
+/// The documents at the top, and those in `docs`.
+fn documents() -> Vec<PathBuf> {
+    let top = entries(root()).into_iter().filter(|path| is_a(path, "md"));
+    let documents: Vec<PathBuf> = top.chain(files(&root().join("docs"), "md")).collect();
+    assert!(documents.len() > 4, "only {documents:?} were found");
+    documents
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Words like the numbers of anomalies, a capital A and one or two digits, each with its line.
+fn numbers_of_anomalies(text: &str) -> Vec<(usize, String)> {
+    let mut numbers = Vec::new();
+    for (line, text) in (1..).zip(text.lines()) {
+        let found = words(text).filter(|word| is_number(word));
+        numbers.extend(found.map(|number| (line, number.to_owned())));
+    }
+    numbers
+}
+
+fn is_number(word: &str) -> bool {
+    word.strip_prefix('A')
+        .is_some_and(|rest| (1..=2).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+}
+
+/// What stands in backquotes, of `Type::function` the function.
+fn names(text: &str) -> Vec<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted.filter_map(|path| path.rsplit("::").next()).collect()
+}
+
+/// Where a document's links lead, those within it and those to other sites left out.
+fn relative_links(text: &str) -> Vec<String> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let files = targets.filter_map(|target| target.split('#').next());
+    files
+        .filter(|file| !file.is_empty() && !file.contains("://"))
+        .map(str::to_owned)
+        .collect()
+}
+
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests") || path.file_stem().is_some_and(|stem| stem == "tests")
 }
 
 fn complaints_about(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).expect("a source file is readable");
+    let text = read(path);
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let place = path.display();
     let mut complaints: Vec<String> = long_functions(code)
@@ -78,15 +198,23 @@ fn is_function(line: &str) -> bool {
             .is_some_and(|head| head.split(' ').any(|word| word == "fn"))
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .expect("a folder is readable")
-        .map(|entry| entry.expect("an entry").path());
-    entries
+/// The files below a folder whose name ends so.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    entries(folder)
+        .into_iter()
         .flat_map(|path| match path {
-            folder if folder.is_dir() => rust_files(&folder),
-            file if file.extension().is_some_and(|extension| extension == "rs") => vec![file],
+            folder if folder.is_dir() => files(&folder, ending),
+            file if is_a(&file, ending) => vec![file],
             _ => Vec::new(),
         })
         .collect()
+}
+
+fn is_a(file: &Path, ending: &str) -> bool {
+    file.extension().is_some_and(|extension| extension == ending)
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries.map(|entry| entry.expect("an entry").path()).collect()
 }
