@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 
 use bytes::Bytes;
-use eventlog::partitioner::partition_of;
-use eventlog::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::partitioner::partition_of;
+use keylane_log::{Header, Offset, Partition, Record, Timestamp};
 use lab::audit::{Answer, Audit, Auditor, Explanation, Locator, Question};
 
 const PARTITIONS: u32 = 4;

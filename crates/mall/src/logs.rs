@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
-use eventlog::kafka::KafkaLog;
-use eventlog::{EventLog, LogError};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::kafka::KafkaLog;
+use keylane_log::{EventLog, LogError};
 
 use crate::config::Storage;
 use crate::data_dir::{self, Folder, Trouble, privacy};

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use eventlog::{EventLog, Extent, LogError, Offset, Record};
+use keylane_log::{EventLog, Extent, LogError, Offset, Record};
 
 /// Shows every record between these extents to `see`, each partition in its order; answers with the next offset of each.
 pub fn each_record(

@@ -32,8 +32,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventlog::{Record, Timestamp};
-use lanes::Backoff;
+use keylane::Backoff;
+use keylane_log::{Record, Timestamp};
 
 use crate::commit::GroupCommit;
 use crate::domain::{IncomingEvent, OrderEventType};

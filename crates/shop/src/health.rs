@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use eventlog::Timestamp;
-use lanes::Outage;
+use keylane::Outage;
+use keylane_log::Timestamp;
 use tokio::time::Instant;
 
 use crate::store::StoreError;

@@ -1,6 +1,6 @@
 //! What a person decides about parked events. A decision only marks the event; a delivery instance acts on it.
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, ParkedKey};
 use crate::domain::{OrderId, Version};

@@ -6,7 +6,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use eventlog::{Header, NewRecord, Partition, Record, Timestamp};
+use keylane_log::{Header, NewRecord, Partition, Record, Timestamp};
 use serde_json::Value;
 
 use crate::domain::fence::{Held, ParkedEvent};
@@ -256,7 +256,7 @@ pub fn trace_of(record: &Record) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use eventlog::Offset;
+    use keylane_log::Offset;
 
     use super::*;
     use crate::domain::{DeliveryEventType, OrderPatch, Source};

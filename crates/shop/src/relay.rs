@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{EventLog, LogError, NewRecord, Partition, Placed, Timestamp};
+use keylane_log::{EventLog, LogError, NewRecord, Partition, Placed, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

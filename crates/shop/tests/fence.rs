@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
-use eventlog::{EventLog, Header, NewRecord, Offset, Partition, Record, Subscription, Timestamp, TopicPartition};
-use lanes::{Attempt, Epoch, Handler, Options, Outcome, Summary};
+use keylane::{Attempt, Epoch, Handler, Options, Outcome, Summary};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::{EventLog, Header, NewRecord, Offset, Partition, Record, Subscription, Timestamp, TopicPartition};
 use shop::commit::GroupCommit;
 use shop::delivery::{
     DEAD_LETTERS, DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, OrderJournal,
@@ -49,7 +49,7 @@ struct Running {
     fence: Arc<Fence>,
     metrics: Arc<DeliveryMetrics>,
     stop: CancellationToken,
-    runner: JoinHandle<Result<Summary, eventlog::LogError>>,
+    runner: JoinHandle<Result<Summary, keylane_log::LogError>>,
 }
 
 impl World {
@@ -137,7 +137,7 @@ impl World {
         Arc::new(Fence::new(commands, instance, CancellationToken::new()))
     }
 
-    fn subscribe(&self, name: &str) -> Box<dyn eventlog::Consumer> {
+    fn subscribe(&self, name: &str) -> Box<dyn keylane_log::Consumer> {
         let subscription = Subscription {
             group: "delivery".into(),
             topics: vec![TOPIC.into()],
@@ -152,7 +152,7 @@ impl World {
         let fence = self.fence(name, delay);
         let stop = CancellationToken::new();
         let handler = FencedHandler::new(fence.clone());
-        let runner = tokio::spawn(lanes::run(
+        let runner = tokio::spawn(keylane::run(
             self.subscribe(name),
             handler,
             Options::lanes(lanes),
@@ -220,7 +220,7 @@ impl World {
         loop {
             let extents = self.log.extents(TOPIC).expect("extents");
             let committed = self.log.committed("delivery", TOPIC).expect("positions");
-            let done = |(extent, committed): (&eventlog::Extent, &Option<Offset>)| {
+            let done = |(extent, committed): (&keylane_log::Extent, &Option<Offset>)| {
                 extent.end == Offset(0) || *committed == Some(extent.end)
             };
             if extents.iter().zip(&committed).all(done) {
@@ -554,7 +554,7 @@ async fn without_the_fence_a_failure_is_passed_over() {
     let metrics = instance.metrics.clone();
     let handler = NaiveHandler::new(deliveries, world.commands(), instance);
     let stop = CancellationToken::new();
-    let runner = tokio::spawn(lanes::run(
+    let runner = tokio::spawn(keylane::run(
         world.subscribe("naive"),
         handler,
         Options::lanes(1),

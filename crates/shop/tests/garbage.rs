@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
-use eventlog::{EventLog, Header, Offset, Partition, Record, Timestamp};
-use lanes::{Attempt, Epoch, Handler, Outcome};
+use keylane::{Attempt, Epoch, Handler, Outcome};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::{EventLog, Header, Offset, Partition, Record, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;

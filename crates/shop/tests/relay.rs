@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
-use eventlog::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
 use shop::domain::fence::{FenceCommand, NewDeadLetter};
 use shop::domain::{Change, Condition, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest, Source};
 use shop::relay::{KeyMode, Relay, RelayError, RelayOptions, Step};

@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use eventlog::Timestamp;
-use eventlog::embedded::Turnstile;
+use keylane_log::Timestamp;
+use keylane_log::embedded::Turnstile;
 use rusqlite::Connection;
 use shop::domain::{Condition, OrderCommand, OrderFields, OrderId, OrderOutcome, OrderRequest, Source};
 use shop::store::sqlite::{Database, SqliteStore};

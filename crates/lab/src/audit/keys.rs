@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use eventlog::{Offset, Partition};
+use keylane_log::{Offset, Partition};
 
 use super::hash;
 

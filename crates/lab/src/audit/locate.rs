@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use eventlog::Record;
+use keylane_log::Record;
 use serde_json::Value;
 
 /// A place in a record.

@@ -21,7 +21,7 @@ pub use keys::MAX_KEYS;
 pub use locate::Locator;
 pub use placement::Explanation;
 
-use eventlog::{Offset, Partition, Record};
+use keylane_log::{Offset, Partition, Record};
 
 use keys::Keys;
 use placement::Placement;

@@ -1,7 +1,7 @@
 //! Whether records stand where Java's partitioner puts their keys, and if not, why.
 
-use eventlog::Partition;
-use eventlog::partitioner::partition_of;
+use keylane_log::Partition;
+use keylane_log::partitioner::partition_of;
 
 /// Up to which number of partitions a topic is suspected of having had fewer.
 const FEWER: u32 = 256;

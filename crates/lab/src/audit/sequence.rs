@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use eventlog::{Offset, Partition};
+use keylane_log::{Offset, Partition};
 
 use super::hash;
 use super::keys::MAX_KEYS;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use eventlog::{Offset, Partition, Timestamp};
+use keylane_log::{Offset, Partition, Timestamp};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryEventType, DeliveryId, OrderEventType, OrderId, OrderPatch, Version};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventlog::{Offset, Partition, Timestamp};
+use keylane_log::{Offset, Partition, Timestamp};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, OrderId, Version};
 

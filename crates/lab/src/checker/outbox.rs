@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventlog::Partition;
+use keylane_log::Partition;
 use shop::domain::{DeliveryEventType, DeliveryId, EventType, OrderEventType, Version};
 
 use super::applies::took_effect;

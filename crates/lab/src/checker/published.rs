@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventlog::Partition;
+use keylane_log::Partition;
 use shop::domain::{EventType, Version};
 
 use super::applies::took_effect;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use eventlog::{Offset, Partition, Timestamp};
+use keylane_log::{Offset, Partition, Timestamp};
 use shop::domain::{OrderId, Version};
 
 use super::history::Place;

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use eventlog::Partition;
+use keylane_log::Partition;
 
 use super::applies::took_effect;
 use super::history::{Applied, History};

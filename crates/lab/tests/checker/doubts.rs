@@ -1,6 +1,6 @@
 //! What is under way is not judged by its absence.
 
-use eventlog::{Offset, Timestamp};
+use keylane_log::{Offset, Timestamp};
 use lab::checker::{Anomaly, Doubt, History, Parked, Waits, check};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{OrderId, Version};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use eventlog::{Offset, Partition, Timestamp};
 use fastrand::Rng;
+use keylane_log::{Offset, Partition, Timestamp};
 use lab::checker::{Answer, Applied, History, InTopic, PartitionState, Place, Written};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryId, OrderEventType, OrderFields, OrderId, OrderPatch, Version};

@@ -1,6 +1,6 @@
 //! One thing goes wrong: each mutation turns a correct history into one in which a given verdict must be found.
 
-use eventlog::{Offset, Partition};
+use keylane_log::{Offset, Partition};
 use lab::checker::{Anomaly, Applied, History, InTopic, Parked, Place, Waits};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryEventType, OrderEventType, OrderId, Version};

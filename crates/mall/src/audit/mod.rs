@@ -4,7 +4,7 @@ mod report;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use eventlog::LogError;
+use keylane_log::LogError;
 use lab::audit::{Answer, Auditor, Locator, Question};
 
 use crate::config::Storage;

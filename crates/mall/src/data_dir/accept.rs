@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use rusqlite::Connection;
 use shop::domain::Source;
 use shop::store::sqlite::SqliteStore;

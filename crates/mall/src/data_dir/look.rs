@@ -8,8 +8,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use eventlog::LogError;
-use eventlog::embedded::Turnstile;
+use keylane_log::LogError;
+use keylane_log::embedded::Turnstile;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
 
 /// How long a file's turn is waited for, and SQLite's own locks behind it.

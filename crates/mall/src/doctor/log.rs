@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use eventlog::kafka::{Cause, Cluster, KafkaLog};
-use eventlog::{EventLog, Extent, GroupInfo, LogError, Offset, Partition, Record, TopicInfo, TopicPartition};
+use keylane_log::kafka::{Cause, Cluster, KafkaLog};
+use keylane_log::{EventLog, Extent, GroupInfo, LogError, Offset, Partition, Record, TopicInfo, TopicPartition};
 
 use super::{Report, Wrong, records};
 use crate::config::{RoleOptions, Storage};
@@ -137,7 +137,7 @@ fn settings(options: &RoleOptions) -> Result<BTreeMap<String, String>, LogError>
 
 /// Partitions that nobody leads, or with copies that lag behind.
 fn copies(topic: &TopicInfo) -> Option<Wrong> {
-    let bad = |partition: &&eventlog::PartitionInfo| {
+    let bad = |partition: &&keylane_log::PartitionInfo| {
         partition.leader.is_none() || partition.isr.len() < partition.replicas.len()
     };
     let bad: Vec<_> = topic
@@ -333,14 +333,14 @@ fn removed(group: &str, topic: &str, info: &GroupInfo, extents: &[Extent]) -> Op
 
 #[cfg(test)]
 mod tests {
-    use eventlog::GroupState;
+    use keylane_log::GroupState;
 
     use super::*;
 
     #[test]
     fn what_a_dying_broker_takes_along() {
         let said = |brokers, copies: i32, offset_copies, in_sync: &str| {
-            let info = eventlog::PartitionInfo {
+            let info = keylane_log::PartitionInfo {
                 partition: Partition(0),
                 leader: Some(0),
                 replicas: (0..copies).collect(),

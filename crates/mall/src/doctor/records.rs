@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use eventlog::Record;
-use eventlog::partitioner::partition_of;
+use keylane_log::Record;
+use keylane_log::partitioner::partition_of;
 
 use super::{SKEW_MS, Wrong};
 
@@ -65,7 +65,7 @@ fn place(record: &Record) -> String {
 
 #[cfg(test)]
 mod tests {
-    use eventlog::{Offset, Partition, Timestamp};
+    use keylane_log::{Offset, Partition, Timestamp};
 
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use eventlog::EventLog;
-use lanes::Metrics as Lanes;
+use keylane::Metrics as Lanes;
+use keylane_log::EventLog;
 use shop::delivery::{DeliveryMetrics, EventCounter};
 use shop::domain::{EventType, OrderEventType};
 

@@ -1,6 +1,6 @@
 //! How far a group is behind, partition by partition.
 
-use eventlog::{EventLog, LogError, Offset, Partition, Timestamp, TopicPartition};
+use keylane_log::{EventLog, LogError, Offset, Partition, Timestamp, TopicPartition};
 
 /// How far a group is behind in one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub fn of(log: &dyn EventLog, group: &str, topic: &str) -> Result<Vec<Lag>, LogE
     // Asked first: what is committed from now on can only make the lag look larger than it is.
     let committed = log.committed(group, topic)?;
     let extents = log.extents(topic)?;
-    let lag = |(number, extent): (u32, &eventlog::Extent)| {
+    let lag = |(number, extent): (u32, &keylane_log::Extent)| {
         let partition = Partition(number);
         let committed = committed.get(number as usize).copied().flatten();
         let from = committed.unwrap_or(extent.start).max(extent.start);

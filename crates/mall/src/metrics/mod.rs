@@ -1,7 +1,7 @@
 //! `/metrics`: what a role tells about itself, for Prometheus.
 //!
 //! ```text
-//!   scrape ─▶ Page ─┬─ Traffic, CommitMetrics, RelayMetrics, lanes::Metrics, DeliveryMetrics: atomics, just read
+//!   scrape ─▶ Page ─┬─ Traffic, CommitMetrics, RelayMetrics, keylane::Metrics, DeliveryMetrics: atomics, just read
 //!                   └─ Sampled: backlog of the database, lag in the log: asked at most once a second
 //! ```
 //!
@@ -90,6 +90,6 @@ fn write_traffic(traffic: &Traffic, text: &mut Text) {
 }
 
 /// For how many seconds something waits at `now`, in milliseconds; 0 if nothing does.
-fn age(since: Option<eventlog::Timestamp>, now: eventlog::Timestamp) -> f64 {
+fn age(since: Option<keylane_log::Timestamp>, now: keylane_log::Timestamp) -> f64 {
     since.map_or(0.0, |since| now.0.saturating_sub(since.0).max(0) as f64 / 1000.0)
 }

@@ -1,6 +1,6 @@
 //! How what is parked looks on a screen.
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use lab::checker::rfc3339;
 use shop::domain::fence::{DeadLetter, Mark, Marked, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
 use shop::domain::{OrderId, Version};

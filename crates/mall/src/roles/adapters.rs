@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use eventlog::EventLog;
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
-use eventlog::kafka::KafkaLog;
+use keylane_log::EventLog;
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::kafka::KafkaLog;
 use shop::domain::Source;
 use shop::store::mysql::MysqlStore;
 use shop::store::sqlite::SqliteStore;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use eventlog::{EventLog, Offset, Partition, TopicPartition};
+use keylane_log::{EventLog, Offset, Partition, TopicPartition};
 use shop::domain::{OrderId, Source, Version};
 use shop::records::{self, Incoming};
 use shop::store::Store;

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use eventlog::{Consumer, EventLog, LogError};
-use lanes::{Options, Summary};
+use keylane::{Options, Summary};
+use keylane_log::{Consumer, EventLog, LogError};
 use shop::commit::{CommitMetrics, GroupCommit};
 use shop::delivery::{
     DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, OrderJournal, Sweeper, sweep,
@@ -33,7 +33,7 @@ const ONE_BY_ONE_BUFFER: usize = 8 << 20;
 pub struct Consuming {
     deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>,
     commands: GroupCommit<FenceCommand, FenceOutcome>,
-    lanes: Arc<lanes::Metrics>,
+    lanes: Arc<keylane::Metrics>,
     metrics: Arc<DeliveryMetrics>,
     runner: JoinHandle<Result<Summary, LogError>>,
     /// What the fence has beside the runner.
@@ -63,14 +63,14 @@ impl Consuming {
         let runner = match options.guard {
             Guard::Off => {
                 let handler = NaiveHandler::new(deliveries.clone(), commands.clone(), instance);
-                tokio::spawn(lanes::run(consumer, handler, lanes, shutdown))
+                tokio::spawn(keylane::run(consumer, handler, lanes, shutdown))
             }
             Guard::Version => {
                 let journal = order_journal(options.order_url.clone().unwrap_or_else(|| BaseUrl::local(8081)));
                 let fence = Fence::new(commands.clone(), instance, shutdown.clone()).asking(journal.clone());
                 let fence = Arc::new(fence);
                 beside = fence_tasks(adapters, &relaying.readiness, options, &fence, journal, &stop);
-                tokio::spawn(lanes::run(consumer, FencedHandler::new(fence), lanes, shutdown))
+                tokio::spawn(keylane::run(consumer, FencedHandler::new(fence), lanes, shutdown))
             }
         };
         Self {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use eventlog::{Consumer, EventLog, Subscription};
+use keylane_log::{Consumer, EventLog, Subscription};
 use shop::domain::Source;
 use shop::health::Readiness;
 use shop::http::{self, DeliveryService};

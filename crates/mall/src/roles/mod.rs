@@ -22,7 +22,7 @@ pub use adapters::{open_store, open_store_to_read};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use shop::health::Readiness;
 use shop::http::Front;
 use tokio_util::sync::CancellationToken;

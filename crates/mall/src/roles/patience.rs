@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use eventlog::LogError;
+use keylane_log::LogError;
 use shop::store::StoreError;
 use tokio::time::{Instant, sleep};
 

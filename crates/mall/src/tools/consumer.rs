@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use eventlog::{LogError, Offset, Partition, Record};
+use keylane_log::{LogError, Offset, Partition, Record};
 
 use super::Wrong;
 use super::args::{Given, Opt};

@@ -1,6 +1,6 @@
 //! How a record is printed: Kafka's `DefaultMessageFormatter`, byte for byte.
 
-use eventlog::Record;
+use keylane_log::Record;
 
 /// What to print of a record, and with what between.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub fn check_deserializer(class: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use eventlog::{Header, Offset, Partition, Timestamp};
+    use keylane_log::{Header, Offset, Partition, Timestamp};
 
     fn record() -> Record {
         Record {

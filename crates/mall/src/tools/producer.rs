@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventlog::{EventLog, Header, NewRecord};
+use keylane_log::{EventLog, Header, NewRecord};
 
 use super::Wrong;
 use super::args::{Given, Opt};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventlog::{
+use keylane_log::{
     Assignment, Consumer, EventLog, LogError, Offset, Partition, Position, Rebalance, Record, Subscription,
     TopicPartition,
 };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use eventlog::{LogError, PartitionInfo, TopicInfo};
+use keylane_log::{LogError, PartitionInfo, TopicInfo};
 
 use super::args::{Given, Opt};
 use super::{Wrong, lines, pattern};

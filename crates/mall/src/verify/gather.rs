@@ -8,7 +8,7 @@
 //! An order that appears in a tail changed meanwhile, and what was read of it may not belong together: it is moving.
 
 use anyhow::Result;
-use eventlog::{Extent, Offset, Partition, Timestamp};
+use keylane_log::{Extent, Offset, Partition, Timestamp};
 use lab::checker::{History, PartitionState};
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 use shop::store::{ApplyRow, JournalRow};

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use lab::checker::{Doubt, Judgement, check, rfc3339};
 use shop::domain::OrderId;
 

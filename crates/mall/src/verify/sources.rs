@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use eventlog::{EventLog, LogError};
+use keylane_log::{EventLog, LogError};
 use shop::domain::Source;
 use shop::store::{self, Store};
 use tokio::runtime::Runtime;

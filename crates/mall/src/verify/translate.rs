@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use anyhow::{Context, Result, bail};
-use eventlog::{Record, Timestamp};
+use keylane_log::{Record, Timestamp};
 use lab::checker::{Answer, Applied, InTopic, Parked, Place, Waits, Written};
 use serde_json::Value;
 use shop::domain::fence::{LEASE, ParkedEvent};

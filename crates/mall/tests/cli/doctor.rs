@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
 
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
-use eventlog::kafka::KafkaLog;
-use eventlog::{EventLog, NewRecord, Offset, Partition, Timestamp, TopicPartition};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::kafka::KafkaLog;
+use keylane_log::{EventLog, NewRecord, Offset, Partition, Timestamp, TopicPartition};
 
 use super::program::{Ended, Folder};
 use super::real::{java, required, unique};

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use eventlog::kafka::KafkaLog;
-use eventlog::{EventLog, LogError, NewRecord, Partition};
+use keylane_log::kafka::KafkaLog;
+use keylane_log::{EventLog, LogError, NewRecord, Partition};
 
 use crate::assignor::Assignor;
 use crate::fleet::Fleet;

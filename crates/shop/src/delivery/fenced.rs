@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventlog::Record;
-use lanes::{Attempt, Handler, Outcome};
+use keylane::{Attempt, Handler, Outcome};
+use keylane_log::Record;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

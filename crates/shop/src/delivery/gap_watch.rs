@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Included};
 use std::time::Duration;
 
-use eventlog::{Extent, Offset};
-use lanes::Backoff;
+use keylane::Backoff;
+use keylane_log::{Extent, Offset};
 use tokio::time::Instant;
 
 use crate::domain::fence::ParkedKey;

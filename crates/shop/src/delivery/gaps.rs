@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{EventLog, LogError};
+use keylane_log::{EventLog, LogError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -293,7 +293,7 @@ impl Asking {
         }
     }
 
-    async fn apply(&self, record: eventlog::Record) {
+    async fn apply(&self, record: keylane_log::Record) {
         self.fence.instance().metrics.resynced.add();
         self.fence.follow(Turn::asked(record)).await;
     }

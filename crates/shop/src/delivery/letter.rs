@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use eventlog::{Header, Record};
+use keylane_log::{Header, Record};
 
 use super::Instance;
 use crate::domain::fence::NewDeadLetter;

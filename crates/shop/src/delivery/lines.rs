@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use eventlog::Record;
+use keylane_log::Record;
 
 use crate::domain::{Delivery, EventType, IncomingEvent, Version};
 use crate::{records, trace};

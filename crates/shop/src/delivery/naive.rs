@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventlog::Record;
-use lanes::{Attempt, Handler, Outcome};
+use keylane::{Attempt, Handler, Outcome};
+use keylane_log::Record;
 use tokio::time::Instant;
 
 use super::lines::{EVENTS, Line, begun, handled, place, trace_of};

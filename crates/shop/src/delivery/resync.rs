@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use eventlog::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{Header, Offset, Partition, Record, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

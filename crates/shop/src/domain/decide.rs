@@ -22,7 +22,7 @@ pub use effects::NewDelivery;
 pub use fence::{FenceDecision, FenceDone, FenceRow, HeadChange, NewParked, decide_fence, fenced_orders};
 pub use orders::{OrderDecision, OrdersDone, decide_orders, named_orders};
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::{DeliveryId, EventType, OrderEventType, OrderId, Provenance, Version};
 

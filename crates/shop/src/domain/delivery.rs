@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventlog::{Offset, Partition, Record};
+use keylane_log::{Offset, Partition, Record};
 
 use super::{DeliveryId, OrderEventType, OrderFields, OrderId, OrderPatch, Version};
 

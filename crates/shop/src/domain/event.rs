@@ -1,6 +1,6 @@
 //! Events: their names, and how the journals hold them.
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::{OrderId, Version};
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventlog::{Header, Record, Timestamp};
+use keylane_log::{Header, Record, Timestamp};
 
 use super::{Delivery, DeliveryRequest, IncomingEvent, OrderId, Place, Version};
 

@@ -1,6 +1,6 @@
 //! The records' values: compact JSON, fields in the order that consumers know, nulls included.
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use serde::Serialize;
 
 use super::{Delivery, DeliveryEventType, EventType, OrderEventType, OrderFields, OrderId};

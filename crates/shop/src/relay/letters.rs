@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{EventLog, LogError, NewRecord, Placed};
+use keylane_log::{EventLog, LogError, NewRecord, Placed};
 use tokio::time::Instant;
 
 use super::refusals::Refusals;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use lanes::Backoff;
+use keylane::Backoff;
 use tokio::time::Instant;
 
 /// How long what was refused is passed over. It is tried again because a topic's settings may have been mended. Each refusal

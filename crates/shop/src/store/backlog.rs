@@ -1,6 +1,6 @@
 //! What waits in a database.
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use crate::domain::fence::ParkReason;
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use crate::domain::decide::NewApply;
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, Mark, ParkedEvent, ParkedKey};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use shop::commit::GroupCommit;
 use shop::domain::{OrderOutcome, OrderRequest, Source};
 use shop::health::Readiness;

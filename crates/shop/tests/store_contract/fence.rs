@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use eventlog::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{Header, Offset, Partition, Record, Timestamp};
 use shop::domain::OrderEventType::{self, Cancelled, Modified, Placed};
 use shop::domain::fence::{
     FenceCommand, FenceOutcome, Mark, Marked, NewDeadLetter, ParkReason, ParkedEvent, ParkedKey, Received, Refused,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use shop::domain::{
     Change, Condition, Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, JournalEntry, Order, OrderCommand,
     OrderEventType, OrderFields, OrderId, OrderOutcome, OrderPatch, OrderRequest, Provenance, Source, Version,

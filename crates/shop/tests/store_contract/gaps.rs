@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
-use eventlog::{EventLog, Timestamp};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::{EventLog, Timestamp};
 use shop::commit::GroupCommit;
 use shop::delivery::{Fence, Gaps, Instance, ModifyDelay, OrderJournal, Sweeper};
 use shop::domain::OrderEventType::{Cancelled, Modified, Placed};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventlog::{Offset, Partition};
+use keylane_log::{Offset, Partition};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{DeliveryId, OrderEventType, OrderId, Place, Provenance, Source, Version};
 use shop::store::{ApplyRow, JournalRow};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use shop::domain::{OrderEventType, OrderId, Source, Version};
 use shop::store::{Backlog, Waiting};
 

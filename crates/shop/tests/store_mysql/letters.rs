@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::embedded::{EmbeddedLog, EmbeddedOptions};
-use eventlog::{EventLog, Offset, Partition, TopicPartition};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::{EventLog, Offset, Partition, TopicPartition};
 use shop::domain::Source;
 use shop::relay::{KeyMode, Relay, RelayOptions, Step};
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use shop::domain::{
     Change, Condition, DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderFields, OrderId,
     OrderOutcome, OrderPatch, OrderRequest, Provenance, Version,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use eventlog::{EventLog, GroupInfo, GroupMember, GroupState, LogError, Offset, TopicPartition};
+use keylane_log::{EventLog, GroupInfo, GroupMember, GroupState, LogError, Offset, TopicPartition};
 
 use super::super::args::Given;
 use super::{Failure, Said, at_most_one, failed, look};
@@ -212,7 +212,7 @@ fn idle(info: &GroupInfo) -> String {
 
 #[cfg(test)]
 mod tests {
-    use eventlog::Partition;
+    use keylane_log::Partition;
 
     use super::*;
 

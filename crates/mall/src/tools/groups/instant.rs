@@ -1,6 +1,6 @@
 //! A point in time as `--to-datetime` takes it.
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 /// Milliseconds since 1970 of `YYYY-MM-DDThh:mm:ss.sss`, in UTC unless `Z`, `+09`, `+0900` or `+09:00` follows.
 pub(super) fn parse(text: &str) -> Result<i64, String> {

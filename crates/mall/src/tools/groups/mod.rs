@@ -9,7 +9,7 @@ mod reset;
 
 use std::sync::Arc;
 
-use eventlog::{EventLog, LogError};
+use keylane_log::{EventLog, LogError};
 
 use super::args::{Given, Opt};
 use super::{Wrong, lines};

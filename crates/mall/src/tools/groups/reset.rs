@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use eventlog::{EventLog, Extent, GroupInfo, GroupState, LogError, Offset, Partition, TopicPartition};
+use keylane_log::{EventLog, Extent, GroupInfo, GroupState, LogError, Offset, Partition, TopicPartition};
 
 use super::super::args::Given;
 use super::describe::table;

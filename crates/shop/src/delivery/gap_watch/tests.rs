@@ -1,4 +1,4 @@
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::*;
 use crate::domain::fence::{Mark, ParkReason, ParkedHead};

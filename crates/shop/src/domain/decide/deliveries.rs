@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::effects::{Effect, Effects, NewDelivery, fields_after};
 use super::orders::merged;

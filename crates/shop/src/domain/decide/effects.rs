@@ -1,7 +1,7 @@
 //! What an event's effect on a delivery leaves behind: a journal row, a row of the apply history, an outcome. A new
 //! delivery has no number until its row is written, so that effects are noted first and rendered after.
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::orders::merged;
 use super::{ApplyKind, NewApply, NewEntry};

@@ -22,7 +22,7 @@ pub use row::{FenceRow, HeadChange, NewParked};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use eventlog::{Offset, Partition, Record, Timestamp};
+use keylane_log::{Offset, Partition, Record, Timestamp};
 
 use super::effects::{Effect, Effects, NewDelivery};
 use super::{NewApply, NewEntry};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::NewEntry;
 use crate::domain::{

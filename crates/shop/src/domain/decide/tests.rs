@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::*;
 use crate::domain::{

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::super::Result;
 use super::rows::{self, column, statement};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventlog::{Offset, Partition, Timestamp};
+use keylane_log::{Offset, Partition, Timestamp};
 use sqlx::mysql::MySqlRow;
 
 use super::super::{ApplyRow, Result, StoreError};

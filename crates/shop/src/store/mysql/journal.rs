@@ -1,6 +1,6 @@
 //! The journals, which are the outboxes: what has happened, in the order in which the relay publishes it.
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use sqlx::mysql::MySqlRow;
 
 use super::super::{JournalRow, Result, StoreError};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::super::{Result, StoreError};
 use super::rows::statement;

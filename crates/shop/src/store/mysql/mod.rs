@@ -40,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use self::address::Address;
 use self::session::Ending;

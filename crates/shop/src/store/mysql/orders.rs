@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use sqlx::mysql::MySqlRow;
 
 use super::super::{Page, PageRequest, Result};

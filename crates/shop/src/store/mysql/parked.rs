@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use eventlog::embedded::headers;
-use eventlog::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::embedded::headers;
+use keylane_log::{Header, Offset, Partition, Record, Timestamp};
 use sqlx::mysql::MySqlRow;
 
 use super::super::{Result, StoreError};

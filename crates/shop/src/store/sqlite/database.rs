@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use eventlog::embedded::Place;
+use keylane_log::embedded::Place;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error;

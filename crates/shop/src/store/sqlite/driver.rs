@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventlog::LogError;
-use eventlog::embedded::Turnstile;
+use keylane_log::LogError;
+use keylane_log::embedded::Turnstile;
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::{Database, Durability};

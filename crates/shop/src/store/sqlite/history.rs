@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventlog::{Offset, Partition, Timestamp};
+use keylane_log::{Offset, Partition, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Result as SqlResult, Row};
 

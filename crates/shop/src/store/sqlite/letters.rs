@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::database::{Database, Durability};

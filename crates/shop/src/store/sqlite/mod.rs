@@ -12,7 +12,7 @@
 //! * Commits reach the disk before they are answered, but for marks and leases, which can be lost without harm.
 //! * A transaction that fails, in its COMMIT too, is rolled back: this adapter never answers `Unknown` for it.
 //!
-//! [`Turnstile`]: eventlog::embedded::Turnstile
+//! [`Turnstile`]: keylane_log::embedded::Turnstile
 
 mod applies;
 mod backlog;
@@ -35,7 +35,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 
 use super::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 use crate::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, Mark, ParkedEvent, ParkedKey};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::{Database, Durability};

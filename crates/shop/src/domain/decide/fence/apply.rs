@@ -210,7 +210,7 @@ impl Fold {
 }
 
 /// The history's row of a version that was passed over: what it was is in its record, which nobody has read here.
-fn discarded(row: &Row, order_id: OrderId, holder: &Arc<str>, at: eventlog::Timestamp) -> NewApply {
+fn discarded(row: &Row, order_id: OrderId, holder: &Arc<str>, at: keylane_log::Timestamp) -> NewApply {
     let delivery_id = match &row.delivery {
         DeliveryState::Existing(delivery) => Some(delivery.id),
         DeliveryState::None | DeliveryState::New(_) => None,

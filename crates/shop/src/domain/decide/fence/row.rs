@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use eventlog::{Record, Timestamp};
+use keylane_log::{Record, Timestamp};
 
 use super::FenceDecision;
 use crate::domain::fence::{Held, LEASE, Mark, ParkReason, ParkedHead};

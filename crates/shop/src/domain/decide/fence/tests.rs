@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use eventlog::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{Header, Offset, Partition, Record, Timestamp};
 
 use super::*;
 use crate::domain::fence::Received;

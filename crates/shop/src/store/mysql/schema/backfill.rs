@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use sqlx::mysql::MySqlRow;
 
 use super::super::super::Result;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use eventlog::Timestamp;
+use keylane_log::Timestamp;
 use tokio::time::Instant;
 
 use super::super::super::{Result, StoreError};

@@ -1,0 +1,445 @@
+//! Looking at a log without being part of a group.
+
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::Offset as NativeOffset;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::groups::GroupInfo;
+use rdkafka::message::Message;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
+
+use crate::kafka::bootstrap::Bootstrap;
+use crate::kafka::client::{self, Watch};
+use crate::kafka::fault::{Cause, Right};
+use crate::kafka::settings::Settings;
+use crate::kafka::sweep::Sweep;
+use crate::kafka::{ANSWER, Cluster, convert, coordinator, fault, lock};
+use crate::port::{Extent, LogError, PartitionInfo, Result, TopicInfo};
+use crate::record::{Offset, Record, TopicPartition};
+
+/// librdkafka assigns partitions only to a consumer with a group, though this one never joins it or commits to it.
+const NO_GROUP: &str = "keylane-scan";
+
+/// Topics in which Kafka keeps its own books.
+const INTERNAL: [&str; 4] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+    "__cluster_metadata",
+];
+
+/// How long partitions may take to appear after the controller has made them. Brokers make them one after the other, and
+/// a topic of many partitions keeps those behind it waiting.
+const APPEARING: Duration = Duration::from_secs(30);
+
+/// How long to wait before asking again whether a topic has become visible.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Two consumers: one that asks, and one that reads, as soon as somebody reads.
+pub(super) struct Scanner {
+    settings: Settings,
+    looker: BaseConsumer<Watch>,
+    bootstrap: Bootstrap,
+    reader: Mutex<Option<Reader>>,
+}
+
+impl Scanner {
+    pub(super) fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            settings: settings.clone(),
+            looker: client::start(&settings.looker(), Watch::default())?,
+            bootstrap: Bootstrap::new(settings),
+            reader: Mutex::default(),
+        })
+    }
+
+    /// All topics but Kafka's own, by name.
+    pub(super) fn topics(&self) -> Result<Vec<TopicInfo>> {
+        let what = format!("the topics of Kafka at {} can't be listed", self.settings.bootstrap());
+        let metadata = self.ask(&what, ANSWER, |looker, patience| looker.fetch_metadata(None, patience))?;
+        let shown = |topic: &&MetadataTopic| !INTERNAL.contains(&topic.name());
+        let mut topics: Vec<_> = metadata.topics().iter().filter(shown).map(topic_info).collect();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(topics)
+    }
+
+    /// How many brokers there are, and how many copies of what groups have committed.
+    pub(super) fn cluster(&self) -> Result<Cluster> {
+        let what = format!("the brokers of Kafka at {} can't be listed", self.settings.bootstrap());
+        let metadata = self.ask(&what, ANSWER, |looker, patience| looker.fetch_metadata(None, patience))?;
+        let offsets = metadata.topics().iter().find(|topic| topic.name() == INTERNAL[0]);
+        let copies = offsets.and_then(|topic| topic.partitions().iter().map(|part| part.replicas().len()).min());
+        Ok(Cluster {
+            brokers: metadata.brokers().len(),
+            offset_copies: copies,
+        })
+    }
+
+    /// The names of all groups, in order.
+    pub(super) fn groups(&self) -> Result<Vec<String>> {
+        let what = format!("the groups of Kafka at {} can't be listed", self.settings.bootstrap());
+        let list = self.ask(&what, ANSWER, |looker, patience| {
+            looker.fetch_group_list(None, patience)
+        })?;
+        let ours = |group: &&GroupInfo| matches!(group.protocol_type(), "consumer" | "");
+        let mut names: Vec<_> = list
+            .groups()
+            .iter()
+            .filter(ours)
+            .map(|group| group.name().to_owned())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// How many partitions a topic has, asked anew.
+    pub(super) fn partitions(&self, topic: &str, patience: Duration) -> Result<u32> {
+        if topic.is_empty() || topic.contains('\0') {
+            return Err(LogError::Refused(format!("{topic:?} is no name of a topic")));
+        }
+        let what = format!(
+            "Kafka at {} does not answer about topic {topic}",
+            self.settings.bootstrap()
+        );
+        let metadata = self.ask(&what, patience, |looker, patience| {
+            looker.fetch_metadata(Some(topic), patience)
+        })?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Err(fault::no_topic(topic));
+        };
+        match found.error().map(RDKafkaErrorCode::from) {
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                Err(fault::no_topic(topic))
+            }
+            Some(code) => {
+                let missing = Right::topic("Describe", topic).missing(&what, Some(code));
+                Err(missing.unwrap_or_else(|| fault::sort_code(&what, code)))
+            }
+            None if found.partitions().is_empty() => Err(fault::no_topic(topic)),
+            None => Ok(found.partitions().len() as u32),
+        }
+    }
+
+    /// Waits until the brokers show at least `partitions` partitions of a topic just created or grown.
+    pub(super) fn await_partitions(&self, topic: &str, partitions: u32) -> Result<()> {
+        let deadline = Instant::now() + APPEARING;
+        loop {
+            match self.partitions(topic, ANSWER) {
+                Ok(count) if count >= partitions => return Ok(()),
+                Err(error @ LogError::Broken(_)) => return Err(error),
+                _ if Instant::now() >= deadline => {
+                    let sentence = format!("the partitions of topic {topic} have not appeared yet");
+                    return Err(LogError::Unavailable(sentence));
+                }
+                _ => thread::sleep(ASK_AGAIN),
+            }
+        }
+    }
+
+    /// The extents of the first `count` partitions.
+    pub(super) fn extents(&self, topic: &str, count: u32) -> Result<Vec<Extent>> {
+        let what = format!("the extents of topic {topic} can't be read");
+        let list = convert::whole_topic(topic, count);
+        self.ask(&what, ANSWER, |looker, _| extents(looker, &list))
+    }
+
+    /// Up to `max` records from `from` on; fewer only at the end.
+    pub(super) fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {
+        let what = format!("the extent of {partition} can't be read");
+        let list = convert::list([partition]);
+        let Extent { start, end } = self.ask(&what, ANSWER, |looker, _| extents(looker, &list))?[0];
+        let from = from.max(start);
+        if from >= end || max == 0 {
+            return Ok(Vec::new());
+        }
+        let mut slot = lock(&self.reader);
+        // A reader that failed is not put back: where librdkafka stands is then unknown.
+        let mut reader = match slot.take() {
+            Some(reader) => reader,
+            None => Reader::new(&self.settings)?,
+        };
+        let page = reader.read(partition, from, end, max)?;
+        *slot = Some(reader);
+        Ok(page)
+    }
+
+    /// Reads all these partitions together; see [`crate::EventLog::scan`].
+    pub(super) fn scan(&self, topic: &str, extents: &[Extent], see: &mut dyn FnMut(&Record)) -> Result<Vec<Offset>> {
+        let mut sweep = Sweep::new(topic, extents);
+        if sweep.is_done() {
+            return Ok(sweep.next);
+        }
+        // It is taken out: whoever is shown records may well read something meanwhile, with another one.
+        let idle = lock(&self.reader).take();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => Reader::new(&self.settings)?,
+        };
+        reader.sweep(&mut sweep, see)?;
+        *lock(&self.reader) = Some(reader);
+        Ok(sweep.next)
+    }
+
+    /// Why the brokers don't answer, as far as it was heard.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.looker.context().cause()
+    }
+
+    /// Makes a call that waits for as long as it is told. The first tries wait only briefly, since librdkafka itself
+    /// waits on in silence when it has been told that a password is wrong.
+    fn ask<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        call: impl Fn(&BaseConsumer<Watch>, Duration) -> KafkaResult<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + patience;
+        let watch = self.looker.context();
+        let mut brief = client::FIRST_TRIES.into_iter();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let answer = call(&self.looker, brief.next().unwrap_or(left).min(left));
+            client::hear_reports(&self.looker);
+            match answer {
+                Ok(answer) => {
+                    watch.clear();
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure) {
+                        self.bootstrap.repeat_if_silent(&self.looker, watch);
+                    }
+                    let silent = error.rdkafka_error_code().is_none_or(fault::is_silence);
+                    // Whoever is just being started may take another moment.
+                    if !silent || watch.in_vain(brief.len() > 0) || Instant::now() >= deadline {
+                        if watch.cause() == Some(Cause::Certificate) && client::only_the_name_differs(&self.settings) {
+                            watch.correct(Cause::HostName);
+                        }
+                        return Err(watch.explain(what, &error));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A consumer that reads the one partition it is pointed at.
+struct Reader {
+    client: BaseConsumer<Watch>,
+    brokers: String,
+    topics: convert::Topics,
+    /// Where the last read ended, if librdkafka still fetches from there.
+    cursor: Option<(TopicPartition, Offset)>,
+}
+
+impl Reader {
+    fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            client: client::observer(settings, NO_GROUP)?,
+            brokers: settings.bootstrap().to_owned(),
+            topics: convert::Topics::default(),
+            cursor: None,
+        })
+    }
+
+    /// Takes records until there are `max`, or the one before `end`, or none is left (behind a transaction's last
+    /// record stands a marker, which is never handed out).
+    fn read(&mut self, partition: &TopicPartition, from: Offset, end: Offset, max: usize) -> Result<Vec<Record>> {
+        let mut continued = self.cursor.take().as_ref() == Some(&(partition.clone(), from));
+        if !continued {
+            self.point_at(partition, from)?;
+        }
+        let mut page: Vec<Record> = Vec::new();
+        let mut next = from;
+        let deadline = Instant::now() + ANSWER;
+        while page.len() < max && next < end {
+            let patience = deadline.saturating_duration_since(Instant::now());
+            match self.client.poll(patience) {
+                Some(Ok(message)) => {
+                    page.push(convert::record(&message, &mut self.topics));
+                    next = Offset(message.offset().max(0) as u64).next();
+                }
+                // Noticed before this read began, perhaps; there are records behind it now.
+                Some(Err(KafkaError::PartitionEOF(_))) if continued => {
+                    continued = false;
+                    self.point_at(partition, next)?;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(page),
+                Some(Err(error)) => {
+                    tracing::debug!(%partition, %error, "while reading");
+                    let what = format!("{partition} can't be read");
+                    let missing = Right::topic("Read", &partition.topic).missing(&what, error.rdkafka_error_code());
+                    if let Some(missing) = missing {
+                        return Err(missing);
+                    }
+                }
+                None => {}
+            }
+            if Instant::now() >= deadline {
+                return Err(self.too_slow(&partition.to_string()));
+            }
+        }
+        self.cursor = Some((partition.clone(), next));
+        Ok(page)
+    }
+
+    /// Takes records until every partition has come to its end. Nothing more than librdkafka's queue is held.
+    fn sweep(&mut self, sweep: &mut Sweep<'_>, see: &mut dyn FnMut(&Record)) -> Result<()> {
+        let what = format!("topic {} can't be read from Kafka at {}", sweep.topic, self.brokers);
+        self.cursor = None;
+        let begun = self.client.assign(&sweep.assignment()?);
+        begun.map_err(|error| fault::sort(&what, &error))?;
+        let mut deadline = Instant::now() + ANSWER;
+        while !sweep.is_done() {
+            match self.client.poll(deadline.saturating_duration_since(Instant::now())) {
+                Some(Ok(message)) => {
+                    let record = convert::record(&message, &mut self.topics);
+                    if sweep.takes(&record) {
+                        see(&record);
+                        deadline = Instant::now() + ANSWER;
+                    }
+                }
+                // Behind a transaction's last record stands a marker, which is never handed out; and what a partition held
+                // may have been removed meanwhile.
+                Some(Err(KafkaError::PartitionEOF(number))) => {
+                    sweep.ended(number);
+                    deadline = Instant::now() + ANSWER;
+                }
+                Some(Err(error)) => tracing::debug!(topic = sweep.topic, %error, "while reading"),
+                None => {}
+            }
+            if !sweep.is_done() && Instant::now() >= deadline {
+                return Err(self.too_slow(&sweep.awaited()));
+            }
+        }
+        // Nothing more is fetched until somebody reads again.
+        let ended = self.client.assign(&TopicPartitionList::new());
+        ended.map_err(|error| fault::sort(&what, &error))
+    }
+
+    fn point_at(&self, partition: &TopicPartition, from: Offset) -> Result<()> {
+        let mut list = convert::list([partition]);
+        let set = list.set_all_offsets(convert::native_offset(from));
+        set.and_then(|()| self.client.assign(&list))
+            .map_err(|error| fault::sort(&format!("{partition} can't be read from offset {from}"), &error))
+    }
+
+    fn too_slow(&self, whose: &str) -> LogError {
+        let what = format!("{whose} can't be read from Kafka at {}", self.brokers);
+        let error = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
+        self.client.context().explain(&what, &error)
+    }
+}
+
+/// The extents of the partitions a list names: one request a broker for all starts, one for all ends.
+pub(super) fn extents<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+) -> KafkaResult<Vec<Extent>> {
+    let starts = settled_edges(client, list, NativeOffset::Beginning)?;
+    let ends = settled_edges(client, list, NativeOffset::End)?;
+    let extent = |(start, end)| Extent { start, end };
+    Ok(starts.into_iter().zip(ends).map(extent).collect())
+}
+
+/// Between two questions about partitions whose leaders are not there yet.
+const SETTLING: Duration = Duration::from_millis(50);
+
+/// A partition that has just been created, or whose leader has just changed, has its leader a moment later.
+fn settled_edges<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+    edge: NativeOffset,
+) -> KafkaResult<Vec<Offset>> {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        match edges(client, list, edge) {
+            Err(error)
+                if matches!(
+                    error.rdkafka_error_code(),
+                    Some(LeaderNotAvailable | NotLeaderForPartition)
+                ) && Instant::now() < deadline =>
+            {
+                thread::sleep(SETTLING);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// The protocol's question for the offset of a time has two special times: the beginning and the end.
+fn edges<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+    edge: NativeOffset,
+) -> KafkaResult<Vec<Offset>> {
+    let mut times = list.clone();
+    times.set_all_offsets(edge)?;
+    let found = client.offsets_for_times(times, ANSWER)?;
+    let offset = |element: &TopicPartitionListElem<'_>| {
+        element.error()?;
+        convert::offset(element).ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))
+    };
+    found.elements().iter().map(offset).collect()
+}
+
+/// What `group`, whose observer `client` is, has committed for the first `count` partitions of `topic`.
+pub(super) fn committed(
+    client: &BaseConsumer<Watch>,
+    group: &str,
+    topic: &str,
+    count: u32,
+) -> Result<Vec<Option<Offset>>> {
+    let what = format!("what group {group} has committed of topic {topic} can't be read");
+    let denied = |code: Option<RDKafkaErrorCode>| {
+        let topic = Right::topic("Describe", topic).missing(&what, code);
+        topic.or_else(|| Right::group("Describe", group).missing(&what, code))
+    };
+    let whole = convert::whole_topic(topic, count);
+    let [first, second] = client::FIRST_TRIES;
+    let mut tries = [first, second, ANSWER].into_iter();
+    let list = loop {
+        let answer = coordinator::committed(client, &whole, tries.next().unwrap_or_default());
+        let forbidden = client::hear_reports(client);
+        let Err(error) = answer else {
+            break answer.map_err(|error| fault::sort(&what, &error))?;
+        };
+        let code = error.rdkafka_error_code();
+        if let Some(missing) = denied(forbidden).or_else(|| denied(code)) {
+            return Err(missing);
+        }
+        let may_pass = code.is_none_or(|code| fault::is_silence(code) || fault::is_settling(code));
+        if !may_pass || tries.len() == 0 || client.context().in_vain(true) {
+            return Err(client.context().explain(&what, &error));
+        }
+    };
+    client.context().clear();
+    let offset = |element: &TopicPartitionListElem<'_>| match element.error() {
+        Ok(()) => Ok(convert::offset(element)),
+        Err(error) => Err(denied(error.rdkafka_error_code()).unwrap_or_else(|| fault::sort(&what, &error))),
+    };
+    list.elements().iter().map(offset).collect()
+}
+
+fn topic_info(topic: &MetadataTopic) -> TopicInfo {
+    let mut partitions: Vec<_> = topic.partitions().iter().map(partition_info).collect();
+    partitions.sort_by_key(|info| info.partition);
+    TopicInfo {
+        name: topic.name().to_owned(),
+        partitions,
+    }
+}
+
+fn partition_info(partition: &MetadataPartition) -> PartitionInfo {
+    PartitionInfo {
+        partition: convert::partition(partition.id()),
+        leader: Some(partition.leader()).filter(|leader| *leader >= 0),
+        replicas: partition.replicas().to_vec(),
+        isr: partition.isr().to_vec(),
+    }
+}

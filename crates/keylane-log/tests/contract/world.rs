@@ -1,0 +1,86 @@
+//! Where a case runs: a log that can be opened several times, as by several processes, and names nobody else uses.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use keylane_log::{EventLog, Subscription};
+
+/// A place that holds one log.
+pub trait World: Sync {
+    /// Opens the log once more: another process, or the same one after a restart.
+    fn open(&self) -> Box<dyn EventLog>;
+}
+
+/// A name that no other test, and no other run, uses.
+pub fn unique(what: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("the clock is past 1970");
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{what}-{}-{:x}-{number}", std::process::id(), now.as_micros())
+}
+
+/// A membership that is taken for dead after 6 s, the shortest time that brokers allow by default.
+pub fn subscription(group: &str, topic: &str, member: &str) -> Subscription {
+    Subscription {
+        group: group.to_owned(),
+        topics: vec![topic.to_owned()],
+        member: member.to_owned(),
+        session_timeout: Duration::from_secs(6),
+        drain_timeout: Duration::from_secs(5),
+    }
+}
+
+/// A folder of its own.
+#[cfg(feature = "embedded")]
+pub struct Embedded(tempfile::TempDir);
+
+#[cfg(feature = "embedded")]
+impl Embedded {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+}
+
+#[cfg(feature = "embedded")]
+impl World for Embedded {
+    fn open(&self) -> Box<dyn EventLog> {
+        let options = keylane_log::embedded::EmbeddedOptions::default();
+        Box::new(keylane_log::embedded::EmbeddedLog::open(self.0.path(), options).expect("the log opens"))
+    }
+}
+
+/// The brokers that `MALL_TEST_KAFKA` names.
+#[cfg(feature = "kafka")]
+pub struct Kafka {
+    bootstrap: String,
+    properties: Vec<(String, String)>,
+}
+
+#[cfg(feature = "kafka")]
+impl Kafka {
+    pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    pub fn with(properties: &[(&str, &str)]) -> Self {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            bootstrap: std::env::var("MALL_TEST_KAFKA").expect("MALL_TEST_KAFKA names a Kafka broker (host:port)"),
+            properties: properties.iter().map(own).collect(),
+        }
+    }
+
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+}
+
+#[cfg(feature = "kafka")]
+impl World for Kafka {
+    fn open(&self) -> Box<dyn EventLog> {
+        let log = keylane_log::kafka::KafkaLog::connect(&self.bootstrap, self.properties.clone());
+        Box::new(log.expect("the clients start"))
+    }
+}

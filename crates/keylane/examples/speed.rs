@@ -1,0 +1,295 @@
+//! How fast the runner is on a real Kafka, next to what is possible. Linux; in the release profile:
+//!
+//! `cargo run --release -p keylane --example speed -- <host:port> w1|w2|w4|w5|w6 [librdkafka's property=value ...]`
+//!
+//! | work | records of 150 B | what is measured |
+//! |---|---|---|
+//! | `w1` | 1,000,000, 100,000 keys | a second: librdkafka polled alone, and the runner with its commits |
+//! | `w2` | 20,000, 1,000 Zipf keys | a handler of 10 ms: time over the least possible; 16 lanes, 64, and 64 with runs of a key |
+//! | `w4` | 200,000, a key each | all but offset 100 done, killed, started again: how soon, and how many come again |
+//! | `w5` | 200,000, 1,000 Zipf keys | the hottest key never returns: how many others are done, in how much memory |
+//! | `w6` | as `w1` | killed somewhere in the middle, started again: how many come again |
+//!
+//! Each step of a work is a process of its own, so that its memory is its own; it ends by `abort`, without leaving its
+//! group. Its result is a line of JSON: `load` is the machine's just before (1 minute), `seconds` count from the first
+//! record, `first_s` is from the start to there, `peak_mb` the greatest resident memory.
+use std::error::Error;
+use std::process::{Command, Stdio, abort, id};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use keylane::{Attempt, Handler, Options, Outcome};
+use keylane_log::kafka::KafkaLog;
+use keylane_log::{EventLog, NewRecord, Record, Subscription};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const USAGE: &str = "usage: speed <host:port> w1|w2|w4|w5|w6 [property=value ...]";
+const MILLION: u64 = 1_000_000;
+const DELAY: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Five times as long as what is done may wait for its commit.
+const SETTLED: Duration = Duration::from_secs(1);
+
+fn main() -> Result<()> {
+    let (properties, words): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|word| word.contains('='));
+    let (brokers, work) = words.first().zip(words.get(1)).ok_or(USAGE)?;
+    let place = Place {
+        brokers,
+        topic: &words.get(2).cloned().unwrap_or(format!("speed-{work}-{}", id())),
+        properties: &properties,
+    };
+    let uniform = || Vec::from_iter((0..MILLION).map(|_| fastrand::u32(..100_000)));
+    match work.as_str() {
+        "w1" => place.perform(4, &uniform(), &["raw", "runner"]),
+        "w2" => place.perform(4, &zipf(20_000), &["lanes-16", "lanes-64", "runs-64"]),
+        "w4" => place.perform(1, &Vec::from_iter(0..200_000), &["stuck", "restarted"]),
+        "w5" => place.perform(4, &zipf(200_000), &["hot"]),
+        "w6" => place.perform(4, &uniform(), &["killed", "rest"]),
+        step => {
+            println!("{}", place.step(step)?);
+            abort()
+        }
+    }
+}
+
+/// The k-th of 1,000 keys comes 1/k times as often as the first, key 0, which has 13 % of all.
+fn zipf(records: u64) -> Vec<u32> {
+    let mut random = fastrand::Rng::with_seed(1);
+    let share: f64 = (1..=1000).map(|rank| 1.0 / f64::from(rank)).sum();
+    let key = |mut at: f64| (0..999).find(|key| (at -= 1.0 / f64::from(key + 1), at < 0.0).1);
+    (0..records).map(|_| key(random.f64() * share).unwrap_or(999)).collect()
+}
+
+fn hottest(records: u64) -> u64 {
+    zipf(records).iter().filter(|key| **key == 0).count() as u64
+}
+
+fn is_hottest(record: &Record) -> bool {
+    record.key.as_deref() == Some(b"key-0")
+}
+
+/// Where a work is done.
+struct Place<'a> {
+    brokers: &'a str,
+    topic: &'a str,
+    properties: &'a [String],
+}
+
+impl Place<'_> {
+    fn perform(&self, partitions: u32, keys: &[u32], steps: &[&str]) -> Result<()> {
+        let log = self.log()?;
+        log.create_topic(self.topic, partitions)?;
+        let record = |key: &u32| NewRecord {
+            partition: None,
+            timestamp: SystemTime::now().into(),
+            key: Some(format!("key-{key}").into()),
+            value: Some(vec![b'x'; 150].into()),
+            headers: Vec::new(),
+        };
+        for some in keys.chunks(10_000) {
+            let placed = log.append(self.topic, some.iter().map(record).collect(), PATIENCE);
+            placed.into_iter().collect::<keylane_log::Result<Vec<_>>>()?;
+        }
+        let mut done = 0;
+        for step in steps {
+            let load = std::fs::read_to_string("/proc/loadavg")?;
+            let mut child = Command::new(std::env::current_exe()?);
+            child
+                .args([self.brokers, step, self.topic])
+                .args(self.properties)
+                .stderr(Stdio::inherit());
+            let said = child.output()?.stdout;
+            let mut line: Value = serde_json::from_slice(&said).map_err(|_| format!("step {step} has failed"))?;
+            done += line["done"].as_u64().unwrap_or(0);
+            if ["restarted", "rest"].contains(step) {
+                line["again"] = json!(done - keys.len() as u64);
+            }
+            (line["step"], line["load"]) = (json!(step), json!(load.split(' ').next()));
+            println!("{line}");
+        }
+        Ok(())
+    }
+
+    fn step(&self, step: &str) -> Result<Value> {
+        let stuck = Work::HangAt(|record| record.offset.0 == 100);
+        let others = 200_000 - hottest(200_000);
+        match step {
+            "raw" => self.raw(),
+            "runner" | "rest" => self.run("all", 64, Work::Nothing, MILLION),
+            "lanes-16" => self.run(step, 16, Work::Delay { max_run: 1 }, 20_000),
+            "lanes-64" => self.run(step, 64, Work::Delay { max_run: 1 }, 20_000),
+            "runs-64" => self.run(step, 64, Work::Delay { max_run: 100 }, 20_000),
+            "stuck" => self.run("all", 64, stuck, 199_999),
+            "restarted" => self.run("all", 64, Work::Nothing, 200_000),
+            "hot" => self.run("all", 16, Work::HangAt(is_hottest), others),
+            "killed" => self.run("all", 64, Work::KillAfter(fastrand::u64(400_000..600_000)), MILLION),
+            _ => Err(USAGE.into()),
+        }
+    }
+
+    fn raw(&self) -> Result<Value> {
+        let own = [
+            "auto.offset.reset=earliest",
+            "enable.auto.commit=false",
+            "fetch.queue.backoff.ms=10",
+        ];
+        let own = own.map(str::to_owned);
+        let mut config: ClientConfig = pairs(&own).chain(pairs(self.properties)).collect();
+        config
+            .set("bootstrap.servers", self.brokers)
+            .set("group.id", self.topic);
+        let consumer: BaseConsumer = config.create()?;
+        consumer.subscribe(&[self.topic])?;
+        let (mut records, mut begun) = (0, Instant::now());
+        let reached = until(|| {
+            while records < MILLION && consumer.poll(DELAY).transpose()?.is_some() {
+                records += 1;
+                begun = if records == 1 { Instant::now() } else { begun };
+            }
+            Ok(records == MILLION)
+        })?;
+        let per_second = MILLION as f64 / begun.elapsed().as_secs_f64();
+        Ok(json!({"reached": reached, "per_second": per_second, "peak_mb": peak_mb()?}))
+    }
+
+    /// Until `records` are done or skipped, and if the handler does nothing, committed.
+    fn run(&self, group: &str, lanes: usize, work: Work, records: u64) -> Result<Value> {
+        let begun = Instant::now();
+        let (log, runtime) = (self.log()?, tokio::runtime::Runtime::new()?);
+        let subscription = Subscription {
+            group: format!("{}-{group}", self.topic),
+            topics: vec![self.topic.to_owned()],
+            member: "speed".into(),
+            session_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(5),
+        };
+        let committed = || -> Result<u64> {
+            let offsets = log.committed(&subscription.group, self.topic)?;
+            Ok(offsets.iter().flatten().map(|offset| offset.0).sum())
+        };
+        let before = committed()?;
+        let probe = Arc::new(Probe {
+            work,
+            ..Probe::default()
+        });
+        let options = Options::lanes(lanes).with_log(log.clone());
+        let (metrics, handler) = (options.metrics.clone(), Watched(probe.clone()));
+        let consumer = log.subscribe(&subscription)?;
+        runtime.spawn(keylane::run(consumer, handler, options, CancellationToken::new()));
+        let seen = || before + metrics.done.get() + metrics.skipped.get();
+        let commits = matches!(probe.work, Work::Nothing);
+        let reached = until(|| Ok(seen() >= records && (!commits || committed()? == records)))?;
+        let first = *probe.first.get().ok_or("no record came")?;
+        let seconds = first.elapsed().as_secs_f64();
+        std::thread::sleep(SETTLED);
+        let mut line = json!({"reached": reached, "done": metrics.done.get(), "skipped": metrics.skipped.get(),
+            "queued": metrics.queued.get(), "commits": metrics.commits.get(), "committed": committed()?, "peak_mb": peak_mb()?,
+            "first_s": (first - begun).as_secs_f64(), "seconds": seconds, "per_second": metrics.done.get() as f64 / seconds});
+        if let Work::Delay { .. } = probe.work {
+            probe.compare(seconds, lanes as f64, &mut line);
+        }
+        Ok(line)
+    }
+
+    fn log(&self) -> Result<Arc<KafkaLog>> {
+        // Whoever comes after a killed member takes its place at once.
+        let properties = pairs(self.properties).chain([("group.instance.id".into(), "static".into())]);
+        Ok(Arc::new(KafkaLog::connect(self.brokers, properties.collect())?))
+    }
+}
+
+fn pairs(properties: &[String]) -> impl Iterator<Item = (String, String)> {
+    let pairs = properties.iter().filter_map(|property| property.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+#[derive(Default)]
+enum Work {
+    #[default]
+    Nothing,
+    Delay {
+        max_run: usize,
+    },
+    HangAt(fn(&Record) -> bool),
+    KillAfter(u64),
+}
+
+/// A handler's work and what was seen of it.
+#[derive(Default)]
+struct Probe {
+    work: Work,
+    first: OnceLock<Instant>,
+    handled: AtomicU64,
+    /// Microseconds in the handler: with the hottest key, and with all others.
+    spent: [AtomicU64; 2],
+}
+
+struct Watched(Arc<Probe>);
+
+impl Handler for Watched {
+    fn max_run(&self) -> usize {
+        match self.0.work {
+            Work::Delay { max_run } => max_run,
+            _ => 1,
+        }
+    }
+
+    async fn handle(&self, records: &[Record], _: Attempt) -> Outcome {
+        let probe = &self.0;
+        let begun = *probe.first.get_or_init(Instant::now);
+        match probe.work {
+            Work::Delay { .. } => probe.sleep(is_hottest(&records[0])).await,
+            Work::HangAt(hangs) if hangs(&records[0]) => std::future::pending().await,
+            Work::KillAfter(last) if probe.handled.fetch_add(1, Relaxed) == last => {
+                let done = probe.handled.load(Relaxed);
+                let per_second = done as f64 / begun.elapsed().as_secs_f64();
+                println!("{}", json!({"done": done, "per_second": per_second}));
+                abort();
+            }
+            _ => {}
+        }
+        Outcome::Done
+    }
+}
+
+impl Probe {
+    async fn sleep(&self, hot: bool) {
+        let begun = Instant::now();
+        tokio::time::sleep(DELAY).await;
+        self.spent[usize::from(!hot)].fetch_add(begun.elapsed().as_micros() as u64, Relaxed);
+    }
+
+    /// With the least time possible, also as the handlers really took it: timers are late.
+    fn compare(&self, seconds: f64, lanes: f64, line: &mut Value) {
+        let bound = DELAY.as_secs_f64() * (20_000.0 / lanes).max(hottest(20_000) as f64);
+        let [hot, others] = [0, 1].map(|whose| self.spent[whose].load(Relaxed) as f64 / 1e6);
+        line["over_bound"] = json!(seconds / bound);
+        line["over_bound_as_slept"] = json!(seconds / hot.max((hot + others) / lanes));
+    }
+}
+
+/// Whether it was reached while patience lasted.
+fn until(mut reached: impl FnMut() -> Result<bool>) -> Result<bool> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (reached, over) = (reached()?, Instant::now() > deadline);
+        if reached || over {
+            return Ok(reached);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn peak_mb() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+    Ok(peak.ok_or("no VmHWM")?.trim().parse::<f64>()? / 1024.0)
+}
