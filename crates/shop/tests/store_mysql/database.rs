@@ -65,7 +65,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let sql = format!("drop database if exists `{}`", self.name);
+        let sql = format!("set lock_wait_timeout = 10; drop database if exists `{}`", self.name);
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

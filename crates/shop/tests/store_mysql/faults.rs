@@ -68,6 +68,35 @@ async fn a_call_that_hangs_alone_holds_up_nobody_who_comes_after_it() {
     assert!(later.is_ok(), "{later:?}");
 }
 
+/// A network that loses a connection tells neither end: the server goes on holding what the transaction has locked.
+#[tokio::test]
+async fn rows_of_a_transaction_whose_client_is_gone_without_a_word_are_free_again() {
+    let (database, proxy) = (Database::unmade(), Proxy::start().await);
+    let store = MysqlStore::connect(&proxy.url(&database), Source::Deliveries)
+        .await
+        .unwrap();
+    let placed = [event(1, 1, Placed), event(2, 1, Placed)];
+    store.run_deliveries(&placed, NOW).await.unwrap();
+    let mut holder = database.client().await;
+    execute(
+        &mut holder,
+        "start transaction; select id from Delivery_table where orderId = 2 for update",
+    )
+    .await;
+    let batch = [event(1, 2, Modified), event(2, 2, Modified)];
+    let (lost, ()) = tokio::join!(store.run_deliveries(&batch, NOW), async {
+        let mut watcher = database.client().await;
+        wait_for_a_lock_wait(&mut watcher).await;
+        proxy.set(Mode::HangOld);
+        execute(&mut holder, "rollback").await;
+    });
+    assert!(lost.is_err(), "{lost:?}");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while let Err(error) = store.run_deliveries(&batch, NOW).await {
+        assert!(Instant::now() < deadline, "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_hanging_server_at_the_start_is_unavailable_within_2_s() {
     let proxy = Proxy::start().await;

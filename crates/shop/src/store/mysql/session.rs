@@ -18,6 +18,10 @@ use super::super::{Result, StoreError};
 use super::address::Address;
 use super::error;
 
+/// How long a session may say nothing before the server ends it, and rolls its transaction back. A server whose client is
+/// gone without a word would keep the rows locked otherwise, for eight hours unless it is told something else.
+pub(super) const QUIET: Duration = Duration::from_secs(10);
+
 /// A prepared statement with its values.
 pub(super) type Statement<'q> = Query<'q, MySql, MySqlArguments>;
 
@@ -210,10 +214,11 @@ fn set_up(ending: Ending) -> String {
     format!(
         "set session transaction isolation level read committed; \
          set names utf8mb4 collate {}, session innodb_lock_wait_timeout = 1, session lock_wait_timeout = 10, \
-         session autocommit = {}, \
+         session wait_timeout = {}, session autocommit = {}, \
          session sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'; \
          select cast(@@auto_increment_increment as signed)",
         super::COLLATION,
+        QUIET.as_secs(),
         i32::from(ending == Ending::Auto),
     )
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::{Result, StoreError};
 use super::address::Address;
-use super::session::{Ending, Session, State};
+use super::session::{Ending, QUIET, Session, State};
 use super::silence::Silence;
 
 /// What a unit of work may take in all. Locks are waited for 1 s each.
@@ -180,10 +180,11 @@ impl Sessions {
         Ok(session)
     }
 
+    /// One that is kept, and not so long that the server may be about to end it.
     fn take(&self) -> Option<Session> {
-        let generation = self.server.generation();
+        let (generation, now) = (self.server.generation(), Instant::now());
         let mut idle = self.idle.lock().expect("nobody panics holding it");
-        idle.retain(|session| session.generation == generation);
+        idle.retain(|session| session.generation == generation && now < session.deadline + QUIET / 2);
         idle.pop()
     }
 
