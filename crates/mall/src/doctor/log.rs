@@ -98,7 +98,7 @@ fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: 
     report.wrong.extend(records::clock(name, now().0, &records));
     report.wrong.extend(kept(name, &settings));
     if let Some(info) = &group {
-        report.wrong.extend(assignor(&options.group, info, options));
+        report.unseen.extend(assignor(&options.group, info, options));
         report.wrong.extend(removed(&options.group, name, info, &extents));
         if options.storage.bootstrap_server.is_none() {
             report.wrong.extend(held(log, info, name, &extents, options)?);
@@ -254,9 +254,9 @@ fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Wrong> {
     wrong
 }
 
-/// Tells of members that share the partitions out by an assignor that our instances don't offer: a group has one
-/// assignor, so they can't be in it together.
-fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<Wrong> {
+/// Tells of members that share the partitions out by an assignor that our instances don't offer. A group agrees on one
+/// that all its members offer; what else these offer, the coordinator doesn't tell.
+fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<String> {
     // On the embedded log everybody follows the same rule; whoever chose an assignor knows what they do.
     let chosen = [
         "partition.assignment.strategy",
@@ -268,16 +268,12 @@ fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<Wron
         return None;
     }
     let theirs = info.assignor.as_deref().filter(|name| !OURS.contains(name))?;
-    Some(Wrong {
-        what: format!(
-            "group {group} has {} member(s) that share its partitions by \"{theirs}\", and the mall's offer \
-             \"cooperative-sticky\": they can't be in one group",
-            info.members.len()
-        ),
-        remedy: format!(
-            "stop those members, give the mall another --group, or --kafka-property partition.assignment.strategy={theirs}"
-        ),
-    })
+    let members = info.members.len();
+    Some(format!(
+        "whether the mall can join group {group}: its {members} member(s) share the partitions by \"{theirs}\", and the mall \
+         offers \"cooperative-sticky\". It can if they offer that too, as Java's consumers do by default; otherwise stop \
+         them, give the mall another --group, or --kafka-property partition.assignment.strategy={theirs}"
+    ))
 }
 
 /// Events that are old enough to be removed, and kept because the group has yet to read them: the embedded log grows.

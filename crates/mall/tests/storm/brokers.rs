@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use keylane_log::kafka::KafkaLog;
-use keylane_log::{EventLog, LogError, NewRecord, Partition};
+use keylane_log::{EventLog, LogError, NewRecord, Partition, PartitionInfo};
 
 use crate::assignor::Assignor;
 use crate::fleet::Fleet;
@@ -151,13 +151,13 @@ fn a_record_may_be_as_large_as_its_leader_lets_it() {
     let cluster = Cluster::start();
     let topic = "leaders";
     assert!(cluster.log.create_topic(topic, 3).expect("it is created"));
-    cluster.heal();
-    let topics = cluster.log.topics().expect("the topics");
-    let led = &topics
-        .iter()
-        .find(|found| found.name == topic)
-        .expect("the topic")
-        .partitions;
+    // Which broker is asked is chance, and some learn of a new topic later than others.
+    let led = wait_for("the topic to be known", || {
+        let topics = cluster.log.topics().ok()?;
+        let found = topics.into_iter().find(|found| found.name == topic)?;
+        let settled = |info: &PartitionInfo| info.leader.is_some() && info.isr.len() == 3;
+        (found.partitions.len() == 3 && found.partitions.iter().all(settled)).then_some(found.partitions)
+    });
     let led_by = |node: i32| {
         led.iter()
             .find(|info| info.leader == Some(node))

@@ -133,17 +133,23 @@ impl Turn {
 fn nothing_is_taken_over_twice(instance: &str, lines: &[String]) {
     let mut held = BTreeSet::new();
     for line in lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-        let (Some(message), Some(partition)) = (line["message"].as_str(), line["partition"].as_str()) else {
-            continue;
-        };
-        if message == "assigned" {
-            assert!(
+        let message = line["message"].as_str().unwrap_or_default();
+        match (message, line["partition"].as_str()) {
+            ("assigned", Some(partition)) => assert!(
                 held.insert(partition.to_owned()),
                 "{instance} got {partition} while it had it:\n{}",
                 lines.join("\n")
-            );
-        } else if message == "given back" || message.starts_with("lost:") {
-            held.remove(partition);
+            ),
+            ("given back", Some(partition)) => {
+                held.remove(partition);
+            }
+            _ if message.starts_with("lost:") => {
+                let lost = line["partitions"].as_str().expect("the partitions that were lost");
+                for partition in lost.split(", ") {
+                    held.remove(partition);
+                }
+            }
+            _ => {}
         }
     }
 }
