@@ -3,18 +3,17 @@
 //! The services reach it through a gate, at the address that the broker itself sends them on to. Orders are taken
 //! meanwhile: their events wait in the journal.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use super::gate::{Gate, Mode};
+use super::gate::{Gate, HTTP, Mode};
 use super::losses::{Loss, Mall, Told};
-use super::outage::control;
+use super::outage::Outage;
 use super::support::required;
 use super::support::stack::Stack;
 
 /// Longer than any call to the broker may take.
 const SLOW: Duration = Duration::from_secs(12);
-/// What other programs say that a broker's port was given to.
-const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nConnection: close\r\n\r\n";
 
 /// The log can't be reached.
 const NO_LOG: Told = Told {
@@ -35,14 +34,7 @@ fn the_broker_is_lost_in_each_way_of_a_network() {
             ("the broker is slow", Mode::Slow(SLOW)),
             ("another program answers", Mode::Says(HTTP)),
         ];
-        for (name, mode) in ways {
-            mall.survives(&Loss {
-                name,
-                told: NO_LOG,
-                take: &|| gate.set(mode.clone()),
-                give: &|| gate.set(Mode::Open),
-            });
-        }
+        mall.survives_at(gate, NO_LOG, &ways);
     });
 }
 
@@ -50,23 +42,14 @@ fn the_broker_is_lost_in_each_way_of_a_network() {
 #[test]
 fn the_broker_is_stopped_and_goes_on() {
     let _alone = super::alone();
-    let _goes_on = GoesOn;
     let stack = Stack::real();
+    let frozen = Cell::new(None);
     Mall::start(&stack).survives(&Loss {
         name: "the broker says nothing",
         told: NO_LOG,
-        take: &|| control("pause", "kafka"),
-        give: &|| control("resume", "kafka"),
+        take: &|| frozen.set(Some(Outage::frozen("kafka"))),
+        give: &|| drop(frozen.take()),
     });
-}
-
-/// However the test ends, others need the broker.
-struct GoesOn;
-
-impl Drop for GoesOn {
-    fn drop(&mut self) {
-        control("resume", "kafka");
-    }
 }
 
 /// A peer that is gone without a word is noticed by who was talking to it, and connections made anew work.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::gate::{Gate, Mode};
+use super::gate::{Gate, HTTP, Mode};
 use super::losses::{Loss, Mall, NO_DATABASE, NO_WRITES};
 use super::support::stack::{Real, Stack};
 use super::support::tools::mariadb;
@@ -12,8 +12,6 @@ use super::support::tools::mariadb;
 const PASSWORD: &str = "mall";
 /// Longer than any call to the database may take.
 const SLOW: Duration = Duration::from_secs(4);
-/// What other programs say that a database's port was given to.
-const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nConnection: close\r\n\r\n";
 const GARBAGE: &[u8] = &[0xff; 600];
 /// As a server says it in its greeting's stead.
 const TOO_MANY: &[u8] = b"\x17\x00\x00\x00\xff\x10\x04Too many connections";
@@ -85,14 +83,7 @@ fn the_database_is_lost_in_each_way_of_a_network() {
             ("there are too many connections", Mode::Says(TOO_MANY)),
             ("the server is shutting down", Mode::Says(SHUTTING_DOWN)),
         ];
-        for (name, mode) in ways {
-            mall.survives(&Loss {
-                name,
-                told: NO_DATABASE,
-                take: &|| gate.set(mode.clone()),
-                give: &|| gate.set(Mode::Open),
-            });
-        }
+        mall.survives_at(gate, NO_DATABASE, &ways);
     });
 }
 

@@ -5,6 +5,9 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// What another program says to whom it doesn't understand.
+pub const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nConnection: close\r\n\r\n";
+
 /// What clients meet.
 #[derive(Debug, Clone)]
 pub enum Mode {

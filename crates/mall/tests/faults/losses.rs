@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::gate::{Gate, Mode};
 use super::support::http::{Answer, get, post, try_send};
 use super::support::role::Role;
 use super::support::stack::Stack;
@@ -113,6 +114,19 @@ impl<'a> Mall<'a> {
         self.everything_is_delivered(loss);
         for ((name, role), mark) in self.roles().into_iter().zip(marks) {
             is_logged_once(loss, name, &role.lines()[mark..]);
+        }
+    }
+
+    /// Takes it through what its clients meet at a gate, one thing after the other.
+    #[track_caller]
+    pub fn survives_at(&mut self, gate: &Gate, told: Told, ways: &[(&'static str, Mode)]) {
+        for (name, mode) in ways {
+            self.survives(&Loss {
+                name,
+                told,
+                take: &|| gate.set(mode.clone()),
+                give: &|| gate.set(Mode::Open),
+            });
         }
     }
 

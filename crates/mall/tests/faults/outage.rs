@@ -4,14 +4,27 @@ use super::{Command, support::required};
 
 pub struct Outage {
     service: &'static str,
+    /// What ends it.
+    remedy: &'static str,
 }
 
 impl Outage {
     /// Kills the service.
     #[track_caller]
     pub fn of(service: &'static str) -> Self {
-        control("kill", service);
-        Self { service }
+        Self::by("kill", service, "revive")
+    }
+
+    /// Stops the service in the middle of what it does: it is there and says nothing.
+    #[track_caller]
+    pub fn frozen(service: &'static str) -> Self {
+        Self::by("pause", service, "resume")
+    }
+
+    #[track_caller]
+    fn by(action: &str, service: &'static str, remedy: &'static str) -> Self {
+        control(action, service);
+        Self { service, remedy }
     }
 
     /// Brings it back and waits until it answers.
@@ -20,12 +33,12 @@ impl Outage {
 
 impl Drop for Outage {
     fn drop(&mut self) {
-        control("revive", self.service);
+        control(self.remedy, self.service);
     }
 }
 
 #[track_caller]
-pub fn control(action: &str, service: &str) {
+fn control(action: &str, service: &str) {
     let status = Command::new(required("MALL_TEST_SERVICES"))
         .args([action, service])
         .status();
