@@ -1,5 +1,7 @@
 //! The fewest rights that do: what is there is not created, and what is missing is named with the right it takes.
 
+use keylane_log::partitioner::partition_of;
+
 use super::program::{Ended, Folder};
 use super::real::unique;
 use super::support::http::{get, post};
@@ -133,20 +135,16 @@ fn who_may_only_read_and_write_runs_the_mall_on_a_topic_that_is_there() {
         .folder
         .run(&[&parked[..], &["--kafka-config", "reader.properties"]].concat());
     assert_eq!(parked.code, Some(0), "{parked:?}");
-    let printed: String = ["0", "1"]
-        .map(|partition| {
-            let words = [
-                "kafka-console-consumer",
-                "--partition",
-                partition,
-                "--offset",
-                "earliest",
-                "--timeout-ms",
-                "2000",
-            ];
-            place.tool("reader", &words).out
-        })
-        .concat();
+    let partition = partition_of(placed.to_string().as_bytes(), 2).to_string();
+    let consumer = [
+        "kafka-console-consumer",
+        "--partition",
+        &partition,
+        "--offset",
+        "earliest",
+    ];
+    let first = ["--max-messages", "1", "--timeout-ms", "60000"];
+    let printed = place.tool("reader", &[&consumer[..], &first].concat()).out;
     assert!(printed.contains("\"eventType\":\"OrderPlaced\""), "{printed}");
 }
 

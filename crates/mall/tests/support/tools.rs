@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
+use keylane_log::EventLog;
+use keylane_log::kafka::KafkaLog;
 use serde_json::Value;
 
 use super::required;
@@ -70,27 +72,46 @@ pub fn grow(stack: &Stack, partitions: u32) {
 #[track_caller]
 pub fn records(stack: &Stack) -> Vec<Printed> {
     match &stack.real {
-        None => printed(stack.tool(&console_consumer("--property", "kafka.scaling"))),
+        None => {
+            let mut args = console_consumer("--property", "kafka.scaling");
+            args.extend(["--timeout-ms", "4000"]);
+            printed(stack.tool(&args))
+        }
         Some(real) => records_of(real, &real.topic),
     }
 }
 
-/// Every record of any topic, as Java's console consumer prints them.
+/// Every record that the topic has now, as Java's console consumer prints them.
+///
+/// Java's tool gives up when nothing has come for a while, which on a busy machine is before it has found the broker. So
+/// it is told how many records there are, and ends once it has printed them.
 #[track_caller]
 pub fn records_of(real: &Real, topic: &str) -> Vec<Printed> {
-    let args = console_consumer("--formatter-property", topic);
-    printed(java(args[0], real).args(&args[1..]).output())
+    let there = how_many(real, topic);
+    if there == 0 {
+        return Vec::new();
+    }
+    let count = there.to_string();
+    let mut args = console_consumer("--formatter-property", topic);
+    args.extend(["--max-messages", &count, "--timeout-ms", "60000"]);
+    let found = printed(java(args[0], real).args(&args[1..]).output());
+    assert_eq!(
+        found.len() as u64,
+        there,
+        "the console consumer prints what {topic} has"
+    );
+    found
+}
+
+#[track_caller]
+fn how_many(real: &Real, topic: &str) -> u64 {
+    let log = KafkaLog::connect(&real.kafka, Vec::new()).expect("a client of the broker starts");
+    let extents = log.extents(topic).expect("the broker tells how far a topic goes");
+    extents.iter().map(|extent| extent.end.0 - extent.start.0).sum()
 }
 
 fn console_consumer<'a>(property: &'a str, topic: &'a str) -> Vec<&'a str> {
-    let mut args = vec![
-        "kafka-console-consumer",
-        "--topic",
-        topic,
-        "--from-beginning",
-        "--timeout-ms",
-        "4000",
-    ];
+    let mut args = vec!["kafka-console-consumer", "--topic", topic, "--from-beginning"];
     for shown in SHOWN {
         args.extend([property, shown]);
     }
