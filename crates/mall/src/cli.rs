@@ -13,7 +13,7 @@ use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, S
 use crate::exit::{self, Exit};
 use crate::parked::ParkedCommand;
 use crate::verify::{self, VerifyArgs};
-use crate::{data_dir, doctor, gateway, net, parked, reset, roles, shutdown, sql, supervisor, telemetry, tools};
+use crate::{data_dir, doctor, net, parked, reset, roles, shutdown, sql, supervisor, telemetry, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -214,7 +214,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         }
         Commands::Gateway(args) => role(
             settings(args.options, &args.port, 8088, given, file)?.with_idle(idle),
-            gateway::run,
+            roles::gateway::run,
         ),
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
         Commands::Audit(args) => audit::run(&args),

@@ -18,7 +18,6 @@ mod config;
 mod data_dir;
 mod doctor;
 mod exit;
-mod gateway;
 mod lifeline;
 mod logs;
 mod metrics;

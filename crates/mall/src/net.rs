@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use shop::http::Limits;
 use tokio::net::{TcpListener, TcpSocket};
+use web::Limits;
 
 /// How many ports a role that may move tries.
 const REACH: u16 = 100;

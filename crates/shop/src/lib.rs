@@ -24,5 +24,4 @@ pub mod relay;
 pub mod trace;
 
 pub mod delivery;
-pub mod http;
 pub mod parked;

@@ -64,11 +64,13 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add(&self) {
+    /// One more.
+    pub fn add(&self) {
         self.add_many(1);
     }
 
-    pub(crate) fn add_many(&self, more: u64) {
+    /// So many more.
+    pub fn add_many(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 }
@@ -79,7 +81,8 @@ impl Gauge {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set(&self, value: u64) {
+    /// Replaces what was seen before.
+    pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 }
@@ -90,7 +93,8 @@ impl Times {
         self.0.read(&TIMES, 1e9)
     }
 
-    pub(crate) fn add(&self, time: Duration) {
+    /// One more, which took this long.
+    pub fn add(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.0.add(&TIMES, nanoseconds);
     }
@@ -102,7 +106,8 @@ impl Sizes {
         self.0.read(&SIZES, 1.0)
     }
 
-    pub(crate) fn add(&self, size: usize) {
+    /// One more of this size.
+    pub fn add(&self, size: usize) {
         self.0.add(&SIZES, size as u64);
     }
 }

@@ -25,7 +25,7 @@ pub use idle::{idle_here, offering_what_works, refuse_idle, refuse_misspelt_vari
 pub use options::{COURSE, DeliveryOptions, Guard, KeyMode, Ports, RoleOptions, Settings, Storage, properties_of};
 pub use origin::{PassedOn, listing, origin_of, passed_on};
 pub use refusal::{usage_of, without_values};
-pub use value::{BaseUrl, Property, duration, name, port, topic};
+pub use value::{Property, duration, name, port, topic};
 
 /// Options whose values are never shown.
 const SECRET: [&str; 2] = ["database-url", "kafka-property"];

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
-use shop::http::Origin;
+use web::BaseUrl;
+use web::Origin;
 
 use super::database_url::DatabaseUrl;
-use super::value::{self, BaseUrl, Bootstrap, Property};
+use super::value::{self, Bootstrap, Property};
 use crate::exit::Usage;
 use crate::net::FIRST_DELIVERY;
 use crate::telemetry::Format;

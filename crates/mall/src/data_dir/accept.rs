@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use rusqlite::Connection;
 use shop::domain::Source;
-use shop::store::sqlite::SqliteStore;
+use stores::sqlite::SqliteStore;
 
 use super::judge::{Files, Loss, highest, judge};
 use super::keep::Folder;

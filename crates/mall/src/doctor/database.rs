@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use shop::domain::Source;
 use shop::store::StoreError;
-use shop::store::mysql::{MysqlStore, Trial, takes_writes};
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{ConnectOptions, Connection, Row};
+use stores::mysql::{MysqlStore, Trial, takes_writes};
 
 use super::{Report, SKEW_MS};
 use crate::config::DatabaseUrl;

@@ -26,7 +26,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use shop::http::Traffic;
+use web::Traffic;
 
 use process::Process;
 use text::Text;

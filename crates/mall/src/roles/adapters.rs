@@ -7,9 +7,9 @@ use keylane_log::EventLog;
 use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::kafka::KafkaLog;
 use shop::domain::Source;
-use shop::store::mysql::MysqlStore;
-use shop::store::sqlite::SqliteStore;
 use shop::store::{Store, StoreError};
+use stores::mysql::MysqlStore;
+use stores::sqlite::SqliteStore;
 
 use super::patience::patiently;
 use crate::config::{RoleOptions, Storage};

@@ -21,9 +21,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::adapters::Adapters;
-use super::asking::order_journal;
 use super::relaying::Relaying;
-use crate::config::{BaseUrl, Guard, RoleOptions};
+use web::{BaseUrl, order_journal};
+
+use crate::config::{Guard, RoleOptions};
 use crate::metrics;
 
 /// How many bytes of records wait in memory when there is one at a time: plenty.

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use keylane_log::{Consumer, EventLog, Subscription};
 use shop::domain::Source;
 use shop::health::Readiness;
-use shop::http::{self, DeliveryService};
 use tokio_util::sync::CancellationToken;
+use web::DeliveryService;
 
 use super::adapters;
 use super::consuming::Consuming;
@@ -57,7 +57,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     ));
     page.consumer = Some(consuming.metrics(adapters.log.clone(), options));
     let front = super::front(&page, options);
-    let router = page.on(http::delivery_router(DeliveryService {
+    let router = page.on(web::delivery_router(DeliveryService {
         store: adapters.store.clone(),
         readiness: readiness.clone(),
         authority: address.to_string(),
@@ -68,7 +68,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let limits = net::limits(options.shutdown_timeout);
     // A consumer that can't go on ends the whole instance: somebody else gets its partitions.
     let serving = shutdown.child_token();
-    let server = tokio::spawn(http::serve(listener, router, limits, front, serving.clone()));
+    let server = tokio::spawn(web::serve(listener, router, limits, front, serving.clone()));
     let consumed = consuming.finish().await.context("the consumer ended badly")?;
     serving.cancel();
     server.await?;

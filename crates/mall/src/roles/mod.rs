@@ -8,11 +8,11 @@
 //! journal still holds.
 
 pub mod delivery;
+pub mod gateway;
 pub mod order;
 
 mod adapters;
 mod ahead;
-mod asking;
 mod consuming;
 mod patience;
 mod relaying;
@@ -24,8 +24,8 @@ use std::time::SystemTime;
 
 use keylane_log::Timestamp;
 use shop::health::Readiness;
-use shop::http::Front;
 use tokio_util::sync::CancellationToken;
+use web::Front;
 
 use crate::config::RoleOptions;
 use crate::metrics::Page;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use shop::domain::Source;
 use shop::health::Readiness;
-use shop::http::{self, OrderService};
 use tokio_util::sync::CancellationToken;
+use web::OrderService;
 
 use super::relaying::Relaying;
 use super::{adapters, ahead};
@@ -41,7 +41,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         vec![("orders", orders.metrics().clone())],
     ));
     let front = super::front(&page, options);
-    let router = page.on(http::order_router(OrderService {
+    let router = page.on(web::order_router(OrderService {
         store: adapters.store.clone(),
         orders: orders.clone(),
         readiness: readiness.clone(),
@@ -51,7 +51,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     tracing::info!("listening on http://{address}");
     super::say_when_stopping(&shutdown, readiness);
     let limits = net::limits(options.shutdown_timeout);
-    http::serve(listener, router, limits, front, shutdown).await;
+    web::serve(listener, router, limits, front, shutdown).await;
     orders.close().await;
     relaying.finish().await;
     Ok(())

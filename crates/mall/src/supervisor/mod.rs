@@ -24,8 +24,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
+use web::BaseUrl;
 
-use crate::config::{BaseUrl, PassedOn, Ports, RoleOptions};
+use crate::config::{PassedOn, Ports, RoleOptions};
 use crate::data_dir;
 use crate::exit::Exit;
 use crate::net;

@@ -27,8 +27,8 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// As a database counts and dates.
-    pub(super) fn new(count: i64, oldest: Option<i64>) -> Self {
+    /// What a database counted, and the time of the oldest in milliseconds of the Unix epoch.
+    pub fn new(count: i64, oldest: Option<i64>) -> Self {
         Self {
             count: count.unsigned_abs(),
             oldest: oldest.map(Timestamp),

@@ -192,7 +192,5 @@ pub struct Page<T> {
 }
 
 mod backlog;
-pub mod mysql;
-pub mod sqlite;
 
 pub use backlog::{Backlog, Waiting};

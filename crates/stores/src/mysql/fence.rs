@@ -1,0 +1,120 @@
+//! The fence: cursors, parked events, and what a batch does to them.
+//!
+//! A cursor is made before anything is decided, and locked: a row that is not there locks nothing, and an event that one
+//! instance parks while another applies its predecessor would stay parked for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keylane_log::Timestamp;
+
+use super::rows::{self, column, statement};
+use super::session::Session;
+use super::{applies, deliveries, journal, letters, parked};
+use shop::domain::decide::{FenceDecision, FenceRow, decide_fence, fenced_orders};
+use shop::domain::fence::{FenceCommand, FenceOutcome, ParkedEvent};
+use shop::domain::{DeliveryId, OrderId, Source, Version};
+use shop::store::Result;
+
+/// Runs a batch of commands: the cursors made and locked, the deliveries locked, the decision written, one commit.
+pub(super) async fn run(session: &mut Session, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>> {
+    let orders = fenced_orders(batch);
+    let rows = load(session, &orders).await?;
+    let decision = decide_fence(rows, batch, now);
+    if decision.is_empty() {
+        session.roll_back().await;
+        return Ok(decision.complete(&[], Vec::new(), now).outcomes);
+    }
+    let (inserted, handed_over) = write(session, &decision).await?;
+    let done = decision.complete(&inserted, handed_over, now);
+    journal::append(session, Source::Deliveries, &done.journal).await?;
+    applies::append(session, &done.applies).await?;
+    session.commit().await?;
+    Ok(done.outcomes)
+}
+
+async fn load(
+    session: &mut Session,
+    orders: &BTreeMap<OrderId, BTreeSet<Version>>,
+) -> Result<BTreeMap<OrderId, FenceRow>> {
+    let numbers: Vec<OrderId> = orders.keys().copied().collect();
+    make_cursors(session, &numbers).await?;
+    let mut rows = lock_cursors(session, &numbers).await?;
+    for (order, delivery) in deliveries::lock(session, &numbers).await? {
+        rows.entry(order).or_default().delivery = Some(delivery);
+    }
+    for (order, versions) in orders {
+        let row = rows.entry(*order).or_default();
+        let wanted = row.wanted(versions);
+        row.heads = parked::heads(session, *order, &wanted).await?;
+    }
+    Ok(rows)
+}
+
+/// In id order, and not by `insert ignore`, which deadlocks with three sessions on a new order. The lock that a cursor which
+/// is there gets is the one that it needs.
+async fn make_cursors(session: &mut Session, orders: &[OrderId]) -> Result<()> {
+    for piece in rows::pieces(orders) {
+        let mut query = statement(format!(
+            "insert into order_cursor (order_id) values {} on duplicate key update order_id = order_id",
+            rows::tuples(piece.len(), 1)
+        ));
+        for order in piece {
+            query = query.bind(order.0);
+        }
+        session.execute_locking(query).await?;
+    }
+    Ok(())
+}
+
+async fn lock_cursors(session: &mut Session, orders: &[OrderId]) -> Result<BTreeMap<OrderId, FenceRow>> {
+    let numbers: Vec<i64> = orders.iter().map(|order| order.0).collect();
+    let mut cursors = BTreeMap::new();
+    for list in rows::lists(&numbers) {
+        let marks = rows::marks(list.len());
+        let mut query = statement(format!(
+            "select order_id, version, cast(parked as signed) from order_cursor force index (primary) \
+             where order_id in ({marks}) for update"
+        ));
+        for order in list {
+            query = query.bind(order);
+        }
+        for row in session.lock(query).await? {
+            let cursor = FenceRow {
+                cursor: column::<Option<i64>>(&row, 1)?.map(Version),
+                parked: column(&row, 2)?,
+                ..FenceRow::default()
+            };
+            cursors.insert(OrderId(column(&row, 0)?), cursor);
+        }
+    }
+    Ok(cursors)
+}
+
+async fn write(session: &mut Session, decision: &FenceDecision) -> Result<(Vec<DeliveryId>, Vec<ParkedEvent>)> {
+    let inserted = deliveries::insert(session, &decision.inserts).await?;
+    deliveries::update(session, &decision.updates).await?;
+    move_cursors(session, &decision.cursors).await?;
+    parked::write(session, decision).await?;
+    letters::append(session, &decision.letters).await?;
+    let mut handed_over = Vec::with_capacity(decision.handed_over.len());
+    for (order, version) in &decision.handed_over {
+        handed_over.extend(parked::event(session, *order, *version).await?);
+    }
+    Ok((inserted, handed_over))
+}
+
+/// The rows are locked and there, so that every one of these inserts is an update.
+async fn move_cursors(session: &mut Session, cursors: &[(OrderId, Version, i64)]) -> Result<()> {
+    for piece in rows::pieces(cursors) {
+        let mut query = statement(format!(
+            "insert into order_cursor (order_id, version, parked) values {} \
+             on duplicate key update version = values(version), parked = values(parked)",
+            rows::tuples(piece.len(), 3)
+        ));
+        for (order, version, parked) in piece {
+            query = query.bind(order.0).bind(version.0).bind(*parked);
+        }
+        session.execute(query).await?;
+    }
+    Ok(())
+}

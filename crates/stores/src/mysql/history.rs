@@ -1,0 +1,68 @@
+//! What has happened, from the beginning.
+
+use std::sync::Arc;
+
+use keylane_log::{Offset, Partition, Timestamp};
+use sqlx::mysql::MySqlRow;
+
+use super::rows::{column, statement};
+use super::session::Session;
+use shop::domain::decide::{ApplyKind, NewApply};
+use shop::domain::{DeliveryId, EventType, OrderEventType, OrderId, Place, Provenance, Version};
+use shop::store::{ApplyRow, Result, StoreError};
+
+/// The first `limit` rows of the apply history behind the row `after`.
+pub(super) async fn applies(session: &mut Session, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
+    let sql = "select seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, epoch, \
+               topic, cast(record_partition as signed), record_offset, applied_at \
+               from delivery_apply where seq > ? order by seq limit ?";
+    let query = statement(sql.to_owned()).bind(after).bind(limit as u64);
+    session.fetch(query).await?.iter().map(apply).collect()
+}
+
+fn apply(row: &MySqlRow) -> Result<ApplyRow> {
+    let name: Option<String> = column(row, 3)?;
+    let kind: String = column(row, 4)?;
+    Ok(ApplyRow {
+        seq: column(row, 0)?,
+        apply: NewApply {
+            order_id: OrderId(column(row, 1)?),
+            version: column::<Option<i64>>(row, 2)?.map(Version),
+            event_type: name.map(|name| event_type(&name)).transpose()?,
+            kind: ApplyKind::from_name(&kind).ok_or_else(|| unknown(&kind))?,
+            delivery_id: column::<Option<i64>>(row, 5)?.map(DeliveryId),
+            before: Version(column(row, 6)?),
+            after: Version(column(row, 7)?),
+            provenance: Provenance {
+                instance: column::<String>(row, 8)?.into(),
+                epoch: column::<Option<i64>>(row, 9)?.map(i64::cast_unsigned),
+                place: place(row)?,
+            },
+            at: Timestamp(column(row, 13)?),
+        },
+    })
+}
+
+fn place(row: &MySqlRow) -> Result<Option<Place>> {
+    let topic: Option<String> = column(row, 10)?;
+    let (partition, offset): (Option<i64>, Option<i64>) = (column(row, 11)?, column(row, 12)?);
+    let (Some(topic), Some(partition), Some(offset)) = (topic, partition, offset) else {
+        return Ok(None);
+    };
+    Ok(Some(Place {
+        topic: Arc::from(topic),
+        partition: Partition(u32::try_from(partition).map_err(|_| unknown(&partition.to_string()))?),
+        offset: Offset(offset.cast_unsigned()),
+    }))
+}
+
+fn event_type(name: &str) -> Result<OrderEventType> {
+    match EventType::from_name(name) {
+        Some(EventType::Order(event_type)) => Ok(event_type),
+        _ => Err(unknown(name)),
+    }
+}
+
+fn unknown(what: &str) -> StoreError {
+    StoreError::Broken(format!("the apply history holds {what:?}, which nobody knows"))
+}

@@ -1,0 +1,135 @@
+//! The journals, which are the outboxes: what has happened, in the order in which the relay publishes it.
+
+use keylane_log::Timestamp;
+use sqlx::mysql::MySqlRow;
+
+use super::rows::{self, column, statement};
+use super::session::Session;
+use shop::domain::decide::NewEntry;
+use shop::domain::{EventType, JournalEntry, OrderId, Source, Version};
+use shop::store::{JournalRow, Result, StoreError};
+
+/// Appends events, in the transaction of their effects.
+pub(super) async fn append(session: &mut Session, source: Source, entries: &[NewEntry]) -> Result<()> {
+    insert(session, source, entries, false).await
+}
+
+/// Appends events that have been published by whoever kept these tables before.
+pub(super) async fn append_published(session: &mut Session, source: Source, entries: &[NewEntry]) -> Result<()> {
+    insert(session, source, entries, true).await
+}
+
+/// Every event of an order, oldest first.
+pub(super) async fn of_order(session: &mut Session, id: OrderId) -> Result<Vec<JournalEntry>> {
+    let columns = columns(Source::Orders);
+    let sql = format!("select id, {columns} from order_event where order_id = ? order by version");
+    let rows = session.fetch(statement(sql).bind(id.0)).await?;
+    rows.iter().map(|row| entry(row, Source::Orders)).collect()
+}
+
+/// The first `limit` events behind the row `after`, published or not.
+pub(super) async fn all(session: &mut Session, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
+    let (table, columns) = (table(source), columns(source));
+    let sql = format!("select id, {columns}, cast(published as signed) from {table} where id > ? order by id limit ?");
+    let rows = session.fetch(statement(sql).bind(after).bind(limit as u64)).await?;
+    let published = columns.split(',').count() + 1;
+    let row = |row| {
+        Ok(JournalRow {
+            entry: entry(row, source)?,
+            published: column::<i64>(row, published)? != 0,
+        })
+    };
+    rows.iter().map(row).collect()
+}
+
+/// The oldest events that haven't been published.
+pub(super) async fn unpublished(
+    session: &mut Session,
+    source: Source,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<JournalEntry>> {
+    let (table, columns) = (table(source), columns(source));
+    let sql = format!(
+        "select id, {columns} from {table} force index ({table}_unpublished) where published = 0 and id > ? order by id \
+         limit ?"
+    );
+    let rows = session.fetch(statement(sql).bind(after).bind(limit as u64)).await?;
+    rows.iter().map(|row| entry(row, source)).collect()
+}
+
+/// Marks events as published.
+pub(super) async fn mark_published(session: &mut Session, source: Source, ids: &[i64]) -> Result<()> {
+    let table = table(source);
+    for list in rows::lists(ids) {
+        let marks = rows::marks(list.len());
+        let mut query = statement(format!(
+            "update {table} force index (primary) set published = 1 where id in ({marks})"
+        ));
+        for id in list {
+            query = query.bind(id);
+        }
+        session.execute(query).await?;
+    }
+    Ok(())
+}
+
+async fn insert(session: &mut Session, source: Source, entries: &[NewEntry], published: bool) -> Result<()> {
+    let (table, columns) = (table(source), columns(source));
+    let width = columns.split(',').count() + 1;
+    for piece in rows::pieces(entries) {
+        let tuples = rows::tuples(piece.len(), width);
+        let mut query = statement(format!("insert into {table} ({columns}, published) values {tuples}"));
+        for entry in piece {
+            query = query.bind(entry.row_id);
+            if source == Source::Deliveries {
+                query = query.bind(entry.order_id.0);
+            }
+            query = query.bind(entry.version.0).bind(entry.event_type.name());
+            query = query.bind(&entry.payload).bind(entry.timestamp.0);
+            query = query.bind(entry.traceparent.as_deref()).bind(published);
+        }
+        session.execute(query).await?;
+    }
+    Ok(())
+}
+
+fn table(source: Source) -> &'static str {
+    match source {
+        Source::Orders => "order_event",
+        Source::Deliveries => "delivery_event",
+    }
+}
+
+/// The number of the row that an event is about comes first.
+fn columns(source: Source) -> &'static str {
+    match source {
+        Source::Orders => "order_id, version, type, payload, timestamp, traceparent",
+        Source::Deliveries => "delivery_id, order_id, version, type, payload, timestamp, traceparent",
+    }
+}
+
+fn entry(row: &MySqlRow, source: Source) -> Result<JournalEntry> {
+    // A delivery's event names its order beside the delivery, an order's event only the order.
+    let order = match source {
+        Source::Orders => 1,
+        Source::Deliveries => 2,
+    };
+    let name: String = column(row, order + 2)?;
+    let Some(event_type) = EventType::from_name(&name) else {
+        return Err(StoreError::Broken(format!(
+            "the journal holds an event of unknown type {name:?}"
+        )));
+    };
+    Ok(JournalEntry {
+        id: column(row, 0)?,
+        source,
+        row_id: column(row, 1)?,
+        order_id: OrderId(column(row, order)?),
+        version: Version(column(row, order + 1)?),
+        event_type,
+        payload: column(row, order + 3)?,
+        timestamp: Timestamp(column(row, order + 4)?),
+        traceparent: column(row, order + 5)?,
+    })
+}

@@ -1,0 +1,43 @@
+//! Leases: who may do what only one should do at a time, until when.
+
+use std::time::Duration;
+
+use keylane_log::Timestamp;
+
+use super::rows::statement;
+use super::session::Session;
+use shop::store::{Result, StoreError};
+
+/// How far two clocks may be apart, in milliseconds, before a lease is taken for a mistake.
+const SKEW: i64 = 5_000;
+
+/// Takes or renews a lease. Each of the two statements is atomic, so of several takers one gets it.
+pub(super) async fn take(
+    session: &mut Session,
+    name: &str,
+    holder: &str,
+    ttl: Duration,
+    now: Timestamp,
+) -> Result<bool> {
+    let expires = now.0.saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
+    // One that would end later than ours comes from a clock that was wrong, and must not keep everybody waiting.
+    let renew = "update relay_lease set holder = ?, expires = ? \
+                 where name = ? and (holder = ? or expires <= ? or expires > ?)";
+    let renew = statement(renew.to_owned())
+        .bind(holder)
+        .bind(expires)
+        .bind(name)
+        .bind(holder)
+        .bind(now.0)
+        .bind(expires.saturating_add(SKEW));
+    if session.execute(renew).await?.rows_affected() > 0 {
+        return Ok(true);
+    }
+    let first = statement("insert into relay_lease (name, holder, expires) values (?, ?, ?)".to_owned());
+    match session.execute(first.bind(name).bind(holder).bind(expires)).await {
+        Ok(_) => Ok(true),
+        // Its row is there, and it is somebody else's.
+        Err(StoreError::Rejected(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

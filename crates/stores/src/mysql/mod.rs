@@ -1,0 +1,238 @@
+//! Orders or deliveries in MySQL 8 or MariaDB (10.6 or later), one SQL text for both.
+//!
+//! ```text
+//!  MysqlStore ─┬─ transactions ── orders, deliveries: lock and load, decide, write, commit
+//!              └─ statements ──── pages, journal, lease: one statement, one transaction
+//!                     │
+//!                  Sessions: connections with a deadline ── Session: one of them
+//! ```
+//!
+//! # Invariants
+//! * Columns are always named: tables that another system made have them in another order.
+//! * READ COMMITTED everywhere, rows locked in ascending order, so that batches queue instead of deadlocking.
+//! * Every call answers within 2 s, whatever the server does.
+
+mod address;
+mod applies;
+mod backlog;
+mod deliveries;
+mod error;
+mod fence;
+mod history;
+mod journal;
+mod lease;
+mod letters;
+mod orders;
+mod parked;
+mod rows;
+mod schema;
+mod session;
+mod sessions;
+mod silence;
+mod writable;
+
+pub use parked::pages as parked_pages;
+pub use writable::takes_writes;
+
+pub use schema::Trial;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keylane_log::Timestamp;
+
+use self::address::Address;
+use self::session::Ending;
+use self::sessions::{Server, Sessions};
+use shop::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, Mark, ParkedEvent, ParkedKey};
+use shop::domain::{
+    Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
+    Source, Version,
+};
+use shop::store::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
+
+/// What text is compared by, said explicitly because servers differ in what they take otherwise.
+const COLLATION: &str = "utf8mb4_unicode_ci";
+/// Connections for batches: one for the running one, others for pieces that are retried alone.
+const TRANSACTIONS: usize = 8;
+/// Connections for everything else.
+const STATEMENTS: usize = 8;
+
+/// The database of one service on a MySQL or MariaDB server. Both services may share a database: each has its own tables.
+pub struct MysqlStore {
+    transactions: Sessions,
+    statements: Sessions,
+    server: Arc<Server>,
+    source: Source,
+}
+
+impl MysqlStore {
+    /// Opens the database at `mysql://user:password@host:port/database`: makes it if it is missing, makes the tables of
+    /// that service, or brings those of an older system up to date, keeping their rows. Any number of processes may do so
+    /// at once.
+    ///
+    /// # Errors
+    /// [`Unavailable`](super::StoreError::Unavailable) while the server can't be reached or somebody else holds the
+    /// tables, [`Broken`](super::StoreError::Broken) for an address, a login or tables that can't be used.
+    pub async fn connect(url: &str, source: Source) -> Result<Self> {
+        let address = Address::parse(url)?;
+        schema::prepare(&address, source).await?;
+        Ok(Self::at(address, source))
+    }
+
+    /// Opens a database that a service has made ready, to read from it: an account that may only select is enough, and
+    /// nothing is made or changed.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect), and [`Broken`](super::StoreError::Broken) for tables that are not there or not
+    /// up to date.
+    pub async fn connect_to_read(url: &str, source: Source) -> Result<Self> {
+        let address = Address::parse(url)?;
+        schema::must_be_ready(&address, source).await?;
+        Ok(Self::at(address, source))
+    }
+
+    /// Tries out on the server what a service does there, on temporary tables; nothing stays.
+    ///
+    /// # Errors
+    /// What the first thing that can't be done answered.
+    pub async fn try_out(url: &str, source: Source) -> Result<Trial> {
+        schema::try_out(&Address::parse(url)?, source).await
+    }
+
+    fn at(address: Address, source: Source) -> Self {
+        let server = Arc::new(Server::default());
+        Self {
+            transactions: Sessions::new(address.clone(), Ending::Commit, TRANSACTIONS, server.clone()),
+            statements: Sessions::new(address, Ending::Auto, STATEMENTS, server.clone()),
+            server,
+            source,
+        }
+    }
+}
+
+/// Runs `$work` with a session. The session moves in and out, because a future that borrows from a closure's argument
+/// can't be shown to be `Send`.
+macro_rules! with {
+    ($sessions:expr, |$session:ident| $work:expr) => {
+        $sessions
+            .run(|mut owned| async move {
+                let $session = &mut owned;
+                let result = $work.await;
+                (owned, result)
+            })
+            .await
+    };
+}
+
+#[async_trait]
+impl Store for MysqlStore {
+    async fn run_orders(&self, batch: &[OrderRequest], now: Timestamp) -> Result<Vec<OrderOutcome>> {
+        with!(self.transactions, |session| orders::run(session, batch, now))
+    }
+
+    async fn run_deliveries(&self, batch: &[DeliveryRequest], now: Timestamp) -> Result<Vec<DeliveryOutcome>> {
+        with!(self.transactions, |session| deliveries::run(session, batch, now))
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<Order>> {
+        with!(self.statements, |session| orders::one(session, id))
+    }
+
+    async fn orders(&self, page: &PageRequest) -> Result<Page<Order>> {
+        with!(self.statements, |session| orders::page(session, page))
+    }
+
+    async fn order_events(&self, id: OrderId) -> Result<Vec<JournalEntry>> {
+        with!(self.statements, |session| journal::of_order(session, id))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        with!(self.statements, |session| deliveries::one(session, id))
+    }
+
+    async fn deliveries(&self, page: &PageRequest) -> Result<Page<Delivery>> {
+        with!(self.statements, |session| deliveries::page(session, page))
+    }
+
+    async fn delivery_of(&self, order: OrderId) -> Result<Option<Delivery>> {
+        with!(self.statements, |session| deliveries::of(session, order))
+    }
+
+    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
+        with!(self.statements, |session| journal::unpublished(
+            session, source, after, limit
+        ))
+    }
+
+    async fn mark_published(&self, source: Source, ids: &[i64]) -> Result<()> {
+        with!(self.statements, |session| journal::mark_published(session, source, ids))
+    }
+
+    async fn lease(&self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool> {
+        with!(self.statements, |session| lease::take(session, name, holder, ttl, now))
+    }
+
+    async fn backlog(&self, source: Source) -> Result<Backlog> {
+        with!(self.statements, |session| backlog::of(session, source))
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let suspect = self.server.is_suspect();
+        with!(self.statements, |session| writable::probe(
+            session,
+            self.source,
+            suspect
+        ))?;
+        self.server.takes_writes();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl FenceStore for MysqlStore {
+    async fn run_fence(&self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>> {
+        with!(self.transactions, |session| fence::run(session, batch, now))
+    }
+
+    async fn parked_keys(&self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
+        with!(self.statements, |session| parked::keys(session, after, limit))
+    }
+
+    async fn marked_keys(&self, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
+        with!(self.statements, |session| parked::marked(session, mark, after, limit))
+    }
+
+    async fn parked_events(&self, order: OrderId, after: Version, limit: usize) -> Result<Vec<ParkedEvent>> {
+        with!(self.statements, |session| parked::events(session, order, after, limit))
+    }
+
+    async fn dead_letters(&self, unpublished: bool, after: i64, limit: usize) -> Result<Vec<DeadLetter>> {
+        with!(self.statements, |session| letters::page(
+            session,
+            unpublished,
+            after,
+            limit
+        ))
+    }
+
+    async fn mark_letters_published(&self, ids: &[i64]) -> Result<()> {
+        with!(self.statements, |session| letters::mark_published(session, ids))
+    }
+}
+
+#[async_trait]
+impl HistoryStore for MysqlStore {
+    async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
+        with!(self.statements, |session| journal::all(session, source, after, limit))
+    }
+
+    async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
+        with!(self.statements, |session| history::applies(session, after, limit))
+    }
+
+    async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
+        with!(self.statements, |session| deliveries::after(session, after, limit))
+    }
+}

@@ -1,0 +1,56 @@
+//! Orders that were there before the journal get the event that must have led to them, as already published.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use keylane_log::Timestamp;
+use sqlx::mysql::MySqlRow;
+
+use super::super::journal;
+use super::super::rows::{FIELDS, column, fields, statement};
+use super::super::session::Session;
+use shop::domain::decide::NewEntry;
+use shop::domain::payload::order_payload;
+use shop::domain::{EventType, OrderEventType, OrderId, Source, Version};
+use shop::store::Result;
+
+/// Orders a page.
+const PAGE: u64 = 500;
+/// How long a page may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Writes the missing events, page by page; each page is a transaction, and what is written isn't missing any more.
+pub(super) async fn run(session: &mut Session) -> Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+    let mut after = i64::MIN;
+    loop {
+        session.allow(PATIENCE);
+        let entries = missing(session, after, now).await?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        after = last.row_id;
+        journal::append_published(session, Source::Orders, &entries).await?;
+    }
+}
+
+async fn missing(session: &mut Session, after: i64, now: Timestamp) -> Result<Vec<NewEntry>> {
+    let sql = format!(
+        "select id, {FIELDS} from Order_table where id > ? \
+         and not exists (select 1 from order_event where order_event.order_id = Order_table.id) order by id limit {PAGE}"
+    );
+    let rows = session.fetch(statement(sql).bind(after)).await?;
+    rows.iter().map(|row| placed(row, now)).collect()
+}
+
+fn placed(row: &MySqlRow, timestamp: Timestamp) -> Result<NewEntry> {
+    let id = OrderId(column(row, 0)?);
+    let event = OrderEventType::Placed;
+    Ok(NewEntry {
+        row_id: id.0,
+        order_id: id,
+        version: Version(1),
+        event_type: EventType::Order(event),
+        timestamp,
+        payload: order_payload(event, timestamp, id, &fields(row, 1)?),
+        traceparent: None,
+    })
+}

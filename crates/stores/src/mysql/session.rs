@@ -1,0 +1,236 @@
+//! One connection to the database, and what its statements may cost.
+//!
+//! # Invariants
+//! * No statement outlives the deadline of its session. One that would is given up, and its connection with it: it stays
+//!   busy until the server answers, so it can never be used again.
+//! * Only [`commit`](Session::commit) leaves an outcome unknown. Whatever fails before it is rolled back.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlQueryResult, MySqlRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions, Error, MySql, Row};
+use tokio::time::{Instant, timeout_at};
+
+use super::address::Address;
+use super::error;
+use shop::store::{Result, StoreError};
+
+/// How long a session may say nothing before the server ends it, and rolls its transaction back. A server whose client is
+/// gone without a word would keep the rows locked otherwise, for eight hours unless it is told something else.
+pub(super) const QUIET: Duration = Duration::from_secs(10);
+
+/// A prepared statement with its values.
+pub(super) type Statement<'q> = Query<'q, MySql, MySqlArguments>;
+
+/// Who ends a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Each statement is a transaction of its own.
+    Auto,
+    /// The first statement begins one, [`Session::commit`] ends it.
+    Commit,
+}
+
+/// How it stands with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It can be used on.
+    Sound,
+    /// It is gone, or no longer to be trusted.
+    Lost,
+    /// Given up while it waited for rows that others may hold: either they do, or the server hangs.
+    Stalled,
+}
+
+/// A connection that has been set up.
+pub(super) struct Session {
+    connection: MySqlConnection,
+    shown: Arc<str>,
+    increment: i64,
+    /// Which of its store's connections it belongs to; set by whoever keeps it.
+    pub generation: u64,
+    /// Until when its statements may run.
+    pub deadline: Instant,
+    /// Whether it can be used on.
+    pub state: State,
+}
+
+impl Session {
+    /// Logs in, with a database or without one, and sets the session up.
+    pub async fn open(address: &Address, database: bool, ending: Ending, deadline: Instant) -> Result<Self> {
+        let options = if database {
+            address.with_database()
+        } else {
+            address.server.clone()
+        };
+        let connect = async {
+            let mut connection = options.connect().await?;
+            let row = sqlx::raw_sql(AssertSqlSafe(set_up(ending)))
+                .fetch_one(&mut connection)
+                .await?;
+            let increment: i64 = row.try_get(0)?;
+            Ok((connection, increment))
+        };
+        let (connection, increment) = match timeout_at(deadline, connect).await {
+            Ok(connected) => connected.map_err(|error| error::of_connect(&error, &address.shown))?,
+            Err(_) => {
+                return Err(StoreError::Unavailable(format!(
+                    "can't reach the database {}: no answer in time",
+                    address.shown
+                )));
+            }
+        };
+        Ok(Self {
+            connection,
+            shown: address.shown.clone(),
+            increment,
+            generation: 0,
+            deadline,
+            state: State::Sound,
+        })
+    }
+
+    /// Gives its statements another `patience` from now on.
+    pub fn allow(&mut self, patience: Duration) {
+        self.deadline = Instant::now() + patience;
+    }
+
+    /// The rows of a query.
+    pub async fn fetch(&mut self, query: Statement<'_>) -> Result<Vec<MySqlRow>> {
+        let answer = within(self.deadline, query.fetch_all(&mut self.connection)).await;
+        self.judge(answer)
+    }
+
+    /// The rows of a query that locks them, so that it may wait for those who hold them.
+    pub async fn lock(&mut self, query: Statement<'_>) -> Result<Vec<MySqlRow>> {
+        let answer = within(self.deadline, query.fetch_all(&mut self.connection)).await;
+        let in_time = answer.is_some();
+        let rows = self.judge(answer);
+        if !in_time {
+            self.state = State::Stalled;
+        }
+        rows
+    }
+
+    /// Runs a statement that answers no rows, and may wait for those who hold the rows it writes.
+    pub async fn execute_locking(&mut self, query: Statement<'_>) -> Result<MySqlQueryResult> {
+        let answer = within(self.deadline, query.execute(&mut self.connection)).await;
+        let in_time = answer.is_some();
+        let result = self.judge(answer);
+        if !in_time {
+            self.state = State::Stalled;
+        }
+        result
+    }
+
+    /// Runs a statement that answers no rows.
+    pub async fn execute(&mut self, query: Statement<'_>) -> Result<MySqlQueryResult> {
+        let answer = within(self.deadline, query.execute(&mut self.connection)).await;
+        self.judge(answer)
+    }
+
+    /// Runs a statement that can't be prepared, such as a change of the schema.
+    pub async fn execute_raw(&mut self, sql: impl Into<String>) -> Result<MySqlQueryResult> {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.into()));
+        let answer = within(self.deadline, query.execute(&mut self.connection)).await;
+        self.judge(answer)
+    }
+
+    /// Runs a statement that can't be prepared, unless the account may not: then nothing was done, and it is `false`.
+    pub async fn execute_if_allowed(&mut self, sql: impl Into<String>) -> Result<bool> {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.into()));
+        let answer = within(self.deadline, query.execute(&mut self.connection)).await;
+        match &answer {
+            Some(Err(error)) if error::is_missing_right(error) => Ok(false),
+            _ => self.judge(answer).map(|_| true),
+        }
+    }
+
+    /// Inserts `rows` rows without numbers in one statement; their numbers, ascending in the rows' order.
+    pub async fn insert(&mut self, rows: usize, query: Statement<'_>) -> Result<Vec<i64>> {
+        let first = self.execute(query).await?.last_insert_id().cast_signed();
+        Ok(numbers(first, self.increment, rows))
+    }
+
+    /// Ends the transaction. An answer that doesn't come leaves the outcome unknown, and so does one that isn't a clear no: a
+    /// server that has become read-only rolls back what it is asked to commit.
+    pub async fn commit(&mut self) -> Result<()> {
+        let answer = within(self.deadline, sqlx::raw_sql("commit").execute(&mut self.connection)).await;
+        let read_only = matches!(&answer, Some(Err(error)) if error::is_read_only(error));
+        match self.judge(answer) {
+            Ok(_) => Ok(()),
+            Err(error @ StoreError::Conflict(_)) => Err(error),
+            Err(error) if read_only => Err(error),
+            Err(error) => {
+                self.state = State::Lost;
+                Err(StoreError::Unknown(format!(
+                    "whether it was committed is unknown: {error}"
+                )))
+            }
+        }
+    }
+
+    /// Undoes the transaction; a connection that can't even do that is lost.
+    pub async fn roll_back(&mut self) {
+        if self.execute_raw("rollback").await.is_err() {
+            self.state = State::Lost;
+        }
+    }
+
+    fn judge<T>(&mut self, answer: Option<Result<T, Error>>) -> Result<T> {
+        let error = match answer {
+            Some(Ok(answer)) => return Ok(answer),
+            Some(Err(error)) => error::of_statement(&error, &self.shown),
+            None => StoreError::Unavailable(format!("the database {} doesn't answer", self.shown)),
+        };
+        let elsewhere = matches!(
+            error,
+            StoreError::Unavailable(_) | StoreError::Unwritable(_) | StoreError::Broken(_)
+        );
+        if elsewhere {
+            self.state = State::Lost;
+        }
+        Err(error)
+    }
+}
+
+/// The numbers that the rows of one insert were given, where a server counts in steps (a cluster's do).
+fn numbers(first: i64, increment: i64, rows: usize) -> Vec<i64> {
+    std::iter::successors(Some(first), |number| Some(number + increment))
+        .take(rows)
+        .collect()
+}
+
+async fn within<T>(deadline: Instant, answer: impl Future<Output = T>) -> Option<T> {
+    timeout_at(deadline, answer).await.ok()
+}
+
+/// READ COMMITTED, because REPEATABLE READ locks gaps and stands still in deadlocks; strict, so that a value that doesn't
+/// fit is an error and never cut off; an id of 0 is one, and not a request for a new one.
+fn set_up(ending: Ending) -> String {
+    format!(
+        "set session transaction isolation level read committed; \
+         set names utf8mb4 collate {}, session innodb_lock_wait_timeout = 1, session lock_wait_timeout = 10, \
+         session wait_timeout = {}, session autocommit = {}, \
+         session sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'; \
+         select cast(@@auto_increment_increment as signed)",
+        super::COLLATION,
+        QUIET.as_secs(),
+        i32::from(ending == Ending::Auto),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_follow_in_the_servers_steps() {
+        assert_eq!(numbers(4, 1, 3), [4, 5, 6]);
+        assert_eq!(numbers(4, 7, 3), [4, 11, 18]);
+        assert_eq!(numbers(0, 1, 0), [0; 0]);
+    }
+}

@@ -1,0 +1,74 @@
+//! The fence: cursors, parked events, and what a batch does to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keylane_log::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::database::{Database, Durability};
+use super::{applies, deliveries, journal, letters, parked};
+use shop::domain::decide::{FenceDecision, FenceRow, decide_fence, fenced_orders};
+use shop::domain::fence::{FenceCommand, FenceOutcome, ParkedEvent};
+use shop::domain::{DeliveryId, OrderId, Source, Version};
+use shop::store::Result;
+
+const CURSOR: &str = "select version, parked from order_cursor where order_id = ?";
+const MOVE: &str = "insert into order_cursor (order_id, version, parked) values (?1, ?2, ?3) \
+                    on conflict (order_id) do update set version = ?2, parked = ?3";
+
+impl Database {
+    /// Runs commands of the fence as one batch; one outcome each, in order. A transaction here has the whole file, which
+    /// no other writer changes until it ends, so that there is nothing to lock.
+    ///
+    /// # Errors
+    /// As [`FenceStore::run_fence`](shop::store::FenceStore::run_fence), never `Unknown`.
+    pub fn run_fence(&mut self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>> {
+        self.serves(Source::Deliveries)?;
+        self.write(Durability::Full, |connection| {
+            let rows = load(connection, &fenced_orders(batch))?;
+            let decision = decide_fence(rows, batch, now);
+            let (inserted, handed_over) = write(connection, &decision)?;
+            let done = decision.complete(&inserted, handed_over, now);
+            journal::append(connection, Source::Deliveries, &done.journal)?;
+            applies::append(connection, &done.applies)?;
+            Ok(done.outcomes)
+        })
+    }
+}
+
+fn load(
+    connection: &Connection,
+    orders: &BTreeMap<OrderId, BTreeSet<Version>>,
+) -> rusqlite::Result<BTreeMap<OrderId, FenceRow>> {
+    let mut rows = BTreeMap::new();
+    for (order, versions) in orders {
+        let mut row = cursor(connection, *order)?;
+        row.delivery = deliveries::find(connection, *order)?;
+        row.heads = parked::heads(connection, *order, &row.wanted(versions))?;
+        rows.insert(*order, row);
+    }
+    Ok(rows)
+}
+
+fn cursor(connection: &Connection, order: OrderId) -> rusqlite::Result<FenceRow> {
+    let row = connection.prepare_cached(CURSOR)?.query_row([order.0], |row| {
+        Ok(FenceRow {
+            cursor: row.get::<_, Option<i64>>(0)?.map(Version),
+            parked: row.get(1)?,
+            ..FenceRow::default()
+        })
+    });
+    Ok(row.optional()?.unwrap_or_default())
+}
+
+fn write(connection: &Connection, decision: &FenceDecision) -> rusqlite::Result<(Vec<DeliveryId>, Vec<ParkedEvent>)> {
+    let inserted = deliveries::insert(connection, &decision.inserts)?;
+    deliveries::update(connection, &decision.updates)?;
+    let mut statement = connection.prepare_cached(MOVE)?;
+    for (order, version, parked) in &decision.cursors {
+        statement.execute(params![order.0, version.0, parked])?;
+    }
+    parked::write(connection, decision)?;
+    letters::append(connection, &decision.letters)?;
+    Ok((inserted, parked::handed_over(connection, &decision.handed_over)?))
+}

@@ -1,0 +1,74 @@
+//! What has happened, from the beginning.
+
+use std::sync::Arc;
+
+use keylane_log::{Offset, Partition, Timestamp};
+use rusqlite::types::Type;
+use rusqlite::{Result as SqlResult, Row};
+
+use super::database::Database;
+use super::journal;
+use shop::domain::decide::{ApplyKind, NewApply};
+use shop::domain::{DeliveryId, OrderId, Place, Provenance, Source, Version};
+use shop::store::{ApplyRow, JournalRow, Result};
+
+const APPLIES: &str = "select seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, \
+                       epoch, topic, record_partition, record_offset, applied_at \
+                       from delivery_apply where seq > ? order by seq limit ?";
+
+impl Database {
+    /// The first `limit` events of a journal behind the row `after`, and whether they are marked as published.
+    pub fn journal(&mut self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
+        self.serves(source)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|connection| journal::all(connection, source, after, limit))
+    }
+
+    /// The first `limit` rows of the apply history behind the row `after`.
+    pub fn applies(&mut self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
+        self.serves(Source::Deliveries)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(APPLIES)?;
+            let rows = statement.query_map([after, limit], apply)?;
+            rows.collect()
+        })
+    }
+}
+
+fn apply(row: &Row<'_>) -> SqlResult<ApplyRow> {
+    let name: Option<String> = row.get(3)?;
+    let kind: String = row.get(4)?;
+    let unknown = || rusqlite::Error::FromSqlConversionFailure(4, Type::Text, format!("the kind {kind:?}").into());
+    Ok(ApplyRow {
+        seq: row.get(0)?,
+        apply: NewApply {
+            order_id: OrderId(row.get(1)?),
+            version: row.get::<_, Option<i64>>(2)?.map(Version),
+            event_type: name.map(|name| journal::order_event_type(3, &name)).transpose()?,
+            kind: ApplyKind::from_name(&kind).ok_or_else(unknown)?,
+            delivery_id: row.get::<_, Option<i64>>(5)?.map(DeliveryId),
+            before: Version(row.get(6)?),
+            after: Version(row.get(7)?),
+            provenance: Provenance {
+                instance: row.get(8)?,
+                epoch: row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned),
+                place: place(row)?,
+            },
+            at: Timestamp(row.get(13)?),
+        },
+    })
+}
+
+fn place(row: &Row<'_>) -> SqlResult<Option<Place>> {
+    let (topic, partition, offset): (Option<Arc<str>>, Option<u32>, Option<i64>) =
+        (row.get(10)?, row.get(11)?, row.get(12)?);
+    let (Some(topic), Some(partition), Some(offset)) = (topic, partition, offset) else {
+        return Ok(None);
+    };
+    Ok(Some(Place {
+        topic,
+        partition: Partition(partition),
+        offset: Offset(offset.cast_unsigned()),
+    }))
+}

@@ -1,0 +1,186 @@
+//! The journals, and the leases of those who publish them.
+
+use std::time::Duration;
+
+use keylane_log::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+
+use super::database::{Database, Durability};
+use shop::domain::decide::NewEntry;
+use shop::domain::{EventType, JournalEntry, OrderEventType, OrderId, Source, Version};
+use shop::store::{JournalRow, Result};
+
+/// The statements of one journal; all read the columns that [`entry`] reads.
+struct Statements {
+    append: &'static str,
+    unpublished: &'static str,
+    all: &'static str,
+    mark: &'static str,
+}
+
+const ORDERS: Statements = Statements {
+    append: "insert into order_event (order_id, version, type, payload, timestamp, traceparent) \
+             values (?2, ?3, ?4, ?5, ?6, ?7)",
+    unpublished: "select id, order_id, order_id, version, type, payload, timestamp, traceparent \
+                  from order_event where published = 0 and id > ?1 order by id limit ?2",
+    all: "select id, order_id, order_id, version, type, payload, timestamp, traceparent, published \
+          from order_event where id > ?1 order by id limit ?2",
+    mark: "update order_event set published = 1 where id = ? and published = 0",
+};
+
+const DELIVERIES: Statements = Statements {
+    append: "insert into delivery_event (delivery_id, order_id, version, type, payload, timestamp, traceparent) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    unpublished: "select id, delivery_id, order_id, version, type, payload, timestamp, traceparent \
+                  from delivery_event where published = 0 and id > ?1 order by id limit ?2",
+    all: "select id, delivery_id, order_id, version, type, payload, timestamp, traceparent, published \
+          from delivery_event where id > ?1 order by id limit ?2",
+    mark: "update delivery_event set published = 1 where id = ? and published = 0",
+};
+
+const OF_ORDER: &str = "select id, order_id, order_id, version, type, payload, timestamp, traceparent \
+                        from order_event where order_id = ? order by version";
+
+/// Whoever has it may renew it; anybody may have it once it has expired, or if it would end later than a new one could: then
+/// the clock was wrong that it was taken by.
+const LEASE: &str = "insert into relay_lease (name, holder, expires) values (?1, ?2, ?3) \
+                     on conflict (name) do update set holder = ?2, expires = ?3 where holder = ?2 or expires <= ?4 \
+                     or expires > ?3 + 5000";
+
+impl Database {
+    /// The oldest `limit` events behind `after` that have not been marked as published, in journal order.
+    pub fn unpublished(&mut self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
+        self.serves(source)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(statements(source).unpublished)?;
+            let rows = statement.query_map([after, limit], |row| entry(row, source))?;
+            rows.collect()
+        })
+    }
+
+    /// Marks journal rows as published. A power failure may take the marks back: then the events are published again.
+    pub fn mark_published(&mut self, source: Source, ids: &[i64]) -> Result<()> {
+        self.serves(source)?;
+        self.write(Durability::Relaxed, |connection| {
+            let mut statement = connection.prepare_cached(statements(source).mark)?;
+            for id in ids {
+                statement.execute([id])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes or renews a lease for `ttl`; `false` while somebody else holds it. A `ttl` of zero gives it back.
+    pub fn lease(&mut self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool> {
+        let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        let expires = now.0.saturating_add(ttl);
+        self.write(Durability::Relaxed, |connection| {
+            let mut statement = connection.prepare_cached(LEASE)?;
+            Ok(statement.execute(params![name, holder, expires, now.0])? == 1)
+        })
+    }
+}
+
+/// Appends rows in the order given, which becomes the order of their numbers.
+pub(super) fn append(connection: &Connection, source: Source, entries: &[NewEntry]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(statements(source).append)?;
+    for entry in entries {
+        statement.execute(params![
+            entry.row_id,
+            entry.order_id.0,
+            entry.version.0,
+            entry.event_type.name(),
+            entry.payload,
+            entry.timestamp.0,
+            entry.traceparent
+        ])?;
+    }
+    Ok(())
+}
+
+/// Every event of an order, oldest first.
+pub(super) fn of_order(connection: &Connection, id: OrderId) -> rusqlite::Result<Vec<JournalEntry>> {
+    let mut statement = connection.prepare_cached(OF_ORDER)?;
+    let rows = statement.query_map([id.0], |row| entry(row, Source::Orders))?;
+    rows.collect()
+}
+
+/// The first `limit` events behind `after`, published or not.
+pub(super) fn all(
+    connection: &Connection,
+    source: Source,
+    after: i64,
+    limit: i64,
+) -> rusqlite::Result<Vec<JournalRow>> {
+    let mut statement = connection.prepare_cached(statements(source).all)?;
+    let rows = statement.query_map([after, limit], |row| {
+        Ok(JournalRow {
+            entry: entry(row, source)?,
+            published: row.get(8)?,
+        })
+    })?;
+    rows.collect()
+}
+
+fn statements(source: Source) -> &'static Statements {
+    match source {
+        Source::Orders => &ORDERS,
+        Source::Deliveries => &DELIVERIES,
+    }
+}
+
+fn entry(row: &Row<'_>, source: Source) -> rusqlite::Result<JournalEntry> {
+    Ok(JournalEntry {
+        id: row.get(0)?,
+        source,
+        row_id: row.get(1)?,
+        order_id: OrderId(row.get(2)?),
+        version: Version(row.get(3)?),
+        event_type: event_type(row.get_ref(4)?.as_str()?)?,
+        payload: row.get(5)?,
+        timestamp: Timestamp(row.get(6)?),
+        traceparent: row.get(7)?,
+    })
+}
+
+fn event_type(name: &str) -> rusqlite::Result<EventType> {
+    EventType::from_name(name).ok_or_else(|| unknown(4, name))
+}
+
+/// The order event of this name, read from that column.
+pub(super) fn order_event_type(column: usize, name: &str) -> rusqlite::Result<OrderEventType> {
+    match EventType::from_name(name) {
+        Some(EventType::Order(event_type)) => Ok(event_type),
+        _ => Err(unknown(column, name)),
+    }
+}
+
+fn unknown(column: usize, name: &str) -> rusqlite::Error {
+    let sentence = format!("a row of the unknown type {name:?}");
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, sentence.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::schema;
+
+    /// A relay asks all the time; that must cost the same however long the journal is.
+    #[test]
+    fn what_is_unpublished_is_found_without_a_scan_or_a_sort() {
+        for source in [Source::Orders, Source::Deliveries] {
+            let connection = Connection::open_in_memory().unwrap();
+            schema::bring_up(&connection, source, 0).unwrap();
+            let sql = format!("explain query plan {}", statements(source).unpublished);
+            let plan: Vec<String> = (connection.prepare(&sql).unwrap())
+                .query_map([0, 10], |row| row.get(3))
+                .unwrap()
+                .collect::<rusqlite::Result<_>>()
+                .unwrap();
+            assert_eq!(plan.len(), 1, "{plan:?}");
+            assert!(plan[0].contains("_unpublished (published=? AND rowid>?)"), "{plan:?}");
+        }
+    }
+}

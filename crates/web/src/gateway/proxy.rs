@@ -1,0 +1,215 @@
+//! Sends a request on to the service it is for, and the answer back.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::BaseUrl;
+
+/// How long a connection to a service may take.
+const CONNECTING: Duration = Duration::from_secs(2);
+
+/// How long a service may think before it answers.
+const ANSWERING: Duration = Duration::from_secs(30);
+
+/// Headers about one connection only (RFC 9110, 7.6.1), which end here.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The services behind the gateway.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    client: Client<HttpConnector, Full<bytes::Bytes>>,
+    order: BaseUrl,
+    delivery: BaseUrl,
+}
+
+impl Proxy {
+    /// For these two services.
+    pub fn new(order: BaseUrl, delivery: BaseUrl) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECTING));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(10))
+            .build(connector);
+        Self {
+            client,
+            order,
+            delivery,
+        }
+    }
+
+    /// The answer of the service that the path belongs to.
+    pub async fn forward(&self, request: Request) -> Response {
+        let Some((name, service)) = self.service(request.uri().path()) else {
+            let message = format!(
+                "There is nothing at {}; there is /orders and /deliveries.",
+                request.uri().path()
+            );
+            return problem(StatusCode::NOT_FOUND, &message);
+        };
+        let request = match onward(request, service).await {
+            Ok(request) => request,
+            Err(refusal) => return refusal,
+        };
+        match tokio::time::timeout(ANSWERING, self.client.request(request)).await {
+            Ok(Ok(answer)) => back(answer.map(Body::new)),
+            Ok(Err(error)) if error.is_connect() => {
+                tracing::warn!(
+                    tally = "requests to a service that can't be reached",
+                    service = name,
+                    url = service.as_str(),
+                    "can't be reached"
+                );
+                let message = format!(
+                    "The {name} service at {} can't be reached; try again.",
+                    service.as_str()
+                );
+                let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, &message);
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                answer
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(tally = "answers that broke off", service = name, url = service.as_str(), %error, "broke off");
+                let message = format!("The {name} service broke off; whether it did what was asked is not known.");
+                problem(StatusCode::BAD_GATEWAY, &message)
+            }
+            Err(_) => {
+                tracing::warn!(
+                    tally = "requests to a service that does not answer",
+                    service = name,
+                    url = service.as_str(),
+                    "does not answer"
+                );
+                let message = format!("The {name} service did not answer within {} s.", ANSWERING.as_secs());
+                problem(StatusCode::GATEWAY_TIMEOUT, &message)
+            }
+        }
+    }
+
+    fn service(&self, path: &str) -> Option<(&'static str, &BaseUrl)> {
+        let below = |root: &str| {
+            path.strip_prefix(root)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if below("/orders") || below("/profile/orders") {
+            Some(("order", &self.order))
+        } else if below("/deliveries") || below("/profile/deliveries") {
+            Some(("delivery", &self.delivery))
+        } else {
+            None
+        }
+    }
+}
+
+/// The request as it is sent to the service, its body read to the end.
+async fn onward(request: Request, service: &BaseUrl) -> Result<axum::http::Request<Full<bytes::Bytes>>, Response> {
+    let (mut parts, body) = request.into_parts();
+    let body = crate::read_body(body).await?;
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    parts.uri = Uri::builder()
+        .scheme("http")
+        .authority(service.authority())
+        .path_and_query(path)
+        .build()
+        .map_err(|_| problem(StatusCode::BAD_REQUEST, "The path of the request can't be sent on."))?;
+    parts.version = axum::http::Version::HTTP_11;
+    remove_hop_by_hop(&mut parts.headers);
+    // Told by the body itself, which is here already.
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.remove(EXPECT);
+    Ok(axum::http::Request::from_parts(parts, Full::new(body)))
+}
+
+fn back(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
+    remove_hop_by_hop(headers);
+    // The gateway says itself what a browser may do with the answer.
+    for name in crate::CORS_HEADERS {
+        headers.remove(name);
+    }
+    answer
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        // Without it the links in the answer would lead to the service.
+        .filter(|name| *name != HOST)
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn problem(status: StatusCode, message: &str) -> Response {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": message,
+        "message": message,
+    });
+    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_belong_to_services() {
+        let proxy = Proxy::new(
+            "http://127.0.0.1:1".parse().expect("good"),
+            "http://127.0.0.1:2".parse().expect("good"),
+        );
+        let service = |path| proxy.service(path).map(|(name, _)| name);
+        assert_eq!(service("/orders"), Some("order"));
+        assert_eq!(service("/orders/1/events"), Some("order"));
+        assert_eq!(service("/deliveries/search"), Some("delivery"));
+        assert_eq!(service("/ordersx"), None);
+        assert_eq!(service("/"), None);
+    }
+
+    #[test]
+    fn headers_of_a_connection_end_at_the_gateway() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Own, Host"),
+            ("x-own", "1"),
+            ("te", "trailers"),
+            ("trailer", "X-Sum"),
+            ("host", "h"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["host"]);
+    }
+}

@@ -1,0 +1,76 @@
+//! The probes: whether a service lives, is ready, and what is the matter.
+//!
+//! `/readyz` is 200 while this role can do its job, and 503 while a fact that is [needed](shop::health::Fact::needed)
+//! is bad; whatever else is bad is told in the body. `/actuator/health` decides the same way.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::read::respond;
+use shop::health::{Check, Readiness, State};
+use shop::store::{Store, StoreError};
+
+/// How long the database may take to answer a probe.
+const PING_DEADLINE: Duration = Duration::from_secs(1);
+
+/// `/livez`: the process answers.
+pub(super) fn live(form: &'static str) -> Response {
+    respond(StatusCode::OK, form, json!({"status": "UP"}).to_string())
+}
+
+/// `/readyz`: 200 while work can be taken.
+pub(super) async fn ready(readiness: &Readiness, store: &dyn Store, form: &'static str) -> Response {
+    ping(readiness, store).await;
+    let ready = readiness.is_ready();
+    let mut checks: Map<String, Value> = readiness.checks().into_iter().map(shown).collect();
+    let intake = if readiness.is_stopping() { "STOPPING" } else { "UP" };
+    checks.insert("intake".to_owned(), json!({"status": intake}));
+    let body = json!({"status": word(ready), "checks": checks});
+    respond(status(ready), form, body.to_string())
+}
+
+/// `/actuator/health`, as Spring Boot's probes read it.
+pub(super) async fn actuator(readiness: &Readiness, store: &dyn Store, form: &'static str) -> Response {
+    ping(readiness, store).await;
+    let up = readiness.is_ready();
+    respond(status(up), form, json!({"status": word(up)}).to_string())
+}
+
+/// Asks the database now, so that a probe never shows what was true a while ago.
+async fn ping(readiness: &Readiness, store: &dyn Store) {
+    let call = readiness.begin();
+    let answer = tokio::time::timeout(PING_DEADLINE, store.ping()).await;
+    let late = || StoreError::Unavailable(format!("the database has not answered within {PING_DEADLINE:?}"));
+    call.database(true, &answer.unwrap_or_else(|_| Err(late())));
+}
+
+fn shown(check: Check) -> (String, Value) {
+    let mut entry = json!({"status": check.word});
+    match check.state {
+        State::Unknown => entry["message"] = json!("not used yet"),
+        State::Good => {}
+        State::Bad { since, message, count } => {
+            entry["since"] = json!(since.0);
+            entry["message"] = json!(message);
+            if let Some(count) = count {
+                entry["count"] = json!(count);
+            }
+        }
+    }
+    (check.name.to_owned(), entry)
+}
+
+fn word(up: bool) -> &'static str {
+    if up { "UP" } else { "DOWN" }
+}
+
+fn status(up: bool) -> StatusCode {
+    if up {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+}

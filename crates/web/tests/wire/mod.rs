@@ -1,0 +1,363 @@
+//! A service on a port of its own, over a real SQLite store, and a client that sends exactly the bytes it is given.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use keylane_log::Timestamp;
+use shop::commit::GroupCommit;
+use shop::domain::{OrderOutcome, OrderRequest, Source};
+use shop::health::Readiness;
+use shop::store::{Store, StoreError};
+use stores::sqlite::SqliteStore;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use web::{DeliveryService, Front, Limits, OrderService, delivery_router, order_router, serve};
+
+/// When everything happens.
+pub const NOW: Timestamp = Timestamp(1_749_697_512_193);
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The headers that httpie sends beside Host and those of the body.
+pub const HTTPIE: &[(&str, &str)] = &[
+    ("User-Agent", "HTTPie/3.2.2"),
+    ("Accept-Encoding", "gzip, deflate"),
+    ("Accept", "application/json, */*;q=0.5"),
+    ("Connection", "keep-alive"),
+];
+
+/// A running service.
+pub struct Service {
+    pub address: SocketAddr,
+    pub store: Arc<dyn Store>,
+    pub readiness: Arc<Readiness>,
+    stop: CancellationToken,
+    _folder: TempDir,
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Service {
+    /// An order service without orders.
+    pub async fn orders() -> Self {
+        Self::orders_with(|store| {
+            GroupCommit::start(move |batch: Arc<[OrderRequest]>| {
+                let store = Arc::clone(&store);
+                async move { store.run_orders(&batch, NOW).await }
+            })
+        })
+        .await
+    }
+
+    /// An order service whose every commit ends like this.
+    pub async fn orders_failing(error: StoreError) -> Self {
+        Self::orders_with(|_| {
+            GroupCommit::start(move |_| {
+                let error = error.clone();
+                async move { Err(error) }
+            })
+        })
+        .await
+    }
+
+    /// An order service without orders, whose clients' pages may come from these origins.
+    pub async fn orders_for(origins: &[&str]) -> Self {
+        let origins = origins.iter().map(|origin| origin.parse().expect("an origin"));
+        let front = Front {
+            origins: origins.collect(),
+            ..Front::default()
+        };
+        Self::orders_behind(front, |store| {
+            GroupCommit::start(move |batch: Arc<[OrderRequest]>| {
+                let store = Arc::clone(&store);
+                async move { store.run_orders(&batch, NOW).await }
+            })
+        })
+        .await
+    }
+
+    async fn orders_with(commit: impl FnOnce(Arc<dyn Store>) -> GroupCommit<OrderRequest, OrderOutcome>) -> Self {
+        Self::orders_behind(Front::default(), commit).await
+    }
+
+    async fn orders_behind(
+        front: Front,
+        commit: impl FnOnce(Arc<dyn Store>) -> GroupCommit<OrderRequest, OrderOutcome>,
+    ) -> Self {
+        Self::start(Source::Orders, front, |store, readiness| {
+            let (orders, authority) = (commit(Arc::clone(&store)), "localhost:8081".to_owned());
+            order_router(OrderService {
+                store,
+                orders,
+                readiness,
+                authority,
+            })
+        })
+        .await
+    }
+
+    /// A delivery service without deliveries.
+    pub async fn deliveries() -> Self {
+        Self::start(Source::Deliveries, Front::default(), |store, readiness| {
+            delivery_router(DeliveryService {
+                store,
+                readiness,
+                authority: "localhost:8082".to_owned(),
+            })
+        })
+        .await
+    }
+
+    async fn start(
+        source: Source,
+        front: Front,
+        router: impl FnOnce(Arc<dyn Store>, Arc<Readiness>) -> Router,
+    ) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let store = open(&folder.path().join("shop.db"), source).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let (address, readiness) = (listener.local_addr().unwrap(), Arc::new(Readiness::new(|| NOW)));
+        let stop = CancellationToken::new();
+        let router = router(Arc::clone(&store), Arc::clone(&readiness));
+        tokio::spawn(serve(listener, router, Limits::default(), front, stop.clone()));
+        Self {
+            address,
+            store,
+            readiness,
+            stop,
+            _folder: folder,
+        }
+    }
+
+    /// Sends a request with these headers on a connection of its own, and a Content-Length where there is a body.
+    pub async fn send(&self, line: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+        let mut connection = Connection::open(self.address).await;
+        connection.send(&request(line, headers, body.as_ref())).await;
+        connection.answer(line.starts_with("HEAD ")).await
+    }
+
+    /// Sends what httpie sends.
+    pub async fn httpie(&self, line: &str, body: &str) -> Answer {
+        let mut headers = HTTPIE.to_vec();
+        if !body.is_empty() {
+            headers.push(("Content-Type", "application/json"));
+        }
+        self.send(line, &headers, body).await
+    }
+
+    /// Asks without any header but Host.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(&format!("GET {path}"), &[], "").await
+    }
+
+    /// Places the contract's TV order.
+    pub async fn place_tv(&self) {
+        let body = r#"{"customerId":"1000","productId":"100","productName":"TV","qty":"3","address":"SEOUL"}"#;
+        assert_eq!(self.httpie("POST /orders", body).await.status, 201);
+    }
+
+    /// How many events an order has had.
+    pub async fn events_of(&self, order: i64) -> usize {
+        self.store
+            .order_events(shop::domain::OrderId(order))
+            .await
+            .expect("the journal answers")
+            .len()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn open(path: &Path, source: Source) -> Arc<dyn Store> {
+    let path = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, source)).await;
+    Arc::new(opened.expect("opening does not panic").expect("a new database opens"))
+}
+
+/// A request as bytes; `line` is its method and target.
+pub fn request(line: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut text = format!("{line} HTTP/1.1\r\nHost: localhost:8081\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    let mut bytes = format!("{text}\r\n").into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// A connection whose bytes are in our hands.
+pub struct Connection {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Connection {
+    pub async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the service listens");
+        Self {
+            stream,
+            read: Vec::new(),
+        }
+    }
+
+    pub async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.expect("the service reads");
+    }
+
+    /// Waits for a first byte.
+    pub async fn hears(&self) {
+        let heard = tokio::time::timeout(PATIENCE, self.stream.readable()).await;
+        heard.expect("a byte in time").expect("an open connection");
+    }
+
+    /// Closes our side; what the service sends can still be read.
+    pub async fn half_close(&mut self) {
+        self.stream.shutdown().await.expect("an open connection");
+    }
+
+    /// Everything that comes until the service closes the connection.
+    pub async fn rest(mut self) -> String {
+        let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut self.read)).await;
+        // Whoever closes before it has read everything resets the connection: what came before counts.
+        let _ = read.expect("an end in time");
+        String::from_utf8_lossy(&self.read).into_owned()
+    }
+
+    /// The next answer; one to a HEAD has no body, whatever its Content-Length says.
+    pub async fn answer(&mut self, to_head: bool) -> Answer {
+        tokio::time::timeout(PATIENCE, self.read_answer(to_head))
+            .await
+            .expect("an answer in time")
+    }
+
+    /// Whether the service closes the connection without a further byte.
+    pub async fn is_closed(&mut self) -> bool {
+        let mut byte = [0];
+        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut byte)).await;
+        self.read.is_empty() && matches!(read.expect("an end in time"), Ok(0) | Err(_))
+    }
+
+    /// Whether no byte has arrived so far.
+    pub fn is_silent(&self) -> bool {
+        matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    async fn read_answer(&mut self, to_head: bool) -> Answer {
+        let end = loop {
+            match self.read.windows(4).position(|window| window == b"\r\n\r\n") {
+                Some(end) => break end,
+                None => self.more().await,
+            }
+        };
+        let head = String::from_utf8(self.read.drain(..end + 4).collect()).expect("a head in ASCII");
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines
+            .next()
+            .unwrap()
+            .split(' ')
+            .nth(1)
+            .unwrap()
+            .parse()
+            .expect("a status");
+        let split = |line: &str| {
+            line.split_once(": ")
+                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        };
+        let mut answer = Answer {
+            status,
+            headers: lines.filter_map(split).collect(),
+            body: String::new(),
+        };
+        let length = answer
+            .header("content-length")
+            .map_or(0, |length| length.parse().expect("a length"));
+        let length = if to_head { 0 } else { length };
+        while self.read.len() < length {
+            self.more().await;
+        }
+        answer.body = String::from_utf8(self.read.drain(..length).collect()).expect("a body in UTF-8");
+        answer
+    }
+
+    async fn more(&mut self) {
+        let read = self
+            .stream
+            .read_buf(&mut self.read)
+            .await
+            .expect("the connection holds");
+        assert!(
+            read > 0,
+            "the connection ended inside an answer: {:?}",
+            String::from_utf8_lossy(&self.read)
+        );
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+
+    /// The `message` of a problem, which is checked to be one.
+    pub fn message(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status, "{self:?}");
+        problem["message"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no message in {self:?}"))
+            .to_owned()
+    }
+}
+
+/// Goes through a table and reports every row that failed, by name.
+#[derive(Default)]
+pub struct Rows(Vec<String>);
+
+impl Rows {
+    pub fn check(&mut self, name: &str, holds: bool, seen: impl std::fmt::Debug) {
+        if !holds {
+            self.0.push(format!("{name}: {seen:?}"));
+        }
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(self.0.is_empty(), "{} rows fail:\n{}", self.0.len(), self.0.join("\n"));
+        }
+    }
+}
