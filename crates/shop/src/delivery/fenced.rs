@@ -15,17 +15,17 @@ use keylane_log::Record;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Instance;
+use super::burial::Unhandled;
+use super::lane::lane;
 use super::lines::{EVENTS, Line, begun, handled, place, trace_of};
+use super::persistence::{RETRY, TRIES, persistently};
 use super::resync::{OrderJournal, Slot, Written};
-use super::{Instance, RETRY, TRIES, lane, letter, persistently};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome, LEASE, ParkReason, ParkedEvent, Received, Refused};
 use crate::domain::{DeliveryRequest, IncomingEvent, OrderId, Place, Provenance, Version};
 use crate::records::{self, Incoming, Malformed};
 use crate::trace;
-
-/// How long a record waits that not even the dead letters take.
-const STUCK: Duration = Duration::from_secs(30);
 
 /// Handles events through the fence, for whoever brings them.
 pub struct Fence {
@@ -340,12 +340,18 @@ impl Fence {
         }
     }
 
-    /// What says whose event it is parks that order, if nothing better is known of its version; anything else goes to the
-    /// dead letters alone.
-    async fn refuse(&self, turn: &Turn, what: &str, event: Option<&IncomingEvent>, refused: Malformed) -> Ended {
-        let Malformed { why, order_id, version } = refused;
-        let letter = letter::of(&turn.record, order_id, version, &why, &self.instance);
-        let command = match (order_id, version) {
+    /// A record that says which version of which order it is parks that order, if nothing better is known of the version.
+    /// Any other becomes a dead letter and nothing else.
+    async fn refuse(&self, turn: &Turn, what: &str, event: Option<&IncomingEvent>, fault: Malformed) -> Ended {
+        let unhandled = Unhandled {
+            record: &turn.record,
+            event_type: event.map(|event| event.event_type),
+            what: what.to_owned(),
+            fault,
+        };
+        let letter = unhandled.letter(&self.instance);
+        let Malformed { why, order_id, version } = &unhandled.fault;
+        let command = match (*order_id, *version) {
             (Some(order_id), Some(version)) => FenceCommand::Refuse(Refused {
                 order_id,
                 version,
@@ -356,36 +362,24 @@ impl Fence {
             }),
             _ => FenceCommand::Bury(letter),
         };
-        let (metrics, event_type) = (&self.instance.metrics, event.map(|event| event.event_type));
-        match (persistently(&self.commands, command).await, order_id) {
-            (Ok(FenceOutcome::Duplicate), _) => metrics.duplicates.add(event_type),
-            (Ok(FenceOutcome::Parked(_)), Some(order)) => {
-                metrics.poisoned.add(event_type);
-                tracing::error!(
-                    target: EVENTS,
-                    tally = "records that park their order",
-                    "{what} … {why}; order {order} waits from here on, see mall parked"
-                );
-            }
-            (Ok(_), _) => {
-                metrics.buried.add(event_type);
-                tracing::error!(
-                    target: EVENTS,
-                    tally = "records that can't be handled",
-                    "{what} … {why}; it goes to the dead letters"
-                );
-            }
-            (Err(refused), _) => {
-                tracing::error!(
-                    target: EVENTS,
-                    tally = "records that not even the dead letters take",
-                    trace = trace_of(&turn.record),
-                    "{what} … {why}; the dead letters don't take it either: {refused}"
-                );
-                return Ended::Again(STUCK);
-            }
+        match unhandled.submit(&self.commands, command).await {
+            Ok(FenceOutcome::Duplicate) => self.instance.metrics.duplicates.add(unhandled.event_type),
+            Ok(FenceOutcome::Parked(_)) => self.tell_poisoned(&unhandled),
+            Ok(_) => unhandled.tell_buried(&self.instance),
+            Err(after) => return Ended::Again(after),
         }
         Ended::Next(None)
+    }
+
+    fn tell_poisoned(&self, unhandled: &Unhandled<'_>) {
+        self.instance.metrics.poisoned.add(unhandled.event_type);
+        let (what, why) = (&unhandled.what, &unhandled.fault.why);
+        let order = unhandled.fault.order_id.expect("what parks an order names it");
+        tracing::error!(
+            target: EVENTS,
+            tally = "records that park their order",
+            "{what} … {why}; order {order} waits from here on, see mall parked"
+        );
     }
 }
 

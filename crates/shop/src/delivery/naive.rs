@@ -2,21 +2,20 @@
 //! on `OrderModified` and `OrderCancelled`, and an event that finds nothing to look up is tried three times, written to
 //! the dead letters, and passed over.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use keylane::{Attempt, Handler, Outcome};
 use keylane_log::Record;
 use tokio::time::Instant;
 
+use super::Instance;
+use super::burial::Unhandled;
+use super::lane::lane;
 use super::lines::{EVENTS, Line, begun, handled, place, trace_of};
-use super::{Instance, RETRY, TRIES, lane, letter, persistently};
+use super::persistence::{RETRY, TRIES, persistently};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome};
-use crate::domain::{
-    DeliveryOutcome, DeliveryRequest, IncomingEvent, OrderEventType, OrderId, Place, Provenance, Version,
-};
-use crate::records::{self, Incoming};
+use crate::domain::{DeliveryOutcome, DeliveryRequest, IncomingEvent, Place, Provenance};
+use crate::records::{self, Incoming, Malformed};
 use crate::trace;
 
 /// Applies order events to deliveries as they come.
@@ -24,17 +23,6 @@ pub struct NaiveHandler {
     deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>,
     letters: GroupCommit<FenceCommand, FenceOutcome>,
     instance: Instance,
-}
-
-/// A record that could not be handled this time.
-struct Failed<'a> {
-    record: &'a Record,
-    order_id: Option<OrderId>,
-    version: Option<Version>,
-    event_type: Option<OrderEventType>,
-    /// What it is, for people.
-    what: String,
-    why: String,
 }
 
 impl NaiveHandler {
@@ -59,15 +47,13 @@ impl NaiveHandler {
                 Outcome::Done
             }
             Incoming::Malformed(malformed) => {
-                let failed = Failed {
+                let unhandled = Unhandled {
                     record,
-                    order_id: malformed.order_id,
-                    version: malformed.version,
                     event_type: None,
                     what: place(record),
-                    why: malformed.why,
+                    fault: malformed,
                 };
-                self.failed(failed, attempt).await
+                self.try_again_or_bury(unhandled, attempt).await
             }
         }
     }
@@ -91,15 +77,17 @@ impl NaiveHandler {
             Ok(DeliveryOutcome::NoDelivery) => format!("there is no delivery of order {}", event.order_id),
             Err(why) => why,
         };
-        let failed = Failed {
+        let unhandled = Unhandled {
             record,
-            order_id: Some(event.order_id),
-            version: event.version,
             event_type: Some(event.event_type),
             what: line.to_string(),
-            why,
+            fault: Malformed {
+                why,
+                order_id: Some(event.order_id),
+                version: event.version,
+            },
         };
-        self.failed(failed, attempt).await
+        self.try_again_or_bury(unhandled, attempt).await
     }
 
     fn request(&self, event: &IncomingEvent, record: &Record, attempt: Attempt) -> DeliveryRequest {
@@ -114,24 +102,24 @@ impl NaiveHandler {
         }
     }
 
-    async fn failed(&self, failed: Failed<'_>, attempt: Attempt) -> Outcome {
-        let Failed { what, why, .. } = &failed;
-        let trace = trace_of(failed.record);
+    async fn try_again_or_bury(&self, unhandled: Unhandled<'_>, attempt: Attempt) -> Outcome {
         if attempt.number < TRIES {
-            tracing::warn!(target: EVENTS, tally = "events tried again", trace, "{what} … {why}; it is tried again");
+            let (what, why) = (&unhandled.what, &unhandled.fault.why);
+            tracing::warn!(
+                target: EVENTS,
+                tally = "events tried again",
+                trace = trace_of(unhandled.record),
+                "{what} … {why}; it is tried again"
+            );
             return Outcome::Retry(RETRY);
         }
-        let letter = letter::of(failed.record, failed.order_id, failed.version, why, &self.instance);
-        match persistently(&self.letters, FenceCommand::Bury(letter)).await {
+        let command = FenceCommand::Bury(unhandled.letter(&self.instance));
+        match unhandled.submit(&self.letters, command).await {
             Ok(_) => {
-                self.instance.metrics.buried.add(failed.event_type);
-                tracing::error!(target: EVENTS, tally = "records that can't be handled", trace, "{what} … {why}; after {TRIES} tries it goes to the dead letters");
+                unhandled.tell_buried(&self.instance);
                 Outcome::Done
             }
-            Err(refused) => {
-                tracing::error!(target: EVENTS, tally = "records that not even the dead letters take", trace, "{what} … {why}; the dead letters don't take it either: {refused}");
-                Outcome::Retry(Duration::from_secs(30))
-            }
+            Err(after) => Outcome::Retry(after),
         }
     }
 }

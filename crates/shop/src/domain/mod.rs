@@ -5,6 +5,7 @@ pub mod decide;
 mod delivery;
 mod event;
 pub mod fence;
+mod fields;
 pub mod input;
 mod order;
 pub mod payload;
@@ -12,7 +13,8 @@ pub mod payload;
 pub use condition::{Condition, Versions};
 pub use delivery::{Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, Place, Provenance};
 pub use event::{DeliveryEventType, EventType, JournalEntry, OrderEventType, Source};
-pub use order::{Change, Order, OrderCommand, OrderFields, OrderOutcome, OrderPatch, OrderRequest};
+pub use fields::{OrderFields, OrderPatch};
+pub use order::{Change, Order, OrderCommand, OrderOutcome, OrderRequest};
 
 use std::fmt;
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keylane_log::{EventLog, LogError, NewRecord, Placed};
+use keylane_log::{EventLog, LogError, NewRecord};
 use tokio::time::Instant;
 
-use super::refusals::Refusals;
-use super::{PATIENCE, RelayError, is_refused};
+use super::RelayError;
+use super::outbox::{Outbox, Row};
 use crate::domain::fence::DeadLetter;
 use crate::store::Store;
 
@@ -21,11 +21,11 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Publishes the dead letters of one database.
 pub(super) struct Letters {
     store: Arc<dyn Store>,
-    log: Arc<dyn EventLog>,
+    /// The way of the letters into the log. What it has refused it knows by letter.
+    outbox: Outbox,
+    /// Topics that are known to be there.
     topics: HashSet<Arc<str>>,
-    /// Letters that the log refuses.
-    refused: Refusals,
-    /// When there were none.
+    /// When the last look found none to publish.
     empty_since: Option<Instant>,
 }
 
@@ -33,9 +33,8 @@ impl Letters {
     pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>) -> Self {
         Self {
             store,
-            log,
+            outbox: Outbox::new(log),
             topics: HashSet::new(),
-            refused: Refusals::new(),
             empty_since: None,
         }
     }
@@ -52,7 +51,7 @@ impl Letters {
         loop {
             let page = self.store.dead_letters(true, after, PAGE).await?;
             let Some(last) = page.last().map(|letter| letter.id) else {
-                self.refused.keep(waiting);
+                self.outbox.refused.keep(waiting);
                 self.empty_since = Some(Instant::now());
                 return Ok(0);
             };
@@ -68,7 +67,7 @@ impl Letters {
 
     /// How many of them the log refuses.
     pub fn blocked(&self) -> usize {
-        self.refused.count()
+        self.outbox.refused.count()
     }
 
     async fn publish(&mut self, page: Vec<DeadLetter>) -> Result<usize, RelayError> {
@@ -76,7 +75,7 @@ impl Letters {
         let mut by_topic = BTreeMap::<Arc<str>, Vec<DeadLetter>>::new();
         for letter in page
             .into_iter()
-            .filter(|letter| !self.refused.is_blocked(letter.id, now))
+            .filter(|letter| !self.outbox.refused.is_blocked(letter.id, now))
         {
             by_topic.entry(letter.letter.topic.clone()).or_default().push(letter);
         }
@@ -90,55 +89,42 @@ impl Letters {
     async fn publish_to(&mut self, topic: Arc<str>, letters: Vec<DeadLetter>) -> Result<usize, RelayError> {
         if !self.topics.contains(&topic) {
             let created = topic.clone();
-            self.with_log(move |log| log.create_topic(&created, 1)).await?;
+            self.outbox.ask(move |log| log.create_topic(&created, 1)).await?;
             self.topics.insert(topic.clone());
         }
-        let (ids, records): (Vec<i64>, Vec<NewRecord>) =
-            letters.into_iter().map(|letter| (letter.id, record(letter))).unzip();
-        let answers = self.with_log(move |log| log.append(&topic, records, PATIENCE)).await;
-        let published = self.acknowledged(&ids, &answers);
-        if !published.is_empty() {
-            self.store.mark_letters_published(&published).await?;
+        let rows: Vec<Row> = letters.iter().map(row).collect();
+        let records = letters.into_iter().map(record).collect();
+        let sent = self.outbox.send(&topic, records, &rows).await;
+        for (at, why) in &sent.refused {
+            tell_refused(rows[*at].id, why);
         }
-        match answers
-            .into_iter()
-            .filter_map(Result::err)
-            .find(|error| !is_refused(error))
-        {
-            Some(error) => Err(error.into()),
-            None => Ok(published.len()),
+        if !sent.taken.is_empty() {
+            self.store.mark_letters_published(&sent.taken).await?;
         }
-    }
-
-    fn acknowledged(&mut self, ids: &[i64], answers: &[Result<Placed, LogError>]) -> Vec<i64> {
-        let mut published = Vec::with_capacity(ids.len());
-        for (id, answer) in ids.iter().zip(answers) {
-            match answer {
-                Ok(_) => {
-                    self.refused.taken(*id);
-                    published.push(*id);
-                }
-                Err(error) if is_refused(error) => {
-                    if self.refused.refused(*id, *id, Instant::now()) {
-                        tracing::error!(
-                            letter = id,
-                            tally = "dead letters that the log refuses",
-                            "the log refuses a dead letter, which stays in its journal: {error}"
-                        );
-                    }
-                }
-                Err(_) => {}
+        match sent.failure {
+            Some(error) => {
+                // The topic may be gone, so it is made before the letters are sent again.
+                self.topics.remove(&topic);
+                Err(error.into())
             }
+            None => Ok(sent.taken.len()),
         }
-        published
     }
+}
 
-    async fn with_log<T: Send + 'static>(&self, call: impl FnOnce(&dyn EventLog) -> T + Send + 'static) -> T {
-        let log = self.log.clone();
-        tokio::task::spawn_blocking(move || call(log.as_ref()))
-            .await
-            .expect("the log's calls don't panic")
+fn row(letter: &DeadLetter) -> Row {
+    Row {
+        number: letter.id,
+        id: letter.id,
     }
+}
+
+fn tell_refused(letter: i64, why: &LogError) {
+    tracing::error!(
+        letter,
+        tally = "dead letters that the log refuses",
+        "the log refuses a dead letter, which stays in its journal: {why}"
+    );
 }
 
 fn record(letter: DeadLetter) -> NewRecord {

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::json::Json;
-use super::{ADDRESS, CUSTOMER_ID, PRODUCT_ID, PRODUCT_NAME, QTY, number};
+use super::names::{ADDRESS, CUSTOMER_ID, PRODUCT_ID, PRODUCT_NAME, QTY};
+use super::number;
 
 /// The values that a body has for an order's fields; absent where it says nothing.
 #[derive(Default)]

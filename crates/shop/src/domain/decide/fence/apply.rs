@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::row::{Claim, DeliveryState, Head, Row, Standing};
-use super::{Fold, Moved, Step};
+use super::{Fold, Folded, Moved};
 use crate::domain::decide::effects::{Effect, NewDelivery, fields_after};
 use crate::domain::decide::orders::merged;
 use crate::domain::decide::{ApplyKind, NewApply};
@@ -53,12 +53,12 @@ impl Fold {
 
     /// The event's slow work is done. Whether somebody else is at it too makes no difference: whoever comes first writes
     /// what the other would have written.
-    pub(super) fn apply(&mut self, received: &Received) -> Step {
+    pub(super) fn apply(&mut self, received: &Received) -> Folded {
         let event = &received.request.event;
         let Some(version) = event.version else {
             return match self.unversioned(event) {
-                Some(outcome) => Step::Answered(outcome),
-                None => Step::Applied {
+                Some(outcome) => Folded::Answered(outcome),
+                None => Folded::Applied {
                     effect: Box::new(self.take_effect(&received.request)),
                     moved: Moved::default(),
                 },
@@ -68,23 +68,23 @@ impl Fold {
         let blocked = row.heads.get(&version).filter(|head| head.state.is_blocked());
         let reason = blocked.map(|head| head.state.reason);
         match (row.standing(version), row.claim(version, event, received.is_written())) {
-            (Standing::Passed, _) => Step::Answered(FenceOutcome::Duplicate),
-            (_, Claim::GivenUp) => Step::Answered(FenceOutcome::GivenUp),
-            (_, Claim::Disputed) => Step::Answered(FenceOutcome::Disputed),
-            (Standing::Above, _) => Step::Answered(self.park(received, version)),
+            (Standing::Passed, _) => Folded::Answered(FenceOutcome::Duplicate),
+            (_, Claim::GivenUp) => Folded::Answered(FenceOutcome::GivenUp),
+            (_, Claim::Disputed) => Folded::Answered(FenceOutcome::Disputed),
+            (Standing::Above, _) => Folded::Answered(self.park(received, version)),
             (Standing::Next, claim) => match (reason, self.refusal(event)) {
-                (Some(reason), _) if claim == Claim::Same => Step::Answered(FenceOutcome::Parked(reason)),
-                (_, Some(why)) => Step::Answered(FenceOutcome::Refused(why)),
+                (Some(reason), _) if claim == Claim::Same => Folded::Answered(FenceOutcome::Parked(reason)),
+                (_, Some(why)) => Folded::Answered(FenceOutcome::Refused(why)),
                 (_, None) => self.applied(received),
             },
         }
     }
 
-    fn applied(&mut self, received: &Received) -> Step {
+    fn applied(&mut self, received: &Received) -> Folded {
         let request = &received.request;
         let effect = Box::new(self.take_effect(request));
         let moved = self.advance(request.event.order_id, &request.provenance.instance);
-        Step::Applied { effect, moved }
+        Folded::Applied { effect, moved }
     }
 
     /// Keeps an early event, in the place of what gives way to it.

@@ -75,7 +75,7 @@ pub struct FenceDecision {
     pub letters: Vec<NewDeadLetter>,
     /// Parked events to be read once all of this is written, for [`complete`](Self::complete).
     pub handed_over: Vec<(OrderId, Version)>,
-    steps: Vec<Step>,
+    steps: Vec<Folded>,
 }
 
 /// What is left to write, and what to answer.
@@ -92,9 +92,27 @@ pub struct FenceDone {
 impl FenceDecision {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let rows = self.inserts.is_empty() && self.updates.is_empty() && self.letters.is_empty();
-        let parked = self.parks.is_empty() && self.changes.is_empty() && self.unparks.is_empty();
-        rows && self.cursors.is_empty() && parked
+        // Whoever adds a field has to say here what it means.
+        let Self {
+            inserts,
+            updates,
+            cursors,
+            parks,
+            changes,
+            unparks,
+            letters,
+            handed_over,
+            steps,
+        } = self;
+        inserts.is_empty()
+            && updates.is_empty()
+            && cursors.is_empty()
+            && parks.is_empty()
+            && changes.is_empty()
+            && unparks.is_empty()
+            && letters.is_empty()
+            && handed_over.is_empty()
+            && steps.iter().all(Folded::writes_nothing)
     }
 
     /// Renders the journal rows and the outcomes, now that the numbers of the new deliveries are known, and what is handed
@@ -118,8 +136,8 @@ impl FenceDecision {
         let mut outcomes = Vec::with_capacity(self.steps.len());
         for step in self.steps {
             outcomes.push(match step {
-                Step::Answered(outcome) => outcome,
-                Step::Applied { effect, moved } => {
+                Folded::Answered(outcome) => outcome,
+                Folded::Applied { effect, moved } => {
                     let delivery = effects.render(*effect);
                     let (next, discarded) = (take(moved.next), moved.versions());
                     effects.applies.extend(moved.discards);
@@ -129,7 +147,7 @@ impl FenceDecision {
                         discarded,
                     }
                 }
-                Step::Resumed(moved) => {
+                Folded::Resumed(moved) => {
                     let (next, discarded) = (take(moved.next), moved.versions());
                     effects.applies.extend(moved.discards);
                     FenceOutcome::Resumed { next, discarded }
@@ -146,7 +164,7 @@ impl FenceDecision {
 
 /// What a command came to, as far as it is known before anything is written.
 #[derive(Debug)]
-enum Step {
+enum Folded {
     Answered(FenceOutcome),
     Applied { effect: Box<Effect>, moved: Moved },
     Resumed(Moved),
@@ -159,6 +177,17 @@ struct Moved {
     next: Option<(OrderId, Version)>,
     /// Those that were passed over on the way.
     discards: Vec<NewApply>,
+}
+
+impl Folded {
+    /// Whether nothing is written on its behalf: no row, no journal entry, no line of the apply history.
+    fn writes_nothing(&self) -> bool {
+        match self {
+            Self::Answered(_) => true,
+            Self::Applied { .. } => false,
+            Self::Resumed(moved) => moved.discards.is_empty(),
+        }
+    }
 }
 
 impl Moved {
@@ -175,32 +204,32 @@ struct Fold {
 }
 
 impl Fold {
-    fn step(&mut self, command: &FenceCommand) -> Step {
+    fn step(&mut self, command: &FenceCommand) -> Folded {
         match command {
-            FenceCommand::Look(received) => Step::Answered(self.look(received)),
+            FenceCommand::Look(received) => Folded::Answered(self.look(received)),
             FenceCommand::Apply(received) => self.apply(received),
-            FenceCommand::Refuse(refused) => Step::Answered(self.refuse(refused)),
+            FenceCommand::Refuse(refused) => Folded::Answered(self.refuse(refused)),
             FenceCommand::Bury(letter) => {
                 self.letters.push(letter.clone());
-                Step::Answered(FenceOutcome::Noted(true))
+                Folded::Answered(FenceOutcome::Noted(true))
             }
-            FenceCommand::Resume { order_id, holder } => Step::Resumed(self.advance(*order_id, holder)),
+            FenceCommand::Resume { order_id, holder } => Folded::Resumed(self.advance(*order_id, holder)),
             FenceCommand::Renew {
                 order_id,
                 version,
                 holder,
                 keep,
-            } => Step::Answered(FenceOutcome::Noted(self.renew(*order_id, *version, holder, *keep))),
+            } => Folded::Answered(FenceOutcome::Noted(self.renew(*order_id, *version, holder, *keep))),
             FenceCommand::Mark {
                 order_id,
                 version,
                 mark,
-            } => Step::Answered(FenceOutcome::Marked(self.mark(*order_id, *version, *mark))),
+            } => Folded::Answered(FenceOutcome::Marked(self.mark(*order_id, *version, *mark))),
             FenceCommand::Heard { order_id, version } => {
-                Step::Answered(FenceOutcome::Noted(self.heard(*order_id, *version)))
+                Folded::Answered(FenceOutcome::Noted(self.heard(*order_id, *version)))
             }
             FenceCommand::Forget { order_id, version } => {
-                Step::Answered(FenceOutcome::Noted(self.forget(*order_id, *version)))
+                Folded::Answered(FenceOutcome::Noted(self.forget(*order_id, *version)))
             }
         }
     }
@@ -301,7 +330,7 @@ impl Fold {
         }
     }
 
-    fn finish(self, steps: Vec<Step>) -> FenceDecision {
+    fn finish(self, steps: Vec<Folded>) -> FenceDecision {
         let is_parked = |(order, version): &(OrderId, Version)| self.rows[order].heads.contains_key(version);
         let mut decision = FenceDecision {
             inserts: self.inserts,
@@ -311,7 +340,7 @@ impl Fold {
             changes: Vec::new(),
             unparks: Vec::new(),
             letters: self.letters,
-            handed_over: steps.iter().filter_map(Step::handed_over).filter(is_parked).collect(),
+            handed_over: steps.iter().filter_map(Folded::handed_over).filter(is_parked).collect(),
             steps,
         };
         for (order, row) in self.rows {
@@ -334,7 +363,7 @@ fn nothing(now: Timestamp) -> Record {
     }
 }
 
-impl Step {
+impl Folded {
     fn handed_over(&self) -> Option<(OrderId, Version)> {
         match self {
             Self::Answered(_) => None,

@@ -12,6 +12,7 @@
 
 mod document;
 mod json;
+mod names;
 mod number;
 mod patch;
 
@@ -23,16 +24,10 @@ use serde_json::error::Category;
 use super::{OrderFields, OrderPatch};
 use document::{Document, Scalar};
 use json::Json;
+use names::{ADDRESS, BODY_ORDER, CUSTOMER_ID, PRODUCT_ID, PRODUCT_NAME, QTY};
 
 /// The most characters (Unicode scalar values) a string may have: what `varchar(255)` holds.
 pub const MAX_CHARS: usize = 255;
-
-const PRODUCT_ID: &str = "productId";
-const PRODUCT_NAME: &str = "productName";
-const QTY: &str = "qty";
-const CUSTOMER_ID: &str = "customerId";
-const ADDRESS: &str = "address";
-const BODY_ORDER: [&str; 5] = [PRODUCT_ID, PRODUCT_NAME, QTY, CUSTOMER_ID, ADDRESS];
 
 const UTF8_BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -185,16 +180,6 @@ fn text_of(body: &[u8]) -> Result<&str, InvalidInput> {
             "The body is not UTF-8 from byte {} on; JSON must be.",
             error.valid_up_to()
         ))
-    })
-}
-
-fn not_a_patch(error: serde_json::Error) -> InvalidInput {
-    InvalidInput::whole(match error.classify() {
-        Category::Data => format!(
-            "The body is not a JSON Patch (RFC 6902), which is an array of operations such as \
-             {{\"op\":\"replace\",\"path\":\"/address\",\"value\":\"SEOUL\"}}: {error}."
-        ),
-        _ => format!("The body is not well-formed JSON: {error}."),
     })
 }
 

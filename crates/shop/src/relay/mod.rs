@@ -12,27 +12,29 @@
 //! * What the log refuses for good blocks its own order alone; everything else is tried again from the journal.
 //! * A lease keeps two relays of one journal from being the normal case; two at once only repeat events.
 
-mod letters;
-mod metrics;
+mod outbox;
 mod refusals;
 
+mod letters;
+
+mod driver;
+mod metrics;
+
+pub use driver::run;
 pub use metrics::RelayMetrics;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keylane_log::{EventLog, LogError, NewRecord, Partition, Placed, Timestamp};
-use tokio::sync::Notify;
+use keylane_log::{EventLog, LogError, NewRecord, Partition, Timestamp};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::domain::{JournalEntry, Source};
-use crate::health::{Call, Fact, Readiness};
 use crate::records;
 use crate::store::{Store, StoreError};
 use letters::Letters;
-use refusals::Refusals;
+use outbox::{Outbox, Row};
 
 /// Rows read from the journal at a time.
 const PAGE: usize = 1000;
@@ -40,8 +42,6 @@ const PAGE: usize = 1000;
 const LEASE: Duration = Duration::from_secs(5);
 /// How often the lease is renewed, and how often a relay without it asks for it.
 const RENEWAL: Duration = Duration::from_secs(1);
-/// How long an append may take before it is given up and begun anew from the journal.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How often an idle relay looks whether the log is there, with the topic: nobody else would notice.
 const LOOK: Duration = Duration::from_secs(5);
 /// Rows of blocked orders that are looked past, for what stands behind them. Behind more than these the relay waits as in an
@@ -60,17 +60,19 @@ pub enum KeyMode {
 /// Publishes one journal to one topic.
 pub struct Relay {
     store: Arc<dyn Store>,
-    log: Arc<dyn EventLog>,
+    /// The way of the events into the log. What it has refused it knows by order.
+    outbox: Outbox,
     options: RelayOptions,
     metrics: Arc<RelayMetrics>,
-    /// Only deliveries have them.
+    /// The dead letters, which only the delivery service has.
     letters: Option<Letters>,
-    turn: u32,
+    /// How many keyless records were given a partition: these are taken in turn.
+    keyless: u32,
+    /// When the lease was last renewed, while it is held.
     leased: Option<Instant>,
-    /// Orders of which the log has refused an event, and has not taken it since.
-    refused: Refusals,
-    /// When an idle relay last looked for the log, and whether that was in the last step.
+    /// When an idle relay last looked for the log.
     looked: Option<Instant>,
+    /// Whether the last step looked for the log, and found it.
     found: bool,
 }
 
@@ -122,13 +124,12 @@ impl Relay {
         let letters = (options.source == Source::Deliveries).then(|| Letters::new(store.clone(), log.clone()));
         Self {
             store,
-            log,
+            outbox: Outbox::new(log),
             options,
             metrics: Arc::default(),
             letters,
-            turn: 0,
+            keyless: 0,
             leased: None,
-            refused: Refusals::new(),
             looked: None,
             found: false,
         }
@@ -173,7 +174,7 @@ impl Relay {
             return Ok(());
         }
         self.looked = Some(Instant::now());
-        let answer = self.with_log(|log, topic| log.partitions(topic)).await;
+        let answer = self.partitions().await;
         if answer.is_err() {
             // What is away is looked for until it is back.
             self.looked = None;
@@ -190,14 +191,14 @@ impl Relay {
             let page = self.store.unpublished(self.options.source, 0, limit).await?;
             let more = page.len() == limit;
             if !more {
-                self.refused.keep(page.iter().map(|entry| entry.id));
+                self.outbox.refused.keep(page.iter().map(|entry| entry.id));
             }
             let published = self.publish_page(page).await?;
             if published > 0 || !more {
                 return Ok(published);
             }
             if limit >= LOOKED_PAST {
-                let refused = self.refused.count();
+                let refused = self.blocked_orders();
                 return Err(LogError::Refused(format!("the log refuses the events of {refused} orders")).into());
             }
             limit = (limit * 8).min(LOOKED_PAST);
@@ -233,7 +234,7 @@ impl Relay {
     /// Orders that the log refuses an event of. Who doesn't hold the lease doesn't know.
     pub fn blocked_orders(&self) -> u64 {
         match self.leased {
-            Some(_) => self.refused.count() as u64,
+            Some(_) => self.outbox.refused.count() as u64,
             None => 0,
         }
     }
@@ -256,23 +257,32 @@ impl Relay {
 
     /// Sends what is not blocked at `now` of a wave, and marks what was acknowledged.
     async fn publish(&mut self, mut wave: Vec<JournalEntry>, now: Instant) -> Result<usize, RelayError> {
-        wave.retain(|entry| !self.refused.is_blocked(entry.order_id.0, now));
+        wave.retain(|entry| !self.outbox.refused.is_blocked(entry.order_id.0, now));
         if wave.is_empty() {
             return Ok(0);
         }
         let records = self.records(&wave).await?;
-        let mut answers = self.append(records).await;
-        self.excuse(&mut answers).await;
-        let acknowledged = self.acknowledged(&wave, &answers);
-        if !acknowledged.is_empty() {
-            self.store.mark_published(self.options.source, &acknowledged).await?;
+        let rows: Vec<Row> = wave.iter().map(row).collect();
+        let sent = self.outbox.send(&self.options.topic, records, &rows).await;
+        sent.healed.iter().for_each(|at| tell_healed(&wave[*at]));
+        sent.refused.iter().for_each(|(at, why)| tell_refused(&wave[*at], why));
+        self.count(&wave, &sent.taken);
+        if !sent.taken.is_empty() {
+            self.store.mark_published(self.options.source, &sent.taken).await?;
         }
-        match answers
-            .into_iter()
-            .find_map(|answer| answer.err().filter(|error| !is_refused(error)))
-        {
+        match sent.failure {
             Some(error) => Err(error.into()),
-            None => Ok(acknowledged.len()),
+            None => Ok(sent.taken.len()),
+        }
+    }
+
+    /// Counts the events of a wave that were published; `taken` are the rows of some of them, in the same sequence.
+    fn count(&self, wave: &[JournalEntry], taken: &[i64]) {
+        let mut taken = taken.iter().peekable();
+        for entry in wave {
+            if taken.next_if_eq(&&entry.id).is_some() {
+                self.metrics.add_published(entry.event_type);
+            }
         }
     }
 
@@ -280,7 +290,7 @@ impl Relay {
         match self.options.key {
             KeyMode::OrderId => Ok(wave.iter().map(records::keyed).collect()),
             KeyMode::None => {
-                let partitions = self.with_log(|log, topic| log.partitions(topic)).await?;
+                let partitions = self.partitions().await?;
                 Ok(wave
                     .iter()
                     .map(|entry| records::keyless(entry, self.next_partition(partitions)))
@@ -290,78 +300,45 @@ impl Relay {
     }
 
     fn next_partition(&mut self, partitions: u32) -> Partition {
-        let partition = Partition(self.turn % partitions);
-        self.turn = self.turn.wrapping_add(1);
+        let partition = Partition(self.keyless % partitions);
+        self.keyless = self.keyless.wrapping_add(1);
         partition
     }
 
-    /// A topic that is gone refuses no order for itself: it may be made again, and then takes them all.
-    async fn excuse(&self, answers: &mut [Result<Placed, LogError>]) {
-        let refused = |answer: &Result<Placed, LogError>| answer.as_ref().is_err_and(is_refused);
-        if !answers.iter().any(refused) {
-            return;
-        }
-        if let Err(gone) = self.with_log(|log, topic| log.partitions(topic)).await {
-            for answer in answers.iter_mut().filter(|answer| refused(answer)) {
-                *answer = Err(LogError::Unavailable(gone.to_string()));
-            }
-        }
+    async fn partitions(&self) -> Result<u32, LogError> {
+        let topic = self.options.topic.clone();
+        self.outbox.ask(move |log| log.partitions(&topic)).await
     }
 
-    async fn append(&self, records: Vec<NewRecord>) -> Vec<Result<Placed, LogError>> {
-        self.with_log(move |log, topic| log.append(topic, records, PATIENCE))
-            .await
-    }
-
-    /// The log's calls block, so they are made beside the asynchronous threads.
-    async fn with_log<T: Send + 'static>(&self, call: impl FnOnce(&dyn EventLog, &str) -> T + Send + 'static) -> T {
-        let (log, topic) = (self.log.clone(), self.options.topic.clone());
-        tokio::task::spawn_blocking(move || call(log.as_ref(), &topic))
-            .await
-            .expect("the log's calls don't panic")
-    }
-
-    /// The numbers of the rows that the log has; what it refused is blocked, with an alarm.
-    fn acknowledged(&mut self, wave: &[JournalEntry], answers: &[Result<Placed, LogError>]) -> Vec<i64> {
-        let mut acknowledged = Vec::with_capacity(wave.len());
-        for (entry, answer) in wave.iter().zip(answers) {
-            match answer {
-                Ok(_) => {
-                    acknowledged.push(entry.id);
-                    if self.refused.taken(entry.order_id.0) {
-                        tracing::info!(
-                            order = entry.order_id.0,
-                            "the log takes the events of order {} again",
-                            entry.order_id
-                        );
-                    }
-                    self.metrics.add_published(entry.event_type);
-                }
-                Err(error) if is_refused(error) => self.block(entry, error),
-                Err(_) => {}
-            }
-        }
-        acknowledged
-    }
-
-    /// An order is told of once, however often its event is tried again.
-    fn block(&mut self, entry: &JournalEntry, error: &LogError) {
-        if self.refused.refused(entry.order_id.0, entry.id, Instant::now()) {
-            tracing::error!(
-                order = entry.order_id.0,
-                version = entry.version.0,
-                tally = "events that the log refuses",
-                "the log refuses {} of order {} v{}, whose later events wait behind it: {error}",
-                entry.event_type.name(),
-                entry.order_id,
-                entry.version,
-            );
-        }
+    /// Whether more may stand in the journal behind so many events that a step has published.
+    fn has_more_behind(&self, published: usize) -> bool {
+        published >= PAGE
     }
 }
 
-fn is_refused(error: &LogError) -> bool {
-    matches!(error, LogError::Refused(_))
+fn row(entry: &JournalEntry) -> Row {
+    Row {
+        number: entry.order_id.0,
+        id: entry.id,
+    }
+}
+
+fn tell_healed(entry: &JournalEntry) {
+    let order = entry.order_id;
+    tracing::info!(order = order.0, "the log takes the events of order {order} again");
+}
+
+/// An order is told of once, however often its event is tried again.
+fn tell_refused(entry: &JournalEntry, why: &LogError) {
+    tracing::error!(
+        order = entry.order_id.0,
+        version = entry.version.0,
+        tally = "events that the log refuses",
+        "the log refuses {} of order {} v{}, whose later events wait behind it: {why}",
+        entry.event_type.name(),
+        entry.order_id,
+        entry.version,
+    );
 }
 
 /// Splits a page, whose rows stand in journal order, so that no wave holds two events of one order or delivery.
@@ -379,88 +356,4 @@ fn waves(page: Vec<JournalEntry>) -> Vec<Vec<JournalEntry>> {
         waves[*wave].push(entry);
     }
     waves
-}
-
-/// Steps a relay until `shutdown`, then publishes what is left, for `drain` at most, and gives the lease back.
-///
-/// `wake` is rung by whoever has written into the journal from within this process.
-pub async fn run(
-    mut relay: Relay,
-    wake: Arc<Notify>,
-    readiness: Arc<Readiness>,
-    shutdown: CancellationToken,
-    drain: Duration,
-) {
-    while !shutdown.is_cancelled() {
-        match observe(&mut relay, &readiness).await {
-            Pause::None => {}
-            Pause::Until(time) => pause(time, None, &shutdown).await,
-            Pause::Woken(time) => pause(time, Some(&wake), &shutdown).await,
-        }
-    }
-    let emptied = async { while let Ok(Step::Published(_)) = relay.step().await {} };
-    let _ = tokio::time::timeout(drain, emptied).await;
-    if let Err(error) = relay.release().await {
-        tracing::warn!("the relay's lease was not given back and ends by itself: {error}");
-    }
-}
-
-/// What to do between two steps.
-enum Pause {
-    /// There is more to publish.
-    None,
-    /// Nothing before this time has passed.
-    Until(Duration),
-    /// Nothing before something is written or this time has passed.
-    Woken(Duration),
-}
-
-async fn pause(time: Duration, wake: Option<&Notify>, shutdown: &CancellationToken) {
-    let woken = async {
-        match wake {
-            Some(wake) => wake.notified().await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        () = woken => {}
-        () = tokio::time::sleep(time) => {}
-    }
-}
-
-/// Takes a step, tells what it has shown of log and database, and what to do until the next one.
-async fn observe(relay: &mut Relay, readiness: &Readiness) -> Pause {
-    let call = readiness.begin();
-    let step = relay.step().await;
-    note(&step, relay.found, &call);
-    if step.is_ok() {
-        let blocked = relay.blocked_orders();
-        call.count(Fact::Blocked, blocked, || {
-            format!("the log refuses events of {blocked} orders")
-        });
-    }
-    match step {
-        Ok(Step::Published(count)) if count < PAGE => Pause::Until(relay.options.gather),
-        Ok(Step::Published(_)) => Pause::None,
-        Ok(Step::Idle) => Pause::Woken(relay.options.idle_poll),
-        Ok(Step::Standby) | Err(_) => Pause::Until(RENEWAL / 2),
-    }
-}
-
-/// What a step has shown; one that had nothing to publish has shown nothing of the log, unless it has `found` it.
-fn note(step: &Result<Step, RelayError>, found: bool, call: &Call<'_>) {
-    match step {
-        Ok(Step::Published(_)) => {
-            call.good(Fact::Log);
-            call.database(false, &Ok(()));
-        }
-        Ok(Step::Idle) if found => {
-            call.good(Fact::Log);
-            call.database(false, &Ok(()));
-        }
-        Ok(Step::Idle | Step::Standby) => call.database(false, &Ok(())),
-        Err(RelayError::Log(error)) => call.bad(Fact::Log, error.to_string()),
-        Err(RelayError::Store(error)) => call.database(false, &Err::<(), _>(error.clone())),
-    }
 }

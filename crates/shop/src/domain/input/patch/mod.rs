@@ -12,11 +12,13 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::InvalidInput;
 use super::document::clip;
 use super::json::Json;
-use super::{BODY_ORDER, InvalidInput, not_a_patch};
+use super::names::BODY_ORDER;
 
 /// More than anybody needs for five fields.
 const MAX_OPERATIONS: usize = 100;
@@ -94,6 +96,16 @@ impl JsonPatch {
         }
         Ok(document)
     }
+}
+
+fn not_a_patch(error: serde_json::Error) -> InvalidInput {
+    InvalidInput::whole(match error.classify() {
+        Category::Data => format!(
+            "The body is not a JSON Patch (RFC 6902), which is an array of operations such as \
+             {{\"op\":\"replace\",\"path\":\"/address\",\"value\":\"SEOUL\"}}: {error}."
+        ),
+        _ => format!("The body is not well-formed JSON: {error}."),
+    })
 }
 
 fn refused(position: usize, shown: &str, reason: &str) -> InvalidInput {
