@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::asked::{Admitted, Asked};
 use super::problem::Problem;
-use super::read::{Answer, read};
+use super::read::read;
+use super::reply::Reply;
 use shop::domain::Delivery;
 use shop::health::Readiness;
 use shop::store::Store;
@@ -35,7 +36,7 @@ async fn answer(State(service): State<Arc<DeliveryService>>, request: Request) -
 }
 
 impl DeliveryService {
-    async fn answer(&self, asked: &Asked) -> Answer {
+    async fn answer(&self, asked: &Asked) -> Reply {
         match asked.admit::<Delivery>()? {
             Admitted::Answered(response) => Ok(response),
             Admitted::Go(target, form) => read::<Delivery>(&*self.store, &self.readiness, asked, target, form).await,

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::asked::Asked;
 use super::entity::Entity;
+use super::links::{Href, Links};
 use super::paging::{page_links, total_pages};
 use shop::store::{Page, PageRequest};
 
@@ -97,51 +98,6 @@ fn render(body: &impl Serialize, capacity: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(capacity);
     serde_json::to_writer(&mut bytes, body).expect("maps with text keys are always JSON");
     bytes
-}
-
-/// Links by rel, in order.
-#[derive(Default)]
-pub(super) struct Links(Vec<(&'static str, String, bool)>);
-
-impl Links {
-    pub(super) fn add(&mut self, rel: &'static str, href: String) {
-        self.0.push((rel, href, false));
-    }
-
-    pub(super) fn add_some(&mut self, rel: &'static str, href: Option<String>) {
-        self.0.extend(href.map(|href| (rel, href, false)));
-    }
-
-    fn add_template(&mut self, rel: &'static str, href: String) {
-        self.0.push((rel, href, true));
-    }
-
-    #[cfg(test)]
-    pub(super) fn rels(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|(rel, ..)| *rel)
-    }
-}
-
-impl Serialize for Links {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let hrefs = self.0.iter().map(|(rel, href, templated)| {
-            (
-                rel,
-                Href {
-                    href,
-                    templated: *templated,
-                },
-            )
-        });
-        serializer.collect_map(hrefs)
-    }
-}
-
-#[derive(serde::Serialize)]
-struct Href<'a> {
-    href: &'a str,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    templated: bool,
 }
 
 struct OnlyLinks(Links);

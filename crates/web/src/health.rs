@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::read::respond;
+use super::reply::respond;
 use shop::health::{Check, Readiness, State};
 use shop::store::{Store, StoreError};
 

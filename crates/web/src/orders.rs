@@ -15,7 +15,8 @@ use super::body::{self, BodyForm, form_of};
 use super::conditional::{condition, tag};
 use super::hal;
 use super::problem::Problem;
-use super::read::{Answer, missing, read, respond};
+use super::read::read;
+use super::reply::{Reply, missing, respond};
 use shop::commit::GroupCommit;
 use shop::domain::input::{all_fields, json_patch_from_slice, new_order_from_slice, patch_from_slice};
 use shop::domain::{Change, Order, OrderCommand, OrderId, OrderOutcome, OrderRequest};
@@ -53,7 +54,7 @@ async fn answer(State(service): State<Arc<OrderService>>, request: Request) -> R
 }
 
 impl OrderService {
-    async fn answer(&self, asked: &Asked, body: Body) -> Answer {
+    async fn answer(&self, asked: &Asked, body: Body) -> Reply {
         let (target, form) = match asked.admit::<Order>()? {
             Admitted::Answered(response) => return Ok(response),
             Admitted::Go(target, form) => (target, form),
@@ -100,7 +101,7 @@ async fn change_in(asked: &Asked, body: Body) -> Result<Change, Problem> {
     })
 }
 
-fn outcome_response(asked: &Asked, outcome: OrderOutcome, form: &'static str) -> Answer {
+fn outcome_response(asked: &Asked, outcome: OrderOutcome, form: &'static str) -> Reply {
     match outcome {
         OrderOutcome::Placed(order) => Ok(written(asked, &order, form, StatusCode::CREATED)),
         OrderOutcome::Changed(order) | OrderOutcome::Unchanged(order) => {

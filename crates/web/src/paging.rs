@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::asked::Asked;
 use super::entity::Entity;
-use super::hal::Links;
+use super::links::Links;
 use shop::store::{PageRequest, Sort};
 
 const DEFAULT_SIZE: u64 = 20;

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 
 use super::asked::{Asked, Target, parse_number};
 use super::conditional::{condition, tag};
@@ -14,15 +12,13 @@ use super::hal;
 use super::health;
 use super::paging::page_request;
 use super::problem::Problem;
+use super::reply::{Reply, missing, respond};
 use shop::domain::{Delivery, JournalEntry, OrderId};
 use shop::health::Readiness;
 use shop::store::{Result as StoreResult, Store, StoreError};
 
 /// How long the database may take to answer a question.
 const READ_DEADLINE: Duration = Duration::from_millis(1800);
-
-/// What a handler comes to.
-pub(super) type Answer = Result<Response, Problem>;
 
 /// Answers `GET` and `HEAD`, in the media type `form`.
 pub(super) async fn read<E: Entity>(
@@ -31,7 +27,7 @@ pub(super) async fn read<E: Entity>(
     asked: &Asked,
     target: Target,
     form: &'static str,
-) -> Answer {
+) -> Reply {
     let found = |body: Vec<u8>| Ok(respond(StatusCode::OK, form, body));
     match target {
         Target::Root => found(hal::root::<E>(asked)),
@@ -62,23 +58,8 @@ pub(super) async fn read<E: Entity>(
     }
 }
 
-/// A response with a body.
-pub(super) fn respond(status: StatusCode, form: &'static str, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(form));
-    response
-}
-
-/// 404 without a body: the answer to a number that nothing has.
-pub(super) fn missing() -> Response {
-    StatusCode::NOT_FOUND.into_response()
-}
-
 /// The item, unless the client has it already or has demanded another one.
-fn item<E: Entity>(asked: &Asked, found: Option<E>, form: &'static str) -> Answer {
+fn item<E: Entity>(asked: &Asked, found: Option<E>, form: &'static str) -> Reply {
     let Some(entity) = found else { return Ok(missing()) };
     let (condition, version) = (condition(&asked.headers)?, entity.revision());
     if !condition.allows(version) {

@@ -7,6 +7,8 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use shop::store::{Result, StoreError};
 
+/// What text is compared by, said explicitly because servers differ in what they take otherwise.
+pub(super) const COLLATION: &str = "utf8mb4_unicode_ci";
 /// Statements kept prepared on each connection: the shapes of batches, of every table.
 const PREPARED: usize = 512;
 
@@ -68,7 +70,7 @@ impl Address {
         let name = self.database.replace('`', "``");
         format!(
             "create database if not exists `{name}` character set utf8mb4 collate {}",
-            super::COLLATION
+            COLLATION
         )
     }
 }

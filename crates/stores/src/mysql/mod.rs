@@ -52,8 +52,6 @@ use shop::domain::{
 };
 use shop::store::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 
-/// What text is compared by, said explicitly because servers differ in what they take otherwise.
-const COLLATION: &str = "utf8mb4_unicode_ci";
 /// Connections for batches: one for the running one, others for pieces that are retried alone.
 const TRANSACTIONS: usize = 8;
 /// Connections for everything else.

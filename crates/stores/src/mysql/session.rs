@@ -217,7 +217,7 @@ fn set_up(ending: Ending) -> String {
          session wait_timeout = {}, session autocommit = {}, \
          session sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'; \
          select cast(@@auto_increment_increment as signed)",
-        super::COLLATION,
+        super::address::COLLATION,
         QUIET.as_secs(),
         i32::from(ending == Ending::Auto),
     )

@@ -1,9 +1,14 @@
 //! What a table looks like now.
 
+use std::time::Duration;
+
 use super::super::rows::{column, statement};
 use super::super::session::Session;
 use super::Table;
 use shop::store::Result;
+
+/// How long one statement may take that changes a table with many rows.
+pub(super) const REBUILD: Duration = Duration::from_secs(600);
 
 /// A table as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +111,7 @@ async fn indexes(session: &mut Session, table: &Table) -> Result<Vec<String>> {
 /// Whether everything beyond ASCII in a column is UTF-8 when taken byte by byte: bytes that aren't don't survive the way
 /// to UTF-8 and back. Text that really is latin1 as good as never is.
 async fn holds_utf8(session: &mut Session, table: &Table, name: &str) -> Result<bool> {
-    session.allow(super::REBUILD);
+    session.allow(REBUILD);
     let bytes = format!("cast(`{name}` as binary)");
     let sql = format!(
         "select count(*), \

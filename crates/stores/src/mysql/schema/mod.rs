@@ -17,29 +17,28 @@ mod backfill;
 mod look;
 mod plan;
 mod rights;
+mod state;
 mod tables;
 mod trial;
+mod turn;
 
+pub(super) use state::is_ready;
 pub use trial::Trial;
 
-use std::time::Duration;
+use look::REBUILD;
+use state::{VERSION, missing, name, next_steps, version};
+use turn::wait_for_turn;
 
 use tokio::time::Instant;
 
 use self::tables::Table;
 use super::address::Address;
-use super::rows::{column, statement};
+use super::rows::statement;
 use super::session::{Ending, Session};
 use super::sessions::PATIENCE;
 use shop::domain::Source;
 use shop::store::{Result, StoreError};
 
-/// The version of the tables that this program knows.
-const VERSION: i64 = 1;
-/// How long one statement may take that changes a table with many rows.
-const REBUILD: Duration = Duration::from_secs(600);
-/// How long to wait for another process that prepares the same database.
-const TURN: Duration = Duration::from_secs(60);
 /// More rounds of looking and changing than any table takes: a column's text passes through bytes, then the table is
 /// converted.
 const ROUNDS: usize = 8;
@@ -112,25 +111,6 @@ async fn open(address: &Address) -> Result<Session> {
     Session::open(address, true, Ending::Auto, deadline).await
 }
 
-/// Whether the tables of a service are there, as this program knows them.
-pub(super) async fn is_ready(session: &mut Session, source: Source) -> Result<bool> {
-    Ok(missing(session, source).await?.is_empty())
-}
-
-/// The tables that are not there, or not as they should be.
-async fn missing(session: &mut Session, source: Source) -> Result<Vec<&'static str>> {
-    if version(session, source).await? != Some(VERSION) {
-        return Ok(tables::of(source).iter().map(|table| table.name).collect());
-    }
-    let mut missing = Vec::new();
-    for table in tables::of(source) {
-        if !next_steps(session, table).await?.is_empty() {
-            missing.push(table.name);
-        }
-    }
-    Ok(missing)
-}
-
 async fn make_ready(session: &mut Session, source: Source) -> Result<()> {
     for table in tables::of(source) {
         bring_up_to_date(session, table).await?;
@@ -166,66 +146,4 @@ async fn bring_up_to_date(session: &mut Session, table: &Table) -> Result<()> {
         "the table {} can't be brought into the shape that is needed: its definition doesn't take the changes",
         table.name
     )))
-}
-
-async fn next_steps(session: &mut Session, table: &Table) -> Result<Vec<String>> {
-    session.allow(PATIENCE);
-    match look::at(session, table).await? {
-        None => Ok(vec![plan::create(
-            table,
-            look::first_free_number(session, table).await?,
-        )]),
-        Some(state) => {
-            let floor = match plan::needs_numbering(&state) {
-                true => look::first_free_number(session, table).await?,
-                false => 1,
-            };
-            Ok(plan::changes(table, &state, floor))
-        }
-    }
-}
-
-/// The version noted for a service's tables; none on a database that this program hasn't finished preparing.
-async fn version(session: &mut Session, source: Source) -> Result<Option<i64>> {
-    if look::at(session, &tables::SCHEMA).await?.is_none() {
-        return Ok(None);
-    }
-    let query = statement("select version from mall_schema where name = ?".to_owned());
-    let rows = session.fetch(query.bind(name(source))).await?;
-    let version = rows.first().map(|row| column::<i64>(row, 0)).transpose()?;
-    match version {
-        Some(version) if version > VERSION => Err(StoreError::Broken(format!(
-            "the {} in this database are of version {version}, made by a newer program; this one knows up to {VERSION}",
-            name(source)
-        ))),
-        version => Ok(version),
-    }
-}
-
-/// The lock goes with the session.
-async fn wait_for_turn(session: &mut Session) -> Result<()> {
-    let give_up = Instant::now() + TURN;
-    while Instant::now() < give_up {
-        session.allow(PATIENCE);
-        if has_turn(session).await? {
-            return Ok(());
-        }
-    }
-    Err(StoreError::Unavailable(
-        "another process has been preparing this database for a minute".to_owned(),
-    ))
-}
-
-/// Asks for the lock for a second. A lock's name may have 64 characters, as many as the database's own.
-async fn has_turn(session: &mut Session) -> Result<bool> {
-    let sql = "select cast(get_lock(concat('mall schema ', left(sha2(database(), 256), 40)), 1) as signed)";
-    let rows = session.fetch(statement(sql.to_owned())).await?;
-    Ok(column::<Option<i64>>(&rows[0], 0)? == Some(1))
-}
-
-fn name(source: Source) -> &'static str {
-    match source {
-        Source::Orders => "orders",
-        Source::Deliveries => "deliveries",
-    }
 }

@@ -1,6 +1,6 @@
 //! What a table still needs, as statements. Pure: from how it should look and how it looks.
 
-use super::super::COLLATION;
+use super::super::address::COLLATION;
 use super::Table;
 use super::look::{ColumnState, TableState};
 

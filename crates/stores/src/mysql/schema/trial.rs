@@ -13,7 +13,9 @@ use super::super::address::Address;
 use super::super::session::{Ending, Session};
 use super::super::sessions::PATIENCE;
 use super::super::{deliveries, fence, journal, lease, orders};
-use super::{has_turn, missing, plan, rights, tables};
+use super::state::missing;
+use super::turn::has_turn;
+use super::{plan, rights, tables};
 use shop::domain::fence::FenceCommand;
 use shop::domain::{
     Condition, DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderFields, OrderId, OrderOutcome,

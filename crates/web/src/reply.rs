@@ -1,0 +1,26 @@
+//! What a handler replies.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+
+/// A response, or the problem that takes its place.
+pub(super) type Reply = Result<Response, Problem>;
+
+/// A response with a body.
+pub(super) fn respond(status: StatusCode, form: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(form));
+    response
+}
+
+/// 404 without a body: the answer to a number that nothing has.
+pub(super) fn missing() -> Response {
+    StatusCode::NOT_FOUND.into_response()
+}
