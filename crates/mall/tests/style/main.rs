@@ -3,11 +3,17 @@
 //! * A ratchet on the size of things: functions of at most 70 lines, files of at most 500. Tests, with their tables of
 //!   cases, may be longer.
 //! * Anomalies are called by the names that `docs/anomalies.md` gives them, never by the numbers they have there.
+//! * The files of a crate need each other in one direction only ([`circles`]), and a module has one home.
 //! * A link in a document leads to a file that is there, and what the catalogue of anomalies names stands in the files that
 //!   it links to.
 #![allow(missing_docs)]
 
+mod circles;
+mod files;
+
 use std::path::{Path, PathBuf};
+
+use files::{entries, files, is_a, read, root};
 
 const LONGEST_FUNCTION: usize = 70;
 const LONGEST_FILE: usize = 500;
@@ -67,6 +73,16 @@ fn the_catalogue_names_what_is_there() {
 }
 
 #[test]
+fn no_files_need_each_other() {
+    none(crates().iter().flat_map(|folder| circles::complaints(folder)));
+}
+
+#[test]
+fn a_module_with_children_is_a_folder() {
+    none(crates().iter().flat_map(|folder| circles::split_modules(folder)));
+}
+
+#[test]
 fn a_long_function_is_noticed() {
     let body = "    line();\n".repeat(LONGEST_FUNCTION);
     let text = format!("fn short() {{\n}}\n\nfn long() {{\n{body}}}\n");
@@ -95,9 +111,20 @@ fn none(complaints: impl Iterator<Item = String>) {
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
-fn root() -> &'static Path {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    root.expect("the crates stand in the repository")
+/// The source folders of all crates.
+fn crates() -> Vec<PathBuf> {
+    let crates = entries(&root().join("crates")).into_iter();
+    let crates = crates.filter(|path| {
+        !["keylane-log", "keylane", "lab", "mall"]
+            .iter()
+            .any(|name| path.ends_with(name))
+    });
+    let folders: Vec<PathBuf> = crates
+        .map(|path| path.join("src"))
+        .filter(|folder| folder.is_dir())
+        .collect();
+    assert!(folders.len() > 2, "only {folders:?} were found");
+    folders
 }
 
 /// The sources and tests of all crates.
@@ -113,10 +140,6 @@ fn documents() -> Vec<PathBuf> {
     let documents: Vec<PathBuf> = top.chain(files(&root().join("docs"), "md")).collect();
     assert!(documents.len() > 4, "only {documents:?} were found");
     documents
-}
-
-fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Words like the numbers of anomalies, a capital A and one or two digits, each with its line.
@@ -196,25 +219,4 @@ fn is_function(line: &str) -> bool {
             .split(['(', '<'])
             .next()
             .is_some_and(|head| head.split(' ').any(|word| word == "fn"))
-}
-
-/// The files below a folder whose name ends so.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    entries(folder)
-        .into_iter()
-        .flat_map(|path| match path {
-            folder if folder.is_dir() => files(&folder, ending),
-            file if is_a(&file, ending) => vec![file],
-            _ => Vec::new(),
-        })
-        .collect()
-}
-
-fn is_a(file: &Path, ending: &str) -> bool {
-    file.extension().is_some_and(|extension| extension == ending)
-}
-
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    entries.map(|entry| entry.expect("an entry").path()).collect()
 }
