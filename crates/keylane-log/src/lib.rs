@@ -17,7 +17,13 @@
 mod port;
 mod record;
 
+pub mod headers;
 pub mod partitioner;
+
+#[cfg(feature = "embedded")]
+pub mod database_files;
+#[cfg(feature = "embedded")]
+pub mod turnstile;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

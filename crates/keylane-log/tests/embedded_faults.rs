@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions, Turnstile};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::turnstile::Turnstile;
 use keylane_log::{EventLog, LogError, NewRecord, Offset, Partition, Result, Subscription, Timestamp, TopicPartition};
 
 const PATIENCE: Duration = Duration::from_secs(10);

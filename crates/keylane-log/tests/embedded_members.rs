@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions, Turnstile};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::turnstile::Turnstile;
 use keylane_log::{
     Assignment, Consumer, EventLog, LogError, NewRecord, Partition, Position, Rebalance, Subscription, Timestamp,
     TopicPartition,

@@ -17,7 +17,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions, Turnstile};
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::turnstile::Turnstile;
 use keylane_log::{
     Assignment, Consumer, EventLog, LogError, NewRecord, Offset, Partition, Position, Rebalance, Record, Subscription,
     Timestamp, TopicPartition,

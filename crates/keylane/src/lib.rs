@@ -21,17 +21,18 @@
 mod backoff;
 #[cfg(test)]
 mod dice;
-mod gate;
 mod handler;
 mod metrics;
 mod options;
 mod outage;
+mod pool;
+mod rebalance;
 mod runner;
-mod shared;
 mod worker;
 
 pub mod engine;
 pub mod frontier;
+pub mod measure;
 pub mod metadata;
 pub mod scheduler;
 
@@ -45,7 +46,7 @@ pub use tokio_util::sync::CancellationToken;
 
 pub use backoff::Backoff;
 pub use handler::{Attempt, Handler, Outcome};
-pub use metrics::{Metrics, Number};
+pub use metrics::Metrics;
 pub use options::{EndsOf, Mode, Options};
 pub use outage::Outage;
 pub use runner::{Summary, run};

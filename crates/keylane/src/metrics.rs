@@ -1,62 +1,45 @@
-//! What a runner tells about itself, to be read at any time by anybody.
+//! What a runner counts about itself; any thread may read it at any time.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::measure::{Counter, Gauge};
 
-/// A number that only grows, or one that is as it was last seen.
-#[derive(Debug, Default)]
-pub struct Number(AtomicU64);
-
-/// The counters and sentinels of a runner. All zero at first; each may be read at any time.
+/// The counters and gauges of a runner; all are 0 at first.
+///
+/// In a healthy system `order_violations`, `commits_refused` and `commits_failed` stay at 0.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Records whose handling ended with `Done`.
-    pub done: Number,
-    /// Calls that ended with `Retry`.
-    pub retried: Number,
-    /// Records whose handling ended with `Park`.
-    pub parked: Number,
-    /// Records that a former owner had done behind its committed offset.
-    pub skipped: Number,
-    /// Records that were done only after their partition had been lost: somebody else handles them as well.
-    pub late: Number,
-    /// Sentinel: records started out of the order of their key. Not zero is a defect of this crate.
-    pub order_violations: Number,
-    /// Positions that landed.
-    pub commits: Number,
-    /// Sentinel: positions whose commit was refused because the partition was no longer ours.
-    pub commits_refused: Number,
-    /// Sentinel: commits that got no answer; they are tried again.
-    pub commits_failed: Number,
-    /// Partitions taken away without a revoke, or whose drain took too long.
-    pub partitions_lost: Number,
-    /// Partitions that are to be given back and wait for what is in flight.
-    pub draining_partitions: Number,
-    /// Lanes in flight.
-    pub in_flight: Number,
-    /// For how many milliseconds the oldest of them has been in flight, all its tries and the time between them taken
-    /// together; looked at twice a second.
-    pub oldest_in_flight_ms: Number,
+    /// Records whose handling ended with [`Outcome::Done`](crate::Outcome::Done).
+    pub done: Counter,
+    /// Calls of the handler that ended with [`Outcome::Retry`](crate::Outcome::Retry).
+    pub retried: Counter,
+    /// Records whose handling ended with [`Outcome::Park`](crate::Outcome::Park).
+    pub parked: Counter,
+    /// Records that were skipped because the metadata of the last commit named them as done.
+    pub skipped: Counter,
+    /// Records that were done only after their partition had been lost; the partition's next owner handles them again.
+    pub late: Counter,
+    /// Records that were started out of the order of their key. More than 0 is a defect of this crate.
+    pub order_violations: Counter,
+    /// Positions that the log has taken.
+    pub commits: Counter,
+    /// Positions that the log refused because their partition was no longer this member's.
+    pub commits_refused: Counter,
+    /// Commits that the log did not answer; each is tried again.
+    pub commits_failed: Counter,
+    /// Partitions that were taken away without a revoke, or whose drain took too long.
+    pub partitions_lost: Counter,
+    /// Partitions that are to be given back and wait for their records in flight.
+    pub draining_partitions: Gauge,
+    /// Lanes that are in flight, which means that the handler has a record of theirs.
+    pub in_flight: Gauge,
+    /// Age of the record that has been in flight longest, in milliseconds since its first try, waits between its tries
+    /// included. Updated twice a second.
+    pub oldest_in_flight_ms: Gauge,
     /// Records that wait in memory.
-    pub queued: Number,
-    /// Lanes that wait for the next try of a record, and hold no place meanwhile.
-    pub waiting: Number,
-    /// Bytes of the records that wait or are in flight.
-    pub buffered_bytes: Number,
-    /// Partitions that are not fetched at the moment because too much of them is in memory.
-    pub paused_partitions: Number,
-}
-
-impl Number {
-    /// As it is now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
+    pub queued: Gauge,
+    /// Lanes that wait for the next try of a record, and take up no place in flight meanwhile.
+    pub waiting: Gauge,
+    /// Bytes of the records that wait in memory or are in flight.
+    pub buffered_bytes: Gauge,
+    /// Partitions that are not fetched at the moment because too many of their records are in memory.
+    pub paused_partitions: Gauge,
 }

@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::engine::Unchecked;
-use crate::gate::{Gate, names};
 use crate::handler::Handler;
 use crate::metadata;
 use crate::options::{Mode, Options};
 use crate::outage::Outage;
+use crate::pool::Pool;
+use crate::rebalance::{PoolRebalance, names};
 use crate::scheduler::LaneKey;
-use crate::shared::Shared;
 
 /// What a runner has done in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,7 +64,8 @@ pub async fn run<H: Handler>(
 
 struct Runner<H: Handler> {
     consumer: Box<dyn Consumer>,
-    gate: Gate<H>,
+    pool: Arc<Pool<H>>,
+    rebalance: PoolRebalance<H>,
     options: Options,
     runtime: Handle,
     incoming: Vec<(LaneKey, Record)>,
@@ -98,10 +99,11 @@ impl<H: Handler> Runner<H> {
         runtime: Handle,
         shutdown: CancellationToken,
     ) -> Self {
-        let shared = Arc::new(Shared::new(handler, &options, runtime.clone()));
+        let pool = Arc::new(Pool::new(handler, &options, runtime.clone()));
         Self {
             consumer,
-            gate: Gate::new(shared, shutdown, options.shutdown_timeout),
+            rebalance: PoolRebalance::new(pool.clone(), shutdown, options.shutdown_timeout),
+            pool,
             options,
             runtime,
             incoming: Vec::with_capacity(CHUNK),
@@ -125,7 +127,7 @@ impl<H: Handler> Runner<H> {
 
     /// Polls once, and does what has become due.
     fn step(&mut self, shutdown: &CancellationToken) -> Result<(), LogError> {
-        match self.consumer.poll(self.patience(), &mut self.gate) {
+        match self.consumer.poll(self.patience(), &mut self.rebalance) {
             Ok(records) => {
                 self.polling.ended();
                 self.take_in(records);
@@ -142,14 +144,14 @@ impl<H: Handler> Runner<H> {
         self.regulate()?;
         self.commit_when_due()?;
         self.report();
-        match self.gate.shared.lock().failure.clone() {
+        match self.pool.lock().failure.clone() {
             Some(failure) => Err(LogError::Broken(failure)),
             None => Ok(()),
         }
     }
 
     fn patience(&self) -> Duration {
-        let state = self.gate.shared.lock();
+        let state = self.pool.lock();
         if state.engine.paused() > 0 {
             POLL_PAUSED
         } else if state.engine.is_dirty() || !state.engine.is_idle() {
@@ -170,9 +172,9 @@ impl<H: Handler> Runner<H> {
                 break;
             }
             self.last_active = Instant::now();
-            self.gate.shared.offer(self.incoming.drain(..));
+            self.pool.offer(self.incoming.drain(..));
         }
-        let rewound = self.gate.shared.lock().engine.rewound();
+        let rewound = self.pool.lock().engine.rewound();
         for partition in rewound {
             tracing::warn!(%partition, "the log has gone back; it was truncated or repeats itself, and is read from there");
         }
@@ -183,7 +185,7 @@ impl<H: Handler> Runner<H> {
         match self.options.mode {
             Mode::OneByOne => LaneKey::Instance,
             Mode::ByPartition => partition(),
-            Mode::ByKey => match self.gate.shared.handler.key(record) {
+            Mode::ByKey => match self.pool.handler.key(record) {
                 Some(key) => LaneKey::Key(key),
                 None => partition(),
             },
@@ -192,13 +194,13 @@ impl<H: Handler> Runner<H> {
 
     /// Looks into the metadata of partitions just assigned: what was done behind their positions.
     fn take_over(&mut self) {
-        let unchecked = self.gate.shared.lock().engine.unchecked();
+        let unchecked = self.pool.lock().engine.unchecked();
         let ends = self.ends(&unchecked);
         for grant in unchecked {
             let TopicPartition { topic, partition } = &grant.partition;
             let end = ends.get(topic).and_then(|ends| ends.get(partition.0 as usize));
             match metadata::decode(grant.position, end.copied(), &grant.metadata) {
-                Ok(done) => self.gate.shared.lock().engine.inherit(grant.epoch, done),
+                Ok(done) => self.pool.lock().engine.inherit(grant.epoch, done),
                 Err(reason) => tracing::warn!(partition = %grant.partition, position = %grant.position, %reason,
                     "the metadata of the last commit is not used; records done before may come again"),
             }
@@ -218,12 +220,12 @@ impl<H: Handler> Runner<H> {
 
     /// Pauses and resumes partitions as the buffer fills and empties.
     fn regulate(&mut self) -> Result<(), LogError> {
-        let flow = self.gate.shared.lock().engine.flow();
+        let flow = self.pool.lock().engine.flow();
         if !flow.pause.is_empty() && tolerate(self.consumer.pause(&flow.pause))?.is_some() {
-            self.gate.shared.lock().engine.flowed(&flow.pause, true);
+            self.pool.lock().engine.flowed(&flow.pause, true);
         }
         if !flow.resume.is_empty() && tolerate(self.consumer.resume(&flow.resume))?.is_some() {
-            self.gate.shared.lock().engine.flowed(&flow.resume, false);
+            self.pool.lock().engine.flowed(&flow.resume, false);
         }
         Ok(())
     }
@@ -231,7 +233,7 @@ impl<H: Handler> Runner<H> {
     fn commit_when_due(&mut self) -> Result<(), LogError> {
         let now = Instant::now();
         let (dirty, idle) = {
-            let state = self.gate.shared.lock();
+            let state = self.pool.lock();
             (state.engine.is_dirty(), state.engine.is_idle())
         };
         if !idle {
@@ -254,7 +256,7 @@ impl<H: Handler> Runner<H> {
     }
 
     fn commit(&mut self) -> Result<(), LogError> {
-        let positions = self.gate.shared.lock().engine.positions();
+        let positions = self.pool.lock().engine.positions();
         if positions.is_empty() {
             return Ok(());
         }
@@ -262,19 +264,19 @@ impl<H: Handler> Runner<H> {
         match self.consumer.commit(&positions) {
             Ok(refused) => {
                 self.committing.ended();
-                metrics.commits.add((positions.len() - refused.len()) as u64);
-                metrics.commits_refused.add(refused.len() as u64);
+                metrics.commits.inc_by((positions.len() - refused.len()) as u64);
+                metrics.commits_refused.inc_by(refused.len() as u64);
                 if !refused.is_empty() {
                     let partitions = names(&refused);
                     tracing::warn!(partitions, "a commit was refused: the partition is no longer ours");
                 }
-                self.gate.shared.lock().engine.committed(positions, &refused);
+                self.pool.lock().engine.committed(positions, &refused);
                 Ok(())
             }
             Err(LogError::Unavailable(reason)) => {
                 let tries = self.committing.noted(&reason);
-                metrics.commits_failed.add(1);
-                self.gate.shared.lock().engine.not_committed(&positions);
+                metrics.commits_failed.inc();
+                self.pool.lock().engine.not_committed(&positions);
                 self.commit_from = Instant::now() + BACKOFF.after(tries, 0);
                 Ok(())
             }
@@ -283,20 +285,20 @@ impl<H: Handler> Runner<H> {
     }
 
     fn report(&mut self) {
-        let state = self.gate.shared.lock();
-        let (engine, metrics) = (&state.engine, &self.options.metrics);
+        let mut state = self.pool.lock();
+        let (engine, metrics) = (&mut state.engine, &self.options.metrics);
         metrics.in_flight.set(engine.scheduler().in_flight() as u64);
         metrics.queued.set(engine.scheduler().queued() as u64);
         metrics.waiting.set(engine.scheduler().waiting() as u64);
         metrics.buffered_bytes.set(engine.buffered_bytes() as u64);
         metrics.draining_partitions.set(engine.draining() as u64);
         metrics.paused_partitions.set(engine.paused() as u64);
-        metrics.skipped.set(engine.skipped());
-        metrics.order_violations.set(engine.scheduler().violations());
+        metrics.skipped.inc_by(engine.take_skipped());
+        metrics.order_violations.inc_by(engine.take_violations());
         // It looks at every lane, so it isn't done at each poll.
         if self.last_oldest.elapsed() >= Duration::from_millis(500) {
             self.last_oldest = Instant::now();
-            let now = self.gate.shared.now();
+            let now = self.pool.now();
             let age = engine
                 .scheduler()
                 .oldest()
@@ -307,20 +309,20 @@ impl<H: Handler> Runner<H> {
 
     /// Takes nothing more in, waits for what is in flight, commits and leaves.
     fn close(&mut self) -> Summary {
-        let deadline = self.gate.closing();
-        let held = self.gate.shared.begin_closing();
+        let deadline = self.rebalance.closing();
+        let held = self.pool.begin_closing();
         // Whatever comes all the same is not taken in.
         let _ = self.consumer.pause(&held);
-        while !self.gate.shared.wait_until_empty(POLL_BUSY) && Instant::now() < deadline {
+        while !self.pool.wait_until_empty(POLL_BUSY) && Instant::now() < deadline {
             // Polling keeps the membership alive; an error now changes nothing.
-            let _ = self.consumer.poll(Duration::ZERO, &mut self.gate);
+            let _ = self.consumer.poll(Duration::ZERO, &mut self.rebalance);
         }
-        self.gate.shared.lock().leaving = true;
-        if let Err(error) = self.consumer.leave(&mut self.gate) {
+        self.pool.lock().leaving = true;
+        if let Err(error) = self.consumer.leave(&mut self.rebalance) {
             tracing::warn!(%error, "the group could not be left in good order; what was done last may come again");
         }
         self.report();
-        self.gate.shared.lock().summary()
+        self.pool.lock().summary()
     }
 }
 

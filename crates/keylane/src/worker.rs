@@ -24,16 +24,16 @@ use std::task::Poll;
 use keylane_log::Record;
 
 use crate::handler::{Attempt, Handler, Outcome};
+use crate::pool::{Batch, Ending, Pool};
 use crate::scheduler::Run;
-use crate::shared::{Batch, Ending, Shared};
 
-pub(crate) async fn work<H: Handler>(shared: Arc<Shared<H>>, mut batch: Batch) {
+pub(crate) async fn work<H: Handler>(pool: Arc<Pool<H>>, mut batch: Batch) {
     loop {
         while let Some(run) = batch.runs.pop_front() {
-            let ending = carry(&shared, &run, &mut batch).await;
+            let ending = carry(&pool, &run, &mut batch).await;
             batch.ended.push((run, ending));
         }
-        if !shared.exchange(&mut batch) {
+        if !pool.exchange(&mut batch) {
             return;
         }
         tokio::task::coop::consume_budget().await;
@@ -41,13 +41,13 @@ pub(crate) async fn work<H: Handler>(shared: Arc<Shared<H>>, mut batch: Batch) {
 }
 
 /// Handles one run, and steps aside for the rest of the batch if it takes longer than a moment.
-async fn carry<H: Handler>(shared: &Arc<Shared<H>>, run: &Run<Record>, batch: &mut Batch) -> Ending {
-    let unfinished = Unfinished { shared, run };
-    let mut handling = pin!(shared.handle(run));
+async fn carry<H: Handler>(pool: &Arc<Pool<H>>, run: &Run<Record>, batch: &mut Batch) -> Ending {
+    let unfinished = Unfinished { pool, run };
+    let mut handling = pin!(pool.handle(run));
     let ending = poll_fn(|context| {
         let poll = handling.as_mut().poll(context);
         if poll == Poll::Pending && !batch.aside {
-            shared.step_aside(batch);
+            pool.step_aside(batch);
         }
         poll
     })
@@ -58,7 +58,7 @@ async fn carry<H: Handler>(shared: &Arc<Shared<H>>, run: &Run<Record>, batch: &m
 
 /// Dropped only when the handler panicked or its runtime ended under it.
 struct Unfinished<'a, H: Handler> {
-    shared: &'a Shared<H>,
+    pool: &'a Pool<H>,
     run: &'a Run<Record>,
 }
 
@@ -66,7 +66,7 @@ impl<H: Handler> Drop for Unfinished<'_, H> {
     fn drop(&mut self) {
         let first = &self.run.items[0];
         let at = format!("{}-{}@{}", first.topic, first.partition, first.offset);
-        self.shared.fail(if std::thread::panicking() {
+        self.pool.fail(if std::thread::panicking() {
             format!("the handler panicked at {at}")
         } else {
             format!("the runtime ended while {at} was being handled")
@@ -74,7 +74,7 @@ impl<H: Handler> Drop for Unfinished<'_, H> {
     }
 }
 
-impl<H: Handler> Shared<H> {
+impl<H: Handler> Pool<H> {
     /// Calls the handler with `run`.
     async fn handle(&self, run: &Run<Record>) -> Ending {
         let records = run.items.len() as u64;
@@ -84,18 +84,18 @@ impl<H: Handler> Shared<H> {
         };
         match self.handler.handle(&run.items, attempt).await {
             Outcome::Done => {
-                self.metrics.done.add(records);
+                self.metrics.done.inc_by(records);
                 Ending::Done
             }
             Outcome::Park(reason) => {
-                self.metrics.parked.add(records);
+                self.metrics.parked.inc_by(records);
                 let first = &run.items[0];
                 tracing::warn!(tally = "records parked by their handler", topic = %first.topic, partition = %first.partition, offset = %first.offset, records,
                     attempts = attempt.number, reason, "a record was parked");
                 Ending::Parked
             }
             Outcome::Retry(after) => {
-                self.metrics.retried.add(1);
+                self.metrics.retried.inc();
                 Ending::Again(after)
             }
         }

@@ -18,7 +18,6 @@ pub mod store;
 
 pub mod commit;
 pub mod health;
-pub mod measure;
 pub mod records;
 pub mod relay;
 pub mod trace;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use keylane_log::Timestamp;
-use keylane_log::embedded::Turnstile;
+use keylane_log::turnstile::Turnstile;
 use rusqlite::Connection;
 use shop::domain::{Condition, OrderCommand, OrderFields, OrderId, OrderOutcome, OrderRequest, Source};
 use shop::store::{PageRequest, Store, StoreError};

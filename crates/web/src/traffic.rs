@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 
-use shop::measure::{Counter, Times};
+use keylane::measure::{Counter, Times};
 
 /// Counters of requests by method and class of status, and how long they took. All zero at first.
 #[derive(Debug, Default)]
@@ -29,8 +29,8 @@ impl Traffic {
 
     pub(super) fn add(&self, method: MethodIndex, status: StatusCode, time: Duration) {
         let class = usize::from(status.as_u16() / 100) - 1;
-        self.answered[method.0][class.min(CLASSES.len() - 1)].add();
-        self.times.add(time);
+        self.answered[method.0][class.min(CLASSES.len() - 1)].inc();
+        self.times.observe(time);
     }
 }
 

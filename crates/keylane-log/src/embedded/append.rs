@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use super::headers;
 use super::schema::write;
 use super::topics::{no_partition, unknown};
+use crate::headers;
 use crate::partitioner::partition_of;
 use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Offset, Partition, Placed, Timestamp};

@@ -10,10 +10,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::in_file;
-use super::place::Place;
 use super::schema;
-use super::turnstile::Turnstile;
+use crate::database_files::DatabaseFiles;
 use crate::port::{LogError, Result};
+use crate::turnstile::Turnstile;
 
 /// For how long a turn is waited for before its holder is named.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -40,7 +40,7 @@ pub(super) struct LogFile {
     /// `None` only while it is dropped.
     conn: Option<Connection>,
     turnstile: Turnstile,
-    place: Place,
+    files: DatabaseFiles,
 }
 
 impl LogFile {
@@ -82,7 +82,7 @@ impl LogFile {
         drop(turn);
         let conn = opened.map_err(|error| in_file(path, error))?;
         Ok(Self {
-            place: Place::of(path),
+            files: DatabaseFiles::opened(path),
             path: path.to_owned(),
             conn: Some(conn),
             turnstile,
@@ -93,7 +93,7 @@ impl LogFile {
     pub(super) fn write<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let conn = self.conn.as_ref().expect("the log is open");
         let turn = self.turnstile.enter(PATIENCE)?;
-        let done = in_place(&self.place, || work(conn));
+        let done = in_place(&self.files, || work(conn));
         drop(turn);
         done.map_err(|error| in_file(&self.path, error))
     }
@@ -101,7 +101,7 @@ impl LogFile {
     /// Runs what only reads.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let conn = self.conn.as_ref().expect("the log is open");
-        in_place(&self.place, || work(conn)).map_err(|error| in_file(&self.path, error))
+        in_place(&self.files, || work(conn)).map_err(|error| in_file(&self.path, error))
     }
 
     /// Moves whenever another connection has committed; one's own commits do not move it.
@@ -141,15 +141,15 @@ fn settle(conn: &Connection, purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// Runs work on files that are where they were opened.
-fn in_place<T>(place: &Place, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    if let Some(lost) = place.lost() {
+/// Runs `work` unless a file of the log was removed or replaced since it was opened.
+fn in_place<T>(files: &DatabaseFiles, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    if let Some(lost) = files.lost() {
         return Err(LogError::Broken(format!(
             "{} was deleted or replaced while it was open: stop this process, put the file back, and start it again",
             lost.display()
         )));
     }
     let done = work()?;
-    place.learn();
+    files.learn();
     Ok(done)
 }

@@ -13,7 +13,7 @@
 //! It is a default for one machine and not a broker: there is no server, every process does its own part.
 //!
 //! # Invariants
-//! * Whoever writes, opens or closes the file takes its turn first ([`Turnstile`]).
+//! * Whoever writes, opens or closes the file takes its turn first ([`Turnstile`](crate::turnstile::Turnstile)).
 //! * Nobody opens `log.db`, `log.db-wal` or `log.db-shm` as a plain file while it is open: closing such a handle drops
 //!   SQLite's locks of the whole process. Nobody forks without exec.
 //! * A record is acknowledged once it is on the disk; positions and beats may be lost in a power cut.
@@ -32,12 +32,9 @@ mod appender;
 mod consumer;
 mod fault;
 mod file;
-pub mod headers;
-mod place;
 mod presence;
 mod pulse;
 mod roster;
-mod turnstile;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -52,9 +49,7 @@ use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, PartitionInfo
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
 
 pub use consumer::EmbeddedConsumer;
-pub use place::Place;
 pub use retention::Retention;
-pub use turnstile::{Turn, Turnstile};
 
 /// The log's name in its folder.
 pub const FILE_NAME: &str = "log.db";

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, Row};
 
-use super::{headers, topics};
+use super::topics;
+use crate::headers;
 use crate::port::Result;
 use crate::record::{Offset, Partition, Record, Timestamp, TopicPartition};
 

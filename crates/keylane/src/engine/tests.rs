@@ -202,7 +202,7 @@ fn what_waits_behind_a_repetition_is_forgotten_and_before_it_waits_on() {
     assert_eq!(again[0].items[0].offset, Offset(1));
     engine.finish(&again[0], true);
     assert_eq!(offsets(engine.positions()), [2]);
-    assert_eq!((engine.buffered_bytes(), engine.scheduler().violations()), (0, 0));
+    assert_eq!((engine.buffered_bytes(), engine.take_violations()), (0, 0));
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn a_log_that_repeats_itself_costs_repetitions_only() {
             let done = (0..life.position as usize).all(|offset| life.done[offset]);
             assert!(done, "seed {seed}: {} was committed early", life.position);
         }
-        assert_eq!(life.engine.scheduler().violations(), 0);
+        assert_eq!(life.engine.take_violations(), 0);
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keylane_log::LogError;
-use keylane_log::embedded::Turnstile;
+use keylane_log::turnstile::Turnstile;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
 
 /// How long a file's turn is waited for, and SQLite's own locks behind it.

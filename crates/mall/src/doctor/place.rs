@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keylane_log::embedded::Turnstile;
+use keylane_log::turnstile::Turnstile;
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 
 use super::{Report, roles};

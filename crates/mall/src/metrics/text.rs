@@ -12,7 +12,7 @@
 
 use std::fmt::Write;
 
-use shop::measure::Distribution;
+use keylane::measure::Distribution;
 
 /// What an answer in this format says it is.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

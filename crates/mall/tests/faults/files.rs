@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use keylane_log::embedded::Turnstile;
+use keylane_log::turnstile::Turnstile;
 use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::Value;
 

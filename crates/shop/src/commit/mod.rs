@@ -28,8 +28,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::measure::{Counter, Sizes, Times};
 use crate::store::StoreError;
+use keylane::measure::{Counter, Sizes, Times};
 
 /// Requests in one transaction. Longer ones would only make each of them wait longer.
 const BATCH: usize = 256;
@@ -188,8 +188,8 @@ where
         let requests: Arc<[Q]> = requests.into();
         let start = Instant::now();
         let result = unharmed((self.pieces.run)(requests.clone())).await;
-        self.metrics.sizes.add(requests.len());
-        self.metrics.times.add(start.elapsed());
+        self.metrics.sizes.observe(requests.len());
+        self.metrics.times.observe(start.elapsed());
         match result {
             Ok(outcomes) => {
                 assert_eq!(outcomes.len(), answers.len(), "a batch has one outcome a request");
@@ -250,7 +250,7 @@ impl<F> Pieces<F> {
         let mut attempt = 1;
         loop {
             let turn = self.turns.acquire().await.expect("nobody closes it");
-            self.metrics.alone.add();
+            self.metrics.alone.inc();
             let result = unharmed((self.run)(piece.clone())).await;
             drop(turn);
             let pause = PAUSES.after(attempt, fastrand::u64(..));

@@ -122,7 +122,7 @@ impl Fence {
     /// What was parked and has been handed over. If it could not be handled, what counts is what was written under its
     /// version, whoever came first.
     async fn handed_over(&self, event: ParkedEvent) -> Turn {
-        self.instance.metrics.handed_over.add();
+        self.instance.metrics.handed_over.inc();
         let written = match event.head.reason.is_refused() {
             true => self.written(event.order_id, event.head.version).await,
             false => None,
@@ -174,7 +174,7 @@ impl Fence {
         match incoming {
             Incoming::Order(event) => self.handle(event, turn).await,
             Incoming::Other => {
-                self.instance.metrics.foreign.add();
+                self.instance.metrics.foreign.inc();
                 Ended::Next(None)
             }
             Incoming::Malformed(malformed) => self.refuse(turn, &place(&turn.record), None, malformed).await,
@@ -202,7 +202,7 @@ impl Fence {
         }
         let asked = Instant::now();
         let answer = persistently(&self.commands, FenceCommand::Apply(received)).await;
-        self.instance.metrics.applying.add(asked.elapsed());
+        self.instance.metrics.applying.observe(asked.elapsed());
         if delay.is_some() && matches!(answer, Ok(FenceOutcome::Duplicate)) {
             self.instance.metrics.stale_refused.add(Some(event.event_type));
             tracing::warn!(target: EVENTS, trace = trace_of(line.record), "{line} … refused: another instance has applied it during the slow work");
@@ -330,7 +330,7 @@ impl Fence {
 
     fn passed_over(&self, order: OrderId, versions: &[Version]) {
         for version in versions {
-            self.instance.metrics.discarded.add();
+            self.instance.metrics.discarded.inc();
             tracing::warn!(
                 target: EVENTS,
                 order = order.0,
@@ -452,7 +452,7 @@ impl Handler for FencedHandler {
         };
         let start = Instant::now();
         let again = self.fence.follow(turn).await;
-        self.fence.instance.metrics.handling.add(start.elapsed());
+        self.fence.instance.metrics.handling.observe(start.elapsed());
         match again {
             None => Outcome::Done,
             Some(after) => Outcome::Retry(after),

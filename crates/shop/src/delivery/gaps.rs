@@ -229,7 +229,7 @@ impl Asking {
 
     fn alarm(&self, gap: &ParkedKey) {
         let (order, next) = (gap.order_id, gap.cursor.next());
-        self.fence.instance().metrics.gap_alarms.add();
+        self.fence.instance().metrics.gap_alarms.inc();
         let why = match gap.has_gap() {
             true => "has not come",
             false => "is parked and can't be handled",
@@ -294,7 +294,7 @@ impl Asking {
     }
 
     async fn apply(&self, record: keylane_log::Record) {
-        self.fence.instance().metrics.resynced.add();
+        self.fence.instance().metrics.resynced.inc();
         self.fence.follow(Turn::asked(record)).await;
     }
 

@@ -1,7 +1,7 @@
 //! What a delivery instance tells about itself, to be read at any time by anybody.
 
 use crate::domain::OrderEventType;
-use crate::measure::{Counter, Times};
+use keylane::measure::{Counter, Times};
 
 /// Counters of what became of events, and how long that took. All zero at first.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ impl EventCounter {
     }
 
     pub(super) fn add(&self, event_type: Option<OrderEventType>) {
-        self.at(event_type).add();
+        self.at(event_type).inc();
     }
 
     fn at(&self, event_type: Option<OrderEventType>) -> &Counter {

@@ -43,7 +43,7 @@ impl NaiveHandler {
         match records::incoming(record) {
             Incoming::Order(event) => self.apply(event, record, attempt).await,
             Incoming::Other => {
-                self.instance.metrics.foreign.add();
+                self.instance.metrics.foreign.inc();
                 Outcome::Done
             }
             Incoming::Malformed(malformed) => {
@@ -67,7 +67,7 @@ impl NaiveHandler {
         }
         let asked = Instant::now();
         let answer = persistently(&self.deliveries, self.request(&event, record, attempt)).await;
-        self.instance.metrics.applying.add(asked.elapsed());
+        self.instance.metrics.applying.observe(asked.elapsed());
         let why = match answer {
             Ok(DeliveryOutcome::Applied(delivery)) => {
                 self.instance.metrics.applied.add(Some(event.event_type));
@@ -132,7 +132,7 @@ impl Handler for NaiveHandler {
     async fn handle(&self, records: &[Record], attempt: Attempt) -> Outcome {
         let start = Instant::now();
         let outcome = self.take(&records[0], attempt).await;
-        self.instance.metrics.handling.add(start.elapsed());
+        self.instance.metrics.handling.observe(start.elapsed());
         outcome
     }
 }

@@ -1,7 +1,7 @@
 //! What a relay tells about itself, to be read at any time by anybody.
 
 use crate::domain::{DeliveryEventType, EventType, OrderEventType};
-use crate::measure::{Counter, Gauge};
+use keylane::measure::{Counter, Gauge};
 
 /// Counters and states of a relay. All zero at first.
 #[derive(Debug, Default)]
@@ -34,6 +34,6 @@ impl RelayMetrics {
 
     pub(super) fn add_published(&self, event_type: EventType) {
         let at = EVENT_TYPES.iter().position(|known| *known == event_type);
-        self.published[at.expect("all types are listed")].add();
+        self.published[at.expect("all types are listed")].inc();
     }
 }

@@ -144,7 +144,7 @@ impl Relay {
     pub async fn step(&mut self) -> Result<Step, RelayError> {
         let step = self.take_step().await;
         if step.is_err() {
-            self.metrics.failures.add();
+            self.metrics.failures.inc();
         }
         self.report();
         step
@@ -159,7 +159,7 @@ impl Relay {
             Some(letters) => letters.step().await?,
             None => 0,
         };
-        self.metrics.letters.add_many(letters as u64);
+        self.metrics.letters.inc_by(letters as u64);
         if events + letters > 0 {
             return Ok(Step::Published(events + letters));
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keylane_log::embedded::headers;
+use keylane_log::headers;
 use keylane_log::{Header, Offset, Partition, Record, Timestamp};
 use sqlx::mysql::MySqlRow;
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keylane_log::embedded::Place;
+use keylane_log::database_files::DatabaseFiles;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error;
@@ -29,7 +29,7 @@ pub struct Database {
     source: Source,
     /// How people know it.
     name: String,
-    file: Option<(PathBuf, Place)>,
+    file: Option<(PathBuf, DatabaseFiles)>,
     durability: Durability,
 }
 
@@ -74,7 +74,7 @@ impl Database {
         let name = path.display().to_string();
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|sql| error::explain(&name, sql))?;
-        let file = (path.to_owned(), Place::of(path));
+        let file = (path.to_owned(), DatabaseFiles::opened(path));
         let mut database = Self::unprepared(connection, source, name, Some(file));
         let patience = |attempt| {
             std::thread::sleep(BUSY_PAUSE);
@@ -85,7 +85,12 @@ impl Database {
         Ok(database)
     }
 
-    fn unprepared(connection: Connection, source: Source, name: String, file: Option<(PathBuf, Place)>) -> Self {
+    fn unprepared(
+        connection: Connection,
+        source: Source,
+        name: String,
+        file: Option<(PathBuf, DatabaseFiles)>,
+    ) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Self {
             connection,
@@ -211,14 +216,14 @@ impl Database {
     }
 
     fn learn_place(&self) {
-        if let Some((_, place)) = &self.file {
-            place.learn();
+        if let Some((_, files)) = &self.file {
+            files.learn();
         }
     }
 
     /// SQLite would go on writing, without a word, to a file that nobody can find any more.
     fn in_place(&self) -> Result<()> {
-        match self.file.as_ref().and_then(|(_, place)| place.lost()) {
+        match self.file.as_ref().and_then(|(_, files)| files.lost()) {
             Some(lost) => Err(StoreError::Broken(format!(
                 "{} was removed or replaced while it was in use; stop this process, put the file back, and start it again",
                 lost.display()

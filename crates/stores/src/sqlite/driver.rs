@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keylane_log::LogError;
-use keylane_log::embedded::Turnstile;
+use keylane_log::turnstile::Turnstile;
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;

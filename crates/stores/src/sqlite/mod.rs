@@ -12,7 +12,7 @@
 //! * Commits reach the disk before they are answered, but for marks and leases, which can be lost without harm.
 //! * A transaction that fails, in its COMMIT too, is rolled back: this adapter never answers `Unknown` for it.
 //!
-//! [`Turnstile`]: keylane_log::embedded::Turnstile
+//! [`Turnstile`]: keylane_log::turnstile::Turnstile
 
 mod applies;
 mod backlog;

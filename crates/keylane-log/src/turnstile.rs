@@ -5,14 +5,18 @@
 //!                 one waits    one writes
 //! ```
 //!
-//! SQLite's own waiting starves: whoever has just committed gets the file again at once, and somebody who sleeps and
-//! retries can lose that race for seconds. Here the next one already stands between the door and the room when the
-//! writer comes out, and the writer must queue at the door again.
+//! Door and room are two lock files. A process locks the door, then the room, then unlocks the door, writes, and unlocks
+//! the room.
+//!
+//! SQLite's own waiting starves: a process that has just committed gets the file again at once, and another that sleeps
+//! and retries can lose that race for seconds. Here one waiter already holds the door when the writer leaves the room,
+//! so the writer has to queue at the door behind it.
 //!
 //! # Invariants
 //! * Every write to the database, and every open and close of it, happens while its turn is held.
-//! * A turn ends with its process, whatever kills it: `flock` belongs to the open file.
-//! * Waiting is bounded. Locks are tried and not waited for, because a wait in `flock` knows no deadline.
+//! * A turn ends with its process, whatever kills it, because a `flock` lock belongs to the open file.
+//! * Waiting is bounded. A lock is tried again and again instead of being waited for, because a wait in `flock` has no
+//!   deadline.
 //! * The lock files are never read or written, and the database itself is never touched: closing a plain handle on it
 //!   would drop SQLite's own POSIX locks.
 
@@ -22,13 +26,14 @@ use std::time::{Duration, Instant};
 
 use crate::port::{LogError, Result};
 
-/// Short enough that handing over costs less than a commit does.
-const PAUSE: Duration = Duration::from_micros(50);
-/// Whoever has waited this long is behind something slow, and looks less often.
-const PATIENT_AFTER: Duration = Duration::from_millis(100);
-const PATIENT_PAUSE: Duration = Duration::from_millis(1);
+/// Pause between two tries to lock. It is short enough that handing over a turn costs less than a commit.
+const RETRY_PAUSE: Duration = Duration::from_micros(50);
+/// A waiter that has waited this long stands behind something slow, and tries less often.
+const SLOW_AFTER: Duration = Duration::from_millis(100);
+/// Pause between two tries once a wait has become slow.
+const SLOW_RETRY_PAUSE: Duration = Duration::from_millis(1);
 
-/// One database's turnstile. Each connection has one of its own.
+/// Lets processes and connections take turns at one SQLite database. Each connection opens a turnstile of its own.
 #[derive(Debug)]
 pub struct Turnstile {
     database: PathBuf,
@@ -36,16 +41,16 @@ pub struct Turnstile {
     room: File,
 }
 
-/// The turn: nobody else writes until it is dropped.
+/// A held turn: no other holder of a turnstile of this database writes until this guard is dropped.
 #[derive(Debug)]
-#[must_use = "the turn ends when it is dropped"]
-pub struct Turn<'a> {
+#[must_use = "the turn ends when its guard is dropped"]
+pub struct TurnGuard<'a> {
     lock: &'a File,
 }
 
 impl Turnstile {
-    /// The turnstile of the database at `database`: two lock files beside it (`log.db.door`, `log.db.room`), created
-    /// when missing. The folder must exist.
+    /// Opens the turnstile of the database at `database`. Its two lock files (`log.db.door` and `log.db.room` for
+    /// `log.db`) stand beside the database and are created when they are missing. The folder must exist.
     ///
     /// # Errors
     /// [`LogError::Broken`] if the lock files can't be opened.
@@ -55,7 +60,7 @@ impl Turnstile {
         Self::open_with(database, &options)
     }
 
-    /// The turnstile of a database which this process only reads: nothing is created.
+    /// Opens the turnstile of a database without creating anything, for a process that only reads.
     ///
     /// # Errors
     /// [`LogError::Broken`] if the lock files are missing or can't be opened.
@@ -75,12 +80,12 @@ impl Turnstile {
         })
     }
 
-    /// Waits for the turn, at most for `patience`.
+    /// Waits at most `patience` for the turn.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`], naming the holder where the system tells, if somebody keeps the turn for longer;
-    /// [`LogError::Broken`] if the file system can't lock.
-    pub fn enter(&mut self, patience: Duration) -> Result<Turn<'_>> {
+    /// [`LogError::Unavailable`] if another process keeps the turn for longer (the sentence names that process where
+    /// the system tells); [`LogError::Broken`] if the file system can't lock.
+    pub fn enter(&mut self, patience: Duration) -> Result<TurnGuard<'_>> {
         let deadline = Instant::now() + patience;
         let door = self.hold(&self.door, patience, deadline)?;
         let room = self.hold(&self.room, patience, deadline)?;
@@ -88,10 +93,10 @@ impl Turnstile {
         Ok(room)
     }
 
-    fn hold<'a>(&'a self, file: &'a File, patience: Duration, deadline: Instant) -> Result<Turn<'a>> {
+    fn hold<'a>(&'a self, file: &'a File, patience: Duration, deadline: Instant) -> Result<TurnGuard<'a>> {
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Turn { lock: file }),
+                Ok(()) => return Ok(TurnGuard { lock: file }),
                 Err(TryLockError::Error(error)) => return Err(broken(&self.database, &error)),
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -100,11 +105,16 @@ impl Turnstile {
                 return Err(self.kept(file, patience));
             }
             let waited = patience.saturating_sub(left);
-            std::thread::sleep(if waited < PATIENT_AFTER { PAUSE } else { PATIENT_PAUSE });
+            std::thread::sleep(if waited < SLOW_AFTER {
+                RETRY_PAUSE
+            } else {
+                SLOW_RETRY_PAUSE
+            });
         }
     }
 
-    /// Who writes keeps those who wait. Nobody writes while somebody sleeps in the door, and then that one keeps them.
+    /// The error of a wait for `wanted` that took too long. It names the process in the room, since the writer is who keeps
+    /// the others waiting; if the room is empty, the process that holds the door has fallen asleep there, and is named.
     fn kept(&self, wanted: &File, patience: Duration) -> LogError {
         let holder = holder(&self.room).or_else(|| holder(wanted));
         let holder = holder.unwrap_or_else(|| "another process".to_owned());
@@ -116,9 +126,9 @@ impl Turnstile {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for TurnGuard<'_> {
     fn drop(&mut self) {
-        // Unlocking a file that is locked and open does not fail; if it did, the handle's end would free it.
+        // Unlocking a locked, open file does not fail. If it did, closing the handle would still free the lock.
         let _ = self.lock.unlock();
     }
 }
@@ -137,9 +147,9 @@ fn broken(path: &Path, error: &std::io::Error) -> LogError {
     ))
 }
 
-/// Who holds `file`, from the kernel's own list: keeping note of it ourselves would cost a write each turn. The kernel
-/// hands the list out a page at a time, and a lock can slip from one page to the one before while others end, so a lock that
-/// isn't found is looked for again.
+/// The process that holds the lock of `file`, from the kernel's list of locks; noting it ourselves would cost a write for
+/// each turn. The kernel hands the list out in pages, and a lock moves to an earlier page while other locks end, so a lock
+/// that isn't found is looked for again.
 #[cfg(target_os = "linux")]
 fn holder(file: &File) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -147,10 +157,10 @@ fn holder(file: &File) -> Option<String> {
     (0..5).find_map(|_| listed(&std::fs::read_to_string("/proc/locks").ok()?, &inode))
 }
 
-/// Who holds the lock of a file in a list of the kernel's.
+/// The process that holds the lock of the file whose inode field ends in `inode`, in the text of `/proc/locks`.
 #[cfg(target_os = "linux")]
 fn listed(locks: &str, inode: &str) -> Option<String> {
-    // 1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
+    // A line reads `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`, and has `->` if the process only waits.
     let held = |line: &&str| line.contains("FLOCK") && !line.contains("->");
     locks.lines().filter(held).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -163,7 +173,7 @@ fn holder(_: &File) -> Option<String> {
     None
 }
 
-/// `process 4711 (stopped)`: a stopped holder is the usual reason for a turn that never ends.
+/// Names a process: `process 4711 (stopped)`. A stopped holder is the usual reason for a turn that never ends.
 #[cfg(target_os = "linux")]
 fn describe(pid: &str) -> String {
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -210,7 +220,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn who_sleeps_in_the_door_is_named() {
+    fn a_process_that_sleeps_in_the_door_is_named() {
         let (_dir, path) = database();
         let sleeper = Turnstile::open(&path).unwrap();
         let door = sleeper.hold(&sleeper.door, LONG, Instant::now()).unwrap();
@@ -226,22 +236,22 @@ mod tests {
     #[test]
     fn a_waiter_that_gives_up_frees_the_door() {
         let (_dir, path) = database();
-        let mut stiles = [(); 3].map(|()| Turnstile::open(&path).unwrap());
-        let [first, second, third] = &mut stiles;
+        let mut turnstiles = [(); 3].map(|()| Turnstile::open(&path).unwrap());
+        let [first, second, third] = &mut turnstiles;
         let turn = first.enter(LONG).unwrap();
         second.enter(Duration::ZERO).expect_err("the turn is taken");
         drop(turn);
-        drop(third.enter(Duration::ZERO).expect("nobody stands in the door"));
+        drop(third.enter(Duration::ZERO).expect("no turnstile holds the door"));
     }
 
     #[test]
-    fn nothing_is_created_by_a_reader() {
+    fn a_reader_creates_no_lock_files() {
         let (dir, path) = database();
         assert!(matches!(Turnstile::open_existing(&path), Err(LogError::Broken(_))));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
-    /// One that comes back at once must not keep out the others: each gets its share of turns, one at a time.
+    /// A writer that comes back at once must not keep out the others: each gets its share of turns, one at a time.
     #[test]
     fn turns_are_exclusive_and_shared() {
         let (_dir, path) = database();
@@ -251,10 +261,13 @@ mod tests {
             for me in 0..3 {
                 let (path, inside, turns) = (path.clone(), inside.clone(), turns.clone());
                 scope.spawn(move || {
-                    let mut stile = Turnstile::open(&path).unwrap();
+                    let mut turnstile = Turnstile::open(&path).unwrap();
                     while turns.iter().any(|count| count.load(Ordering::Relaxed) < 50) {
-                        let turn = stile.enter(LONG).unwrap();
-                        assert!(!inside.swap(true, Ordering::SeqCst), "two inside");
+                        let turn = turnstile.enter(LONG).unwrap();
+                        assert!(
+                            !inside.swap(true, Ordering::SeqCst),
+                            "two writers are in the room at once"
+                        );
                         turns[me].fetch_add(1, Ordering::Relaxed);
                         assert!(inside.swap(false, Ordering::SeqCst));
                         drop(turn);

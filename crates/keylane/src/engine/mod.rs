@@ -414,9 +414,14 @@ impl Engine {
             .count()
     }
 
-    /// How many records former owners had done.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+    /// How many records were skipped since the last call, because former owners had done them.
+    pub fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
+    }
+
+    /// How many records were started out of order since the last call; see [`Scheduler::take_violations`].
+    pub fn take_violations(&mut self) -> u64 {
+        self.scheduler.take_violations()
     }
 
     /// How many partitions are paused.

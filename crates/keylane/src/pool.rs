@@ -16,7 +16,7 @@ use crate::scheduler::{LaneKey, Run};
 use crate::worker;
 
 /// What the polling thread and the workers share.
-pub(crate) struct Shared<H> {
+pub(crate) struct Pool<H> {
     pub handler: H,
     pub metrics: Arc<Metrics>,
     state: Mutex<State>,
@@ -64,7 +64,7 @@ pub(crate) enum Ending {
 /// A longer batch would only make its first records wait for their successors.
 const MAX_BATCH: usize = 32;
 
-impl<H: Handler> Shared<H> {
+impl<H: Handler> Pool<H> {
     pub fn new(handler: H, options: &Options, runtime: Handle) -> Self {
         Self {
             metrics: options.metrics.clone(),
@@ -182,7 +182,7 @@ impl<H: Handler> Shared<H> {
             match finish {
                 Finish::Noted => {}
                 Finish::Drained => ring = true,
-                Finish::Late => self.metrics.late.add(late),
+                Finish::Late => self.metrics.late.inc_by(late),
             }
         }
         if again {
@@ -210,11 +210,11 @@ impl<H: Handler> Shared<H> {
         state.alarm = Some(due);
         let after = Duration::from_millis(due.saturating_sub(self.now()));
         // It need not keep alive what has ended meanwhile.
-        let shared = Arc::downgrade(self);
+        let pool = Arc::downgrade(self);
         self.runtime.spawn(async move {
             tokio::time::sleep(after).await;
-            if let Some(shared) = shared.upgrade() {
-                shared.ring(due);
+            if let Some(pool) = pool.upgrade() {
+                pool.ring(due);
             }
         });
     }

@@ -1,41 +1,43 @@
-//! Numbers that many threads write at once and anybody may read.
+//! Counters, gauges and histograms that many threads write at once and any thread may read.
+//!
+//! There is no registry and no text format here: whoever exports metrics reads the values and writes them down.
 //!
 //! # Invariants
-//! * Writing is an atomic addition or two: it never waits, and never allocates.
-//! * What is read is as of some moment during the reading; a distribution agrees with itself, whatever is written
-//!   meanwhile.
+//! * A write is one or two atomic additions. It never waits and never allocates.
+//! * A read sees the values of some moment during the read. The counts of one [`Distribution`] agree with each other, even
+//!   while other threads write.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A number that only grows.
+/// A number that only grows, such as the records handled since the start.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
-/// A number that is as it was last seen.
+/// A number that goes up and down, such as the records in memory.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicU64);
 
-/// How long something took, each time.
+/// A histogram of durations, with buckets from 50 µs to 30 s.
 #[derive(Debug, Default)]
 pub struct Times(Buckets<{ TIMES.len() }>);
 
-/// How large something was, each time.
+/// A histogram of sizes, such as the requests in a batch, with buckets from 1 to 256.
 #[derive(Debug, Default)]
 pub struct Sizes(Buckets<{ SIZES.len() }>);
 
-/// What was seen so far.
+/// What a histogram has observed so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
-    /// Upper bounds, ascending, and how many were not above each.
+    /// The buckets' upper bounds, ascending, each with how many observations were not above it.
     pub up_to: Vec<(f64, u64)>,
-    /// How many there were in all.
+    /// How many observations there were, those above the last bound included.
     pub count: u64,
-    /// All of them together, in the bounds' unit: seconds, or things.
+    /// The sum of all observations, in the unit of the bounds (seconds for [`Times`]).
     pub sum: f64,
 }
 
-/// From what a cache answers to what a slow event takes, in nanoseconds.
+/// The bounds of [`Times`] in nanoseconds: from an answer out of a cache to a slow event.
 const TIMES: [u64; 18] = [
     50_000,
     100_000,
@@ -56,72 +58,74 @@ const TIMES: [u64; 18] = [
     10_000_000_000,
     30_000_000_000,
 ];
+/// The bounds of [`Sizes`].
 const SIZES: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 impl Counter {
-    /// As it is now.
+    /// The count so far.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// One more.
-    pub fn add(&self) {
-        self.add_many(1);
+    /// Counts one more.
+    pub fn inc(&self) {
+        self.inc_by(1);
     }
 
-    /// So many more.
-    pub fn add_many(&self, more: u64) {
+    /// Counts `more`.
+    pub fn inc_by(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 }
 
 impl Gauge {
-    /// As it was last seen.
+    /// The value that was set last; 0 before the first.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Replaces what was seen before.
+    /// Replaces the value.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 }
 
 impl Times {
-    /// In seconds.
+    /// Reads the histogram; bounds and sum are in seconds.
     pub fn read(&self) -> Distribution {
         self.0.read(&TIMES, 1e9)
     }
 
-    /// One more, which took this long.
-    pub fn add(&self, time: Duration) {
+    /// Adds one duration to the histogram.
+    pub fn observe(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.0.add(&TIMES, nanoseconds);
+        self.0.observe(&TIMES, nanoseconds);
     }
 }
 
 impl Sizes {
-    /// In things.
+    /// Reads the histogram; bounds and sum are plain numbers.
     pub fn read(&self) -> Distribution {
         self.0.read(&SIZES, 1.0)
     }
 
-    /// One more of this size.
-    pub fn add(&self, size: usize) {
-        self.0.add(&SIZES, size as u64);
+    /// Adds one size to the histogram.
+    pub fn observe(&self, size: usize) {
+        self.0.observe(&SIZES, size as u64);
     }
 }
 
 #[derive(Debug)]
 struct Buckets<const N: usize> {
-    /// How many were in each; those above all bounds are in none.
+    /// The observations in each bucket alone, those of smaller buckets left out.
     within: [AtomicU64; N],
+    /// The observations above the last bound.
     above: AtomicU64,
     sum: AtomicU64,
 }
 
 impl<const N: usize> Buckets<N> {
-    fn add(&self, bounds: &[u64; N], value: u64) {
+    fn observe(&self, bounds: &[u64; N], value: u64) {
         let at = bounds.partition_point(|bound| *bound < value);
         self.within
             .get(at)
@@ -162,7 +166,7 @@ mod tests {
     fn a_value_counts_below_every_bound_that_it_does_not_exceed() {
         let sizes = Sizes::default();
         for size in [1, 2, 3, 256, 257] {
-            sizes.add(size);
+            sizes.observe(size);
         }
         let read = sizes.read();
         let expected = [1, 2, 3, 3, 3, 3, 3, 3, 4].map(Some);
@@ -174,10 +178,10 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_in_seconds() {
+    fn times_are_read_in_seconds() {
         let times = Times::default();
-        times.add(Duration::from_micros(2500));
-        times.add(Duration::from_secs(31));
+        times.observe(Duration::from_micros(2500));
+        times.observe(Duration::from_secs(31));
         let read = times.read();
         assert_eq!((below(&read, 0.001), below(&read, 0.0025)), (Some(0), Some(1)));
         assert_eq!(below(&read, 30.0), Some(1));

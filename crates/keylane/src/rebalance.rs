@@ -7,10 +7,10 @@ use keylane_log::{Assignment, Position, Rebalance, TopicPartition};
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::Handler;
-use crate::shared::Shared;
+use crate::pool::Pool;
 
-pub(crate) struct Gate<H: Handler> {
-    pub shared: Arc<Shared<H>>,
+pub(crate) struct PoolRebalance<H: Handler> {
+    pool: Arc<Pool<H>>,
     shutdown: CancellationToken,
     /// How long a shutdown waits for what is in flight, in a revoke and behind it taken together.
     timeout: Duration,
@@ -20,10 +20,10 @@ pub(crate) struct Gate<H: Handler> {
 /// How late a revoke may notice that a shutdown has begun.
 const LOOK_UP: Duration = Duration::from_millis(100);
 
-impl<H: Handler> Gate<H> {
-    pub fn new(shared: Arc<Shared<H>>, shutdown: CancellationToken, timeout: Duration) -> Self {
+impl<H: Handler> PoolRebalance<H> {
+    pub fn new(pool: Arc<Pool<H>>, shutdown: CancellationToken, timeout: Duration) -> Self {
         Self {
-            shared,
+            pool,
             shutdown,
             timeout,
             deadline: None,
@@ -42,15 +42,15 @@ impl<H: Handler> Gate<H> {
         }
         let left = self.closing().saturating_duration_since(Instant::now());
         if left.is_zero() {
-            self.shared.lock().leaving = true;
+            self.pool.lock().leaving = true;
         }
         patience.min(LOOK_UP).min(left)
     }
 }
 
-impl<H: Handler> Rebalance for Gate<H> {
+impl<H: Handler> Rebalance for PoolRebalance<H> {
     fn assigned(&mut self, assignments: &[Assignment]) {
-        let mut state = self.shared.lock();
+        let mut state = self.pool.lock();
         for assignment in assignments {
             tracing::info!(partition = %assignment.partition, position = %assignment.position, "assigned");
             state.engine.assign(assignment);
@@ -59,7 +59,7 @@ impl<H: Handler> Rebalance for Gate<H> {
 
     fn revoke(&mut self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>> {
         let patience = self.bounded(patience);
-        let positions = self.shared.drain(partitions, patience)?;
+        let positions = self.pool.drain(partitions, patience)?;
         for partition in partitions {
             tracing::info!(%partition, "given back");
         }
@@ -67,7 +67,7 @@ impl<H: Handler> Rebalance for Gate<H> {
     }
 
     fn lost(&mut self, partitions: &[TopicPartition]) {
-        let mut state = self.shared.lock();
+        let mut state = self.pool.lock();
         for partition in partitions {
             state.engine.lose(partition);
         }
@@ -76,7 +76,7 @@ impl<H: Handler> Rebalance for Gate<H> {
             partitions = names(partitions),
             "lost: another member may own it, and what is in flight of it is not committed"
         );
-        self.shared.metrics.partitions_lost.add(partitions.len() as u64);
+        self.pool.metrics.partitions_lost.inc_by(partitions.len() as u64);
     }
 }
 

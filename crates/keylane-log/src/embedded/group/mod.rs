@@ -256,5 +256,4 @@ pub fn leave(conn: &Connection, member: &mut Member) -> Result<()> {
 }
 
 #[cfg(test)]
-#[path = "group_tests.rs"]
 mod tests;

@@ -1,28 +1,33 @@
-//! Headers in one blob: for each a name and a value, each behind its length.
+//! Encodes a record's headers into one blob, for a column of a database.
 //!
-//! Lengths are LEB128. A value's is one more than it has bytes, so that 0 says there is none.
+//! ```text
+//!   length of name | name | 0                              a header without a value
+//!   length of name | name | length of value + 1 | value    a header with a value
+//! ```
+//!
+//! Lengths are unsigned LEB128 numbers. Headers follow each other without a separator.
 
 use bytes::Bytes;
 
 use crate::port::{LogError, Result};
 use crate::record::Header;
 
-/// Writes `headers` behind what `blob` holds.
+/// Appends the encoded `headers` to `blob`.
 pub fn encode(headers: &[Header], blob: &mut Vec<u8>) {
     for header in headers {
-        length(header.name.len(), blob);
+        push_length(header.name.len(), blob);
         blob.extend_from_slice(header.name.as_bytes());
         match &header.value {
-            None => length(0, blob),
+            None => push_length(0, blob),
             Some(value) => {
-                length(value.len() + 1, blob);
+                push_length(value.len() + 1, blob);
                 blob.extend_from_slice(value);
             }
         }
     }
 }
 
-fn length(mut length: usize, blob: &mut Vec<u8>) {
+fn push_length(mut length: usize, blob: &mut Vec<u8>) {
     while length >= 0x80 {
         blob.push(length as u8 | 0x80);
         length >>= 7;
@@ -30,12 +35,12 @@ fn length(mut length: usize, blob: &mut Vec<u8>) {
     blob.push(length as u8);
 }
 
-/// Reads what [`encode`] wrote.
+/// Decodes what [`encode`] wrote.
 ///
 /// # Errors
-/// `Broken` if it is something else.
+/// [`LogError::Broken`] if [`encode`] can't have written `blob`.
 pub fn decode(blob: &[u8]) -> Result<Vec<Header>> {
-    // One copy for all values, which then share it.
+    // All values are slices of this one copy.
     let mut rest = Bytes::copy_from_slice(blob);
     let mut headers = Vec::new();
     while !rest.is_empty() {

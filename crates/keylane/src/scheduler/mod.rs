@@ -316,10 +316,10 @@ impl<T> Scheduler<T> {
         flying.chain(postponed.map(|postponed| postponed.since)).min()
     }
 
-    /// How often a record was started that had arrived before one of its lane that was started earlier. Never, unless
-    /// this file is wrong.
-    pub fn violations(&self) -> u64 {
-        self.violations
+    /// How many records were started since the last call although a later record of their lane had been started before
+    /// them. More than 0 is a defect of this module.
+    pub fn take_violations(&mut self) -> u64 {
+        std::mem::take(&mut self.violations)
     }
 
     fn lane(&mut self, key: LaneKey) -> LaneId {
