@@ -1,4 +1,4 @@
-//! Prints a Kafka topic, each key in order, 16 at once:
+//! Prints the records of a Kafka topic, each key in order and 16 keys at once:
 //! `cargo run -p keylane --features kafka --example kafka -- localhost:9092 my-topic`
 use std::{env::args, sync::Arc, time::Duration};
 

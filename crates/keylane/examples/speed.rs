@@ -1,18 +1,19 @@
-//! How fast the runner is on a real Kafka, next to what is possible. Linux; in the release profile:
+//! Measures how fast the runner is on a real Kafka, beside what is possible there. For Linux, in the release profile:
 //!
 //! `cargo run --release -p keylane --example speed -- <host:port> w1|w2|w4|w5|w6 [librdkafka's property=value ...]`
 //!
-//! | work | records of 150 B | what is measured |
+//! | workload | records of 150 B | what is measured |
 //! |---|---|---|
-//! | `w1` | 1,000,000, 100,000 keys | a second: librdkafka polled alone, and the runner with its commits |
-//! | `w2` | 20,000, 1,000 Zipf keys | a handler of 10 ms: time over the least possible; 16 lanes, 64, and 64 with runs of a key |
-//! | `w4` | 200,000, a key each | all but offset 100 done, killed, started again: how soon, and how many come again |
-//! | `w5` | 200,000, 1,000 Zipf keys | the hottest key never returns: how many others are done, in how much memory |
-//! | `w6` | as `w1` | killed somewhere in the middle, started again: how many come again |
+//! | `w1` | 1,000,000 with 100,000 keys | records a second: of librdkafka polled alone, and of the runner with its commits |
+//! | `w2` | 20,000 with 1,000 Zipf keys | time for a handler of 10 ms, divided by the least possible; with 16 lanes, 64 lanes, and 64 lanes with runs of a key |
+//! | `w4` | 200,000 with a key each | a runner is killed when all records but offset 100 are done: how soon the next one is done, and how many records it repeats |
+//! | `w5` | 200,000 with 1,000 Zipf keys | the handler never returns for the hottest key: how many other records are done, in how much memory |
+//! | `w6` | as `w1` | a runner is killed in the middle: how many records the next one repeats |
 //!
-//! Each step of a work is a process of its own, so that its memory is its own; it ends by `abort`, without leaving its
-//! group. Its result is a line of JSON: `load` is the machine's just before (1 minute), `seconds` count from the first
-//! record, `first_s` is from the start to there, `peak_mb` the greatest resident memory.
+//! Each step of a workload is a process of its own, so that its memory can be measured. The process ends by `abort`,
+//! without leaving its group. Its result is a line of JSON: `load` is the machine's load of the last minute before the
+//! step, `seconds` count from the first record, `first_s` are the seconds from the start to the first record, and `peak_mb`
+//! is the greatest resident memory.
 use std::error::Error;
 use std::process::{Command, Stdio, abort, id};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -31,9 +32,11 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: speed <host:port> w1|w2|w4|w5|w6 [property=value ...]";
 const MILLION: u64 = 1_000_000;
+/// How long the handler of `w2` takes.
 const DELAY: Duration = Duration::from_millis(10);
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Five times as long as what is done may wait for its commit.
+/// The longest time that a step may take.
+const STEP_TIMEOUT: Duration = Duration::from_secs(120);
+/// Wait before the committed offset is read: five times as long as finished work waits for its commit.
 const SETTLED: Duration = Duration::from_secs(1);
 
 fn main() -> Result<()> {
@@ -58,7 +61,8 @@ fn main() -> Result<()> {
     }
 }
 
-/// The k-th of 1,000 keys comes 1/k times as often as the first, key 0, which has 13 % of all.
+/// Draws keys from a Zipf distribution: the k-th of 1,000 keys is 1/k times as frequent as the first, key 0, which 13 % of
+/// the records have.
 fn zipf(records: u64) -> Vec<u32> {
     let mut random = fastrand::Rng::with_seed(1);
     let share: f64 = (1..=1000).map(|rank| 1.0 / f64::from(rank)).sum();
@@ -74,7 +78,7 @@ fn is_hottest(record: &Record) -> bool {
     record.key.as_deref() == Some(b"key-0")
 }
 
-/// Where a work is done.
+/// Where a workload runs.
 struct Place<'a> {
     brokers: &'a str,
     topic: &'a str,
@@ -82,6 +86,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Writes the records of a workload, and runs its steps one after the other.
     fn perform(&self, partitions: u32, keys: &[u32], steps: &[&str]) -> Result<()> {
         let log = self.log()?;
         log.create_topic(self.topic, partitions)?;
@@ -93,7 +98,7 @@ impl Place<'_> {
             headers: Vec::new(),
         };
         for some in keys.chunks(10_000) {
-            let placed = log.append(self.topic, some.iter().map(record).collect(), PATIENCE);
+            let placed = log.append(self.topic, some.iter().map(record).collect(), STEP_TIMEOUT);
             placed.into_iter().collect::<keylane_log::Result<Vec<_>>>()?;
         }
         let mut done = 0;
@@ -133,6 +138,7 @@ impl Place<'_> {
         }
     }
 
+    /// Reads all records with librdkafka alone.
     fn raw(&self) -> Result<Value> {
         let own = [
             "auto.offset.reset=earliest",
@@ -158,7 +164,7 @@ impl Place<'_> {
         Ok(json!({"reached": reached, "per_second": per_second, "peak_mb": peak_mb()?}))
     }
 
-    /// Until `records` are done or skipped, and if the handler does nothing, committed.
+    /// Runs a runner until `records` records are done or skipped, and also committed if the handler does nothing.
     fn run(&self, group: &str, lanes: usize, work: Work, records: u64) -> Result<Value> {
         let begun = Instant::now();
         let (log, runtime) = (self.log()?, tokio::runtime::Runtime::new()?);
@@ -198,7 +204,7 @@ impl Place<'_> {
     }
 
     fn log(&self) -> Result<Arc<KafkaLog>> {
-        // Whoever comes after a killed member takes its place at once.
+        // As a static member, the next process takes the place of a killed one at once.
         let properties = pairs(self.properties).chain([("group.instance.id".into(), "static".into())]);
         Ok(Arc::new(KafkaLog::connect(self.brokers, properties.collect())?))
     }
@@ -209,6 +215,7 @@ fn pairs(properties: &[String]) -> impl Iterator<Item = (String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
+/// What the handler does with a record.
 #[derive(Default)]
 enum Work {
     #[default]
@@ -220,13 +227,14 @@ enum Work {
     KillAfter(u64),
 }
 
-/// A handler's work and what was seen of it.
+/// What the handler does, and what was measured of it.
 #[derive(Default)]
 struct Probe {
     work: Work,
+    /// When the first record came.
     first: OnceLock<Instant>,
     handled: AtomicU64,
-    /// Microseconds in the handler: with the hottest key, and with all others.
+    /// Microseconds spent in the handler: with the hottest key, and with all other keys.
     spent: [AtomicU64; 2],
 }
 
@@ -265,7 +273,8 @@ impl Probe {
         self.spent[usize::from(!hot)].fetch_add(begun.elapsed().as_micros() as u64, Relaxed);
     }
 
-    /// With the least time possible, also as the handlers really took it: timers are late.
+    /// Adds how many times as long as the least possible time it took; first with the delay that was asked for, and then
+    /// with the delays that the handlers really had, since timers are late.
     fn compare(&self, seconds: f64, lanes: f64, line: &mut Value) {
         let bound = DELAY.as_secs_f64() * (20_000.0 / lanes).max(hottest(20_000) as f64);
         let [hot, others] = [0, 1].map(|whose| self.spent[whose].load(Relaxed) as f64 / 1e6);
@@ -274,9 +283,9 @@ impl Probe {
     }
 }
 
-/// Whether it was reached while patience lasted.
+/// Waits until `reached` says so. Returns `false` if that does not come in time.
 fn until(mut reached: impl FnMut() -> Result<bool>) -> Result<bool> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + STEP_TIMEOUT;
     loop {
         let (reached, over) = (reached()?, Instant::now() > deadline);
         if reached || over {
@@ -286,6 +295,7 @@ fn until(mut reached: impl FnMut() -> Result<bool>) -> Result<bool> {
     }
 }
 
+/// The greatest resident memory of this process so far, in MiB.
 fn peak_mb() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status

@@ -1,19 +1,19 @@
-//! How long to wait before the next try.
+//! How long to wait between the tries of a call that fails.
 
 use std::time::Duration;
 
-/// Doubling waits with jitter, so that many who failed together don't come back together.
+/// Waits that double from try to try, with jitter, so that callers that failed together don't all come back together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The wait after the first try.
+    /// The wait after the first try, before jitter.
     pub first: Duration,
-    /// No wait is longer.
+    /// The longest wait.
     pub most: Duration,
 }
 
 impl Backoff {
-    /// The wait after try number `attempt` (from 1): between half and the whole of the doubled time. `salt` (an offset,
-    /// say) decides where between, so that it needs no source of randomness and repeats in a test.
+    /// The wait after try number `attempt`, counted from 1. It lies between half the doubled time and all of it. `salt`,
+    /// for example an offset, decides where between, so that the wait needs no random numbers and a test can repeat it.
     pub fn after(&self, attempt: u32, salt: u64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(20);
         let whole = self.first.saturating_mul(1 << doublings).min(self.most);
@@ -41,7 +41,7 @@ mod tests {
                 "{attempt}: {waits:?}"
             );
             let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
-            assert!(*most - *least > ms(whole / 3), "they all wait for about {least:?}");
+            assert!(*most - *least > ms(whole / 3), "all waits are about {least:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the owner of the records brings: how to handle one.
+//! The handler: the part of ordered parallel consumption that the user of this crate writes.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,46 +8,48 @@ use keylane_log::Record;
 
 use crate::scheduler::Epoch;
 
-/// Handles records. Called from many tasks at once, but never for two records of one key at the same time.
+/// Handles records. It is called from many tasks at once, but never for two records of one key at the same time.
 ///
-/// A record may come again (after a crash, after a rebalance): what is handled must bear that. Futures must not block
-/// their thread. A panic stops the runner, since nobody can say what it left behind.
+/// A record may come again after a crash or a rebalance, so handling a record twice must do no harm. The futures must not
+/// block their thread. A panic stops the runner, since the runner can't know what the handler left behind.
 pub trait Handler: Send + Sync + 'static {
-    /// The lane of a record: records with the same key are handled one at a time, in order. `None`: the partition is the
-    /// lane. Called on the polling thread for every record, so it must be quick.
+    /// Names the lane of a record: records with the same key are handled one at a time, in order. With `None`, all such
+    /// records of a partition share one lane. The polling thread calls this for every record, so it must be quick.
     fn key(&self, record: &Record) -> Option<Bytes> {
         record.key.clone()
     }
 
-    /// How many records of a key that have piled up are handed to one call at most.
+    /// The largest number of waiting records of one key that one call of [`handle`](Self::handle) gets.
     fn max_run(&self) -> usize {
         1
     }
 
-    /// Handles `records`: all of one key and one partition, in order, and just one unless [`max_run`](Self::max_run)
-    /// asks for more. The outcome is that of all of them.
+    /// Handles `records`, which have one key and one partition and stand in order. There is exactly one unless
+    /// [`max_run`](Self::max_run) allows more. The outcome holds for all of them.
     fn handle(&self, records: &[Record], attempt: Attempt) -> impl Future<Output = Outcome> + Send;
 }
 
-/// Which call it is.
+/// Tells a handler which of the calls for the same records this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// 1 at first, one more after each [`Outcome::Retry`]: how a handler bounds its tries.
+    /// 1 at the first call, and one more after each [`Outcome::Retry`]. A handler bounds its tries by this number.
     pub number: u32,
-    /// The assignment of the partition that the records came with; it ascends in the life of a runner.
+    /// The assignment under which the records were read. Epochs ascend during the life of a runner.
     pub epoch: Epoch,
 }
 
-/// What became of a call.
+/// What became of the records of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is handled for good; its offset may be committed.
+    /// The records are handled for good; their offsets may be committed.
     Done,
-    /// The same once more after this time. Its key waits meanwhile, and its place among the records in flight is free for
-    /// other keys. A handler that waits for something which is away for all (a store) waits itself, in its place, so that
-    /// the intake stops instead of everything being tried in vain.
+    /// The same records are to be handled again after this time. Their key waits meanwhile, and their place in flight is
+    /// free for other keys.
+    ///
+    /// A handler that needs something which is away for all keys, such as a database, should rather wait inside its call:
+    /// then all places fill up and the intake stops, instead of every record being tried in vain.
     Retry(Duration),
-    /// It can't be handled, for this reason, and the handler has stored it where it will not be lost. For the
-    /// runner it is done.
+    /// The records can't be handled, for this reason, and the handler has stored them where they will not be lost. To
+    /// the runner they are done.
     Park(String),
 }

@@ -7,34 +7,41 @@
 //!    └──── commit: contiguous frontier, done-beyond-gap ◀────────┘
 //! ```
 //!
-//! Bring a [`Handler`], join a group of any [`EventLog`], and [`run`] it. What that takes of the log is found here as well:
-//! with the feature `kafka` there is [`kafka`], with `embedded` there is [`embedded`].
+//! Implement [`Handler`], join a consumer group of any [`EventLog`], and pass both to [`run()`]. This crate re-exports what
+//! that takes of `keylane-log`: the feature `kafka` brings the module [`kafka`], the feature `embedded` brings
+//! [`embedded`].
+//!
+//! # Words
+//! * A *lane* is a queue of the records with one key.
+//! * An *epoch* is one assignment of one partition to this member, from the moment it is granted until it is given back
+//!   or lost.
+//! * A *run* is the records of a lane that are handed to the handler in one call.
+//! * A partition's *frontier* is the boundary between the records that are all done and the first one that is not.
 //!
 //! # Invariants
 //! * No two records of one key are handled at the same time in one instance, and they start in the order in which the
 //!   log has them, through rebalances too.
-//! * A record that waits for its next try holds up its key, and nobody else.
+//! * A record that waits for its next try holds up its own key, and no other.
 //! * A position is committed only when every record before it is done.
-//! * Memory is bounded: beyond a number of bytes, partitions pause.
-//! * Nothing in here knows what the records are about, or what a database is.
+//! * Memory is bounded: when the buffer is full, partitions pause.
+//! * Nothing in this crate knows what the records are about, or what a database is.
+
+#![warn(clippy::missing_errors_doc)]
 
 mod backoff;
-#[cfg(test)]
-mod dice;
+mod engine;
+mod frontier;
 mod handler;
+pub mod measure;
+pub mod metadata;
 mod metrics;
 mod options;
 mod outage;
 mod pool;
 mod rebalance;
 mod runner;
+mod scheduler;
 mod worker;
-
-pub mod engine;
-pub mod frontier;
-pub mod measure;
-pub mod metadata;
-pub mod scheduler;
 
 #[cfg(feature = "embedded")]
 pub use keylane_log::embedded;

@@ -1,4 +1,4 @@
-//! How a runner is to behave.
+//! The settings of a runner.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,54 +8,64 @@ use keylane_log::{EventLog, LogError, Offset};
 
 use crate::metrics::Metrics;
 
-/// Tells the ends of a topic's partitions in order (the next offset to be written to each).
+/// Returns the ends of a topic's partitions in order; an end is the next offset to be written.
 pub type EndsOf = Arc<dyn Fn(&str) -> Result<Vec<Offset>, LogError> + Send + Sync>;
 
-/// What makes a lane.
+/// Which records share a lane, so that they are handled one at a time and in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// A lane per key, as the handler names it.
+    /// Records with the same key, as [`Handler::key`](crate::Handler::key) names it.
     #[default]
     ByKey,
-    /// A lane per partition.
+    /// Records of the same partition.
     ByPartition,
-    /// One lane for the whole instance: one record at a time in the order in which the log hands them out.
+    /// All records of the instance, in the order in which the log hands them out.
     OneByOne,
 }
 
-/// How a runner is to behave; begin with the default.
+/// The settings of a runner. Start from [`Options::lanes`], [`Options::one_by_one`] or the default.
 #[derive(Clone)]
 pub struct Options {
-    /// What makes a lane.
+    /// Which records share a lane.
     pub mode: Mode,
-    /// How many lanes may be in flight at once; 1 at least.
+    /// How many lanes may be in flight at once; at least 1.
     pub lanes: usize,
-    /// How long what is done may wait for its commit while there is more to do (a commit takes a broker 5 to 15 ms).
+    /// The longest time that finished work waits for its commit while there is more work. A commit takes a broker 5 to
+    /// 15 ms.
     pub commit_every: Duration,
-    /// How long after the last record was done it is committed when nothing more comes.
+    /// How long the runner must be without work before it commits ahead of `commit_every`.
     pub commit_idle: Duration,
-    /// About how many bytes of records are kept in memory; beyond that, partitions pause.
+    /// About how many bytes of records are kept in memory. Beyond that, partitions pause.
     pub buffer_bytes: usize,
-    /// How long a shutdown waits for what is in flight.
+    /// How long a shutdown waits for the records in flight.
     pub shutdown_timeout: Duration,
-    /// Where the counters are kept.
+    /// Where the runner counts what it does.
     pub metrics: Arc<Metrics>,
-    /// Where to learn the ends of logs. Records that a former owner has done behind its committed offset are skipped only
-    /// if this proves that they are still the same log's; without it they are handled again.
+    /// Where to learn the ends of partitions. A commit's metadata names records behind the committed offset that are done
+    /// already. They are skipped only if the ends prove that the log still holds these records; without `ends_of` they
+    /// are handled again.
     pub ends_of: Option<EndsOf>,
 }
 
 impl Options {
-    /// Options for up to `lanes` lanes at once. One lane is the whole instance one record at a time, in poll order.
+    /// Options for a lane per key, and up to `lanes` of them in flight at once.
     pub fn lanes(lanes: usize) -> Self {
         Self {
             lanes,
-            mode: if lanes == 1 { Mode::OneByOne } else { Mode::ByKey },
             ..Self::default()
         }
     }
 
-    /// Asks this log for the ends of its partitions.
+    /// Options for one record at a time in the whole instance, in the order in which the log hands them out.
+    pub fn one_by_one() -> Self {
+        Self {
+            lanes: 1,
+            mode: Mode::OneByOne,
+            ..Self::default()
+        }
+    }
+
+    /// Sets [`ends_of`](Self::ends_of) to ask `log`.
     pub fn with_log(mut self, log: Arc<dyn EventLog>) -> Self {
         self.ends_of = Some(Arc::new(move |topic| {
             let extents = log.extents(topic)?;
@@ -66,6 +76,7 @@ impl Options {
 }
 
 impl Default for Options {
+    /// A lane per key, 64 lanes in flight, 64 MiB of records in memory, and 30 s for a shutdown.
     fn default() -> Self {
         Self {
             mode: Mode::ByKey,

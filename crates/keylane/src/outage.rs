@@ -1,17 +1,20 @@
-//! Tells about an outage once, and when it is over.
+//! Logs the start and the end of an outage, instead of every failed call.
 
 use std::time::Instant;
 
-/// A kind of call that fails for a while.
+/// Follows one kind of call that may fail for a while, and logs one line when it starts to fail and one when it works
+/// again.
 #[derive(Debug)]
 pub struct Outage {
     what: &'static str,
+    /// When the first call failed; `None` while calls succeed.
     since: Option<Instant>,
+    /// How many calls have failed since then.
     calls: u32,
 }
 
 impl Outage {
-    /// Nothing has failed yet. `what` is the sentence that is told when it does.
+    /// Starts without an outage. `what` is the sentence that is logged when a call fails.
     pub fn new(what: &'static str) -> Self {
         Self {
             what,
@@ -20,7 +23,8 @@ impl Outage {
         }
     }
 
-    /// A call failed; how many have by now. Only the first is told.
+    /// Notes a failed call, and logs it if it is the first of the outage. Returns how many calls of the outage have
+    /// failed.
     pub fn noted(&mut self, reason: &str) -> u32 {
         if self.since.is_none() {
             tracing::warn!(reason, "{}", self.what);
@@ -30,7 +34,7 @@ impl Outage {
         self.calls
     }
 
-    /// It works again, which is told if it didn't before.
+    /// Notes a successful call, and logs the end of the outage if there was one.
     pub fn ended(&mut self) {
         if let Some(since) = self.since.take() {
             let seconds = since.elapsed().as_secs_f64();

@@ -1,4 +1,4 @@
-//! What the polling thread and the workers share: the engine behind one lock, and how work passes between them.
+//! What the polling thread and the workers share: the engine behind one lock, and the wait for records in flight.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,64 +11,67 @@ use crate::engine::{Engine, Finish};
 use crate::handler::Handler;
 use crate::metrics::Metrics;
 use crate::options::Options;
-use crate::runner::Summary;
-use crate::scheduler::{LaneKey, Run};
-use crate::worker;
+use crate::scheduler::Run;
 
-/// What the polling thread and the workers share.
+/// The handler, the engine, and what is needed to start workers.
 pub(crate) struct Pool<H> {
-    pub handler: H,
-    pub metrics: Arc<Metrics>,
-    state: Mutex<State>,
-    /// Rung when a grant has drained, when nothing is in flight while closing, and at a failure.
+    pub(crate) handler: H,
+    pub(crate) metrics: Arc<Metrics>,
+    state: Mutex<PoolState>,
+    /// Notified when a grant has drained, when nothing is in flight during a shutdown, and after a failure.
     drained: Condvar,
-    runtime: Handle,
+    pub(crate) runtime: Handle,
+    /// The zero of the milliseconds that [`Pool::now`] returns.
     started: Instant,
     max_run: usize,
-    max_active: usize,
+    /// How many workers may be active at once: as many as the runtime has threads.
+    pub(crate) max_active: usize,
 }
 
-pub(crate) struct State {
-    pub engine: Engine,
-    /// Workers that will come back for more before anything that was offered could be forgotten.
-    active: usize,
-    /// When somebody looks for lanes whose time has come, in milliseconds since the start.
-    alarm: Option<u64>,
-    /// Nothing more is taken in.
+pub(crate) struct PoolState {
+    pub(crate) engine: Engine,
+    /// Workers that will ask for more work. While there is one, no offered record is forgotten.
+    pub(crate) active: usize,
+    /// When a task wakes up to look for lanes whose waiting time is over, in milliseconds since the start.
+    pub(crate) alarm: Option<u64>,
+    /// Whether the runner is shutting down, so that no more records are taken in.
     closing: bool,
-    /// Nothing more is waited for: a revoke is answered at once.
-    pub leaving: bool,
-    /// Why it can't go on.
-    pub failure: Option<String>,
-    done: u64,
-    parked: u64,
+    /// Whether the shutdown's time is over, so that a revoke is answered without waiting for records in flight.
+    pub(crate) leaving: bool,
+    /// Why the runner can't go on.
+    pub(crate) failure: Option<String>,
+    /// How many records ended with `Done`.
+    pub(crate) done: u64,
+    /// How many records ended with `Park`.
+    pub(crate) parked: u64,
 }
 
-/// What a worker has taken, and what it has finished since.
+/// What one worker has taken from the engine, and what it has finished but not handed in yet.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub runs: VecDeque<Run<Record>>,
-    pub ended: Vec<(Run<Record>, Ending)>,
-    /// The worker waits for a handler, and another has taken its place.
-    pub aside: bool,
+    pub(crate) runs: VecDeque<Run<Record>>,
+    pub(crate) ended: Vec<(Run<Record>, Ending)>,
+    /// Whether the worker waits for a handler, and no longer counts as active because another has taken its place.
+    pub(crate) aside: bool,
 }
 
+/// How a call of the handler ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     Done,
     Parked,
-    /// To be called again after this time.
-    Again(Duration),
+    /// The handler is to be called again after this time.
+    Retry(Duration),
 }
 
-/// A longer batch would only make its first records wait for their successors.
+/// The most runs that a worker takes at once. In a longer batch the first records would only wait for the last.
 const MAX_BATCH: usize = 32;
 
 impl<H: Handler> Pool<H> {
-    pub fn new(handler: H, options: &Options, runtime: Handle) -> Self {
+    pub(crate) fn new(handler: H, options: &Options, runtime: Handle) -> Self {
         Self {
             metrics: options.metrics.clone(),
-            state: Mutex::new(State {
+            state: Mutex::new(PoolState {
                 engine: Engine::new(options.lanes, options.buffer_bytes),
                 active: 0,
                 alarm: None,
@@ -87,40 +90,17 @@ impl<H: Handler> Pool<H> {
         }
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Milliseconds since the runner started.
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// Takes records in and starts workers for them.
-    pub fn offer(self: &Arc<Self>, records: impl IntoIterator<Item = (LaneKey, Record)>) {
-        let mut state = self.lock();
-        state.engine.offer(records);
-        self.start(&mut state);
-    }
-
-    /// Starts workers for what may go.
-    fn start(self: &Arc<Self>, state: &mut State) {
-        while state.active < self.max_active {
-            let mut batch = Batch::default();
-            self.fill(state, &mut batch);
-            if batch.runs.is_empty() {
-                return;
-            }
-            state.active += 1;
-            self.spawn(batch);
-        }
-    }
-
-    fn spawn(self: &Arc<Self>, batch: Batch) {
-        self.runtime.spawn(worker::work(self.clone(), batch));
-    }
-
-    fn fill(&self, state: &mut State, batch: &mut Batch) {
+    /// Takes runs that may start from the engine into `batch`.
+    pub(crate) fn fill(&self, state: &mut PoolState, batch: &mut Batch) {
         let now = self.now();
         state.engine.wake(now);
         let share = state.engine.scheduler().startable() / self.max_active;
@@ -130,108 +110,45 @@ impl<H: Handler> Pool<H> {
             .take(share.clamp(1, MAX_BATCH), self.max_run, now, |run| runs.push_back(run));
     }
 
-    /// Hands in what has ended and takes what may start; `false` if that is nothing, and the worker ends.
-    pub fn exchange(self: &Arc<Self>, batch: &mut Batch) -> bool {
-        let mut state = self.lock();
-        self.hand_in(&mut state, &mut batch.ended);
-        self.fill(&mut state, batch);
-        let busy = !batch.runs.is_empty();
-        match (batch.aside, busy) {
-            (true, true) => state.active += 1,
-            (false, false) => state.active -= 1,
-            _ => {}
-        }
-        batch.aside = false;
-        busy
-    }
-
-    /// The worker of `batch` must wait: another takes its place, if there is anything to do.
-    pub fn step_aside(self: &Arc<Self>, batch: &mut Batch) {
-        let mut rest = std::mem::take(batch);
-        batch.aside = true;
-        if rest.runs.is_empty() || !rest.ended.is_empty() {
-            let mut state = self.lock();
-            self.hand_in(&mut state, &mut rest.ended);
-            if rest.runs.is_empty() {
-                self.fill(&mut state, &mut rest);
-            }
-            if rest.runs.is_empty() {
-                state.active -= 1;
-                return;
-            }
-        }
-        self.spawn(rest);
-    }
-
-    fn hand_in(self: &Arc<Self>, state: &mut State, ended: &mut Vec<(Run<Record>, Ending)>) {
-        let (mut ring, mut again) = (false, false);
+    /// Hands ended runs in to the engine. Returns whether one of them is to be tried again, so that an alarm may be needed.
+    pub(crate) fn hand_in(&self, state: &mut PoolState, ended: &mut Vec<(Run<Record>, Ending)>) -> bool {
+        let (mut drained, mut retried) = (false, false);
         for (run, ending) in ended.drain(..) {
-            let mut late = run.items.len() as u64;
+            let mut finished = run.items.len() as u64;
             match ending {
-                Ending::Done => state.done += late,
-                Ending::Parked => state.parked += late,
-                Ending::Again(_) => late = 0,
+                Ending::Done => state.done += finished,
+                Ending::Parked => state.parked += finished,
+                Ending::Retry(_) => finished = 0,
             }
             let finish = match ending {
                 Ending::Done | Ending::Parked => state.engine.finish(&run, true),
-                Ending::Again(after) => {
-                    again = true;
+                Ending::Retry(after) => {
+                    retried = true;
                     state.engine.postpone(run, self.due(after))
                 }
             };
             match finish {
                 Finish::Noted => {}
-                Finish::Drained => ring = true,
-                Finish::Late => self.metrics.late.inc_by(late),
+                Finish::Drained => drained = true,
+                Finish::Late => self.metrics.late.inc_by(finished),
             }
         }
-        if again {
-            self.set_alarm(state);
-        }
-        if ring || (state.closing && state.engine.scheduler().in_flight() == 0) {
+        if drained || (state.closing && state.engine.scheduler().in_flight() == 0) {
             self.drained.notify_all();
         }
+        retried
     }
 
-    /// When this time will have passed. The clock's fraction of a millisecond is not known, so one more is waited.
+    /// The time at which `after` will have passed, in milliseconds since the start. [`Pool::now`] leaves out the fraction
+    /// of a millisecond, so one more is waited.
     fn due(&self, after: Duration) -> u64 {
         let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         self.now().saturating_add(after).saturating_add(1)
     }
 
-    /// Has somebody look when the next lane is due.
-    fn set_alarm(self: &Arc<Self>, state: &mut State) {
-        let Some(due) = state.engine.scheduler().next_due() else {
-            return;
-        };
-        if state.alarm.is_some_and(|alarm| alarm <= due) {
-            return;
-        }
-        state.alarm = Some(due);
-        let after = Duration::from_millis(due.saturating_sub(self.now()));
-        // It need not keep alive what has ended meanwhile.
-        let pool = Arc::downgrade(self);
-        self.runtime.spawn(async move {
-            tokio::time::sleep(after).await;
-            if let Some(pool) = pool.upgrade() {
-                pool.ring(due);
-            }
-        });
-    }
-
-    /// The alarm of this time; one that was replaced by an earlier one says nothing.
-    fn ring(self: &Arc<Self>, due: u64) {
-        let mut state = self.lock();
-        if state.alarm == Some(due) {
-            state.alarm = None;
-            self.start(&mut state);
-            self.set_alarm(&mut state);
-        }
-    }
-
-    /// Stops the intake of these partitions and waits up to `patience` for what is in flight of them; then ends their
-    /// grants. `None` if there is more to wait for.
-    pub fn drain(&self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>> {
+    /// Stops the intake of these partitions, waits up to `patience` for their records in flight, and ends their grants.
+    /// Returns the positions to commit, or `None` if more time is needed.
+    pub(crate) fn drain(&self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>> {
         let mut state = self.lock();
         let mut drained = state.drain(partitions);
         self.metrics.draining_partitions.set(state.engine.draining() as u64);
@@ -250,40 +167,35 @@ impl<H: Handler> Pool<H> {
         })
     }
 
-    /// Takes nothing more in; what is held.
-    pub fn begin_closing(&self) -> Vec<TopicPartition> {
+    /// Stops the intake of every partition for a shutdown. Returns the partitions that are held.
+    pub(crate) fn begin_closing(&self) -> Vec<TopicPartition> {
         let mut state = self.lock();
         state.closing = true;
         state.engine.close()
     }
 
-    /// Whether nothing is in flight any more, or nothing more can be expected of it; waits up to `patience` for it.
-    pub fn wait_until_empty(&self, patience: Duration) -> bool {
-        let busy = |state: &mut State| state.failure.is_none() && state.engine.scheduler().in_flight() > 0;
+    /// Waits up to `patience` until nothing is in flight or the runner has failed. Returns whether that is so.
+    pub(crate) fn wait_until_empty(&self, patience: Duration) -> bool {
+        let busy = |state: &mut PoolState| state.failure.is_none() && state.engine.scheduler().in_flight() > 0;
         let waiting = self.drained.wait_timeout_while(self.lock(), patience, busy);
         !waiting.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    pub fn fail(&self, failure: String) {
+    /// Stops the runner; of several failures the first is kept.
+    pub(crate) fn fail(&self, failure: String) {
         self.lock().failure.get_or_insert(failure);
         self.drained.notify_all();
     }
 }
 
-impl State {
+impl PoolState {
+    /// Stops the intake of these partitions. Returns whether their grants may end: nothing of them is in flight, or
+    /// nothing more can be waited for.
     fn drain(&mut self, partitions: &[TopicPartition]) -> bool {
         let drained = partitions
             .iter()
             .filter(|partition| self.engine.drain(partition))
             .count();
         drained == partitions.len() || self.leaving || self.failure.is_some()
-    }
-
-    pub fn summary(&self) -> Summary {
-        Summary {
-            done: self.done,
-            parked: self.parked,
-            unfinished: self.engine.scheduler().in_flight(),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The answers to the log's rebalances.
+//! Answers the log's rebalances: takes partitions over, drains them before they are given back, and drops lost ones.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,42 +9,46 @@ use tokio_util::sync::CancellationToken;
 use crate::handler::Handler;
 use crate::pool::Pool;
 
+/// Passes rebalances on to the engine of a pool, and bounds how long they wait once a shutdown has begun.
 pub(crate) struct PoolRebalance<H: Handler> {
     pool: Arc<Pool<H>>,
     shutdown: CancellationToken,
-    /// How long a shutdown waits for what is in flight, in a revoke and behind it taken together.
-    timeout: Duration,
-    deadline: Option<Instant>,
+    /// How long a shutdown waits for records in flight, within a revoke and after it taken together.
+    shutdown_timeout: Duration,
+    /// When a shutdown stops to wait for records in flight; `None` while nobody has noticed that one has begun.
+    shutdown_deadline: Option<Instant>,
 }
 
-/// How late a revoke may notice that a shutdown has begun.
-const LOOK_UP: Duration = Duration::from_millis(100);
+/// The longest wait of one call of [`Rebalance::revoke`], so that it notices soon when a shutdown begins.
+const MAX_REVOKE_WAIT: Duration = Duration::from_millis(100);
 
 impl<H: Handler> PoolRebalance<H> {
-    pub fn new(pool: Arc<Pool<H>>, shutdown: CancellationToken, timeout: Duration) -> Self {
+    pub(crate) fn new(pool: Arc<Pool<H>>, shutdown: CancellationToken, shutdown_timeout: Duration) -> Self {
         Self {
             pool,
             shutdown,
-            timeout,
-            deadline: None,
+            shutdown_timeout,
+            shutdown_deadline: None,
         }
     }
 
-    /// Begins to close, if a revoke has not noticed already that it is time to; when nothing more is waited for.
-    pub fn closing(&mut self) -> Instant {
-        *self.deadline.get_or_insert_with(|| Instant::now() + self.timeout)
+    /// Begins the shutdown, unless a revoke has noticed it already. Returns when it stops to wait for records in flight.
+    pub(crate) fn begin_shutdown(&mut self) -> Instant {
+        *self
+            .shutdown_deadline
+            .get_or_insert_with(|| Instant::now() + self.shutdown_timeout)
     }
 
-    /// How long a revoke may wait now.
-    fn bounded(&mut self, patience: Duration) -> Duration {
-        if self.deadline.is_none() && !self.shutdown.is_cancelled() {
-            return patience.min(LOOK_UP);
+    /// How long a revoke that the log gives `patience` may wait now.
+    fn revoke_wait(&mut self, patience: Duration) -> Duration {
+        if self.shutdown_deadline.is_none() && !self.shutdown.is_cancelled() {
+            return patience.min(MAX_REVOKE_WAIT);
         }
-        let left = self.closing().saturating_duration_since(Instant::now());
+        let left = self.begin_shutdown().saturating_duration_since(Instant::now());
         if left.is_zero() {
             self.pool.lock().leaving = true;
         }
-        patience.min(LOOK_UP).min(left)
+        patience.min(MAX_REVOKE_WAIT).min(left)
     }
 }
 
@@ -58,8 +62,8 @@ impl<H: Handler> Rebalance for PoolRebalance<H> {
     }
 
     fn revoke(&mut self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>> {
-        let patience = self.bounded(patience);
-        let positions = self.pool.drain(partitions, patience)?;
+        let wait = self.revoke_wait(patience);
+        let positions = self.pool.drain(partitions, wait)?;
         for partition in partitions {
             tracing::info!(%partition, "given back");
         }
@@ -80,7 +84,7 @@ impl<H: Handler> Rebalance for PoolRebalance<H> {
     }
 }
 
-/// The names of partitions, for one line about all of them.
+/// The names of partitions, joined for one log line about all of them.
 pub(crate) fn names(partitions: &[TopicPartition]) -> String {
     let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
     names.join(", ")

@@ -1,9 +1,10 @@
 //! The polling thread: it owns the consumer, takes records in, commits what is done, and answers rebalances.
 //!
 //! # Invariants
-//! * Polling never waits for a handler, except inside a revoke, as long as the log allows.
+//! * Polling never waits for a handler, except inside a revoke, where it waits no longer than the log allows.
 //! * Every commit and every answer to a rebalance is made on this one thread, so no commit can land after its revoke.
-//! * When the log can't be reached it is tried again, slower and slower, and told once; work in flight goes on.
+//! * While the log can't be reached, polls and commits are repeated with growing pauses, and only the first failure is
+//!   logged. Work in flight goes on meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::engine::Unchecked;
+use crate::engine::UnreadMetadata;
 use crate::handler::Handler;
 use crate::metadata;
 use crate::options::{Mode, Options};
@@ -24,25 +25,26 @@ use crate::pool::Pool;
 use crate::rebalance::{PoolRebalance, names};
 use crate::scheduler::LaneKey;
 
-/// What a runner has done in its life.
+/// What a runner has done from its start to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Records whose handling ended with `Done`.
     pub done: u64,
     /// Records whose handling ended with `Park`.
     pub parked: u64,
-    /// Lanes that were still in flight when the shutdown's patience ended; their records come again.
+    /// Lanes that were still in flight when the shutdown timeout ended. Their records are not committed and come again.
     pub unfinished: usize,
 }
 
-/// Reads from `consumer` and has `handler` handle what comes, until `shutdown`: then what is in flight finishes, what is
-/// done is committed, and the group is left. Dropping the future shuts down as well, without waiting for it.
+/// Reads records from `consumer` and calls `handler` with them until `shutdown` is cancelled. Then the records in flight
+/// are finished, what is done is committed, and the group is left. Dropping the returned future starts the same shutdown,
+/// without waiting for it.
 ///
-/// Handlers run on the Tokio runtime this is called on, which needs its timer.
+/// Handlers run on the Tokio runtime that this function is called on; its timer must be enabled.
 ///
 /// # Errors
-/// `Refused` and `Broken` errors of the log, and `Broken` when the handler panicked. What was done by then has been
-/// committed if the log still took it.
+/// [`LogError::Refused`] and [`LogError::Broken`] as the log returned them; [`LogError::Broken`] if the handler panicked or
+/// a thread could not be started. What was done by then has been committed, unless the log did not take it.
 pub async fn run<H: Handler>(
     consumer: Box<dyn Consumer>,
     handler: H,
@@ -53,13 +55,13 @@ pub async fn run<H: Handler>(
     let _dropped = shutdown.clone().drop_guard();
     let runtime = Handle::current();
     let runner = Runner::new(consumer, handler, options, runtime, shutdown.clone());
-    let (answer, answered) = oneshot::channel();
+    let (result, ended) = oneshot::channel();
     std::thread::Builder::new()
-        .name("lanes-poll".to_owned())
-        .spawn(move || answer.send(runner.run(&shutdown)))
+        .name("keylane-poll".to_owned())
+        .spawn(move || result.send(runner.run(&shutdown)))
         .map_err(|error| LogError::Broken(format!("the polling thread could not be started: {error}")))?;
     let died = |_| Err(LogError::Broken("the polling thread panicked".to_owned()));
-    answered.await.unwrap_or_else(died)
+    ended.await.unwrap_or_else(died)
 }
 
 struct Runner<H: Handler> {
@@ -71,21 +73,27 @@ struct Runner<H: Handler> {
     incoming: Vec<(LaneKey, Record)>,
     polling: Outage,
     committing: Outage,
+    /// Since when there is something to commit; `None` if there is nothing.
     dirty_since: Option<Instant>,
-    /// No commit is tried before: the log didn't take the one before.
-    commit_from: Instant,
+    /// Earliest time of the next commit attempt; set after a failed one.
+    next_commit: Instant,
+    /// When a record was last taken in or in flight.
     last_active: Instant,
-    last_oldest: Instant,
+    /// When the age of the oldest record in flight was last measured.
+    last_age_measured: Instant,
 }
 
-/// How many records are offered under one lock.
-const CHUNK: usize = 256;
-/// How long a poll may take while something is under way that doesn't wake it.
+/// The most records that are offered to the engine under one lock.
+const OFFER_CHUNK: usize = 256;
+/// Timeout of a poll while records are in flight or wait for their commit; neither wakes the poll.
 const POLL_BUSY: Duration = Duration::from_millis(10);
-/// How long it may take while a partition waits to be resumed.
+/// Timeout of a poll while a partition is paused and waits to be resumed.
 const POLL_PAUSED: Duration = Duration::from_millis(2);
-/// How long it may take while nothing is under way; also how late a shutdown may be noticed.
+/// Timeout of a poll while there is nothing to do. A shutdown may be noticed this late.
 const POLL_IDLE: Duration = Duration::from_millis(100);
+/// Time between two measurements of the oldest record's age. Each of them looks at every lane.
+const AGE_INTERVAL: Duration = Duration::from_millis(500);
+/// The pauses between polls, and between commits, that the log does not answer.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(50),
     most: Duration::from_secs(1),
@@ -106,13 +114,13 @@ impl<H: Handler> Runner<H> {
             pool,
             options,
             runtime,
-            incoming: Vec::with_capacity(CHUNK),
+            incoming: Vec::with_capacity(OFFER_CHUNK),
             polling: Outage::new("the log can't be read; trying again"),
             committing: Outage::new("the log doesn't take commits; trying again"),
             dirty_since: None,
-            commit_from: Instant::now(),
+            next_commit: Instant::now(),
             last_active: Instant::now(),
-            last_oldest: Instant::now(),
+            last_age_measured: Instant::now(),
         }
     }
 
@@ -125,32 +133,32 @@ impl<H: Handler> Runner<H> {
         result.map(|()| summary)
     }
 
-    /// Polls once, and does what has become due.
+    /// Polls once, and does what is due: takes records in, pauses and resumes, commits, and updates the metrics.
     fn step(&mut self, shutdown: &CancellationToken) -> Result<(), LogError> {
-        match self.consumer.poll(self.patience(), &mut self.rebalance) {
+        match self.consumer.poll(self.poll_timeout(), &mut self.rebalance) {
             Ok(records) => {
                 self.polling.ended();
                 self.take_in(records);
             }
             Err(LogError::Unavailable(reason)) => {
                 let tries = self.polling.noted(&reason);
-                let wait = shutdown.cancelled();
-                let wait = async { tokio::time::timeout(BACKOFF.after(tries, 0), wait).await };
-                // The token wakes it, a time out is as good.
-                let _ = self.runtime.block_on(wait);
+                let cancelled = shutdown.cancelled();
+                let pause = async { tokio::time::timeout(BACKOFF.after(tries, 0), cancelled).await };
+                // Whether the pause is over or a shutdown cut it short makes no difference here.
+                let _ = self.runtime.block_on(pause);
             }
             Err(error) => return Err(error),
         }
         self.regulate()?;
         self.commit_when_due()?;
-        self.report();
+        self.update_metrics();
         match self.pool.lock().failure.clone() {
             Some(failure) => Err(LogError::Broken(failure)),
             None => Ok(()),
         }
     }
 
-    fn patience(&self) -> Duration {
+    fn poll_timeout(&self) -> Duration {
         let state = self.pool.lock();
         if state.engine.paused() > 0 {
             POLL_PAUSED
@@ -162,10 +170,10 @@ impl<H: Handler> Runner<H> {
     }
 
     fn take_in(&mut self, records: Vec<Record>) {
-        self.take_over();
+        self.inherit_done();
         let mut records = records.into_iter();
         loop {
-            for record in records.by_ref().take(CHUNK) {
+            for record in records.by_ref().take(OFFER_CHUNK) {
                 self.incoming.push((self.lane_key(&record), record));
             }
             if self.incoming.is_empty() {
@@ -192,11 +200,12 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    /// Looks into the metadata of partitions just assigned: what was done behind their positions.
-    fn take_over(&mut self) {
-        let unchecked = self.pool.lock().engine.unchecked();
-        let ends = self.ends(&unchecked);
-        for grant in unchecked {
+    /// Reads the commit metadata of partitions that were just assigned, and has the engine skip the records that it names
+    /// as done.
+    fn inherit_done(&mut self) {
+        let unread = self.pool.lock().engine.take_unread_metadata();
+        let ends = self.ends(&unread);
+        for grant in unread {
             let TopicPartition { topic, partition } = &grant.partition;
             let end = ends.get(topic).and_then(|ends| ends.get(partition.0 as usize));
             match metadata::decode(grant.position, end.copied(), &grant.metadata) {
@@ -207,25 +216,26 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    /// The ends of these grants' logs, as far as they can be learnt. Nothing is polled meanwhile, so it is asked once for
-    /// each topic, and after one failure no more: the next might take as long.
-    fn ends(&self, grants: &[Unchecked]) -> BTreeMap<Arc<str>, Vec<Offset>> {
+    /// The ends of the partitions of these grants' topics, as far as the log tells. Nothing is polled meanwhile, so each
+    /// topic is asked about once, and no more topics are asked about after a failure, since each might take as long.
+    fn ends(&self, grants: &[UnreadMetadata]) -> BTreeMap<Arc<str>, Vec<Offset>> {
         let topics: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.partition.topic).collect();
-        let asked = self.options.ends_of.iter().flat_map(|ends_of| {
+        let known = self.options.ends_of.iter().flat_map(|ends_of| {
             let ends = move |topic: &Arc<str>| Some((topic.clone(), ends_of(topic).ok()?));
             topics.iter().copied().map_while(ends)
         });
-        asked.collect()
+        known.collect()
     }
 
-    /// Pauses and resumes partitions as the buffer fills and empties.
+    /// Pauses and resumes partitions as the buffer fills and empties. What the log does not do now is tried again at the
+    /// next step.
     fn regulate(&mut self) -> Result<(), LogError> {
         let flow = self.pool.lock().engine.flow();
-        if !flow.pause.is_empty() && tolerate(self.consumer.pause(&flow.pause))?.is_some() {
-            self.pool.lock().engine.flowed(&flow.pause, true);
+        if !flow.pause.is_empty() && answered(self.consumer.pause(&flow.pause))? {
+            self.pool.lock().engine.set_paused(&flow.pause, true);
         }
-        if !flow.resume.is_empty() && tolerate(self.consumer.resume(&flow.resume))?.is_some() {
-            self.pool.lock().engine.flowed(&flow.resume, false);
+        if !flow.resume.is_empty() && answered(self.consumer.resume(&flow.resume))? {
+            self.pool.lock().engine.set_paused(&flow.resume, false);
         }
         Ok(())
     }
@@ -244,7 +254,7 @@ impl<H: Handler> Runner<H> {
             return Ok(());
         }
         let since = *self.dirty_since.get_or_insert(now);
-        if now < self.commit_from {
+        if now < self.next_commit {
             return Ok(());
         }
         let quiet = idle && now - self.last_active >= self.options.commit_idle;
@@ -277,14 +287,14 @@ impl<H: Handler> Runner<H> {
                 let tries = self.committing.noted(&reason);
                 metrics.commits_failed.inc();
                 self.pool.lock().engine.not_committed(&positions);
-                self.commit_from = Instant::now() + BACKOFF.after(tries, 0);
+                self.next_commit = Instant::now() + BACKOFF.after(tries, 0);
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    fn report(&mut self) {
+    fn update_metrics(&mut self) {
         let mut state = self.pool.lock();
         let (engine, metrics) = (&mut state.engine, &self.options.metrics);
         metrics.in_flight.set(engine.scheduler().in_flight() as u64);
@@ -295,9 +305,8 @@ impl<H: Handler> Runner<H> {
         metrics.paused_partitions.set(engine.paused() as u64);
         metrics.skipped.inc_by(engine.take_skipped());
         metrics.order_violations.inc_by(engine.take_violations());
-        // It looks at every lane, so it isn't done at each poll.
-        if self.last_oldest.elapsed() >= Duration::from_millis(500) {
-            self.last_oldest = Instant::now();
+        if self.last_age_measured.elapsed() >= AGE_INTERVAL {
+            self.last_age_measured = Instant::now();
             let now = self.pool.now();
             let age = engine
                 .scheduler()
@@ -307,30 +316,35 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    /// Takes nothing more in, waits for what is in flight, commits and leaves.
+    /// Stops the intake, waits for the records in flight, commits what is done, and leaves the group.
     fn close(&mut self) -> Summary {
-        let deadline = self.rebalance.closing();
+        let deadline = self.rebalance.begin_shutdown();
         let held = self.pool.begin_closing();
-        // Whatever comes all the same is not taken in.
+        // A pause that fails does no harm: records that still arrive are dropped, and the next owner reads them again.
         let _ = self.consumer.pause(&held);
         while !self.pool.wait_until_empty(POLL_BUSY) && Instant::now() < deadline {
-            // Polling keeps the membership alive; an error now changes nothing.
+            // Polling keeps the membership alive. Its errors are ignored because the runner ends anyway.
             let _ = self.consumer.poll(Duration::ZERO, &mut self.rebalance);
         }
         self.pool.lock().leaving = true;
         if let Err(error) = self.consumer.leave(&mut self.rebalance) {
             tracing::warn!(%error, "the group could not be left in good order; what was done last may come again");
         }
-        self.report();
-        self.pool.lock().summary()
+        self.update_metrics();
+        let state = self.pool.lock();
+        Summary {
+            done: state.done,
+            parked: state.parked,
+            unfinished: state.engine.scheduler().in_flight(),
+        }
     }
 }
 
-/// What can't be done now is tried again at the next step.
-fn tolerate(result: Result<(), LogError>) -> Result<Option<()>, LogError> {
+/// Whether the log has answered a call; `false` if it was [`Unavailable`](LogError::Unavailable).
+fn answered(result: Result<(), LogError>) -> Result<bool, LogError> {
     match result {
-        Ok(()) => Ok(Some(())),
-        Err(LogError::Unavailable(_)) => Ok(None),
+        Ok(()) => Ok(true),
+        Err(LogError::Unavailable(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -1,36 +1,38 @@
 //! Tasks that call the handler.
 //!
 //! ```text
-//!   polling thread ── offer ─▶ engine (one lock) ◀── exchange: finish some, take some ── worker ── handler
-//!                                                                                        │ pending?
-//!                                                        a new worker takes over the rest ◀─┘
+//!   polling thread ── offer ─▶ engine (one lock) ◀── exchange: hand in some, take some ── worker ── handler
+//!                                                                                           │ pending?
+//!                                                           a new worker takes over the rest ◀─┘
 //! ```
 //!
-//! A worker takes a few runs at a time and polls each on the spot, so that a handler which is ready at once costs
-//! neither a task nor an allocation. When one isn't ready, the worker stays with it, and a new worker takes over what
-//! it had taken besides. Who finishes a record takes the next that is ready with the same lock, so none waits for the
-//! polling thread.
+//! A worker takes a batch of runs and polls each handler future in place, so that a handler which is ready at once costs
+//! neither a task nor an allocation. When a future is not ready, the worker stays with it and a new worker takes over the
+//! rest of the batch. A worker that hands in a finished run takes the next one under the same lock, so no run waits for
+//! the polling thread.
 //!
 //! # Invariants
-//! * Whenever a lane could start, a worker is about to look: one is active, or the lane was offered, or its time came,
-//!   after the last active one left, and whoever does that starts one.
-//! * What a worker took, it finishes; a panic in between stops the runner.
+//! * Whenever a lane could start, some worker is going to look for it. A lane becomes startable when records are offered,
+//!   when a run ends, or when its waiting time is over; each of these starts a worker if none is active.
+//! * A worker finishes every run that it has taken; a panic on the way stops the runner.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use keylane_log::Record;
 
 use crate::handler::{Attempt, Handler, Outcome};
-use crate::pool::{Batch, Ending, Pool};
-use crate::scheduler::Run;
+use crate::pool::{Batch, Ending, Pool, PoolState};
+use crate::scheduler::{LaneKey, Run};
 
-pub(crate) async fn work<H: Handler>(pool: Arc<Pool<H>>, mut batch: Batch) {
+/// The task of one worker: handles its batch, exchanges it for another, and ends when there is no more work.
+async fn work<H: Handler>(pool: Arc<Pool<H>>, mut batch: Batch) {
     loop {
         while let Some(run) = batch.runs.pop_front() {
-            let ending = carry(&pool, &run, &mut batch).await;
+            let ending = handle(&pool, &run, &mut batch).await;
             batch.ended.push((run, ending));
         }
         if !pool.exchange(&mut batch) {
@@ -40,10 +42,10 @@ pub(crate) async fn work<H: Handler>(pool: Arc<Pool<H>>, mut batch: Batch) {
     }
 }
 
-/// Handles one run, and steps aside for the rest of the batch if it takes longer than a moment.
-async fn carry<H: Handler>(pool: &Arc<Pool<H>>, run: &Run<Record>, batch: &mut Batch) -> Ending {
-    let unfinished = Unfinished { pool, run };
-    let mut handling = pin!(pool.handle(run));
+/// Handles one run. If that takes longer than the first poll, another worker gets the rest of the batch.
+async fn handle<H: Handler>(pool: &Arc<Pool<H>>, run: &Run<Record>, batch: &mut Batch) -> Ending {
+    let mut alarm = UnfinishedAlarm { pool, run, armed: true };
+    let mut handling = pin!(pool.call_handler(run));
     let ending = poll_fn(|context| {
         let poll = handling.as_mut().poll(context);
         if poll == Poll::Pending && !batch.aside {
@@ -52,18 +54,22 @@ async fn carry<H: Handler>(pool: &Arc<Pool<H>>, run: &Run<Record>, batch: &mut B
         poll
     })
     .await;
-    std::mem::forget(unfinished);
+    alarm.armed = false;
     ending
 }
 
-/// Dropped only when the handler panicked or its runtime ended under it.
-struct Unfinished<'a, H: Handler> {
+/// Stops the runner if it is dropped while it is armed: then the handler panicked, or its runtime ended during the call.
+struct UnfinishedAlarm<'a, H: Handler> {
     pool: &'a Pool<H>,
     run: &'a Run<Record>,
+    armed: bool,
 }
 
-impl<H: Handler> Drop for Unfinished<'_, H> {
+impl<H: Handler> Drop for UnfinishedAlarm<'_, H> {
     fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
         let first = &self.run.items[0];
         let at = format!("{}-{}@{}", first.topic, first.partition, first.offset);
         self.pool.fail(if std::thread::panicking() {
@@ -75,8 +81,104 @@ impl<H: Handler> Drop for Unfinished<'_, H> {
 }
 
 impl<H: Handler> Pool<H> {
-    /// Calls the handler with `run`.
-    async fn handle(&self, run: &Run<Record>) -> Ending {
+    /// Takes records in, and starts workers for them.
+    pub(crate) fn offer(self: &Arc<Self>, records: impl IntoIterator<Item = (LaneKey, Record)>) {
+        let mut state = self.lock();
+        state.engine.offer(records);
+        self.start_workers(&mut state);
+    }
+
+    /// Starts workers for the lanes that could start, as far as more may be active.
+    fn start_workers(self: &Arc<Self>, state: &mut PoolState) {
+        while state.active < self.max_active {
+            let mut batch = Batch::default();
+            self.fill(state, &mut batch);
+            if batch.runs.is_empty() {
+                return;
+            }
+            state.active += 1;
+            self.spawn(batch);
+        }
+    }
+
+    fn spawn(self: &Arc<Self>, batch: Batch) {
+        self.runtime.spawn(work(self.clone(), batch));
+    }
+
+    /// Hands in the runs of `batch` that have ended, and refills it. Returns `false` if there is no more work, so that the
+    /// worker must end.
+    fn exchange(self: &Arc<Self>, batch: &mut Batch) -> bool {
+        let mut state = self.lock();
+        self.hand_in_and_set_alarm(&mut state, batch);
+        self.fill(&mut state, batch);
+        let busy = !batch.runs.is_empty();
+        match (batch.aside, busy) {
+            (true, true) => state.active += 1,
+            (false, false) => state.active -= 1,
+            _ => {}
+        }
+        batch.aside = false;
+        busy
+    }
+
+    /// Passes the rest of `batch`, or else the next work there is, to a new worker, because the worker of `batch` has to
+    /// wait for its handler.
+    fn step_aside(self: &Arc<Self>, batch: &mut Batch) {
+        let mut rest = std::mem::take(batch);
+        batch.aside = true;
+        if rest.runs.is_empty() || !rest.ended.is_empty() {
+            let mut state = self.lock();
+            self.hand_in_and_set_alarm(&mut state, &mut rest);
+            if rest.runs.is_empty() {
+                self.fill(&mut state, &mut rest);
+            }
+            if rest.runs.is_empty() {
+                state.active -= 1;
+                return;
+            }
+        }
+        self.spawn(rest);
+    }
+
+    fn hand_in_and_set_alarm(self: &Arc<Self>, state: &mut PoolState, batch: &mut Batch) {
+        if self.hand_in(state, &mut batch.ended) {
+            self.set_alarm(state);
+        }
+    }
+
+    /// Has a task start workers when the next waiting lane is due.
+    fn set_alarm(self: &Arc<Self>, state: &mut PoolState) {
+        let Some(due) = state.engine.scheduler().next_due() else {
+            return;
+        };
+        if state.alarm.is_some_and(|alarm| alarm <= due) {
+            return;
+        }
+        state.alarm = Some(due);
+        let after = Duration::from_millis(due.saturating_sub(self.now()));
+        // A sleeping alarm must not keep the pool of an ended runner in memory.
+        let pool = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            tokio::time::sleep(after).await;
+            if let Some(pool) = pool.upgrade() {
+                pool.on_alarm(due);
+            }
+        });
+    }
+
+    /// Starts workers for lanes whose waiting time is over. Does nothing if the alarm set for `due` was replaced by an
+    /// earlier one.
+    fn on_alarm(self: &Arc<Self>, due: u64) {
+        let mut state = self.lock();
+        if state.alarm == Some(due) {
+            state.alarm = None;
+            self.start_workers(&mut state);
+            self.set_alarm(&mut state);
+        }
+    }
+
+    /// Calls the handler with `run`, and counts and logs how it ended.
+    async fn call_handler(&self, run: &Run<Record>) -> Ending {
         let records = run.items.len() as u64;
         let attempt = Attempt {
             number: run.attempt,
@@ -96,7 +198,7 @@ impl<H: Handler> Pool<H> {
             }
             Outcome::Retry(after) => {
                 self.metrics.retried.inc();
-                Ending::Again(after)
+                Ending::Retry(after)
             }
         }
     }

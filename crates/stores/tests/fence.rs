@@ -155,7 +155,10 @@ impl World {
         let runner = tokio::spawn(keylane::run(
             self.subscribe(name),
             handler,
-            Options::lanes(lanes),
+            match lanes {
+                1 => Options::one_by_one(),
+                many => Options::lanes(many),
+            },
             stop.clone(),
         ));
         Running {
@@ -557,7 +560,7 @@ async fn without_the_fence_a_failure_is_passed_over() {
     let runner = tokio::spawn(keylane::run(
         world.subscribe("naive"),
         handler,
-        Options::lanes(1),
+        Options::one_by_one(),
         stop.clone(),
     ));
     world.wait_status(6, "DELIVERY STARTED v1").await;

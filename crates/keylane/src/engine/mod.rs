@@ -1,17 +1,20 @@
 //! Scheduler and frontiers together: what an instance was granted, what it has buffered, what it may commit.
 //!
 //! ```text
-//!   assign ─▶ Grant (epoch, frontier, bytes) ─▶ revoke: queue dropped, drains ─▶ release: position
-//!                     ▲ offer        │ finish        └▶ lose: forgotten, late completions count for nothing
-//!                     └ the log has gone back: from there on everything is forgotten and taken anew
+//!   assign ─▶ Grant (epoch, frontier, bytes) ─▶ drain: queue dropped, waits for runs in flight ─▶ release: position
+//!                  ▲ offer    │ finish             └─▶ lose: grant forgotten, runs that end later are not committed
+//!                  └ the log has gone back: records from there on are forgotten and taken in anew
 //! ```
 //!
+//! A *grant* is one assignment of one partition, and has an epoch as its number.
+//!
 //! # Invariants
-//! * A record belongs to the grant under which it was delivered, and only that grant's frontier hears of it, unless the
-//!   log has gone back before it since: then it counts for nothing.
+//! * A record belongs to the grant under which it was delivered, and completes in that grant's frontier alone. If the log
+//!   has gone back before the record since, it completes nowhere.
 //! * A position is only ever given for a grant that is held.
-//! * No partition pauses that holds less than its share of half the buffer: a stuck key can't stop other partitions.
-//! * No clock and no input or output in here; times are passed in.
+//! * A partition that holds less than its share of half the buffer is never paused, so that a stuck key can't stop other
+//!   partitions.
+//! * There is no clock and no input or output in here; times are passed in.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -21,15 +24,17 @@ use keylane_log::{Assignment, Offset, Position, Record, TopicPartition};
 use crate::frontier::{Delivery, Frontier};
 use crate::scheduler::{Epoch, LaneKey, Run, Scheduler};
 
-/// What is known of everything an instance was granted. See the module.
+/// The grants of an instance and the records it has in memory. See the module.
 #[derive(Debug)]
-pub struct Engine {
+pub(crate) struct Engine {
     scheduler: Scheduler<Record>,
     grants: BTreeMap<Epoch, Grant>,
     current: HashMap<TopicPartition, Epoch>,
     last_epoch: u64,
     buffer_bytes: usize,
+    /// Records skipped since [`Engine::take_skipped`] was called last.
     skipped: u64,
+    /// Partitions whose log has gone back since [`Engine::rewound`] was called last.
     rewound: Vec<TopicPartition>,
 }
 
@@ -37,65 +42,64 @@ pub struct Engine {
 struct Grant {
     partition: TopicPartition,
     frontier: Frontier,
-    /// What came with the assignment, until it was looked into.
-    unchecked: Option<String>,
-    /// When the log went back, in runs taken by then, and to where: what was in flight from there on says nothing about
-    /// what stands there now. Offsets ascend.
+    /// The metadata that came with the assignment, until it has been read.
+    unread_metadata: Option<String>,
+    /// Each time that the log went back: how many runs had been taken by then, and the offset it went back to. A run taken
+    /// before says nothing about the records that stand from this offset on now. Offsets ascend.
     rewinds: Vec<(u64, Offset)>,
-    /// Of all records that are queued or in flight.
+    /// Bytes of all its records that are queued or in flight.
     bytes: usize,
+    /// Runs in flight.
     in_flight: usize,
-    state: State,
+    state: GrantState,
     paused: bool,
-    /// Something changed since the last commit.
+    /// Whether something has changed since the last commit.
     dirty: bool,
-    /// The last commit, unless its fate is unknown.
-    landed: Option<(Offset, String)>,
+    /// The last commit; `None` if the log has not answered it.
+    last_commit: Option<(Offset, String)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum GrantState {
     Held,
-    /// Takes nothing more in, and waits for what was started.
+    /// The grant takes no more records in, and waits for its runs in flight.
     Draining,
 }
 
-/// What a grant came with and has not been looked into yet.
+/// The metadata of a partition's last commit, which came with a grant and has not been read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unchecked {
-    /// Which grant.
-    pub epoch: Epoch,
-    /// Of which partition.
-    pub partition: TopicPartition,
-    /// Where it continues.
-    pub position: Offset,
-    /// What the last commit carried.
-    pub metadata: String,
+pub(crate) struct UnreadMetadata {
+    /// The grant's number.
+    pub(crate) epoch: Epoch,
+    /// The grant's partition.
+    pub(crate) partition: TopicPartition,
+    /// The committed offset, from which the grant reads on.
+    pub(crate) position: Offset,
+    /// The text that was committed with the offset.
+    pub(crate) metadata: String,
 }
 
 /// What the end of a run meant for its grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// It was noted.
+pub(crate) enum Finish {
+    /// The grant is held, or has more runs in flight.
     Noted,
-    /// It was the last in flight of a grant that is being given back.
+    /// The run was the last in flight of a grant that is being given back.
     Drained,
-    /// Its grant is no longer held, and its offset will not be committed by it.
+    /// The run's grant is no longer held, so its offset will not be committed.
     Late,
 }
 
-/// Which partitions to stop and to start fetching.
+/// Which partitions to pause and to resume.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Flow {
-    /// To be paused.
-    pub pause: Vec<TopicPartition>,
-    /// To be resumed.
-    pub resume: Vec<TopicPartition>,
+pub(crate) struct Flow {
+    pub(crate) pause: Vec<TopicPartition>,
+    pub(crate) resume: Vec<TopicPartition>,
 }
 
 impl Engine {
-    /// An engine that has at most `limit` lanes in flight and keeps about `buffer_bytes` of records in memory.
-    pub fn new(limit: usize, buffer_bytes: usize) -> Self {
+    /// Makes an engine with up to `limit` lanes in flight and about `buffer_bytes` of records in memory.
+    pub(crate) fn new(limit: usize, buffer_bytes: usize) -> Self {
         Self {
             scheduler: Scheduler::new(limit),
             grants: BTreeMap::new(),
@@ -107,8 +111,8 @@ impl Engine {
         }
     }
 
-    /// Begins a grant; one of the same partition that was not given back is lost.
-    pub fn assign(&mut self, assignment: &Assignment) {
+    /// Begins a grant. An earlier grant of the same partition that was not given back is lost.
+    pub(crate) fn assign(&mut self, assignment: &Assignment) {
         self.lose(&assignment.partition);
         self.last_epoch += 1;
         let epoch = Epoch(self.last_epoch);
@@ -117,24 +121,24 @@ impl Engine {
             partition: assignment.partition.clone(),
             frontier: Frontier::new(assignment.position),
             rewinds: Vec::new(),
-            landed: Some((assignment.position, assignment.metadata.clone())),
-            unchecked: Some(assignment.metadata.clone()).filter(|metadata| !metadata.is_empty()),
+            last_commit: Some((assignment.position, assignment.metadata.clone())),
+            unread_metadata: Some(assignment.metadata.clone()).filter(|metadata| !metadata.is_empty()),
             bytes: 0,
             in_flight: 0,
-            state: State::Held,
+            state: GrantState::Held,
             paused: false,
             dirty: false,
         };
         self.grants.insert(epoch, grant);
     }
 
-    /// The grants whose metadata nobody has looked into; asked once, before their first records are offered.
-    pub fn unchecked(&mut self) -> Vec<Unchecked> {
+    /// Takes the metadata of new grants, to be read before their first records are offered.
+    pub(crate) fn take_unread_metadata(&mut self) -> Vec<UnreadMetadata> {
         let grants = self.grants.iter_mut();
         grants
             .filter_map(|(epoch, grant)| {
-                Some(Unchecked {
-                    metadata: grant.unchecked.take()?,
+                Some(UnreadMetadata {
+                    metadata: grant.unread_metadata.take()?,
                     epoch: *epoch,
                     partition: grant.partition.clone(),
                     position: grant.frontier.position(),
@@ -143,16 +147,16 @@ impl Engine {
             .collect()
     }
 
-    /// Takes over what a former owner has done behind the position.
-    pub fn inherit(&mut self, epoch: Epoch, done: Vec<Range<u64>>) {
+    /// Notes the ranges of offsets behind the position that former owners of the partition have done.
+    pub(crate) fn inherit(&mut self, epoch: Epoch, done: Vec<Range<u64>>) {
         if let Some(grant) = self.grants.get_mut(&epoch) {
             grant.frontier.inherit(done);
         }
     }
 
-    /// Takes records in. Those of partitions that are not held, or are being given back, are dropped: their next owner
+    /// Takes records in. Records of partitions that are not held, or are being given back, are dropped; their next owner
     /// reads them again.
-    pub fn offer(&mut self, records: impl IntoIterator<Item = (LaneKey, Record)>) {
+    pub(crate) fn offer(&mut self, records: impl IntoIterator<Item = (LaneKey, Record)>) {
         let mut last: Option<(TopicPartition, Epoch)> = None;
         for (key, record) in records {
             let known = last.as_ref().filter(|(partition, _)| stands_in(&record, partition));
@@ -173,7 +177,7 @@ impl Engine {
 
     fn offer_one(&mut self, epoch: Epoch, key: LaneKey, record: Record) {
         let grant = self.grants.get_mut(&epoch).expect("a current epoch has a grant");
-        if grant.state == State::Draining {
+        if grant.state == GrantState::Draining {
             return;
         }
         match grant.frontier.deliver(record.offset) {
@@ -192,32 +196,32 @@ impl Engine {
         }
     }
 
-    /// From `offset` on the log hands out its records again, or others. Those before it are still to be done: nobody
-    /// hands them out again.
+    /// Notes that the log hands out its records from `offset` on again, or others in their place. The records before it
+    /// are still to be done, since the log does not hand them out again.
     fn rewind(&mut self, epoch: Epoch, offset: Offset) {
         let grant = self.grants.get_mut(&epoch).expect("a current epoch has a grant");
         grant.frontier.rewind(offset);
-        let behind = |record: &Record| record.offset >= offset;
+        let handed_out_again = |record: &Record| record.offset >= offset;
         self.scheduler
-            .drop_some(epoch, behind, |record| grant.bytes -= weight(&record));
+            .drop_some(epoch, handed_out_again, |record| grant.bytes -= weight(&record));
         grant.rewinds.retain(|(_, before)| *before < offset);
         grant.rewinds.push((self.scheduler.taken(), offset));
         grant.dirty = true;
         self.rewound.push(grant.partition.clone());
     }
 
-    /// The partitions whose log has gone back since the last call.
-    pub fn rewound(&mut self) -> Vec<TopicPartition> {
+    /// Takes the partitions whose log has gone back since the last call.
+    pub(crate) fn rewound(&mut self) -> Vec<TopicPartition> {
         std::mem::take(&mut self.rewound)
     }
 
-    /// Lets the lanes go whose time has come.
-    pub fn wake(&mut self, now: u64) {
+    /// Makes the lanes ready whose waiting time is over at `now`.
+    pub(crate) fn wake(&mut self, now: u64) {
         self.scheduler.wake(now);
     }
 
-    /// Starts up to `max` lanes, each with up to `max_run` records.
-    pub fn take(&mut self, max: usize, max_run: usize, now: u64, mut taken: impl FnMut(Run<Record>)) {
+    /// Starts up to `max` lanes, each with up to `max_run` records, and passes their runs to `taken`.
+    pub(crate) fn take(&mut self, max: usize, max_run: usize, now: u64, mut taken: impl FnMut(Run<Record>)) {
         self.scheduler.wake(now);
         for _ in 0..max {
             let Some(run) = self.scheduler.take(max_run, now) else {
@@ -229,8 +233,8 @@ impl Engine {
         }
     }
 
-    /// Ends a run. What was not `done` stays open, for the partition's next owner.
-    pub fn finish(&mut self, run: &Run<Record>, done: bool) -> Finish {
+    /// Ends a run. If it was not `done`, its records stay open, so that the partition's next owner reads them again.
+    pub(crate) fn finish(&mut self, run: &Run<Record>, done: bool) -> Finish {
         self.scheduler.finish(run.lane);
         let Some(grant) = self.grants.get_mut(&run.epoch) else {
             return Finish::Late;
@@ -246,17 +250,20 @@ impl Engine {
         if grant.in_flight == 0 {
             grant.rewinds.clear();
         }
-        if grant.state == State::Draining && grant.in_flight == 0 {
+        if grant.state == GrantState::Draining && grant.in_flight == 0 {
             return Finish::Drained;
         }
         Finish::Noted
     }
 
-    /// Ends a run that is to come again: until `due` its records wait in their lane, hold no place, and are dropped like
-    /// all that is queued. What is not to be worked for any more, because its grant is not held or the log has gone back
-    /// before it, doesn't come again.
-    pub fn postpone(&mut self, run: Run<Record>, due: u64) -> Finish {
-        let held = self.grants.get(&run.epoch).filter(|grant| grant.state == State::Held);
+    /// Ends a run that is to be tried again. Until `due` its records wait in their lane, hold no place in flight, and can
+    /// be dropped like all queued records. Records whose grant is not held, or before which the log has gone back, are not
+    /// tried again.
+    pub(crate) fn postpone(&mut self, run: Run<Record>, due: u64) -> Finish {
+        let held = self
+            .grants
+            .get(&run.epoch)
+            .filter(|grant| grant.state == GrantState::Held);
         if held.is_none_or(|grant| run.items.iter().all(|record| grant.is_stale(run.number, record))) {
             return self.finish(&run, false);
         }
@@ -282,83 +289,87 @@ impl Engine {
         Finish::Noted
     }
 
-    /// Stops the intake of a partition and drops what is queued of it; `true` once nothing of it is in flight.
-    pub fn drain(&mut self, partition: &TopicPartition) -> bool {
+    /// Stops the intake of a partition and drops its queued records. Returns whether nothing of it is in flight.
+    pub(crate) fn drain(&mut self, partition: &TopicPartition) -> bool {
         let Some(epoch) = self.current.get(partition).copied() else {
             return true;
         };
         let grant = self.grants.get_mut(&epoch).expect("a current epoch has a grant");
-        if grant.state == State::Held {
-            grant.state = State::Draining;
+        if grant.state == GrantState::Held {
+            grant.state = GrantState::Draining;
             let bytes = &mut grant.bytes;
             self.scheduler.drop_epoch(epoch, |record| *bytes -= weight(&record));
         }
         grant.in_flight == 0
     }
 
-    /// Ends a grant; its position, if that isn't what was committed last.
-    pub fn release(&mut self, partition: &TopicPartition) -> Option<Position> {
+    /// Ends a grant. Returns its position if that differs from the last commit.
+    pub(crate) fn release(&mut self, partition: &TopicPartition) -> Option<Position> {
         let epoch = self.current.remove(partition)?;
         self.scheduler.drop_epoch(epoch, drop);
-        self.grants.remove(&epoch)?.news()
+        self.grants.remove(&epoch)?.uncommitted()
     }
 
-    /// Ends a grant that somebody else may own by now.
-    pub fn lose(&mut self, partition: &TopicPartition) {
+    /// Ends the grant of a partition that another member may own by now.
+    pub(crate) fn lose(&mut self, partition: &TopicPartition) {
         if let Some(epoch) = self.current.remove(partition) {
             self.scheduler.drop_epoch(epoch, drop);
             self.grants.remove(&epoch);
         }
     }
 
-    /// Whether there may be something to commit.
-    pub fn is_dirty(&self) -> bool {
+    /// Whether something has changed since the last commit.
+    pub(crate) fn is_dirty(&self) -> bool {
         self.grants.values().any(|grant| grant.dirty)
     }
 
     /// Whether nothing is queued and nothing in flight.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.scheduler.queued() == 0 && self.scheduler.in_flight() == 0
     }
 
-    /// What to commit now: the positions that differ from those committed last.
-    pub fn positions(&mut self) -> Vec<Position> {
+    /// Takes the positions to commit now: those that differ from the last commit.
+    pub(crate) fn positions(&mut self) -> Vec<Position> {
         let grants = self.grants.values_mut().filter(|grant| grant.dirty);
         grants
             .filter_map(|grant| {
                 grant.dirty = false;
-                grant.news()
+                grant.uncommitted()
             })
             .collect()
     }
 
-    /// Notes that a commit was answered. What was refused is not asked for again before there is something new: the log
-    /// will tell that the partition is lost.
-    pub fn committed(&mut self, positions: Vec<Position>, refused: &[TopicPartition]) {
+    /// Notes that a commit was answered. A refused position is not committed again until it changes, since the log is about
+    /// to report its partition as lost.
+    pub(crate) fn committed(&mut self, positions: Vec<Position>, refused: &[TopicPartition]) {
         for position in positions {
             if refused.contains(&position.partition) {
                 continue;
             }
             if let Some(grant) = self.held(&position.partition) {
-                grant.landed = Some((position.offset, position.metadata));
+                grant.last_commit = Some((position.offset, position.metadata));
             }
         }
     }
 
-    /// Notes that a commit got no answer: it is asked for again.
-    pub fn not_committed(&mut self, positions: &[Position]) {
+    /// Notes that a commit was not answered, so that [`positions`](Self::positions) returns its positions again.
+    pub(crate) fn not_committed(&mut self, positions: &[Position]) {
         for position in positions {
             if let Some(grant) = self.held(&position.partition) {
                 grant.dirty = true;
-                grant.landed = None;
+                grant.last_commit = None;
             }
         }
     }
 
-    /// Which partitions to pause and to resume now. Whoever has done it says so with [`flowed`](Self::flowed).
-    pub fn flow(&self) -> Flow {
-        let shared = self.buffer_bytes / 2;
-        let share = shared / self.current.len().max(1);
+    /// Which partitions to pause and to resume now. The caller reports what it has done with
+    /// [`set_paused`](Self::set_paused).
+    ///
+    /// Half of the buffer is divided into equal shares, one for each partition. The other half belongs to all: when what
+    /// partitions hold beyond their shares exceeds it, the fullest one pauses.
+    pub(crate) fn flow(&self) -> Flow {
+        let common = self.buffer_bytes / 2;
+        let share = common / self.current.len().max(1);
         let used: usize = self
             .grants
             .values()
@@ -368,8 +379,8 @@ impl Engine {
             .grants
             .values()
             .filter(|grant| !grant.paused && grant.bytes > share);
-        let fullest = fetching.max_by_key(|grant| grant.bytes).filter(|_| used > shared);
-        let calm = used <= shared / 2;
+        let fullest = fetching.max_by_key(|grant| grant.bytes).filter(|_| used > common);
+        let calm = used <= common / 2;
         let paused = self.grants.values().filter(|grant| grant.paused);
         let resume = paused.filter(|grant| calm || grant.bytes <= share / 2);
         Flow {
@@ -378,8 +389,8 @@ impl Engine {
         }
     }
 
-    /// Notes that these partitions were paused, or resumed.
-    pub fn flowed(&mut self, partitions: &[TopicPartition], paused: bool) {
+    /// Notes that these partitions were paused or resumed.
+    pub(crate) fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) {
         for partition in partitions {
             if let Some(grant) = self.held(partition) {
                 grant.paused = paused;
@@ -387,8 +398,8 @@ impl Engine {
         }
     }
 
-    /// Drains everything that is held; its partitions.
-    pub fn close(&mut self) -> Vec<TopicPartition> {
+    /// Stops the intake of every partition. Returns the partitions that are held.
+    pub(crate) fn close(&mut self) -> Vec<TopicPartition> {
         let partitions: Vec<_> = self.current.keys().cloned().collect();
         partitions.iter().for_each(|partition| {
             self.drain(partition);
@@ -396,36 +407,36 @@ impl Engine {
         partitions
     }
 
-    /// Lanes, in flight and ready.
-    pub fn scheduler(&self) -> &Scheduler<Record> {
+    /// The scheduler, for its counts.
+    pub(crate) fn scheduler(&self) -> &Scheduler<Record> {
         &self.scheduler
     }
 
-    /// The bytes of all records that are queued or in flight.
-    pub fn buffered_bytes(&self) -> usize {
+    /// Bytes of all records that are queued or in flight.
+    pub(crate) fn buffered_bytes(&self) -> usize {
         self.grants.values().map(|grant| grant.bytes).sum()
     }
 
-    /// How many partitions wait for what is in flight, to be given back.
-    pub fn draining(&self) -> usize {
+    /// How many partitions wait for their runs in flight before they are given back.
+    pub(crate) fn draining(&self) -> usize {
         self.grants
             .values()
-            .filter(|grant| grant.state == State::Draining)
+            .filter(|grant| grant.state == GrantState::Draining)
             .count()
     }
 
     /// How many records were skipped since the last call, because former owners had done them.
-    pub fn take_skipped(&mut self) -> u64 {
+    pub(crate) fn take_skipped(&mut self) -> u64 {
         std::mem::take(&mut self.skipped)
     }
 
     /// How many records were started out of order since the last call; see [`Scheduler::take_violations`].
-    pub fn take_violations(&mut self) -> u64 {
+    pub(crate) fn take_violations(&mut self) -> u64 {
         self.scheduler.take_violations()
     }
 
     /// How many partitions are paused.
-    pub fn paused(&self) -> usize {
+    pub(crate) fn paused(&self) -> usize {
         self.grants.values().filter(|grant| grant.paused).count()
     }
 
@@ -435,18 +446,21 @@ impl Engine {
 }
 
 impl Grant {
+    /// Whether the log has gone back before `record` since its run, the one with this number, was taken.
     fn is_stale(&self, number: u64, record: &Record) -> bool {
         let stale = |(taken, offset): &(u64, Offset)| number < *taken && record.offset >= *offset;
         self.rewinds.iter().any(stale)
     }
 
-    fn news(&self) -> Option<Position> {
+    /// The position to commit, if it differs from the last commit.
+    fn uncommitted(&self) -> Option<Position> {
         let (offset, metadata) = (self.frontier.position(), self.frontier.metadata());
-        // Metadata that nobody has looked into yet is still true.
+        // Metadata that has not been read yet is still true, although the frontier does not know what it says.
+        let metadata_differs = |last: &str| self.unread_metadata.is_none() && metadata != last;
         let changed = self
-            .landed
+            .last_commit
             .as_ref()
-            .is_none_or(|(landed, carried)| offset != *landed || (self.unchecked.is_none() && metadata != *carried));
+            .is_none_or(|(last, carried)| offset != *last || metadata_differs(carried));
         changed.then(|| Position {
             partition: self.partition.clone(),
             offset,
@@ -455,11 +469,12 @@ impl Grant {
     }
 }
 
+/// Whether `record` stands in `partition`. Comparing avoids the copy that a `TopicPartition` of the record would be.
 fn stands_in(record: &Record, partition: &TopicPartition) -> bool {
     record.partition == partition.partition && record.topic == partition.topic
 }
 
-/// What a record takes in memory, roughly.
+/// About how many bytes of memory a record takes.
 fn weight(record: &Record) -> usize {
     const ALLOCATION: usize = 16;
     let text = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() + ALLOCATION);
@@ -469,5 +484,5 @@ fn weight(record: &Record) -> usize {
 }
 
 #[cfg(test)]
-#[allow(clippy::single_range_in_vec_init, reason = "what is done is given in ranges")]
+#[allow(clippy::single_range_in_vec_init, reason = "done offsets are given as ranges")]
 mod tests;

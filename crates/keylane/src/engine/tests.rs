@@ -1,8 +1,8 @@
 use bytes::Bytes;
+use fastrand::Rng;
 use keylane_log::{Partition, Timestamp};
 
 use super::*;
-use crate::dice::Dice;
 
 fn partition(number: u32) -> TopicPartition {
     TopicPartition::new("orders", Partition(number))
@@ -77,7 +77,11 @@ fn a_commit_that_did_not_land_is_asked_for_again_and_one_that_did_is_not() {
     let positions = engine.positions();
     assert_eq!(offsets(positions.clone()), [1]);
     engine.committed(positions, &[]);
-    assert_eq!(engine.release(&partition(0)), None, "nothing is new");
+    assert_eq!(
+        engine.release(&partition(0)),
+        None,
+        "nothing has changed since the commit"
+    );
 }
 
 #[test]
@@ -95,7 +99,7 @@ fn a_refused_commit_is_not_repeated_but_not_taken_for_landed_either() {
     assert_eq!(
         engine.release(&partition(0)).map(|position| position.offset),
         Some(Offset(1)),
-        "it never landed"
+        "the refused commit never landed"
     );
 }
 
@@ -144,7 +148,7 @@ fn a_drain_does_not_wait_for_what_waits_for_its_next_try() {
     let run = take(&mut engine).unwrap();
     let buffered = engine.buffered_bytes();
     assert_eq!(engine.postpone(run, 1000), Finish::Noted);
-    assert_eq!(engine.buffered_bytes(), buffered, "what waits is still counted");
+    assert_eq!(engine.buffered_bytes(), buffered, "a waiting record is still counted");
     assert_eq!(offsets(engine.positions()), [0; 0]);
     let other = take(&mut engine).unwrap();
     assert_eq!(other.items[0].offset, Offset(2));
@@ -153,7 +157,11 @@ fn a_drain_does_not_wait_for_what_waits_for_its_next_try() {
     assert!(engine.drain(&partition(0)));
     assert_eq!((engine.buffered_bytes(), engine.scheduler().next_due()), (0, None));
     let left = engine.release(&partition(0)).map(|position| position.offset);
-    assert_eq!(left, Some(Offset(0)), "its next owner begins with what waited");
+    assert_eq!(
+        left,
+        Some(Offset(0)),
+        "the next owner begins with the record that waited"
+    );
 }
 
 #[test]
@@ -191,7 +199,7 @@ fn what_waits_behind_a_repetition_is_forgotten_and_before_it_waits_on() {
     let run = again.pop().unwrap();
     let places: Vec<_> = run.items.iter().map(|record| record.offset.0).collect();
     assert_eq!((places, run.attempt), (vec![0, 1], 2));
-    // The log goes back once more, while it is in flight.
+    // The log goes back once more, while this run is in flight.
     offer(&mut engine, "a", record(0, 1));
     engine.postpone(run, 60);
     engine.take(1, 3, 60, |run| again.push(run));
@@ -239,7 +247,7 @@ fn what_stands_before_a_repetition_is_still_done() {
     assert_eq!(
         offsets(engine.positions()),
         [2],
-        "3 ended, but before the log repeated it"
+        "the run of 3 began before the log repeated 3"
     );
     let mut again = Vec::new();
     while let Some(run) = take(&mut engine) {
@@ -252,7 +260,7 @@ fn what_stands_before_a_repetition_is_still_done() {
     assert_eq!(engine.buffered_bytes(), 0);
 }
 
-/// Truncated and written anew: another record, of another key, stands where one is in flight.
+/// The log is truncated and written anew, so that another record, of another key, stands at an offset that is in flight.
 #[test]
 fn what_stood_in_a_truncated_log_says_nothing_about_what_stands_there_now() {
     let mut engine = Engine::new(8, 1 << 20);
@@ -275,7 +283,11 @@ fn what_stood_in_a_truncated_log_says_nothing_about_what_stands_there_now() {
     offer(&mut engine, "b", record(0, 3));
     let new = take(&mut engine).unwrap();
     engine.finish(&new, true);
-    assert_eq!(offsets(engine.positions()), [4], "whatever becomes of the old one");
+    assert_eq!(
+        offsets(engine.positions()),
+        [4],
+        "the record that stands there now is done, whatever becomes of the old run"
+    );
 }
 
 #[test]
@@ -291,47 +303,55 @@ fn a_commit_of_unknown_fate_is_repeated_though_the_log_went_back_to_the_one_befo
     assert_eq!(offsets(engine.positions()), [3]);
 }
 
-/// Runs of several records that end in any order, repetitions, revokes and restarts: nothing is lost, committed early or
-/// stuck.
+/// Through runs of several records that end in any order, repetitions, revokes and restarts, no record is lost, committed
+/// before it is done, or stuck.
 #[test]
 fn a_log_that_repeats_itself_costs_repetitions_only() {
     for seed in 0..500 {
-        let mut dice = Dice::new(seed);
-        let mut life = Life::new(&mut dice);
+        let mut rng = Rng::with_seed(seed);
+        let mut life = Life::new(&mut rng);
         let mut steps = 0;
         while life.position < LENGTH {
-            life.step(&mut dice, steps < 2_000);
+            life.step(&mut rng, steps < 2_000);
             steps += 1;
             assert!(steps < 100_000, "seed {seed} is stuck at {}", life.position);
             let done = (0..life.position as usize).all(|offset| life.done[offset]);
-            assert!(done, "seed {seed}: {} was committed early", life.position);
+            assert!(
+                done,
+                "seed {seed}: {} was committed before all records below it were done",
+                life.position
+            );
         }
         assert_eq!(life.engine.take_violations(), 0);
     }
 }
 
+/// How many records the log has.
 const LENGTH: u64 = 60;
 
+/// An engine with one partition, and what a log and a handler know about its records.
 struct Life {
     engine: Engine,
     now: u64,
+    /// The key of each record.
     keys: Vec<&'static str>,
+    /// Whether each record has been done at least once.
     done: Vec<bool>,
     in_flight: Vec<Run<Record>>,
-    /// What the log hands out next.
+    /// The offset that the log hands out next.
     next: u64,
-    /// What is committed.
+    /// The committed offset.
     position: u64,
 }
 
 impl Life {
-    fn new(dice: &mut Dice) -> Self {
-        let mut engine = Engine::new(1 + dice.below(5), 1 << 20);
+    fn new(rng: &mut Rng) -> Self {
+        let mut engine = Engine::new(1 + rng.usize(..5), 1 << 20);
         assigned(&mut engine, 0, 0);
         Self {
             engine,
             now: 0,
-            keys: (0..LENGTH).map(|_| ["a", "b", "c", "d"][dice.below(4)]).collect(),
+            keys: (0..LENGTH).map(|_| ["a", "b", "c", "d"][rng.usize(..4)]).collect(),
             done: vec![false; LENGTH as usize],
             in_flight: Vec::new(),
             next: 0,
@@ -339,27 +359,28 @@ impl Life {
         }
     }
 
-    fn step(&mut self, dice: &mut Dice, repeating: bool) {
+    fn step(&mut self, rng: &mut Rng, repeating: bool) {
         self.now += 1;
-        match dice.below(40) {
+        match rng.usize(..40) {
             0..12 if self.next < LENGTH => {
                 offer(&mut self.engine, self.keys[self.next as usize], record(0, self.next));
                 self.next += 1;
             }
             12..24 => {
                 let taken = |run| self.in_flight.push(run);
-                self.engine.take(1 + dice.below(2), 1 + dice.below(3), self.now, taken);
+                self.engine
+                    .take(1 + rng.usize(..2), 1 + rng.usize(..3), self.now, taken);
             }
             24..29 if !self.in_flight.is_empty() && repeating => {
-                let run = self.in_flight.remove(dice.below(self.in_flight.len()));
-                self.engine.postpone(run, self.now + dice.below(30) as u64);
+                let run = self.in_flight.remove(rng.usize(..self.in_flight.len()));
+                self.engine.postpone(run, self.now + rng.usize(..30) as u64);
             }
             24..36 if !self.in_flight.is_empty() => {
-                let run = self.in_flight.remove(dice.below(self.in_flight.len()));
+                let run = self.in_flight.remove(rng.usize(..self.in_flight.len()));
                 self.end(&run, true);
             }
-            36 if self.next > 0 && repeating => self.next -= 1 + dice.below(self.next.min(6) as usize) as u64,
-            37 => self.move_on(dice),
+            36 if self.next > 0 && repeating => self.next -= 1 + rng.usize(..self.next.min(6) as usize) as u64,
+            37 => self.move_on(rng),
             38 => {
                 let positions = self.engine.positions();
                 self.position = positions.first().map_or(self.position, |position| position.offset.0);
@@ -376,11 +397,11 @@ impl Life {
         self.engine.finish(run, done);
     }
 
-    /// The partition is given back, and comes again with what was committed.
-    fn move_on(&mut self, dice: &mut Dice) {
+    /// Gives the partition back and assigns it again from the released position.
+    fn move_on(&mut self, rng: &mut Rng) {
         self.engine.drain(&partition(0));
         while let Some(run) = self.in_flight.pop() {
-            self.end(&run, dice.below(2) == 0);
+            self.end(&run, rng.usize(..2) == 0);
         }
         assert!(self.engine.drain(&partition(0)));
         let released = self.engine.release(&partition(0));
@@ -418,16 +439,20 @@ fn the_fullest_partition_pauses_and_others_keep_their_share() {
         "{}",
         engine.buffered_bytes()
     );
-    engine.flowed(&[partition(0)], true);
+    engine.set_paused(&[partition(0)], true);
     (0..30).for_each(|offset| offer(&mut engine, "b", record(1, offset)));
-    assert_eq!(engine.flow(), Flow::default(), "what is within its share goes on");
+    assert_eq!(
+        engine.flow(),
+        Flow::default(),
+        "a partition within its share is not paused"
+    );
     (30..60).for_each(|offset| offer(&mut engine, "b", record(1, offset)));
     assert_eq!(engine.flow().pause, [partition(1)]);
     let mut resumed = false;
     while let Some(run) = take(&mut engine) {
         engine.finish(&run, true);
         let resume = engine.flow().resume;
-        engine.flowed(&resume, false);
+        engine.set_paused(&resume, false);
         resumed |= resume.contains(&partition(0));
     }
     assert!(resumed && engine.paused() == 0);
@@ -442,7 +467,7 @@ fn a_partition_that_has_emptied_resumes_beside_one_that_is_stuck() {
     let stuck = take(&mut engine).unwrap();
     assert_eq!(stuck.items[0].partition, Partition(0));
     (0..60).for_each(|offset| offer(&mut engine, "b", record(1, offset)));
-    engine.flowed(&[partition(0), partition(1)], true);
+    engine.set_paused(&[partition(0), partition(1)], true);
     assert_eq!(engine.flow(), Flow::default());
     while let Some(run) = take(&mut engine) {
         engine.finish(&run, true);

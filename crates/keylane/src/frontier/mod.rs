@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!   delivered  …17 18 19 ── 23 24 25        (20 to 22 don't exist: compaction, transaction markers)
-//!   done            ✓  ✓     ·  ✓  ✓   ─▶   position 23, and 24 to 25 are done behind it
+//!   done            ✓  ✓     ·  ✓  ✓   ─▶   position 23; 24 and 25 are done behind it
 //! ```
 //!
+//! A delivered record is *open* until it is done.
+//!
 //! # Invariants
-//! * The position never passes a delivered record that isn't done, and never an offset that was not delivered.
-//! * Only open records take memory, whatever is done behind them.
-//! * No clock and no input or output in here.
+//! * The position never passes an open record, and never an offset that was not delivered.
+//! * Memory grows with the number of open records only, however many are done behind them.
+//! * There is no clock and no input or output in here.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,27 +19,28 @@ use keylane_log::Offset;
 
 use crate::metadata;
 
-/// What [`Frontier::deliver`] says about a record.
+/// What [`Frontier::deliver`] says about a record that was delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// It is to be handled.
+pub(crate) enum Delivery {
+    /// The record is to be handled.
     Open,
-    /// A former owner has done it, as the metadata of its commit told.
+    /// A former owner of the partition has done the record, as the metadata of its commit says.
     AlreadyDone,
-    /// It stands before records that came already: the log was truncated, or repeats itself. The frontier must
-    /// [go back](Frontier::rewind) first.
+    /// The record stands before or at one that was delivered already: the log was truncated, or repeats itself. The
+    /// frontier must be [rewound](Frontier::rewind) before it takes the record.
     Rewound,
 }
 
 /// The frontier of one partition during one assignment.
 #[derive(Debug)]
-pub struct Frontier {
-    /// Ascending; the first is never done.
+pub(crate) struct Frontier {
+    /// The delivered records in ascending order. The first is never done, and done ones between others may be left out.
     delivered: VecDeque<Slot>,
+    /// How many of `delivered` are open.
     open: usize,
     /// The offset behind the last delivered one.
     end: u64,
-    /// What former owners have done at `end` and behind it, ascending and apart.
+    /// Ranges at or behind `end` that former owners have done, ascending and with gaps between them.
     inherited: VecDeque<Range<u64>>,
 }
 
@@ -48,8 +51,8 @@ struct Slot {
 }
 
 impl Frontier {
-    /// Starts at the next record to be read.
-    pub fn new(position: Offset) -> Self {
+    /// Starts at `position`, the offset of the next record to be read.
+    pub(crate) fn new(position: Offset) -> Self {
         Self {
             delivered: VecDeque::new(),
             open: 0,
@@ -58,17 +61,17 @@ impl Frontier {
         }
     }
 
-    /// Takes over what former owners have done; before the first delivery.
-    pub fn inherit(&mut self, done: Vec<Range<u64>>) {
+    /// Notes the ranges of offsets that former owners have done. To be called before the first delivery.
+    pub(crate) fn inherit(&mut self, done: Vec<Range<u64>>) {
         assert!(
             self.delivered.is_empty(),
-            "done ranges are inherited before the first delivery"
+            "done ranges must be inherited before the first delivery"
         );
         self.inherited = done.into();
     }
 
     /// Notes that the log has handed out the record at `offset`.
-    pub fn deliver(&mut self, offset: Offset) -> Delivery {
+    pub(crate) fn deliver(&mut self, offset: Offset) -> Delivery {
         let offset = offset.0;
         if offset < self.end {
             return Delivery::Rewound;
@@ -82,8 +85,8 @@ impl Frontier {
         Delivery::Open
     }
 
-    /// Forgets everything from `offset` on, which the log hands out again. What stands before it keeps its place.
-    pub fn rewind(&mut self, offset: Offset) {
+    /// Forgets the records from `offset` on, because the log hands them out again. Records before it are kept.
+    pub(crate) fn rewind(&mut self, offset: Offset) {
         let kept = self.delivered.partition_point(|slot| slot.offset < offset.0);
         self.open -= self.delivered.drain(kept..).filter(|slot| !slot.done).count();
         self.end = offset.0;
@@ -91,7 +94,7 @@ impl Frontier {
     }
 
     /// Notes that the record at `offset` is done.
-    pub fn complete(&mut self, offset: Offset) {
+    pub(crate) fn complete(&mut self, offset: Offset) {
         let index = self.find(offset.0).expect("only delivered records are completed");
         assert!(!self.delivered[index].done, "a record is completed once");
         self.delivered[index].done = true;
@@ -99,29 +102,24 @@ impl Frontier {
         while self.delivered.front().is_some_and(|slot| slot.done) {
             self.delivered.pop_front();
         }
-        // Halving at least each time keeps the cost per record constant.
+        // Each clean-up at least halves the list, which keeps the cost per record constant.
         if self.delivered.len() > 2 * self.open + 64 {
             self.delivered.retain(|slot| !slot.done);
         }
     }
 
-    /// The position to commit: the first offset that isn't done.
-    pub fn position(&self) -> Offset {
+    /// The position to commit: the offset of the first open record, or else of the next record to be delivered.
+    pub(crate) fn position(&self) -> Offset {
         Offset(self.delivered.front().map_or(self.end, |slot| slot.offset))
     }
 
-    /// What is to be committed beside the position.
-    pub fn metadata(&self) -> String {
+    /// The metadata to commit beside the position; it names the offsets behind the position that are done.
+    pub(crate) fn metadata(&self) -> String {
         metadata::encode(self.position(), self.done_behind())
     }
 
-    /// How many delivered records aren't done.
-    pub fn open(&self) -> usize {
-        self.open
-    }
-
-    /// The done ranges behind the position. Offsets that don't exist count as done between those that do: nobody will
-    /// ever deliver them.
+    /// The ranges of offsets behind the position that are done. Offsets that don't exist between delivered ones count as
+    /// done, since they will never be delivered.
     fn done_behind(&self) -> impl Iterator<Item = Range<u64>> {
         let open = || self.delivered.iter().filter(|slot| !slot.done).map(|slot| slot.offset);
         let ends = open().skip(1).chain([self.end]);
@@ -137,6 +135,7 @@ impl Frontier {
         self.inherited.front().is_some_and(|range| range.contains(&offset))
     }
 
+    /// The index of `offset` in `delivered`. Without gaps it is the distance from the first, so that is tried first.
     fn find(&self, offset: u64) -> Option<usize> {
         let first = self.delivered.front()?.offset;
         let guess = offset.checked_sub(first)? as usize;

@@ -1,15 +1,20 @@
-//! Random deliveries, completions, restarts and repetitions of the log on a frontier and on a plain map.
+//! Random deliveries, completions, restarts and repetitions of the log, on a frontier and on a plain map as its model.
 
 use std::collections::BTreeMap;
 
-use super::*;
-use crate::dice::Dice;
+use fastrand::Rng;
 
-/// What exists, and whether it is done; and how much of it was delivered in this life.
+use super::*;
+
+/// A log and which of its records are done, as plainly as possible.
 struct Model {
+    /// The offsets of all records.
     log: Vec<u64>,
+    /// Whether each record is done that was ever delivered.
     done: BTreeMap<u64, bool>,
+    /// The index in `log` of the next record to be delivered.
     next: usize,
+    /// The offset behind the last delivered record.
     end: u64,
 }
 
@@ -28,6 +33,7 @@ impl Model {
     }
 }
 
+/// A new frontier that begins where `frontier` stands, as the partition's next owner makes it.
 fn restart(frontier: &Frontier, log_end: u64) -> Frontier {
     let done = metadata::decode(frontier.position(), Some(Offset(log_end)), &frontier.metadata()).unwrap();
     let mut restarted = Frontier::new(frontier.position());
@@ -35,8 +41,8 @@ fn restart(frontier: &Frontier, log_end: u64) -> Frontier {
     restarted
 }
 
-fn one_step(dice: &mut Dice, frontier: &mut Frontier, model: &mut Model) {
-    match dice.below(31) {
+fn one_step(rng: &mut Rng, frontier: &mut Frontier, model: &mut Model) {
+    match rng.usize(..31) {
         0..15 if model.next < model.log.len() => {
             let offset = model.log[model.next];
             let done = *model.done.entry(offset).or_insert(false);
@@ -48,7 +54,7 @@ fn one_step(dice: &mut Dice, frontier: &mut Frontier, model: &mut Model) {
         15..29 => {
             let open = model.delivered_open();
             if !open.is_empty() {
-                let offset = open[dice.below(open.len())];
+                let offset = open[rng.usize(..open.len())];
                 frontier.complete(Offset(offset));
                 model.done.insert(offset, true);
             }
@@ -60,7 +66,7 @@ fn one_step(dice: &mut Dice, frontier: &mut Frontier, model: &mut Model) {
             model.next = model.log.partition_point(|offset| *offset < model.end);
         }
         30 if model.next > 0 => {
-            model.next = dice.below(model.next);
+            model.next = rng.usize(..model.next);
             model.end = model.log[model.next];
             model.done.split_off(&model.end);
             frontier.rewind(Offset(model.end));
@@ -68,18 +74,18 @@ fn one_step(dice: &mut Dice, frontier: &mut Frontier, model: &mut Model) {
         _ => {}
     }
     assert_eq!(frontier.position().0, model.position());
-    assert_eq!(frontier.open(), model.delivered_open().len());
+    assert_eq!(frontier.open, model.delivered_open().len());
 }
 
 #[test]
 fn it_does_what_a_plain_map_does_through_restarts_too() {
     for seed in 0..300 {
-        let mut dice = Dice::new(seed);
-        let mut offset = dice.below(5) as u64;
+        let mut rng = Rng::with_seed(seed);
+        let mut offset = rng.usize(..5) as u64;
         let mut log = Vec::new();
         for _ in 0..200 {
             log.push(offset);
-            offset += 1 + if dice.below(5) == 0 { dice.below(90) as u64 } else { 0 };
+            offset += 1 + if rng.usize(..5) == 0 { rng.usize(..90) as u64 } else { 0 };
         }
         let mut frontier = Frontier::new(Offset(0));
         let mut model = Model {
@@ -89,7 +95,7 @@ fn it_does_what_a_plain_map_does_through_restarts_too() {
             end: 0,
         };
         for step in 0..600 {
-            let described = std::panic::AssertUnwindSafe(|| one_step(&mut dice, &mut frontier, &mut model));
+            let described = std::panic::AssertUnwindSafe(|| one_step(&mut rng, &mut frontier, &mut model));
             if let Err(panic) = std::panic::catch_unwind(described) {
                 eprintln!("seed {seed}, step {step}");
                 std::panic::resume_unwind(panic);

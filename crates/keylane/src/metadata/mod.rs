@@ -1,44 +1,52 @@
-//! What a commit says beside its offset: which records behind the gap are done already.
+//! The metadata of a commit: which records behind the committed offset are done already.
+//!
+//! A runner writes and reads this text by itself. The module is public for tools that look at a consumer group from outside,
+//! for example to tell how many records really wait.
 //!
 //! ```text
 //!   offset   100   101 … 4999   5000   5001 … 9000
 //!            open  done         open   done          ─▶  "lanes1:64:…:checksum", committed with offset 100
 //! ```
 //!
-//! The text is `lanes1:<offset>:<runs>:<checksum>`: the offset it was encoded for in hexadecimal, then pairs of lengths
-//! (open, done, open, done …) that begin at that offset, then a checksum over all before it. A length is written in
-//! digits of six bits, lowest first, of which one says that another follows.
+//! The text is `lanes1:<offset>:<lengths>:<checksum>`. The offset, in hexadecimal, is the one that the text was encoded
+//! for. The lengths of open and done stretches alternate, and begin at that offset. The checksum covers everything before
+//! its colon. A length is written in digits of six bits, lowest first; one bit of each says whether another digit follows.
 //!
 //! # Invariants
-//! * ASCII and at most [`LIMIT`] characters: the broker replaces what is not UTF-8 and refuses what is longer.
-//! * What doesn't fit is left out from the far end, so it only costs repetitions, never a stop.
-//! * Text that is foreign, torn, for another offset or about records that don't exist is not used at all: skipping a
-//!   record that nobody handled is the one mistake that can't be made good.
+//! * The text is ASCII, because the broker replaces what is not UTF-8, and has at most [`LIMIT`] characters, because the
+//!   broker refuses more.
+//! * Ranges that don't fit are left out, those with the highest offsets first. Their records are handled again, which is
+//!   harmless.
+//! * Text that is foreign, torn, for another offset or about records that don't exist is not used at all: a record that is
+//!   skipped although it was never handled is lost.
 
 use std::fmt;
 use std::ops::Range;
 
 use keylane_log::Offset;
 
-/// The most characters a broker accepts by default (`offset.metadata.max.bytes`).
+/// The most characters that a broker accepts by default (`offset.metadata.max.bytes`).
 pub const LIMIT: usize = 4096;
 
+/// The first word of our texts: a name and the version of the format.
 const MARK: &str = "lanes1";
+/// The digits of a length, by value (URL-safe Base64).
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/// Characters of a checksum.
 const CHECKSUM: usize = 8;
 
-/// Why metadata isn't used. Nothing is skipped then: what was done behind the gap is handled again.
+/// Why metadata is not used. Then no record is skipped, and those done behind the committed offset are handled again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
-    /// Somebody else's: it doesn't begin as ours does.
+    /// It does not begin as our metadata does, so another program wrote it.
     Foreign,
-    /// Ours, but damaged or cut off.
+    /// It is ours, but damaged or cut off.
     Torn,
-    /// Encoded for another offset than the one it came with (somebody reset the group's offset).
+    /// It was encoded for another offset than the one it came with, because the group's offset was reset.
     OtherOffset,
-    /// It speaks of records behind the log's end: the log was truncated or restored.
+    /// It names records behind the log's end, so the log was truncated or restored.
     BeyondEnd,
-    /// The log's end could not be learned, so it can't be told from the case before.
+    /// The log's end is not known, so [`BeyondEnd`](Self::BeyondEnd) can't be ruled out.
     EndUnknown,
 }
 
@@ -54,8 +62,8 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// The metadata for a commit of `position`, given the ranges of done offsets behind it, ascending and apart; empty if
-/// there are none.
+/// Encodes the metadata for a commit of `position`. `done` are the ranges of done offsets behind it, ascending and with
+/// gaps between them. Without any the text is empty.
 pub fn encode(position: Offset, done: impl IntoIterator<Item = Range<u64>>) -> String {
     let mut text = format!("{MARK}:{:x}:", position.0);
     let empty = text.len();
@@ -78,8 +86,11 @@ pub fn encode(position: Offset, done: impl IntoIterator<Item = Range<u64>>) -> S
     text
 }
 
-/// The ranges that [`encode`] was given (those that fitted), for a partition that continues at `position` and whose log
-/// ends at `end`, if that is known.
+/// Decodes the ranges that [`encode`] was given, as far as they fitted. `position` is the committed offset that the
+/// metadata came with, and `end` is the log's end if it is known.
+///
+/// # Errors
+/// See [`Unusable`].
 pub fn decode(position: Offset, end: Option<Offset>, metadata: &str) -> Result<Vec<Range<u64>>, Unusable> {
     if metadata.is_empty() {
         return Ok(Vec::new());
@@ -93,11 +104,11 @@ pub fn decode(position: Offset, end: Option<Offset>, metadata: &str) -> Result<V
         return Err(Unusable::Torn);
     }
     let (offset, rest) = body.split_once(':').ok_or(Unusable::Torn)?;
-    let (runs, _) = rest.split_once(':').ok_or(Unusable::Torn)?;
+    let (lengths, _) = rest.split_once(':').ok_or(Unusable::Torn)?;
     if u64::from_str_radix(offset, 16) != Ok(position.0) {
         return Err(Unusable::OtherOffset);
     }
-    let ranges = ranges(position.0, runs.as_bytes()).ok_or(Unusable::Torn)?;
+    let ranges = ranges(position.0, lengths.as_bytes()).ok_or(Unusable::Torn)?;
     let end = end.ok_or(Unusable::EndUnknown)?;
     match ranges.last() {
         Some(last) if last.end > end.0 => Err(Unusable::BeyondEnd),
@@ -105,11 +116,12 @@ pub fn decode(position: Offset, end: Option<Offset>, metadata: &str) -> Result<V
     }
 }
 
-fn ranges(mut cursor: u64, mut runs: &[u8]) -> Option<Vec<Range<u64>>> {
+/// The done ranges that alternating lengths describe, the first of which begins at `cursor`.
+fn ranges(mut cursor: u64, mut lengths: &[u8]) -> Option<Vec<Range<u64>>> {
     let mut ranges = Vec::new();
-    while !runs.is_empty() {
-        let start = cursor.checked_add(pull_length(&mut runs)?)?;
-        cursor = start.checked_add(pull_length(&mut runs)?)?;
+    while !lengths.is_empty() {
+        let start = cursor.checked_add(pull_length(&mut lengths)?)?;
+        cursor = start.checked_add(pull_length(&mut lengths)?)?;
         ranges.push(start..cursor);
     }
     Some(ranges)
@@ -126,11 +138,11 @@ fn push_length(text: &mut String, mut length: u64) {
     }
 }
 
-fn pull_length(runs: &mut &[u8]) -> Option<u64> {
+fn pull_length(lengths: &mut &[u8]) -> Option<u64> {
     let mut length = 0;
     for shift in (0..64).step_by(5) {
-        let (first, rest) = runs.split_first()?;
-        *runs = rest;
+        let (first, rest) = lengths.split_first()?;
+        *lengths = rest;
         let digit = DIGITS.iter().position(|digit| digit == first)? as u64;
         length |= (digit & 0x1f) << shift;
         if digit & 0x20 == 0 {
@@ -140,7 +152,7 @@ fn pull_length(runs: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// FNV-1a: it has to notice damage, not malice.
+/// The FNV-1a hash of `text`. It is to detect damage, and need not withstand an attacker.
 fn checksum(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |sum, byte| {
         (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
@@ -148,5 +160,5 @@ fn checksum(text: &str) -> u32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::single_range_in_vec_init, reason = "what is done is given in ranges")]
+#[allow(clippy::single_range_in_vec_init, reason = "done offsets are given as ranges")]
 mod tests;

@@ -1,15 +1,16 @@
+use fastrand::Rng;
+
 use super::*;
-use crate::dice::Dice;
 
 const END: Option<Offset> = Some(Offset(u64::MAX));
 
-/// `count` ranges behind `position`, ascending and apart.
-fn random_ranges(dice: &mut Dice, position: u64, count: usize, longest: usize) -> Vec<Range<u64>> {
+/// Draws `count` ranges behind `position`, ascending and with gaps between them.
+fn random_ranges(rng: &mut Rng, position: u64, count: usize, longest: usize) -> Vec<Range<u64>> {
     let mut cursor = position;
     let mut ranges = Vec::new();
     for _ in 0..count {
-        let start = cursor + 1 + dice.below(longest) as u64;
-        cursor = start + 1 + dice.below(longest) as u64;
+        let start = cursor + 1 + rng.usize(..longest) as u64;
+        cursor = start + 1 + rng.usize(..longest) as u64;
         ranges.push(start..cursor);
     }
     ranges
@@ -18,11 +19,11 @@ fn random_ranges(dice: &mut Dice, position: u64, count: usize, longest: usize) -
 #[test]
 fn what_is_encoded_is_decoded() {
     for seed in 0..500 {
-        let mut dice = Dice::new(seed);
-        let position = Offset(dice.below(1 << 30) as u64);
-        let count = dice.below(60);
-        let longest = 1 << (1 + dice.below(25));
-        let ranges = random_ranges(&mut dice, position.0, count, longest);
+        let mut rng = Rng::with_seed(seed);
+        let position = Offset(rng.usize(..1 << 30) as u64);
+        let count = rng.usize(..60);
+        let longest = 1 << (1 + rng.usize(..25));
+        let ranges = random_ranges(&mut rng, position.0, count, longest);
         let text = encode(position, ranges.clone());
         assert!(text.is_ascii());
         assert_eq!(decode(position, END, &text), Ok(ranges), "seed {seed}: {text}");
@@ -31,8 +32,8 @@ fn what_is_encoded_is_decoded() {
 
 #[test]
 fn what_does_not_fit_is_left_out_from_the_far_end() {
-    let mut dice = Dice::new(1);
-    let ranges = random_ranges(&mut dice, 7, 10_000, 40);
+    let mut rng = Rng::with_seed(1);
+    let ranges = random_ranges(&mut rng, 7, 10_000, 40);
     let text = encode(Offset(7), ranges.clone());
     assert!(
         text.len() <= LIMIT && text.len() > LIMIT - 8,

@@ -8,82 +8,91 @@
 //!              └── due ── waiting ◀── postpone: its records stand first in their lane again
 //! ```
 //!
-//! A lane that alone has more than its share of what waits (1 in `limit`) would end last however fast the others are, so
-//! each moment it is not in flight is added to the whole.
+//! A lane with more than its share of the waiting records (1 in `limit`) is *favoured*: when a run of it finishes, it goes
+//! to the front of the queue. Such a lane ends last however fast the others are, so that every moment in which it is not
+//! in flight makes the whole work longer.
 //!
 //! # Invariants
-//! * Records of a lane start in the order in which they were offered, and the next only after the one before finished.
+//! * Records of a lane start in the order in which they were offered, each only after the one before has finished.
 //! * Fewer lanes than `limit` are favoured at once, so that the others always have a place.
-//! * A lane is in the ready queue exactly if it has records, none in flight, and doesn't wait for a time.
-//! * A lane that waits takes no place among those in flight; none of its records starts before those that were postponed.
-//! * What was started keeps its lane until it finishes, even when its partition was taken away meanwhile and has come
-//!   back: records of the newer epoch wait behind it, so that no key is on two workers.
-//! * No clock and no input or output in here; times are passed in.
+//! * A lane is in the ready queue exactly if it has records, none in flight, and is not waiting for its next try.
+//! * A waiting lane takes up no place in flight, and none of its records starts before those that were postponed.
+//! * A lane stays in flight until its run finishes, even if its partition was taken away meanwhile and has come back.
+//!   Records of the newer epoch wait behind that run, so that two workers never have the same key.
+//! * There is no clock and no input or output in here; times are passed in.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 use keylane_log::TopicPartition;
 
-/// What records have in common that must not overtake each other.
+/// Names a lane: records with equal lane keys must not overtake each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum LaneKey {
-    /// The key that the handler named. It is one lane even if its records come from several partitions, as they do once
-    /// the topic has grown.
+pub(crate) enum LaneKey {
+    /// The key that the handler named. Its records share the lane even if they come from several partitions, as they do
+    /// after a topic has grown.
     Key(Bytes),
-    /// All of a partition that has no key of its own.
+    /// The records of a partition for which the handler named no key, or all of its records in that mode.
     Partition(TopicPartition),
-    /// Everything this instance reads.
+    /// All records that this instance reads.
     Instance,
 }
 
-/// One assignment of one partition; each has a number of its own, and they ascend.
+/// The number of one assignment of one partition. No two assignments in the life of a runner have the same number, and a
+/// later one has a higher number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
-/// A lane that is in flight.
+/// The number of a lane. It is used again for another key once the lane is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LaneId(u32);
+pub(crate) struct LaneId(u32);
 
 /// Records of one lane and one epoch that were taken together, in order.
 #[derive(Debug)]
-pub struct Run<T> {
-    /// What to finish.
-    pub lane: LaneId,
-    /// The assignment they came with.
-    pub epoch: Epoch,
-    /// How many runs had been taken before.
-    pub number: u64,
-    /// Which try it is, from 1.
-    pub attempt: u32,
-    /// One at least.
-    pub items: Items<T>,
+pub(crate) struct Run<T> {
+    /// The lane, to be passed to [`Scheduler::finish`] or [`Scheduler::postpone`].
+    pub(crate) lane: LaneId,
+    /// The assignment under which the records came.
+    pub(crate) epoch: Epoch,
+    /// How many runs had been taken before this one.
+    pub(crate) number: u64,
+    /// Which try of these records it is, from 1.
+    pub(crate) attempt: u32,
+    /// The records; at least one.
+    pub(crate) items: Items<T>,
 }
 
-/// One or several items; one is by far the most frequent and costs no allocation.
+/// One or several items. A single item is by far the most frequent case and needs no allocation.
 #[derive(Debug)]
-pub enum Items<T> {
-    /// Just one.
+pub(crate) enum Items<T> {
+    /// A single item.
     One(T),
-    /// Several in order.
+    /// Several items in order.
     Many(Vec<T>),
 }
 
-/// Lanes, and which of them may go.
+/// All lanes, and which of them may start. See the module.
 #[derive(Debug)]
-pub struct Scheduler<T> {
+pub(crate) struct Scheduler<T> {
     by_key: HashMap<LaneKey, LaneId>,
+    /// Lanes by number; those in `unused` are empty and have no key.
     lanes: Vec<Lane<T>>,
     unused: Vec<LaneId>,
+    /// Lanes that may start, the next one first.
     ready: VecDeque<LaneId>,
-    /// Lanes that wait, and when each is due, soonest first.
+    /// Waiting lanes, each with the time at which it is due, soonest first.
     waiting: BTreeSet<(u64, LaneId)>,
+    /// How many lanes may be in flight at once.
     limit: usize,
     in_flight: usize,
     favoured: usize,
+    /// How many records wait in all lanes.
     queued: usize,
+    /// How many records have been offered so far.
     arrivals: u64,
+    /// How many runs have been taken so far.
     taken: u64,
+    /// Records started out of order since [`Scheduler::take_violations`] was called last.
     violations: u64,
 }
 
@@ -91,49 +100,52 @@ pub struct Scheduler<T> {
 struct Lane<T> {
     key: LaneKey,
     queue: VecDeque<Queued<T>>,
-    /// What is in flight.
-    flying: Option<Flying>,
-    /// What was postponed, and stands first in the queue.
+    /// The run in flight.
+    current: Option<InFlight>,
+    /// The run that is to be tried again; its records stand first in the queue.
     postponed: Option<Postponed>,
-    /// It went to the front, and has not ended since.
+    /// Whether the lane was put at the front of the ready queue and its next run has not ended yet.
     favoured: bool,
+    /// Arrival number of the record that was started last.
     last_arrival: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Flying {
-    /// When it was taken for the first time.
+struct InFlight {
+    /// When the run was taken for its first try.
     since: u64,
     attempt: u32,
+    /// Arrival number of the run's first record.
     first_arrival: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Postponed {
-    /// When it was taken for the first time.
+    /// When the run was taken for its first try.
     since: u64,
     /// Which try comes next.
     attempt: u32,
     /// How many records are to be taken together again.
     records: usize,
-    /// It stands among those that wait, or its time has come.
+    /// When the next try is due. Until then the lane stands in [`Scheduler::waiting`].
     due: u64,
 }
 
 #[derive(Debug)]
 struct Queued<T> {
+    /// Arrival number: how many records had been offered when this one was, itself included.
     arrival: u64,
     epoch: Epoch,
     item: T,
 }
 
-/// A lane that was emptied keeps room for this many records, so that it need not be allocated again.
-const KEPT_ROOM: usize = 8;
+/// The most records that an empty lane keeps memory for, so that it need not allocate when it is used again.
+const KEPT_CAPACITY: usize = 8;
 
 impl<T> Scheduler<T> {
-    /// A scheduler which lets at most `limit` lanes be in flight at once.
-    pub fn new(limit: usize) -> Self {
-        assert!(limit > 0, "at least one lane must be allowed to go");
+    /// Makes a scheduler with at most `limit` lanes in flight at once.
+    pub(crate) fn new(limit: usize) -> Self {
+        assert!(limit > 0, "at least one lane must be allowed in flight");
         Self {
             by_key: HashMap::new(),
             lanes: Vec::new(),
@@ -150,35 +162,35 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// Puts a record behind all others of its lane.
-    pub fn offer(&mut self, key: LaneKey, epoch: Epoch, item: T) {
+    /// Appends a record to its lane.
+    pub(crate) fn offer(&mut self, key: LaneKey, epoch: Epoch, item: T) {
         let id = self.lane(key);
         self.arrivals += 1;
         let arrival = self.arrivals;
         let lane = &mut self.lanes[id.index()];
-        if lane.queue.is_empty() && lane.flying.is_none() {
+        if lane.queue.is_empty() && lane.current.is_none() {
             self.ready.push_back(id);
         }
         lane.queue.push_back(Queued { arrival, epoch, item });
         self.queued += 1;
     }
 
-    /// Lets the lanes go whose time has come; `now` in the unit of [`take`](Self::take).
-    pub fn wake(&mut self, now: u64) {
+    /// Makes the lanes ready whose waiting time is over at `now`, a time in the unit of [`take`](Self::take).
+    pub(crate) fn wake(&mut self, now: u64) {
         while let Some((due, id)) = self.waiting.first().copied().filter(|(due, _)| *due <= now) {
             self.waiting.remove(&(due, id));
             self.ready.push_back(id);
         }
     }
 
-    /// When the next lane is due that waits for a time.
-    pub fn next_due(&self) -> Option<u64> {
+    /// When the first of the waiting lanes is due.
+    pub(crate) fn next_due(&self) -> Option<u64> {
         self.waiting.first().map(|(due, _)| *due)
     }
 
-    /// Starts the lane at the front, with up to `max` records of one epoch, or exactly those that were postponed; `now` in
-    /// any unit that ascends.
-    pub fn take(&mut self, max: usize, now: u64) -> Option<Run<T>> {
+    /// Starts the lane at the front of the ready queue, with up to `max` records of one epoch, or with exactly those that
+    /// were postponed. `now` is a time in any unit, and never goes back.
+    pub(crate) fn take(&mut self, max: usize, now: u64) -> Option<Run<T>> {
         if self.in_flight == self.limit {
             return None;
         }
@@ -192,9 +204,9 @@ impl<T> Scheduler<T> {
         Some(run)
     }
 
-    /// Ends what [`take`](Self::take) started: the lane may go on.
-    pub fn finish(&mut self, id: LaneId) {
-        self.land(id);
+    /// Ends a run that [`take`](Self::take) started, so that its lane may start the next.
+    pub(crate) fn finish(&mut self, id: LaneId) {
+        self.end_run(id);
         let lane = &mut self.lanes[id.index()];
         if lane.queue.is_empty() {
             self.retire(id);
@@ -207,49 +219,50 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// Ends what [`take`](Self::take) started for now: these records of it, which are all or what is left of them, stand
-    /// first in their lane again, and none of that lane starts before `due`. Its place is free for others.
-    pub fn postpone(&mut self, id: LaneId, epoch: Epoch, items: Vec<T>, due: u64) {
-        assert!(!items.is_empty(), "what is postponed comes again");
-        let flying = self.land(id);
+    /// Ends a run that [`take`](Self::take) started and that is to be tried again. `items`, the run's records or those of
+    /// them that are still wanted, become the first of their lane again, and no record of the lane starts before `due`. The
+    /// run's place in flight is free for other lanes meanwhile.
+    pub(crate) fn postpone(&mut self, id: LaneId, epoch: Epoch, items: Vec<T>, due: u64) {
+        assert!(!items.is_empty(), "a postponed run has at least one record");
+        let ended = self.end_run(id);
         let lane = &mut self.lanes[id.index()];
         lane.postponed = Some(Postponed {
-            since: flying.since,
-            attempt: flying.attempt.saturating_add(1),
+            since: ended.since,
+            attempt: ended.attempt.saturating_add(1),
             records: items.len(),
             due,
         });
-        lane.last_arrival = flying.first_arrival - 1;
+        lane.last_arrival = ended.first_arrival - 1;
         self.queued += items.len();
-        // Numbers in a lane ascend, so counting from the first keeps them below whatever came later.
-        let numbered = items.into_iter().zip(flying.first_arrival..);
+        // Arrival numbers in a lane ascend by at least one, so counting from the first keeps these below all later ones.
+        let numbered = items.into_iter().zip(ended.first_arrival..);
         for (item, arrival) in numbered.collect::<Vec<_>>().into_iter().rev() {
             lane.queue.push_front(Queued { arrival, epoch, item });
         }
         self.waiting.insert((due, id));
     }
 
-    /// What was in flight of a lane is so no more.
-    fn land(&mut self, id: LaneId) -> Flying {
+    /// Takes the lane's run out of flight.
+    fn end_run(&mut self, id: LaneId) -> InFlight {
         let lane = &mut self.lanes[id.index()];
-        let flying = lane.flying.take().expect("only a lane in flight ends");
+        let ended = lane.current.take().expect("only a lane in flight ends");
         self.in_flight -= 1;
         self.favoured -= usize::from(std::mem::take(&mut lane.favoured));
-        flying
+        ended
     }
 
-    /// How many runs have been taken: those with a lower number were taken before now.
-    pub fn taken(&self) -> u64 {
+    /// How many runs have been taken so far. Runs with a lower [number](Run::number) are these.
+    pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// Drops what is queued of this epoch and hands it to `dropped`; what is in flight stays.
-    pub fn drop_epoch(&mut self, epoch: Epoch, dropped: impl FnMut(T)) {
+    /// Drops the queued records of this epoch, and passes each to `dropped`. Runs in flight stay.
+    pub(crate) fn drop_epoch(&mut self, epoch: Epoch, dropped: impl FnMut(T)) {
         self.drop_some(epoch, |_| true, dropped);
     }
 
-    /// The same with only those records that are `unwanted`.
-    pub fn drop_some(&mut self, epoch: Epoch, unwanted: impl Fn(&T) -> bool, mut dropped: impl FnMut(T)) {
+    /// Drops those queued records of this epoch that are `unwanted`, and passes each to `dropped`.
+    pub(crate) fn drop_some(&mut self, epoch: Epoch, unwanted: impl Fn(&T) -> bool, mut dropped: impl FnMut(T)) {
         let mut emptied = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             if lane.queue.is_empty() {
@@ -271,10 +284,10 @@ impl<T> Scheduler<T> {
                 .left_of_postponed(left)
                 .is_some_and(|due| self.waiting.remove(&(due, id)))
             {
-                // What waited is gone; what stood behind it need not wait.
+                // The postponed records are gone, and those behind them need not wait.
                 self.ready.push_back(id);
             }
-            if lane.queue.is_empty() && lane.flying.is_none() {
+            if lane.queue.is_empty() && lane.current.is_none() {
                 emptied.push(id);
             }
         }
@@ -286,42 +299,43 @@ impl<T> Scheduler<T> {
     }
 
     /// How many lanes could start now.
-    pub fn startable(&self) -> usize {
+    pub(crate) fn startable(&self) -> usize {
         self.ready.len().min(self.limit - self.in_flight)
     }
 
     /// How many lanes are in flight.
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// How many lanes wait for a time.
-    pub fn waiting(&self) -> usize {
+    /// How many lanes wait for their next try.
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// How many records wait.
-    pub fn queued(&self) -> usize {
+    /// How many records wait in all lanes.
+    pub(crate) fn queued(&self) -> usize {
         self.queued
     }
 
-    /// The `now` of the first take of what has been in flight longest, the time between its tries included.
-    pub fn oldest(&self) -> Option<u64> {
-        let flying = self
+    /// When the run was first taken that has been in flight longest, waits between its tries included.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        let in_flight = self
             .lanes
             .iter()
-            .filter_map(|lane| lane.flying)
-            .map(|flying| flying.since);
+            .filter_map(|lane| lane.current)
+            .map(|current| current.since);
         let postponed = self.lanes.iter().filter_map(|lane| lane.postponed);
-        flying.chain(postponed.map(|postponed| postponed.since)).min()
+        in_flight.chain(postponed.map(|postponed| postponed.since)).min()
     }
 
     /// How many records were started since the last call although a later record of their lane had been started before
     /// them. More than 0 is a defect of this module.
-    pub fn take_violations(&mut self) -> u64 {
+    pub(crate) fn take_violations(&mut self) -> u64 {
         std::mem::take(&mut self.violations)
     }
 
+    /// The lane of `key`; a lane that is not used is given to it if it has none.
     fn lane(&mut self, key: LaneKey) -> LaneId {
         if let Some(id) = self.by_key.get(&key) {
             return *id;
@@ -335,10 +349,11 @@ impl<T> Scheduler<T> {
         id
     }
 
+    /// Frees an empty lane for another key.
     fn retire(&mut self, id: LaneId) {
         let lane = &mut self.lanes[id.index()];
         let key = std::mem::replace(&mut lane.key, LaneKey::Instance);
-        if lane.queue.capacity() > KEPT_ROOM {
+        if lane.queue.capacity() > KEPT_CAPACITY {
             lane.queue = VecDeque::new();
         }
         lane.last_arrival = 0;
@@ -353,7 +368,7 @@ impl<T> Lane<T> {
         Self {
             key,
             queue: VecDeque::new(),
-            flying: None,
+            current: None,
             postponed: None,
             favoured: false,
             last_arrival: 0,
@@ -365,12 +380,12 @@ impl<T> Lane<T> {
         let max = again.map_or(max, |again| again.records);
         let first = self.queue.pop_front().expect("a ready lane has a record");
         let mut violations = self.note(first.arrival);
-        let flying = Flying {
+        let current = InFlight {
             since: again.map_or(now, |again| again.since),
             attempt: again.map_or(1, |again| again.attempt),
             first_arrival: first.arrival,
         };
-        self.flying = Some(flying);
+        self.current = Some(current);
         let epoch = first.epoch;
         let mut items = Items::One(first.item);
         while items.len() < max && self.queue.front().is_some_and(|next| next.epoch == epoch) {
@@ -382,13 +397,13 @@ impl<T> Lane<T> {
             lane: id,
             epoch,
             number,
-            attempt: flying.attempt,
+            attempt: current.attempt,
             items,
         };
         (run, violations)
     }
 
-    /// So many of the postponed records are left; when they were due, if that is none of them.
+    /// Notes that `left` of the postponed records are left. If none is, returns when they would have been due.
     fn left_of_postponed(&mut self, left: usize) -> Option<u64> {
         let postponed = self.postponed.as_mut()?;
         postponed.records = left;
@@ -399,6 +414,7 @@ impl<T> Lane<T> {
         })
     }
 
+    /// Notes that the record with this arrival number starts. Returns 1 if a later one has been started before, or else 0.
     fn note(&mut self, arrival: u64) -> u64 {
         let overtaken = arrival <= self.last_arrival;
         self.last_arrival = arrival;
@@ -416,11 +432,9 @@ impl<T> Items<T> {
             }
         }
     }
-}
 
-impl<T> Items<T> {
-    /// All of them.
-    pub fn into_vec(self) -> Vec<T> {
+    /// The items as a vector.
+    pub(crate) fn into_vec(self) -> Vec<T> {
         match self {
             Self::One(item) => vec![item],
             Self::Many(items) => items,

@@ -1,23 +1,24 @@
-//! Random operations on a scheduler and on a list that is searched from the front.
+//! Random operations on a scheduler, and on a list that is searched from the front as its model.
+
+use fastrand::Rng;
 
 use super::*;
-use crate::dice::Dice;
 
-/// Key, epoch and a number of its own.
+/// A record: its key, its epoch, and a number that no other has.
 type Item = (u8, u64, u64);
 
-/// The same, as slowly and plainly as possible.
+/// What a scheduler must do, as plainly as possible and without regard to speed.
 #[derive(Default)]
 struct Model {
     queued: Vec<Item>,
-    in_flight: Vec<Flying>,
-    postponed: Vec<Waits>,
-    /// Keys in the order in which they are to start.
+    in_flight: Vec<ModelRun>,
+    postponed: Vec<ModelPostponed>,
+    /// Keys that may start, in the order in which they are to start.
     ready: Vec<u8>,
     favoured: Vec<u8>,
 }
 
-struct Flying {
+struct ModelRun {
     lane: LaneId,
     key: u8,
     epoch: u64,
@@ -26,9 +27,9 @@ struct Flying {
     since: u64,
 }
 
-/// What was postponed stands at the front of `queued`, and its key is not ready before `due`.
+/// A run that is to be tried again. Its items stand at the front of `queued`, and its key is not ready before `due`.
 #[derive(Clone)]
-struct Waits {
+struct ModelPostponed {
     key: u8,
     items: Vec<Item>,
     attempt: u32,
@@ -55,21 +56,21 @@ impl Model {
         self.in_flight.iter().any(|other| other.key == key)
     }
 
-    /// It stands before all others of its key again.
-    fn postpone(&mut self, flying: Flying, items: Vec<Item>, due: u64) {
-        self.favoured.retain(|favoured| *favoured != flying.key);
+    /// Puts items of a run before all others of their key again.
+    fn postpone(&mut self, run: ModelRun, items: Vec<Item>, due: u64) {
+        self.favoured.retain(|favoured| *favoured != run.key);
         self.queued.splice(0..0, items.iter().copied());
-        self.postponed.push(Waits {
-            key: flying.key,
+        self.postponed.push(ModelPostponed {
+            key: run.key,
             items,
-            attempt: flying.attempt + 1,
-            since: flying.since,
+            attempt: run.attempt + 1,
+            since: run.since,
             due,
             woken: false,
         });
     }
 
-    /// In the order in which they are due; which of two of the same time is first is not said.
+    /// Makes keys ready whose time has come, in the order of their times. No two have the same time in this test.
     fn wake(&mut self, now: u64) {
         self.postponed.sort_by_key(|waits| waits.due);
         let mut woken = Vec::new();
@@ -85,11 +86,12 @@ impl Model {
     }
 
     fn oldest(&self) -> Option<u64> {
-        let flying = self.in_flight.iter().map(|flying| flying.since);
-        flying.chain(self.postponed.iter().map(|waits| waits.since)).min()
+        let in_flight = self.in_flight.iter().map(|run| run.since);
+        in_flight.chain(self.postponed.iter().map(|waits| waits.since)).min()
     }
 
-    /// The front is for who has more than 1 in `limit` of all that waits, as long as a place is left for the others.
+    /// Ends a run. A key with more than 1 in `limit` of all waiting items goes to the front, as long as a place is left for
+    /// keys that are not favoured.
     fn finish(&mut self, key: u8, limit: usize) {
         self.favoured.retain(|favoured| *favoured != key);
         let of_key = self.queued.iter().filter(|item| item.0 == key).count();
@@ -100,7 +102,7 @@ impl Model {
         }
     }
 
-    /// What a take must answer.
+    /// The items, try and first take of the run that the scheduler must start now.
     fn take(&mut self, limit: usize, max: usize, now: u64) -> Option<(Vec<Item>, u32, u64)> {
         if self.in_flight.len() == limit || self.ready.is_empty() {
             return None;
@@ -133,7 +135,7 @@ impl Model {
         self.postponed.retain(|waits| !waits.items.is_empty());
         let busy = |key: &u8| self.in_flight.iter().any(|other| other.key == *key);
         self.favoured.retain(|key| left.contains(key) || busy(key));
-        // Those that are free at once go in the order of their places.
+        // Keys that no longer wait become ready in the order of their lanes.
         freed.sort_by_key(|key| place(*key));
         freed.into_iter().for_each(|key| self.note_ready(key));
         dropped
@@ -144,15 +146,15 @@ fn key(key: u8) -> LaneKey {
     LaneKey::Key(Bytes::copy_from_slice(&[key]))
 }
 
-fn one_step(dice: &mut Dice, scheduler: &mut Scheduler<Item>, model: &mut Model, step: u64) {
-    match dice.below(20) {
+fn one_step(rng: &mut Rng, scheduler: &mut Scheduler<Item>, model: &mut Model, step: u64) {
+    match rng.usize(..20) {
         0..8 => {
-            let item = (dice.below(6) as u8, dice.below(3) as u64, step);
+            let item = (rng.usize(..6) as u8, rng.usize(..3) as u64, step);
             scheduler.offer(key(item.0), Epoch(item.1), item);
             model.offer(item);
         }
         8..13 => {
-            let max = 1 + dice.below(3);
+            let max = 1 + rng.usize(..3);
             scheduler.wake(step);
             model.wake(step);
             let run = scheduler.take(max, step);
@@ -166,7 +168,7 @@ fn one_step(dice: &mut Dice, scheduler: &mut Scheduler<Item>, model: &mut Model,
             if let (Some(run), Some((items, attempt, since))) = (run, expected) {
                 assert!(run.items.iter().all(|item| item.1 == run.epoch.0));
                 let (lane, key, epoch) = (run.lane, run.items[0].0, run.epoch.0);
-                model.in_flight.push(Flying {
+                model.in_flight.push(ModelRun {
                     lane,
                     key,
                     epoch,
@@ -177,24 +179,24 @@ fn one_step(dice: &mut Dice, scheduler: &mut Scheduler<Item>, model: &mut Model,
             }
         }
         13..16 if !model.in_flight.is_empty() => {
-            let flying = model.in_flight.remove(dice.below(model.in_flight.len()));
-            scheduler.finish(flying.lane);
-            model.finish(flying.key, scheduler.limit);
+            let run = model.in_flight.remove(rng.usize(..model.in_flight.len()));
+            scheduler.finish(run.lane);
+            model.finish(run.key, scheduler.limit);
         }
         16..19 if !model.in_flight.is_empty() => {
-            let flying = model.in_flight.remove(dice.below(model.in_flight.len()));
-            let left = 1 + dice.below(flying.items.len());
-            let items = flying.items[..left].to_vec();
-            // No two are due at the same time, so that it is said who comes first.
-            let mut due = step + dice.below(20) as u64;
+            let run = model.in_flight.remove(rng.usize(..model.in_flight.len()));
+            let left = 1 + rng.usize(..run.items.len());
+            let items = run.items[..left].to_vec();
+            // No two are due at the same time, because the scheduler does not say which of the two comes first.
+            let mut due = step + rng.usize(..20) as u64;
             while model.postponed.iter().any(|other| other.due == due) {
                 due += 1;
             }
-            scheduler.postpone(flying.lane, Epoch(flying.epoch), items.clone(), due);
-            model.postpone(flying, items, due);
+            scheduler.postpone(run.lane, Epoch(run.epoch), items.clone(), due);
+            model.postpone(run, items, due);
         }
         19 => {
-            let epoch = dice.below(3) as u64;
+            let epoch = rng.usize(..3) as u64;
             let mut dropped = Vec::new();
             let places: HashMap<LaneKey, LaneId> = scheduler.by_key.clone();
             scheduler.drop_epoch(Epoch(epoch), |item| dropped.push(item));
@@ -220,11 +222,11 @@ fn one_step(dice: &mut Dice, scheduler: &mut Scheduler<Item>, model: &mut Model,
 #[test]
 fn it_does_what_a_plain_list_does() {
     for seed in 0..300 {
-        let mut dice = Dice::new(seed);
-        let mut scheduler = Scheduler::new(1 + dice.below(4));
+        let mut rng = Rng::with_seed(seed);
+        let mut scheduler = Scheduler::new(1 + rng.usize(..4));
         let mut model = Model::default();
         for step in 0..300 {
-            let described = std::panic::AssertUnwindSafe(|| one_step(&mut dice, &mut scheduler, &mut model, step));
+            let described = std::panic::AssertUnwindSafe(|| one_step(&mut rng, &mut scheduler, &mut model, step));
             if let Err(panic) = std::panic::catch_unwind(described) {
                 eprintln!("seed {seed}, step {step}");
                 std::panic::resume_unwind(panic);
@@ -232,7 +234,7 @@ fn it_does_what_a_plain_list_does() {
         }
         assert_eq!(scheduler.take_violations(), 0);
         let lanes = scheduler.by_key.len() + scheduler.unused.len();
-        assert_eq!(lanes, scheduler.lanes.len(), "every lane is either in use or free");
+        assert_eq!(lanes, scheduler.lanes.len(), "every lane is either in use or unused");
     }
 }
 
@@ -269,18 +271,18 @@ fn who_has_little_is_not_passed_over_for_ever() {
     const HOT: u8 = 4;
     let mut scheduler = Scheduler::new(HOT.into());
     (0..HOT).for_each(|hot| scheduler.offer(key(hot), Epoch(1), hot));
-    let mut flying: VecDeque<_> = (0..HOT).map(|_| scheduler.take(1, 0).unwrap()).collect();
+    let mut in_flight: VecDeque<_> = (0..HOT).map(|_| scheduler.take(1, 0).unwrap()).collect();
     scheduler.offer(key(HOT), Epoch(1), HOT);
     let passed_over = (0..100).take_while(|_| {
-        let run = flying.pop_front().unwrap();
+        let run = in_flight.pop_front().unwrap();
         scheduler.offer(key(run.items[0]), Epoch(1), run.items[0]);
         scheduler.finish(run.lane);
-        flying.push_back(scheduler.take(1, 0).unwrap());
-        flying.back().unwrap().items[0] != HOT
+        in_flight.push_back(scheduler.take(1, 0).unwrap());
+        in_flight.back().unwrap().items[0] != HOT
     });
     assert!(
         passed_over.count() < HOT.into(),
-        "each of the others always has a next one"
+        "the cold key must get its turn although every hot key always has a next record"
     );
 }
 
@@ -301,7 +303,10 @@ fn what_waits_for_its_next_try_leaves_its_place_to_others() {
     assert_eq!(other.items[0], "other");
     scheduler.finish(other.lane);
     scheduler.wake(99);
-    assert!(scheduler.take(1, 99).is_none(), "its own lane waits behind it");
+    assert!(
+        scheduler.take(1, 99).is_none(),
+        "the next record of the lane waits behind the postponed one"
+    );
     scheduler.wake(100);
     let run = scheduler.take(1, 100).unwrap();
     assert_eq!((run.items[0], run.attempt), ("first", 2));

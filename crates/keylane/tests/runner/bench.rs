@@ -1,4 +1,4 @@
-//! A runner on a runtime of its own, alone or with a script.
+//! The fixture of these tests: a runner on a Tokio runtime of its own, and the script of the consumer that it reads.
 
 use std::sync::Arc;
 
@@ -9,14 +9,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::gated::Gated;
-use crate::scripted::{PATIENCE, Script, script};
+use crate::scripted::{Script, TIMEOUT, script};
 
+/// A runner that was started, on any consumer.
 pub struct Running {
     shutdown: CancellationToken,
     running: JoinHandle<Result<Summary, LogError>>,
     runtime: Runtime,
 }
 
+/// A runner on a scripted consumer.
 pub struct Bench<H = Gated> {
     pub script: Script,
     pub handler: H,
@@ -39,14 +41,17 @@ pub fn bench_with<H: Handler + Clone>(options: Options, handler: H) -> Bench<H> 
 }
 
 impl<H> Bench<H> {
+    /// Starts the shutdown without waiting for it.
     pub fn shut_down(&self) {
         self.running.shutdown.cancel();
     }
 
+    /// Shuts the runner down and waits for its end.
     pub fn stop(self) -> Result<Summary, LogError> {
         self.running.stop()
     }
 
+    /// Waits until the runner ends by itself.
     pub fn end(self) -> Result<Summary, LogError> {
         self.running.end()
     }
@@ -70,7 +75,10 @@ impl Running {
     }
 
     pub fn end(self) -> Result<Summary, LogError> {
-        let ended = async { tokio::time::timeout(PATIENCE, self.running).await };
-        self.runtime.block_on(ended).expect("the runner didn't end").unwrap()
+        let ended = async { tokio::time::timeout(TIMEOUT, self.running).await };
+        self.runtime
+            .block_on(ended)
+            .expect("the runner did not end in time")
+            .unwrap()
     }
 }

@@ -1,5 +1,5 @@
-//! Random grants, revokes and losses under load: one key is never handled twice at once, its records come in order, and
-//! no commit passes a record that isn't done.
+//! Random grants, revokes and losses under load. No key is handled twice at once, its records come in order, and no commit
+//! passes a record that is not done.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -14,32 +14,23 @@ const PARTITIONS: usize = 3;
 const LOG_END: u64 = 400;
 const KEYS: usize = 7;
 
-/// Repeats for a seed, as far as the test's side goes.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
-    }
-}
-
+/// What the handler has seen.
 #[derive(Default)]
 struct Witness {
+    /// Keys that are being handled.
     running: HashSet<String>,
-    /// The last offset of a key in a partition in an epoch.
+    /// The offset of the last record by key, partition and epoch.
     last: HashMap<(String, u32, u64), u64>,
+    /// Records that were done, by partition and offset.
     done: HashSet<(u32, u64)>,
+    /// Sentences about everything that must not happen.
     faults: Vec<String>,
 }
 
 #[derive(Clone, Default)]
 struct Watched(Arc<Mutex<Witness>>);
 
-/// Key `k` lives in partition `k % PARTITIONS`.
+/// The key of a record, which is a number; records with key `k` stand in partition `k % PARTITIONS`.
 fn key(record: &Record) -> String {
     String::from_utf8(record.key.clone().unwrap().to_vec()).unwrap()
 }
@@ -54,7 +45,7 @@ impl Handler for Watched {
         {
             let mut witness = self.0.lock().unwrap();
             if !witness.running.insert(key.clone()) {
-                witness.faults.push(format!("{key} twice at once"));
+                witness.faults.push(format!("{key} is handled twice at once"));
             }
             for record in records.iter().filter(|_| attempt.number == 1) {
                 let place = (key.clone(), record.partition.0, attempt.epoch.0);
@@ -86,20 +77,25 @@ impl Handler for Watched {
     }
 }
 
-/// What a broker would know.
+/// What a broker would know of its partitions and their group.
 struct Broker {
-    /// Position and metadata committed, and what was handed out, per partition held.
+    /// The committed offset and metadata of each partition.
     committed: [(u64, String); PARTITIONS],
+    /// The offset that is handed out next of each partition; `None` for one that is not assigned.
     handed_out: [Option<u64>; PARTITIONS],
-    seen: (usize, usize),
+    /// How many commits, and how many positions released with a revoke, have been checked.
+    checked: (usize, usize),
+    /// Records that have not been done yet, by partition and offset.
     left_to_do: HashSet<(u32, u64)>,
 }
 
 impl Broker {
-    /// Takes in what was committed since, and checks that it is true.
+    /// Takes over the commits made since the last call, and checks that what they name as done is done.
     fn note_commits(&mut self, bench: &Bench<Watched>) {
         let seen = bench.script.seen();
-        let positions = seen.commits[self.seen.0..].iter().chain(&seen.released[self.seen.1..]);
+        let positions = seen.commits[self.checked.0..]
+            .iter()
+            .chain(&seen.released[self.checked.1..]);
         let done = bench.handler.0.lock().unwrap().done.clone();
         for position in positions {
             let number = position.partition.partition.0;
@@ -108,19 +104,19 @@ impl Broker {
             for offset in claimed {
                 assert!(
                     done.contains(&(number, offset)),
-                    "{position:?} passes {offset}, which isn't done"
+                    "{position:?} passes {offset}, which is not done"
                 );
             }
             self.committed[number as usize] = (position.offset.0, position.metadata.clone());
         }
-        self.seen = (seen.commits.len(), seen.released.len());
+        self.checked = (seen.commits.len(), seen.released.len());
         self.left_to_do.retain(|place| !done.contains(place));
     }
 
-    fn one_step(&mut self, dice: &mut Dice, bench: &Bench<Watched>) {
-        let number = dice.below(PARTITIONS);
+    fn one_step(&mut self, rng: &mut fastrand::Rng, bench: &Bench<Watched>) {
+        let number = rng.usize(..PARTITIONS);
         let partition = number as u32;
-        match (dice.below(12), self.handed_out[number]) {
+        match (rng.usize(..12), self.handed_out[number]) {
             (_, None) => {
                 let (position, metadata) = self.committed[number].clone();
                 bench.script.assign_with(partition, position, &metadata);
@@ -131,7 +127,7 @@ impl Broker {
                 let answered = answered.revokes_answered + answered.revokes_given_up;
                 bench
                     .script
-                    .revoke(partition, Duration::from_millis(dice.below(3) as u64 * 20));
+                    .revoke(partition, Duration::from_millis(rng.usize(..3) as u64 * 20));
                 let answers = |seen: &scripted::Seen| seen.revokes_answered + seen.revokes_given_up;
                 bench.script.until("the revoke ends", |seen| answers(seen) > answered);
                 self.handed_out[number] = None;
@@ -139,11 +135,11 @@ impl Broker {
             (1, Some(_)) => {
                 let lost = bench.script.seen().lost;
                 bench.script.lose(partition);
-                bench.script.until("it is lost", |seen| seen.lost > lost);
+                bench.script.until("the partition is lost", |seen| seen.lost > lost);
                 self.handed_out[number] = None;
             }
             (_, Some(from)) => {
-                let to = (from + 1 + dice.below(40) as u64).min(LOG_END);
+                let to = (from + 1 + rng.usize(..40) as u64).min(LOG_END);
                 let key = |offset: u64| format!("{}", number + PARTITIONS * (offset as usize * 7 % 11 % KEYS));
                 bench.script.records(
                     (from..to)
@@ -168,21 +164,21 @@ fn through_random_rebalances_nothing_is_lost_or_overtaken() {
             ..Options::lanes(4)
         };
         let bench = bench_with(options, Watched::default());
-        let mut dice = Dice(seed);
+        let mut rng = fastrand::Rng::with_seed(seed);
         let all = (0..PARTITIONS as u32).flat_map(|number| (0..LOG_END).map(move |offset| (number, offset)));
         let mut broker = Broker {
             committed: Default::default(),
             handed_out: [None; PARTITIONS],
-            seen: (0, 0),
+            checked: (0, 0),
             left_to_do: all.collect(),
         };
         let mut steps = 0;
         while !broker.left_to_do.is_empty() {
-            broker.one_step(&mut dice, &bench);
+            broker.one_step(&mut rng, &bench);
             steps += 1;
             assert!(
                 steps < 200_000,
-                "seed {seed} doesn't end: {:?} left",
+                "seed {seed} does not end: {:?} records are left",
                 broker.left_to_do.len()
             );
         }

@@ -1,4 +1,4 @@
-//! What is committed, and what a restart makes of it.
+//! What is committed, and which records a restart skips because of it.
 
 use crate::bench::bench;
 use crate::scripted::record;

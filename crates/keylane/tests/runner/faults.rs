@@ -1,4 +1,4 @@
-//! Full buffers, outages and defects.
+//! Full buffers, outages of the log, and handlers that panic.
 
 use crate::bench::bench;
 use crate::scripted::{partition, record};
@@ -17,14 +17,18 @@ fn a_full_buffer_pauses_its_partition_and_not_the_others() {
     bench
         .script
         .records((0..500).map(|offset| record(0, offset, "a")).collect());
-    bench.script.until("it pauses", |seen| seen.pauses == [partition(0)]);
+    bench
+        .script
+        .until("the partition pauses", |seen| seen.pauses == [partition(0)]);
     bench
         .script
         .records((0..50).map(|offset| record(1, offset, "b")).collect());
     bench.script.until_committed(1, 50);
     assert_eq!(bench.script.seen().resumes, []);
     bench.handler.release("0@0");
-    bench.script.until("it resumes", |seen| seen.resumes == [partition(0)]);
+    bench
+        .script
+        .until("the partition resumes", |seen| seen.resumes == [partition(0)]);
     bench.script.until_committed(0, 500);
     bench.stop().unwrap();
 }

@@ -1,4 +1,4 @@
-//! A handler whose records wait until the test lets them go, and which writes down what it saw.
+//! A handler that holds records until the test releases them, and that writes down what it saw.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex};
@@ -8,21 +8,25 @@ use keylane::{Attempt, Handler, Outcome};
 use keylane_log::Record;
 use tokio::sync::Notify;
 
-use crate::scripted::PATIENCE;
+use crate::scripted::TIMEOUT;
 
-/// Where a record stands: `1@17`.
+/// Names the place of a record by partition and offset: `1@17`.
 pub fn place(record: &Record) -> String {
     format!("{}@{}", record.partition, record.offset)
 }
 
+/// What the handler saw, and what the test wants it to do.
 #[derive(Default)]
 pub struct Journal {
-    /// In the order of the calls: `1@17`, and `1@17#2` for a second attempt.
+    /// The places of records in the order of the calls: `1@17`, and `1@17#2` for a second attempt.
     pub started: Vec<String>,
+    /// The places of records that are done or parked.
     pub finished: Vec<String>,
+    /// The epoch of each call.
     pub epochs: Vec<u64>,
+    /// How many records each call got.
     pub runs: Vec<usize>,
-    /// A key that two calls handled at once.
+    /// The first record's place of each call that began while another call had the same key.
     pub overlaps: Vec<String>,
     running: HashSet<Vec<u8>>,
     held: HashSet<String>,
@@ -30,7 +34,7 @@ pub struct Journal {
     outcomes: HashMap<String, Vec<Outcome>>,
 }
 
-/// Clones share everything.
+/// The handler. Its clones share one journal.
 #[derive(Clone, Default)]
 pub struct Gated {
     journal: Arc<(Mutex<Journal>, Condvar)>,
@@ -46,11 +50,12 @@ impl Gated {
         }
     }
 
+    /// From now on the handler panics at the record with this place.
     pub fn panic_at(&self, place: &str) {
         self.journal.0.lock().unwrap().panics.insert(place.to_owned());
     }
 
-    /// From now on the record at this place waits in its handler until it is let go.
+    /// From now on the record at this place waits in the handler until it is released.
     pub fn hold(&self, place: &str) {
         self.journal.0.lock().unwrap().held.insert(place.to_owned());
     }
@@ -60,8 +65,8 @@ impl Gated {
         self.released.notify_waiters();
     }
 
-    /// What the next calls for this record answer, in order; `Done` after them.
-    pub fn answer(&self, place: &str, mut outcomes: Vec<Outcome>) {
+    /// Sets the outcomes of the next calls for this record, in order. Calls after them end with `Done`.
+    pub fn set_outcomes(&self, place: &str, mut outcomes: Vec<Outcome>) {
         outcomes.reverse();
         self.journal
             .0
@@ -71,11 +76,12 @@ impl Gated {
             .insert(place.to_owned(), outcomes);
     }
 
+    /// Waits until the journal is as `wanted`, and panics with the last records if that does not come.
     pub fn until(&self, what: &str, wanted: impl Fn(&Journal) -> bool) {
         let (journal, changed) = &*self.journal;
         let guard = journal.lock().unwrap();
         let (guard, waited) = changed
-            .wait_timeout_while(guard, PATIENCE, |journal| !wanted(journal))
+            .wait_timeout_while(guard, TIMEOUT, |journal| !wanted(journal))
             .unwrap();
         let last = |places: &[String]| places[places.len().saturating_sub(20)..].join(" ");
         let (started, finished) = (last(&guard.started), last(&guard.finished));
@@ -113,7 +119,7 @@ impl Gated {
             if !self.look(|journal| journal.held.contains(place)) {
                 return;
             }
-            // A notice between the look and the wait is not missed: the future was made before.
+            // A release between the look and the wait is not missed, because the future was made before the look.
             let _ = tokio::time::timeout(Duration::from_secs(60), released).await;
         }
     }
@@ -145,7 +151,7 @@ impl Handler for Gated {
         self.wait_for(&place(first)).await;
         assert!(
             !self.look(|journal| journal.panics.contains(&place(first))),
-            "as the test wants it"
+            "the test wants a panic here"
         );
         self.write(|journal| {
             journal.running.remove(&key);

@@ -1,4 +1,4 @@
-//! The runner on the logs that ship: the embedded one, and a Kafka whose address `MALL_TEST_KAFKA` gives.
+//! The runner on the embedded log, and on a Kafka whose address (`host:port`) is in `MALL_TEST_KAFKA`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use tempfile::TempDir;
 
 use crate::bench::Running;
 use crate::gated::Gated;
-use crate::scripted::PATIENCE;
+use crate::scripted::TIMEOUT;
 
-/// A topic of its own on one of the logs.
+/// A new topic on one of the logs.
 struct Site {
     log: Arc<dyn EventLog>,
     topic: String,
@@ -41,7 +41,7 @@ fn kafka(partitions: u32, properties: &[(&str, &str)]) -> Site {
 impl Site {
     fn new(log: Arc<dyn EventLog>, partitions: u32, folder: Option<TempDir>) -> Self {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
-        let topic = format!("lanes-test-{}-{since}", std::process::id());
+        let topic = format!("keylane-test-{}-{since}", std::process::id());
         assert!(log.create_topic(&topic, partitions).unwrap());
         Self {
             log,
@@ -54,14 +54,14 @@ impl Site {
     fn append<'a>(&self, partition: u32, keys: impl IntoIterator<Item = &'a str>) {
         let record = |key: &str| NewRecord {
             partition: Some(Partition(partition)),
-            // Kafka keeps a record for seven days of its own time.
+            // Kafka deletes a record when its timestamp is seven days old.
             timestamp: SystemTime::now().into(),
             key: Some(Bytes::copy_from_slice(key.as_bytes())),
             value: Some(Bytes::from_static(b"{}")),
             headers: Vec::new(),
         };
         let records = keys.into_iter().map(record).collect();
-        for placed in self.log.append(&self.topic, records, PATIENCE) {
+        for placed in self.log.append(&self.topic, records, TIMEOUT) {
             placed.unwrap();
         }
     }
@@ -70,9 +70,9 @@ impl Site {
         let consumer = self.log.subscribe(&Subscription {
             group: self.topic.clone(),
             topics: vec![self.topic.clone()],
-            member: "lanes-test".to_owned(),
+            member: "keylane-test".to_owned(),
             session_timeout: Duration::from_secs(6),
-            drain_timeout: PATIENCE,
+            drain_timeout: TIMEOUT,
         });
         Running::start(consumer.unwrap(), handler, options.with_log(self.log.clone()))
     }
@@ -86,14 +86,15 @@ fn with_metrics(metrics: &Arc<Metrics>) -> Options {
 }
 
 fn until(what: &str, wanted: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !wanted() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::yield_now();
     }
 }
 
-/// Whoever joins gets a partition only once what its owner has started of it is done, and nothing is handled twice.
+/// A member that joins gets a partition only once its owner has finished the records in flight, so that no record is
+/// handled twice.
 fn a_newcomer_waits_for_what_is_in_flight(site: &Site) {
     let (first, second) = (Gated::default(), Gated::default());
     ["0@0", "1@0"].iter().for_each(|place| first.hold(place));
@@ -121,11 +122,11 @@ fn a_newcomer_waits_for_what_is_in_flight(site: &Site) {
     assert_eq!(
         skipped.skipped.get(),
         1,
-        "what was done behind the held record came with the commit"
+        "the commit named the record that was done behind the held one"
     );
 }
 
-/// What is done behind one record that hangs isn't handled again by whoever comes next.
+/// Records that were done behind one record that hangs are not handled again by the partition's next owner.
 fn a_restart_repeats_only_what_was_open(site: &Site) {
     let stuck = Gated::default();
     stuck.hold("0@100");
@@ -149,7 +150,7 @@ fn a_restart_repeats_only_what_was_open(site: &Site) {
     assert_eq!(committed, [Some(keylane_log::Offset(2001))]);
 }
 
-/// Members come and go under load: each record is handled once, each key in order and by one at a time.
+/// While members come and go under load, each record is handled once, and each key in order and by one member at a time.
 fn order_survives_members_that_come_and_go(site: &Site) {
     const EACH: usize = 1500;
     let witness = Gated::default();
@@ -163,17 +164,17 @@ fn order_survives_members_that_come_and_go(site: &Site) {
     };
     load(0);
     let first = site.join(witness.clone(), Options::lanes(8));
-    witness.until("the first works", |journal| journal.finished.len() > EACH / 10);
+    witness.until("the first member works", |journal| journal.finished.len() > EACH / 10);
     let second = site.join(witness.clone(), Options::lanes(8));
     load(1);
-    witness.until("two work", |journal| journal.finished.len() > 2 * EACH);
+    witness.until("both members work", |journal| journal.finished.len() > 2 * EACH);
     first.stop().unwrap();
     load(2);
     witness.until("all is done", |journal| journal.finished.len() >= 4 * EACH);
     second.stop().unwrap();
     witness.look(|journal| {
         assert_eq!(journal.overlaps, Vec::<String>::new());
-        assert_eq!(journal.finished.len(), 4 * EACH, "something was handled twice");
+        assert_eq!(journal.finished.len(), 4 * EACH, "a record was handled twice");
         let mut last: HashMap<(&str, usize), usize> = HashMap::new();
         for place in &journal.started {
             let (partition, offset) = place.split_once('@').unwrap();

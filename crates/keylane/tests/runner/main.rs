@@ -1,8 +1,8 @@
-//! The runner against a scripted consumer, and on the logs that ship.
+//! Tests of the runner: against a scripted consumer, and on both logs of `keylane-log`.
 //!
-//! The Kafka part needs `MALL_TEST_KAFKA` (`host:port`) and fails without it.
+//! The part on Kafka needs a broker whose address (`host:port`) is in `MALL_TEST_KAFKA`, and fails without it.
 
-#![allow(clippy::single_range_in_vec_init, reason = "what is done is given in ranges")]
+#![allow(clippy::single_range_in_vec_init, reason = "done offsets are given as ranges")]
 
 mod chaos;
 mod commits;

@@ -1,15 +1,15 @@
-//! What starts when.
+//! In which order records start, and which of them wait.
 
 use crate::bench::{bench, bench_with};
 use crate::gated::Gated;
 use crate::scripted::record;
-use keylane::{Mode, Options, Outcome, metadata};
+use keylane::{Options, Outcome, metadata};
 use keylane_log::Offset;
 use std::time::Duration;
 
 #[test]
 fn one_lane_takes_one_record_at_a_time_in_poll_order() {
-    let bench = bench(Options::lanes(1));
+    let bench = bench(Options::one_by_one());
     bench.script.assign(0, 10);
     bench.script.assign(1, 0);
     bench.handler.hold("0@10");
@@ -17,11 +17,13 @@ fn one_lane_takes_one_record_at_a_time_in_poll_order() {
     bench.script.records(vec![record(0, 11, "c"), record(1, 1, "a")]);
     bench.handler.until_started("0@10");
     let polls = bench.script.seen().polls;
-    bench.script.until("it has polled on", |seen| seen.polls > polls + 3);
+    bench
+        .script
+        .until("the runner has polled on", |seen| seen.polls > polls + 3);
     assert_eq!(
         bench.handler.look(|journal| journal.started.len()),
         1,
-        "others started beside a held one"
+        "other records started although one is held"
     );
     bench.handler.release("0@10");
     bench.script.until_committed(0, 12);
@@ -34,9 +36,9 @@ fn one_lane_takes_one_record_at_a_time_in_poll_order() {
 
 #[test]
 fn a_retry_comes_again_in_place_and_a_park_counts_as_done() {
-    let bench = bench(Options::lanes(1));
+    let bench = bench(Options::one_by_one());
     let again = Outcome::Retry(Duration::from_millis(1));
-    bench.handler.answer(
+    bench.handler.set_outcomes(
         "0@0",
         vec![again.clone(), again, Outcome::Park("no such order".to_owned())],
     );
@@ -56,17 +58,14 @@ fn a_retry_comes_again_in_place_and_a_park_counts_as_done() {
     bench.stop().unwrap();
 }
 
-/// One place, and a lane a key: a thousand records wait for a next try that is an hour away.
+/// With one place in flight and a lane for each key, a thousand records wait for a next try that is an hour away.
 #[test]
 fn who_waits_for_a_next_try_holds_up_its_own_key_only() {
-    let bench = bench(Options {
-        mode: Mode::ByKey,
-        ..Options::lanes(1)
-    });
+    let bench = bench(Options::lanes(1));
     bench.script.assign(0, 0);
     for offset in 0..1000 {
         let later = Outcome::Retry(Duration::from_secs(3600));
-        bench.handler.answer(&format!("0@{offset}"), vec![later]);
+        bench.handler.set_outcomes(&format!("0@{offset}"), vec![later]);
     }
     bench
         .script
@@ -78,21 +77,24 @@ fn who_waits_for_a_next_try_holds_up_its_own_key_only() {
         metadata::decode(Offset(0), Some(Offset(1002)), &text),
         Ok(vec![1001..1002])
     );
-    bench
-        .handler
-        .look(|journal| assert!(!journal.started.contains(&"0@1000".to_owned()), "its key waits"));
+    bench.handler.look(|journal| {
+        assert!(
+            !journal.started.contains(&"0@1000".to_owned()),
+            "its key waits for the next try of another record"
+        )
+    });
     assert_eq!(bench.metrics.retried.get(), 1000);
     assert_eq!(bench.stop().unwrap().unfinished, 0);
 }
 
-/// The whole instance one record at a time: there a next try holds up everything.
+/// In this mode all records share one lane, so the next try of one record holds up all others.
 #[test]
 fn one_by_one_a_next_try_comes_before_everything_else() {
-    let bench = bench(Options::lanes(1));
+    let bench = bench(Options::one_by_one());
     bench.script.assign(0, 0);
     bench.script.assign(1, 0);
     let again = Outcome::Retry(Duration::from_millis(20));
-    bench.handler.answer("0@0", vec![again.clone(), again]);
+    bench.handler.set_outcomes("0@0", vec![again.clone(), again]);
     bench.script.records(vec![record(0, 0, "a"), record(0, 1, "b")]);
     bench.script.records(vec![record(1, 0, "c")]);
     bench.script.until_committed(0, 2);
@@ -196,7 +198,7 @@ fn what_follows_a_finished_record_starts_without_the_polling_thread() {
     bench.script.records(records.collect());
     bench.handler.until_started("0@1");
     let stalled = bench.script.stall();
-    bench.script.until("it stalls", |seen| seen.stalled);
+    bench.script.until("the poll stalls", |seen| seen.stalled);
     bench.handler.release("0@0");
     for place in ["0@2", "0@3", "0@4"] {
         bench.handler.until_finished(place);

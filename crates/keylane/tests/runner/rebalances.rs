@@ -1,4 +1,4 @@
-//! Partitions that go, and a runner that stops.
+//! Partitions that are revoked or lost, and runners that shut down.
 
 use crate::bench::bench;
 use crate::scripted::{self, partition, record};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[test]
 fn a_shutdown_waits_for_what_is_in_flight_and_gives_its_position_back() {
-    let bench = bench(Options::lanes(1));
+    let bench = bench(Options::one_by_one());
     bench.script.assign(0, 0);
     bench.handler.hold("0@0");
     bench.script.records(vec![record(0, 0, "a"), record(0, 1, "a")]);
@@ -18,12 +18,12 @@ fn a_shutdown_waits_for_what_is_in_flight_and_gives_its_position_back() {
         .script
         .until("everything was paused", |seen| seen.pauses.contains(&partition(0)));
     bench.handler.release("0@0");
-    let seen = bench.script.until("it left", |seen| seen.left);
+    let seen = bench.script.until("the runner left the group", |seen| seen.left);
     assert_eq!(seen.released.last().map(|position| position.offset), Some(Offset(1)));
     assert_eq!(
         bench.handler.look(|journal| journal.started.len()),
         1,
-        "what was queued must not start any more"
+        "no queued record may start once the shutdown has begun"
     );
     assert_eq!(bench.end().unwrap().unfinished, 0);
 }
@@ -39,7 +39,7 @@ fn a_revoke_waits_for_what_has_started_and_drops_what_is_queued() {
         .records(vec![record(0, 0, "a"), record(0, 1, "a"), record(0, 2, "b")]);
     bench.handler.until_started("0@0");
     bench.handler.until_finished("0@2");
-    bench.script.revoke(0, 3 * scripted::PATIENCE);
+    bench.script.revoke(0, 3 * scripted::TIMEOUT);
     bench.script.until("the revoke waits", |seen| seen.not_yet > 0);
     bench.handler.release("0@0");
     let seen = bench
@@ -71,7 +71,7 @@ fn what_is_done_after_its_partition_was_lost_is_not_committed() {
     bench.script.records(vec![record(0, 0, "a")]);
     bench.handler.until_started("0@0");
     bench.script.lose(0);
-    bench.script.until("it is lost", |seen| seen.lost == 1);
+    bench.script.until("the partition is lost", |seen| seen.lost == 1);
     bench.handler.release("0@0");
     bench.handler.until_finished("0@0");
     bench.script.records(vec![record(1, 0, "b")]);
@@ -124,10 +124,10 @@ fn a_retry_that_waits_is_given_up_when_its_partition_is_revoked() {
     bench.script.assign(0, 0);
     bench
         .handler
-        .answer("0@0", vec![Outcome::Retry(Duration::from_secs(3600))]);
+        .set_outcomes("0@0", vec![Outcome::Retry(Duration::from_secs(3600))]);
     bench.script.records(vec![record(0, 0, "a"), record(0, 1, "b")]);
     bench.script.until_committed(0, 0);
-    bench.script.revoke(0, 3 * scripted::PATIENCE);
+    bench.script.revoke(0, 3 * scripted::TIMEOUT);
     bench
         .script
         .until("the revoke is answered", |seen| seen.revokes_answered == 1);
@@ -162,10 +162,10 @@ fn a_shutdown_ends_a_revoke_too() {
     bench.script.records(vec![record(0, 0, "a"), record(0, 1, "b")]);
     bench.handler.until_started("0@1");
     bench.handler.until_finished("0@0");
-    bench.script.revoke(0, 3 * scripted::PATIENCE);
+    bench.script.revoke(0, 3 * scripted::TIMEOUT);
     bench.script.until("the revoke waits", |seen| seen.not_yet > 0);
     bench.shut_down();
-    let seen = bench.script.until("it left", |seen| seen.left);
+    let seen = bench.script.until("the runner left the group", |seen| seen.left);
     assert_eq!((seen.revokes_answered, seen.revokes_given_up), (1, 0));
     let last = seen.commits.iter().chain(&seen.released).next_back();
     assert_eq!(last.map(|position| position.offset), Some(Offset(1)));

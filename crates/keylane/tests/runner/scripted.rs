@@ -1,4 +1,4 @@
-//! A consumer that does what a test tells it, when it tells it: for interleavings that no real log can be made to show.
+//! A consumer that does each step when the test says so, for interleavings that can't be brought about on a real log.
 
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -10,22 +10,24 @@ use keylane_log::{
     Assignment, Consumer, LogError, Offset, Partition, Position, Rebalance, Record, Result, Timestamp, TopicPartition,
 };
 
-/// Longer than anything here takes on the slowest machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest wait of these tests; nothing in them takes as long on the slowest machine.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The test's side; clones share it.
+/// The test's side of the script; clones share it.
 #[derive(Clone)]
 pub struct Script {
-    steps: Sender<Step>,
+    steps: Sender<ScriptStep>,
     seen: Arc<(Mutex<Seen>, Condvar)>,
 }
 
-/// What the runner did.
+/// What the runner has done so far.
 #[derive(Debug, Default, Clone)]
 pub struct Seen {
+    /// Positions that were committed by themselves.
     pub commits: Vec<Position>,
+    /// Positions that were committed with a revoke.
     pub released: Vec<Position>,
-    /// How often a revoke was answered with "there is more to wait for".
+    /// How often the runner has answered a revoke by asking for more time.
     pub not_yet: usize,
     pub revokes_answered: usize,
     pub revokes_given_up: usize,
@@ -37,21 +39,22 @@ pub struct Seen {
     pub left: bool,
 }
 
-enum Step {
+/// What the consumer does in one poll.
+enum ScriptStep {
     Assign(Vec<Assignment>),
     Records(Vec<Record>),
     Revoke(Vec<TopicPartition>, Duration),
     Lose(Vec<TopicPartition>),
-    /// The poll doesn't return before the other side has said so.
+    /// The poll does not return before the sender is dropped.
     Stall(Receiver<()>),
     FailPolls(Vec<LogError>),
     FailCommits(Vec<LogError>),
     RefuseCommits(Vec<TopicPartition>),
 }
 
-/// The runner's side.
+/// The runner's side of the script.
 pub struct ScriptedConsumer {
-    steps: Receiver<Step>,
+    steps: Receiver<ScriptStep>,
     seen: Arc<(Mutex<Seen>, Condvar)>,
     held: Vec<TopicPartition>,
     poll_errors: Vec<LogError>,
@@ -104,59 +107,59 @@ impl Script {
     }
 
     pub fn assign_with(&self, number: u32, position: u64, metadata: &str) {
-        self.step(Step::Assign(vec![assignment(number, position, metadata)]));
+        self.step(ScriptStep::Assign(vec![assignment(number, position, metadata)]));
     }
 
-    /// Assigns several at once, each from its beginning.
+    /// Assigns several partitions at once, each from offset 0.
     pub fn assign_all_with(&self, numbers: Range<u32>, metadata: &str) {
         let assignments = numbers.map(|number| assignment(number, 0, metadata));
-        self.step(Step::Assign(assignments.collect()));
+        self.step(ScriptStep::Assign(assignments.collect()));
     }
 
     pub fn records(&self, records: Vec<Record>) {
-        self.step(Step::Records(records));
+        self.step(ScriptStep::Records(records));
     }
 
-    /// Asks for the partition until it is given back or `patience` is over; then it is lost.
-    pub fn revoke(&self, number: u32, patience: Duration) {
-        self.step(Step::Revoke(vec![partition(number)], patience));
+    /// Asks for the partition until it is given back or `timeout` is over; then the partition is lost.
+    pub fn revoke(&self, number: u32, timeout: Duration) {
+        self.step(ScriptStep::Revoke(vec![partition(number)], timeout));
     }
 
     pub fn lose(&self, number: u32) {
-        self.step(Step::Lose(vec![partition(number)]));
+        self.step(ScriptStep::Lose(vec![partition(number)]));
     }
 
-    /// Keeps the polling thread inside its poll until the answer is dropped.
+    /// Keeps the polling thread inside its poll until the returned sender is dropped.
     pub fn stall(&self) -> Sender<()> {
         let (resume, stalled) = channel();
-        self.step(Step::Stall(stalled));
+        self.step(ScriptStep::Stall(stalled));
         resume
     }
 
     pub fn fail_polls(&self, errors: Vec<LogError>) {
-        self.step(Step::FailPolls(errors));
+        self.step(ScriptStep::FailPolls(errors));
     }
 
     pub fn fail_commits(&self, errors: Vec<LogError>) {
-        self.step(Step::FailCommits(errors));
+        self.step(ScriptStep::FailCommits(errors));
     }
 
     pub fn refuse_commits(&self, number: u32) {
-        self.step(Step::RefuseCommits(vec![partition(number)]));
+        self.step(ScriptStep::RefuseCommits(vec![partition(number)]));
     }
 
-    /// Waits until `wanted` is so; panics with what was seen if that doesn't come.
+    /// Waits until the runner has done what is `wanted`, and panics with what it did if that does not come.
     pub fn until(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
         let (seen, changed) = &*self.seen;
         let guard = seen.lock().unwrap();
         let (guard, waited) = changed
-            .wait_timeout_while(guard, PATIENCE, |seen| !wanted(seen))
+            .wait_timeout_while(guard, TIMEOUT, |seen| !wanted(seen))
             .unwrap();
         assert!(!waited.timed_out(), "waited in vain until {what}: {guard:?}");
         guard.clone()
     }
 
-    /// Waits until a commit of this offset has been seen; its metadata.
+    /// Waits until this offset has been committed, and returns the metadata of the commit.
     pub fn until_committed(&self, number: u32, offset: u64) -> String {
         let is_it = |position: &&Position| position.partition == partition(number) && position.offset == Offset(offset);
         let what = format!("{offset} was committed for partition {number}");
@@ -168,7 +171,7 @@ impl Script {
         self.seen.0.lock().unwrap().clone()
     }
 
-    fn step(&self, step: Step) {
+    fn step(&self, step: ScriptStep) {
         self.steps.send(step).expect("the runner has ended");
     }
 }
@@ -179,8 +182,8 @@ impl ScriptedConsumer {
         self.seen.1.notify_all();
     }
 
-    fn revoke(&mut self, partitions: &[TopicPartition], patience: Duration, rebalance: &mut dyn Rebalance) {
-        let deadline = Instant::now() + patience;
+    fn revoke(&mut self, partitions: &[TopicPartition], timeout: Duration, rebalance: &mut dyn Rebalance) {
+        let deadline = Instant::now() + timeout;
         let mut wait = Duration::ZERO;
         self.held.retain(|held| !partitions.contains(held));
         loop {
@@ -202,27 +205,27 @@ impl ScriptedConsumer {
         }
     }
 
-    fn play(&mut self, step: Step, rebalance: &mut dyn Rebalance) -> Vec<Record> {
+    fn play(&mut self, step: ScriptStep, rebalance: &mut dyn Rebalance) -> Vec<Record> {
         match step {
-            Step::Assign(assignments) => {
+            ScriptStep::Assign(assignments) => {
                 self.held
                     .extend(assignments.iter().map(|assignment| assignment.partition.clone()));
                 rebalance.assigned(&assignments);
             }
-            Step::Records(records) => return records,
-            Step::Revoke(partitions, patience) => self.revoke(&partitions, patience, rebalance),
-            Step::Lose(partitions) => {
+            ScriptStep::Records(records) => return records,
+            ScriptStep::Revoke(partitions, timeout) => self.revoke(&partitions, timeout, rebalance),
+            ScriptStep::Lose(partitions) => {
                 self.held.retain(|held| !partitions.contains(held));
                 rebalance.lost(&partitions);
                 self.see(|seen| seen.lost += 1);
             }
-            Step::Stall(stalled) => {
+            ScriptStep::Stall(stalled) => {
                 self.see(|seen| seen.stalled = true);
-                let _ = stalled.recv_timeout(PATIENCE);
+                let _ = stalled.recv_timeout(TIMEOUT);
             }
-            Step::FailPolls(errors) => self.poll_errors = errors,
-            Step::FailCommits(errors) => self.commit_errors = errors,
-            Step::RefuseCommits(partitions) => self.refused = partitions,
+            ScriptStep::FailPolls(errors) => self.poll_errors = errors,
+            ScriptStep::FailCommits(errors) => self.commit_errors = errors,
+            ScriptStep::RefuseCommits(partitions) => self.refused = partitions,
         }
         Vec::new()
     }
@@ -272,7 +275,7 @@ impl Consumer for ScriptedConsumer {
     fn leave(&mut self, rebalance: &mut dyn Rebalance) -> Result<()> {
         let held = std::mem::take(&mut self.held);
         if !held.is_empty() {
-            self.revoke(&held, PATIENCE, rebalance);
+            self.revoke(&held, TIMEOUT, rebalance);
         }
         self.see(|seen| seen.left = true);
         Ok(())

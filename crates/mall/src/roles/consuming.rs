@@ -128,12 +128,17 @@ fn instance(options: &RoleOptions, name: String) -> Instance {
 }
 
 fn lanes_options(adapters: &Adapters, options: &RoleOptions) -> Options {
-    let mut lanes = Options::lanes(options.lanes).with_log(adapters.log.clone());
-    lanes.shutdown_timeout = options.shutdown_timeout;
-    if options.lanes == 1 {
-        lanes.buffer_bytes = ONE_BY_ONE_BUFFER;
+    let lanes = match options.lanes {
+        1 => Options {
+            buffer_bytes: ONE_BY_ONE_BUFFER,
+            ..Options::one_by_one()
+        },
+        many => Options::lanes(many),
+    };
+    Options {
+        shutdown_timeout: options.shutdown_timeout,
+        ..lanes.with_log(adapters.log.clone())
     }
-    lanes
 }
 
 fn fence_tasks(
