@@ -1,7 +1,9 @@
-//! The lab: finds out what happened to the order of events, and proves it.
+//! The lab: finds out whether events kept their order, and shows the evidence.
 //!
-//! [`checker`] judges a history of the mall that somebody else has gathered; [`audit`] asks the same of anybody's topic,
-//! of which only the records are known.
+//! * [`checker`] judges a history of the mall: journals, topic, effects and final rows.
+//! * [`audit`] judges any topic, of which only the records are known.
+//!
+//! Neither reads anything by itself; the caller gathers what is judged.
 
 pub mod audit;
 pub mod checker;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use keylane_log::partitioner::partition_of;
 use keylane_log::{Header, Offset, Partition, Record, Timestamp};
-use lab::audit::{Answer, Audit, Auditor, Explanation, Locator, Question};
+use lab::audit::{Audit, Auditor, Conclusion, Explanation, Locator, Question};
 
 const PARTITIONS: u32 = 4;
 
@@ -50,7 +50,7 @@ fn good() -> Vec<Record> {
 fn a_topic_in_order_is_kept() {
     let audit = audit(&good());
     assert_eq!((audit.records, audit.keys, audit.versions), (40, 4, 40));
-    assert_eq!(audit.answer(PARTITIONS), Answer::Kept, "{audit:?}");
+    assert_eq!(audit.answer(PARTITIONS), Conclusion::Kept, "{audit:?}");
     assert_eq!(audit.explanation, None);
 }
 
@@ -66,7 +66,7 @@ fn a_key_in_two_partitions_is_named_once() {
     let audit = audit(&records);
     assert_eq!((audit.split.count, audit.misplaced.count), (1, 2), "{audit:?}");
     assert!(audit.split.examples[0].starts_with("key 0: first P"), "{audit:?}");
-    assert_eq!(audit.answer(PARTITIONS), Answer::Endangered);
+    assert_eq!(audit.answer(PARTITIONS), Conclusion::Endangered);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_version_behind_a_higher_one_is_told_from_a_repetition() {
     records.push(record("1", 3, 100));
     let found = audit(&records);
     assert_eq!((found.backwards.count, found.repeated.count), (0, 1));
-    assert_eq!(found.answer(PARTITIONS), Answer::Kept, "at least once is honest");
+    assert_eq!(found.answer(PARTITIONS), Conclusion::Kept, "at least once is honest");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn records_without_a_key_endanger_the_order_where_there_are_several_partitions()
         assert_eq!(audit.keyless.count, 1);
         assert_eq!(
             (audit.answer(PARTITIONS), audit.answer(1)),
-            (Answer::Endangered, Answer::Unknown),
+            (Conclusion::Endangered, Conclusion::Unknown),
             "in one partition nothing is in danger, but the versions without a key were not compared"
         );
     }
@@ -109,7 +109,7 @@ fn keys_and_versions_are_found_where_the_question_says() {
     }
     let blind = audit_by("header:order", "json:/version", &records);
     assert_eq!((blind.keys, blind.unidentified), (0, 40));
-    assert_eq!(blind.answer(PARTITIONS), Answer::Unknown);
+    assert_eq!(blind.answer(PARTITIONS), Conclusion::Unknown);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn nothing_compared_is_nothing_shown() {
     let empty = audit(&[]);
     assert_eq!(
         (empty.answer(PARTITIONS), empty.answer(1)),
-        (Answer::Unknown, Answer::Unknown)
+        (Conclusion::Unknown, Conclusion::Unknown)
     );
     for wrong in [
         "header:version",
@@ -127,7 +127,7 @@ fn nothing_compared_is_nothing_shown() {
     ] {
         let found = audit_by("key", wrong, &[record("a", 1, 0)]);
         assert_eq!((found.versions, found.unversioned), (0, 1), "{wrong}");
-        assert_eq!(found.answer(1), Answer::Unknown, "{wrong}");
+        assert_eq!(found.answer(1), Conclusion::Unknown, "{wrong}");
     }
 }
 
@@ -137,18 +137,18 @@ fn one_record_that_could_not_be_compared_leaves_the_answer_open() {
     records[7].headers.clear();
     let found = audit(&records);
     assert_eq!((found.versions, found.unversioned), (39, 1));
-    assert_eq!(found.answer(PARTITIONS), Answer::Unknown);
+    assert_eq!(found.answer(PARTITIONS), Conclusion::Unknown);
     let mut records = good();
     records[7].value = Some(Bytes::from_static(b"nobody can read this"));
     let found = audit_by("json:/order/id", "header:ce_sequence", &records);
     assert_eq!((found.versions, found.unidentified), (39, 1));
-    assert_eq!(found.answer(PARTITIONS), Answer::Unknown);
+    assert_eq!(found.answer(PARTITIONS), Conclusion::Unknown);
     records.push(record("1", 2, 101));
     let mut found = audit_by("json:/order/id", "header:ce_sequence", &records);
     found.backwards.count = 1;
     assert_eq!(
         found.answer(PARTITIONS),
-        Answer::Endangered,
+        Conclusion::Endangered,
         "what was found stays found"
     );
 }

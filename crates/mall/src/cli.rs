@@ -9,11 +9,13 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Su
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, AuditArgs};
-use crate::config::{self, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
-use crate::exit::{self, Exit};
+use crate::config::{self, CourseValue, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
+use crate::console::json;
+use crate::exit::Exit;
+use crate::net::{FIRST_DELIVERY_PORT, GATEWAY_PORT, ORDER_PORT, Port};
 use crate::parked::ParkedCommand;
 use crate::verify::{self, VerifyArgs};
-use crate::{data_dir, doctor, net, parked, reset, roles, shutdown, sql, supervisor, telemetry, tools};
+use crate::{console, data_dir, doctor, parked, reset, roles, shutdown, sql, supervisor, tools};
 
 /// The mall: orders and deliveries over an event log, in one binary. Without a command it runs the whole mall here.
 #[derive(Debug, Parser)]
@@ -24,7 +26,7 @@ struct Cli {
     command: Commands,
 }
 
-/// How much longer than asked a role may take to stop before it gives up on what is left.
+/// How much longer than `--shutdown-timeout` a role may take to stop before it gives up what is left to do.
 const OVERTIME: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
@@ -150,7 +152,7 @@ struct ResetArgs {
     storage: Storage,
 }
 
-/// Does what the words of the command line ask for; the first is the program's name.
+/// Runs the command that the command line names. The first word is the program's name.
 pub fn run(words: Vec<OsString>) -> Result<Exit> {
     let words = with_command(words);
     let name = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
@@ -174,7 +176,7 @@ pub fn run(words: Vec<OsString>) -> Result<Exit> {
     dispatch(command, &matches, &file)
 }
 
-/// What runs for long writes a log, and with --log json nothing that is not JSON, from its first line to its last.
+/// Makes a role, or the supervisor, write nothing but JSON with `--log json`, from its first line to its last.
 fn speak_as_asked(name: &str, words: &[OsString], file: Option<&File>) {
     let role = match name {
         "up" => "mall",
@@ -182,7 +184,7 @@ fn speak_as_asked(name: &str, words: &[OsString], file: Option<&File>) {
         _ => return,
     };
     if config::wants_json(words, file) {
-        telemetry::speak_json(role);
+        json::speak_json(role);
     }
 }
 
@@ -191,7 +193,8 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
     let definition = command.find_subcommand(name).context("an unknown command")?;
     let idle = config::idle_here(name, given);
     if !matches!(name, "order" | "delivery" | "gateway") {
-        idle.iter().for_each(|sentence| exit::say(&format!("mall: {sentence}")));
+        idle.iter()
+            .for_each(|sentence| console::say(&format!("mall: {sentence}")));
     }
     match Cli::from_arg_matches(matches)
         .map_err(|error| config::usage_of(&error, file, &[], &names(&command)))?
@@ -202,20 +205,22 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
             let others = |role: &str| config::passed_on(definition, given, &role_command(&command, role));
             supervisor::run(&args.ports, &args.options, &others)
         }
-        Commands::Order(args) => role(
-            settings(args.options, &args.port, 8081, given, file)?.with_idle(idle),
-            roles::order::run,
-        ),
-        Commands::Delivery(args) => {
-            let mut settings = settings(args.options, &args.port, net::FIRST_DELIVERY, given, file)?;
-            settings.port_fixed = args.port.port.is_some();
-            settings.name = args.instance.name;
-            role(settings.with_idle(idle), roles::delivery::run)
+        Commands::Order(args) => {
+            let options = checked(args.options, given, file)?;
+            let port = args.port.or(Port::Fixed(ORDER_PORT));
+            role(Settings::new(options, port, idle), roles::order::run)
         }
-        Commands::Gateway(args) => role(
-            settings(args.options, &args.port, 8088, given, file)?.with_idle(idle),
-            roles::gateway::run,
-        ),
+        Commands::Delivery(args) => {
+            let options = checked(args.options, given, file)?;
+            let port = args.port.or(Port::FirstFreeFrom(FIRST_DELIVERY_PORT));
+            let settings = Settings::new(options, port, idle).named(args.instance.name);
+            role(settings, roles::delivery::run)
+        }
+        Commands::Gateway(args) => {
+            let options = checked(args.options, given, file)?;
+            let port = args.port.or(Port::Fixed(GATEWAY_PORT));
+            role(Settings::new(options, port, idle), roles::gateway::run)
+        }
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
         Commands::Audit(args) => audit::run(&args),
         Commands::Verify(args) => verify::run(&args),
@@ -241,12 +246,12 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit>
         | Commands::KafkaConsumerGroups(_)
         | Commands::KafkaConsoleConsumer(_)
         | Commands::KafkaConsoleProducer(_) => {
-            anyhow::bail!("Kafka's tools are handled before")
+            anyhow::bail!("Kafka's tools read their command line themselves")
         }
     }
 }
 
-/// Runs a role until it is asked to stop.
+/// Runs a role until it has stopped.
 fn role<F>(settings: Settings, run: impl FnOnce(Settings, CancellationToken) -> F) -> Result<Exit>
 where
     F: Future<Output = Result<()>>,
@@ -254,41 +259,39 @@ where
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("can't start the runtime")?;
-    let patience = settings.options.shutdown_timeout + OVERTIME;
+        .context("can't start the asynchronous runtime")?;
+    let deadline = settings.options.shutdown_timeout + OVERTIME;
     let result = runtime.block_on(async {
         let shutdown = shutdown::token()?;
-        let overdue = overdue(shutdown.clone(), patience);
+        let overdue = overdue(shutdown.clone(), deadline);
         tokio::select! {
             result = run(settings, shutdown) => result,
             () = overdue => {
-                tracing::warn!("not everything was finished within {patience:?}; what was left will be done again");
+                tracing::warn!("not everything was finished within {deadline:?}; what was left will be done after the next start");
                 Ok(())
             }
         }
     });
-    // A thread that is still waiting (for a name to resolve, say) must not keep a role alive that is done.
+    // A thread that still waits, for example for a name to be resolved, must not keep the process alive.
     runtime.shutdown_background();
     result.map(|()| Exit::DONE)
 }
 
-/// A role's parts drain one after the other, each with a deadline of its own; this is the deadline of them all.
-async fn overdue(shutdown: CancellationToken, patience: Duration) {
+/// Ends when a role has taken too long to stop. Its parts stop one after the other, each with a deadline of its own; this is
+/// the deadline for all of them together.
+async fn overdue(shutdown: CancellationToken, deadline: Duration) {
     shutdown.cancelled().await;
-    tokio::time::sleep(patience).await;
+    tokio::time::sleep(deadline).await;
 }
 
-fn settings(options: RoleOptions, port: &PortArg, default: u16, given: &ArgMatches, file: &File) -> Result<Settings> {
-    Ok(Settings {
-        options: checked(options, given, file)?,
-        port: port.port.unwrap_or(default),
-        port_fixed: true,
-        name: None,
-        idle: Vec::new(),
-    })
+impl PortArg {
+    /// The port that was given, or else the default.
+    fn or(&self, default: Port) -> Port {
+        self.port.map_or(default, Port::Fixed)
+    }
 }
 
-/// The options once what depends on several of them is settled.
+/// The options, after the checks that concern several of them, and with the values of the course.
 fn checked(mut options: RoleOptions, given: &ArgMatches, file: &File) -> Result<RoleOptions> {
     options.check()?;
     options.follow_course(&decided_by_course(&options, given, file));
@@ -296,14 +299,17 @@ fn checked(mut options: RoleOptions, given: &ArgMatches, file: &File) -> Result<
     Ok(options)
 }
 
-/// The options about which --course is heard: those that nobody has given in a place that counts as much.
-fn decided_by_course(options: &RoleOptions, given: &ArgMatches, file: &File) -> Vec<(&'static str, &'static str)> {
+/// The values that `--course` decides: of the options that were not given in a place that counts at least as much.
+fn decided_by_course(options: &RoleOptions, given: &ArgMatches, file: &File) -> Vec<CourseValue> {
     let course = config::origin_of(given, file, "course");
     let open = |option: &str| options.course && config::origin_of(given, file, option) < course;
-    config::COURSE.into_iter().filter(|(option, _)| open(option)).collect()
+    config::COURSE
+        .into_iter()
+        .filter(|course| open(course.option))
+        .collect()
 }
 
-/// Where things are kept when nobody says so on the command line, for the tools that have a command line of their own.
+/// Where log and databases are according to environment and file, for the tools that read their command line themselves.
 fn storage_of(program: &[OsString]) -> Result<Storage> {
     let words: Vec<_> = program.iter().cloned().chain(["config".into()]).collect();
     let file = File::find(&words)?;
@@ -315,7 +321,7 @@ fn storage_of(program: &[OsString]) -> Result<Storage> {
     }
 }
 
-/// The command with the file's values, and the place of the data folder, as defaults.
+/// The command line's definition, with the values of the file and the place of the data folder as defaults.
 fn command(file: &File) -> Command {
     let command = config::offering_what_works(Cli::command());
     file.as_defaults(with_data(command, &data_dir::default_place().into_os_string()))
@@ -330,7 +336,7 @@ fn with_data(command: Command, data: &OsString) -> Command {
     command.mut_subcommands(|subcommand| with_data(subcommand, data))
 }
 
-/// The names of all commands, of those within commands as well.
+/// The names of all commands and of the commands within them.
 fn names(command: &Command) -> Vec<String> {
     let below = command.get_subcommands();
     below

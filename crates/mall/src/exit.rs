@@ -1,24 +1,20 @@
-//! How a command ends: 0 done, 1 the answer is no, 2 could not do it, 64 wrong usage.
+//! The exit codes of commands: 0 it was done, 1 the answer is no, 2 it could not be done, 64 the usage was wrong.
 
 use std::fmt;
-use std::io::Write;
 use std::process::ExitCode;
 
-use crate::plain;
-use crate::telemetry;
-
-/// How a command ended.
+/// The exit code with which a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(pub u8);
 
 impl Exit {
-    /// It was done.
+    /// The command did what it was asked.
     pub const DONE: Self = Self(0);
-    /// It was asked, and the answer is no.
+    /// The command could answer, and the answer is no (something is wrong, or there was nothing to do it to).
     pub const NO: Self = Self(1);
-    /// It could not be done.
+    /// The command could not do it, or could not find out.
     pub const COULD_NOT: Self = Self(2);
-    /// It was asked for in a way that makes no sense.
+    /// The options make no sense (`EX_USAGE` of sysexits.h).
     pub const USAGE: Self = Self(64);
 }
 
@@ -28,7 +24,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Wrong usage: an option, a value or a file that is not allowed. Says which, and what is allowed.
+/// An error about an option, a value or a file that is not allowed. Its sentence says which one, and what is allowed.
 #[derive(Debug)]
 pub struct Usage(pub String);
 
@@ -40,17 +36,11 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// The exit code an error stands for.
+/// The exit code for a command that ended with this error.
 pub fn of(error: &anyhow::Error) -> Exit {
     if error.is::<Usage>() {
         Exit::USAGE
     } else {
         Exit::COULD_NOT
     }
-}
-
-/// Writes a line to stderr, and goes on when nobody reads it (a supervisor that was killed): `eprintln!` would panic.
-pub fn say(line: &str) {
-    let line = telemetry::spoken(line);
-    let _ = writeln!(std::io::stderr().lock(), "{}", plain::lines(&line));
 }

@@ -1,4 +1,4 @@
-//! Taking a port.
+//! The ports of the roles, and what a role may open at once.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -9,58 +9,87 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use web::Limits;
 
-/// How many ports a role that may move tries.
-const REACH: u16 = 100;
+/// The order service's port unless another one is given.
+pub const ORDER_PORT: u16 = 8081;
 
-/// The first delivery instance's port; the number of an instance counts from here.
-pub const FIRST_DELIVERY: u16 = 8082;
+/// The first delivery instance's port unless another one is given. The others have the ports that follow.
+pub const FIRST_DELIVERY_PORT: u16 = 8082;
 
-/// Listens on `port`. If it is taken: an error when it is `fixed` (somebody asked for it), otherwise the next free one
-/// is taken; then [`TcpListener::local_addr`] differs from what was asked for, and the caller says so.
-pub fn bind(listen: IpAddr, port: u16, fixed: bool) -> Result<TcpListener> {
-    let last = if fixed { port } else { port.saturating_add(REACH) };
-    for candidate in port..=last {
+/// The gateway's port unless another one is given.
+pub const GATEWAY_PORT: u16 = 8088;
+
+/// How many ports after the first one are tried where any free one will do.
+const TRIED: u16 = 100;
+
+/// Which port a role is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// This one and no other, because somebody asked for it or clients rely on it. 0 stands for any free one.
+    Fixed(u16),
+    /// The first free one from this number on.
+    FirstFreeFrom(u16),
+}
+
+impl Port {
+    /// The port that was wanted first, if another one was taken instead.
+    pub fn moved_from(self, taken: u16) -> Option<u16> {
+        match self {
+            Self::FirstFreeFrom(first) if first != taken => Some(first),
+            Self::FirstFreeFrom(_) | Self::Fixed(_) => None,
+        }
+    }
+}
+
+/// Listens on a port. `option` is the command line's option for it, which the error names.
+pub fn bind(listen: IpAddr, port: Port, option: &str) -> Result<TcpListener> {
+    let (first, last) = match port {
+        Port::Fixed(port) => (port, port),
+        Port::FirstFreeFrom(first) => (first, first.saturating_add(TRIED)),
+    };
+    for candidate in first..=last {
         match listen_on(SocketAddr::new(listen, candidate)) {
             Ok(listener) => return Ok(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
             Err(error) => return Err(error).with_context(|| format!("can't listen on {listen}, port {candidate}")),
         }
     }
-    match fixed {
-        true => bail!(
-            "port {port} on {listen} is taken by another process; give a free one with --port, or end that process"
+    match port {
+        Port::Fixed(port) => bail!(
+            "port {port} on {listen} is taken by another process; give a free one with {option}, or end that process"
         ),
-        false => bail!("ports {port} to {last} on {listen} are all taken; give a free one with --port"),
+        Port::FirstFreeFrom(first) => {
+            bail!("ports {first} to {last} on {listen} are all taken; give a free one with {option}")
+        }
     }
 }
 
-/// What a delivery instance is called when nobody named it: `delivery-1` on 8082, `delivery-2` on 8083, and so on.
+/// The name of a delivery instance to which no name was given: `delivery-1` on port 8082, `delivery-2` on 8083, and so on.
 pub fn delivery_name(port: u16) -> String {
-    match port.checked_sub(FIRST_DELIVERY) {
-        Some(index) if index < REACH => format!("delivery-{}", index + 1),
+    match port.checked_sub(FIRST_DELIVERY_PORT) {
+        Some(index) if index < TRIED => format!("delivery-{}", index + 1),
         _ => format!("delivery-{port}"),
     }
 }
 
-/// The limits of a role's server, which may drain for so long. Connections get no more than three quarters of the files that
-/// the process may open: the rest is for the database and the log.
+/// The limits of a role's server, which may finish requests for so long once it is to stop. Connections get no more than three
+/// quarters of the files that the process may open; the rest is for the database and the log.
 pub fn limits(drain: Duration) -> Limits {
-    let usual = Limits::default();
-    let connections = match files() {
-        Some(files) => usual
+    let defaults = Limits::default();
+    let connections = match open_files_allowed() {
+        Some(files) => defaults
             .connections
             .min(usize::try_from(files / 4 * 3).unwrap_or(usize::MAX)),
-        None => usual.connections,
+        None => defaults.connections,
     };
     Limits {
         connections,
         drain,
-        ..usual
+        ..defaults
     }
 }
 
-/// How many files this process may open, once it has asked for all that it can have (often 1024 where nobody asks).
-fn files() -> Option<u64> {
+/// How many files this process may open, after raising its limit as far as it may (without that it is often 1024).
+fn open_files_allowed() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     let had = limit.current;
     limit.current = limit.maximum;
@@ -76,10 +105,10 @@ fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
     } else {
         TcpSocket::new_v6()
     }?;
-    // A role that comes back must not wait for the connections of its former life.
+    // A role that is started again must not wait until the connections of the process before it have timed out.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    // As many as may be connected, so that a crowd that comes at once needn't knock twice.
+    // The backlog holds as many as may be connected, so that many clients at once need not connect twice.
     socket.listen(4096)
 }
 
@@ -91,9 +120,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_that_was_asked_for_is_taken_or_refused() {
-        let first = bind(HERE, 0, true).expect("any port");
+        let first = bind(HERE, Port::Fixed(0), "--port").expect("any port");
         let port = first.local_addr().expect("an address").port();
-        let error = bind(HERE, port, true).expect_err("taken").to_string();
+        let error = bind(HERE, Port::Fixed(port), "--port").expect_err("taken").to_string();
         assert!(
             error.contains(&format!("port {port}")) && error.contains("--port"),
             "{error}"
@@ -102,9 +131,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_nobody_asked_for_moves_on() {
-        let first = bind(HERE, 0, true).expect("any port");
+        let first = bind(HERE, Port::Fixed(0), "--port").expect("any port");
         let port = first.local_addr().expect("an address").port();
-        let second = bind(HERE, port, false).expect("the next one");
+        let second = bind(HERE, Port::FirstFreeFrom(port), "--port").expect("the next one");
         assert!(second.local_addr().expect("an address").port() > port);
     }
 

@@ -1,18 +1,16 @@
-//! When a role is to stop: on SIGTERM, Ctrl-C or a closed terminal, and when its supervisor has disappeared.
+//! When a process is to stop: on SIGTERM, on Ctrl-C, when its terminal is closed, and when its supervisor is gone.
 //!
-//! The first of them cancels a token, upon which the role drains. A second signal ends the process at once.
+//! The first of these cancels a token, and the role finishes its work. A second signal ends the process at once.
 
 use std::io::Read;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
-
-/// Set for children of `mall up`: their stdin is a socket whose other end the supervisor holds open for as long as it lives.
-pub const SUPERVISED: &str = "MALL_SUPERVISED";
+use crate::{runtime, supervised};
 
 /// The signals that ask a process to stop.
 pub struct Signals {
@@ -22,7 +20,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes these signals over from now on; must be called within a runtime.
+    /// Receives these signals from now on. Must be called within a runtime.
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -31,7 +29,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one; answers with the exit code a shell gives for it.
+    /// Waits for the next signal, and answers with the exit code that a shell gives to a process which it ended.
     pub async fn next(&mut self) -> u8 {
         tokio::select! {
             _ = self.terminate.recv() => 143,
@@ -41,7 +39,7 @@ impl Signals {
     }
 }
 
-/// A token that is cancelled when this process is to drain and stop. Call it once, within a runtime.
+/// A token that is cancelled when this process is to stop. Called once, within a runtime.
 pub fn token() -> std::io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut signals = Signals::listen()?;
@@ -52,13 +50,13 @@ pub fn token() -> std::io::Result<CancellationToken> {
         signals.next().await;
         std::process::exit(Exit::COULD_NOT.0.into());
     });
-    if std::env::var_os(SUPERVISED).is_some() {
+    if supervised::is_supervised() {
         watch_supervisor(token.clone())?;
     }
     Ok(token)
 }
 
-/// A thread, because reading stdin blocks and can't be cancelled.
+/// Waits for the end of stdin, on a thread of its own because reading stdin blocks and can't be cancelled.
 fn watch_supervisor(cancel: CancellationToken) -> std::io::Result<()> {
     let watch = move || {
         let mut stdin = std::io::stdin().lock();
@@ -72,24 +70,33 @@ fn watch_supervisor(cancel: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// For tools that work without a runtime: the exit code to end with once a signal has come (130 after Ctrl-C), 0 before.
-/// The second signal ends the process at once.
-pub fn exit_code_asked() -> std::io::Result<Arc<AtomicU8>> {
-    let asked = Arc::new(AtomicU8::new(0));
-    let told = Arc::clone(&asked);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut signals = {
-        let _entered = runtime.enter();
-        Signals::listen()?
-    };
-    let listen = move || {
-        runtime.block_on(async {
-            let code = signals.next().await;
-            told.store(code, Ordering::SeqCst);
-            let code = signals.next().await;
-            std::process::exit(code.into());
-        })
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(listen)?;
-    Ok(asked)
+/// Whether a signal has come, for tools that work without a runtime.
+#[derive(Debug, Clone)]
+pub struct StopSignal(Arc<OnceLock<Exit>>);
+
+impl StopSignal {
+    /// Receives the signals from now on. The first is noted, and the second ends the process at once.
+    pub fn listen() -> Result<Self> {
+        let noted = Arc::new(OnceLock::new());
+        let note = noted.clone();
+        let runtime = runtime::on_this_thread()?;
+        let mut signals = {
+            let _entered = runtime.enter();
+            Signals::listen().context("can't listen for signals")?
+        };
+        let listen = move || {
+            runtime.block_on(async {
+                let _ = note.set(Exit(signals.next().await));
+                std::process::exit(signals.next().await.into());
+            })
+        };
+        let thread = std::thread::Builder::new().name("signals".into()).spawn(listen);
+        thread.context("can't listen for signals")?;
+        Ok(Self(noted))
+    }
+
+    /// The exit code to end with, once a signal has come (130 after Ctrl-C).
+    pub fn exit(&self) -> Option<Exit> {
+        self.0.get().copied()
+    }
 }

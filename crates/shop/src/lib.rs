@@ -20,7 +20,10 @@ pub mod commit;
 pub mod health;
 pub mod records;
 pub mod relay;
+mod rfc3339;
 pub mod trace;
 
 pub mod delivery;
 pub mod parked;
+
+pub use rfc3339::rfc3339;

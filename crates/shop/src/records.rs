@@ -3,14 +3,13 @@
 //! A record carries its event twice over: for Java consumers of Spring Cloud Stream (`type`, `contentType`,
 //! `spring_json_header_types`), and as CloudEvents in binary mode (`ce_…`), whose `ce_sequence` is the version.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use bytes::Bytes;
-use keylane_log::{Header, NewRecord, Partition, Record, Timestamp};
+use keylane_log::{Header, NewRecord, Partition, Record};
 use serde_json::Value;
 
 use crate::domain::fence::{Held, ParkedEvent};
 use crate::domain::{EventType, IncomingEvent, JournalEntry, OrderEventType, OrderId, Place, Version, input};
+use crate::rfc3339;
 
 /// Without this header Spring hands the other headers over as bytes, and its routing conditions never match.
 const SPRING_HEADER_TYPES: &str = r#"{"type":"java.lang.String","contentType":"java.lang.String"}"#;
@@ -76,11 +75,6 @@ fn headers(entry: &JournalEntry) -> Vec<Header> {
         headers.push(Header::text("traceparent", traceparent));
     }
     headers
-}
-
-fn rfc3339(timestamp: Timestamp) -> String {
-    let since_epoch = Duration::from_millis(u64::try_from(timestamp.0).unwrap_or_default());
-    humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch).to_string()
 }
 
 /// Reads a record as the delivery service sees it. Headers may be quoted, as Spring writes them, or raw.
@@ -256,6 +250,8 @@ pub fn trace_of(record: &Record) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use keylane_log::Timestamp;
+
     use keylane_log::Offset;
 
     use super::*;

@@ -1,8 +1,8 @@
-//! Keys as numbers of 128 bits: of a fixed size, and no two keys of any topic share one.
+//! Keys as numbers of 128 bits. They have a fixed size, and it is as good as impossible that two keys of a topic share one.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A key's number; the same in every run.
+/// The number of a key. It is the same in every run.
 pub(super) fn number(key: impl Hash) -> u128 {
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();

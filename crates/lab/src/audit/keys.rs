@@ -1,4 +1,4 @@
-//! In which partition each key was first seen.
+//! Remembers in which partition each key was first seen.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,51 +7,53 @@ use keylane_log::{Offset, Partition};
 
 use super::hash;
 
-/// How many keys are remembered.
+/// How many keys are remembered at most.
 pub const MAX_KEYS: usize = 2_000_000;
 
 /// The keys seen so far.
 #[derive(Default)]
 pub(super) struct Keys {
-    seen: HashMap<u128, State>,
+    seen: HashMap<u128, FirstSeen>,
 }
 
-struct State {
+/// Where a key was first seen.
+struct FirstSeen {
     partition: Partition,
     offset: Offset,
+    /// Whether the key was seen in another partition too.
     split: bool,
 }
 
-/// What a record says about its key.
-pub(super) enum Sight {
-    /// Nothing new.
-    Known,
-    /// The key stands in a second partition; here is where it was first. Said once a key.
+/// How the partition of a record agrees with that of its key's earlier records.
+pub(super) enum KeyPlace {
+    /// It is the same, or the key is new, or its other partition has been reported.
+    Consistent,
+    /// It is another one. The key was first seen here. Reported once for each key.
     Split(Partition, Offset),
     /// There are too many keys to remember this one.
-    Forgotten,
+    NotRemembered,
 }
 
 impl Keys {
-    pub fn see(&mut self, key: &str, partition: Partition, offset: Offset) -> Sight {
+    pub fn see(&mut self, key: &str, partition: Partition, offset: Offset) -> KeyPlace {
         let room = self.seen.len() < MAX_KEYS;
         match self.seen.entry(hash::number(key)) {
             Entry::Occupied(mut found) => {
                 let state = found.get_mut();
                 if state.partition == partition || state.split {
-                    return Sight::Known;
+                    return KeyPlace::Consistent;
                 }
                 state.split = true;
-                Sight::Split(state.partition, state.offset)
+                KeyPlace::Split(state.partition, state.offset)
             }
-            Entry::Vacant(_) if !room => Sight::Forgotten,
+            Entry::Vacant(_) if !room => KeyPlace::NotRemembered,
             Entry::Vacant(free) => {
-                free.insert(State {
+                free.insert(FirstSeen {
                     partition,
                     offset,
                     split: false,
                 });
-                Sight::Known
+                KeyPlace::Consistent
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Where in a record something is found: `key`, `header:NAME`, `json:/pointer`.
+//! Finds a value in a record, at a place that is written as `key`, `header:NAME` or `json:/pointer`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub enum Locator {
 }
 
 impl Locator {
-    /// The text there; none if there is nothing, or nothing that is one thing (an object, an array, null).
+    /// The text at this place. None if there is nothing, or no single value (but an object, an array or null).
     pub fn text(&self, record: &Record) -> Option<String> {
         match self {
             Self::Key => {
@@ -37,7 +37,7 @@ impl Locator {
         }
     }
 
-    /// The whole number there.
+    /// The whole number at this place.
     pub fn number(&self, record: &Record) -> Option<i64> {
         self.text(record)?.trim().parse().ok()
     }
@@ -50,13 +50,13 @@ pub(super) fn header_text(record: &Record, name: &str) -> Option<String> {
     Some(unquoted.unwrap_or(text).to_owned())
 }
 
-/// Keys that are no text differ in their bytes; what they look like matters to nobody.
+/// A form for keys that are no text, in which different keys differ.
 fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
     std::iter::once("0x".to_owned()).chain(digits).collect()
 }
 
-/// As it is given: `json:/orderId`.
+/// The form in which it is given: `json:/orderId`.
 impl fmt::Display for Locator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Asks a topic, record by record, whether each key's events stand in one partition and in their order.
+//! Finds out, record by record, whether the events of each key stand in one partition of a topic, and in their order.
 //!
 //! ```text
 //!   partition 0 ─▶ ─▶ ─▶ ┐
@@ -7,9 +7,9 @@
 //! ```
 //! # Invariants
 //! * No clock and no I/O. Each partition is shown from its first record to its last; partitions may take turns.
-//! * Memory is bounded: for each key a state of fixed size, at most [`MAX_KEYS`] of them (some 300 MB); of what a key's
-//!   versions are in a partition, the last 128 below the highest. Beyond either it says that it could not tell.
-//! * Versions are compared within one partition: nobody knows the order across partitions.
+//! * Memory is bounded. At most [`MAX_KEYS`] keys are remembered, each with a state of fixed size (some 300 MB in all), and of
+//!   a key's versions in a partition the last 128 below the highest. What lies beyond is counted as not compared.
+//! * Versions are compared within one partition, since nothing tells the order of records across partitions.
 
 mod hash;
 mod keys;
@@ -23,14 +23,14 @@ pub use placement::Explanation;
 
 use keylane_log::{Offset, Partition, Record};
 
-use keys::Keys;
+use keys::{KeyPlace, Keys};
 use placement::Placement;
-use sequence::{Sequences, Step};
+use sequence::{Sequences, Succession};
 
-/// How many of each trouble are kept as examples.
+/// How many examples of each finding are kept.
 const EXAMPLES: usize = 10;
 
-/// What to look at.
+/// What is asked about a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// Where a record's key is found.
@@ -41,7 +41,7 @@ pub struct Question {
     pub partitions: u32,
 }
 
-/// Looks at records.
+/// Looks at the records of a topic one after the other.
 pub struct Auditor {
     question: Question,
     keys: Keys,
@@ -53,11 +53,11 @@ pub struct Auditor {
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audit {
-    /// Records looked at.
+    /// How many records were looked at.
     pub records: u64,
-    /// Different keys.
+    /// How many different keys were found.
     pub keys: u64,
-    /// Records with a version.
+    /// How many records have a version.
     pub versions: u64,
     /// Keys whose records stand in several partitions; each once.
     pub split: Findings,
@@ -70,7 +70,7 @@ pub struct Audit {
     /// Records that stand elsewhere than Java's partitioner puts their key at the present number of partitions, because
     /// the topic has grown or a producer uses another partitioner.
     pub misplaced: Findings,
-    /// What explains all that is misplaced, if one thing does.
+    /// The reason that explains all misplaced records, if a single one does.
     pub explanation: Option<Explanation>,
     /// Records in which no key was found where the question says.
     pub unidentified: u64,
@@ -85,20 +85,20 @@ pub struct Audit {
 /// How often something was found, and the first of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// How often.
+    /// How often it was found.
     pub count: u64,
-    /// The first ones, in words.
+    /// The first ones, described in words.
     pub examples: Vec<String>,
 }
 
 /// What an audit comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// Each key's events stand in one partition and in their order; repetitions are honest.
+pub enum Conclusion {
+    /// The events of each key stand in one partition and in their order. Repetitions don't count against that.
     Kept,
     /// The order of a key's events is lost or in danger.
     Endangered,
-    /// Nothing was found, but not everything could be looked at.
+    /// No trouble was found, but not everything could be compared.
     Unknown,
 }
 
@@ -158,10 +158,10 @@ impl Auditor {
 
     fn look_at_partition(&mut self, record: &Record, key: &str) {
         match self.keys.see(key, record.partition, record.offset) {
-            keys::Sight::Known => {}
-            keys::Sight::Forgotten => self.audit.unremembered += 1,
-            keys::Sight::Split(partition, offset) => {
-                // Whichever was seen first.
+            KeyPlace::Consistent => {}
+            KeyPlace::NotRemembered => self.audit.unremembered += 1,
+            KeyPlace::Split(partition, offset) => {
+                // Partitions may be shown in any sequence, so the examples are sorted.
                 let mut both = [(partition, offset), (record.partition, record.offset)];
                 both.sort();
                 let [one, other] = both.map(|(partition, offset)| at(partition, offset));
@@ -173,23 +173,24 @@ impl Auditor {
     }
 
     fn look_at_version(&mut self, record: &Record, key: &str, version: i64) {
-        let source = locate::header_text(record, "ce_source").unwrap_or_default();
+        let source = locate::header_text(record, "ce_source");
+        let source = source.as_deref();
         match self
             .sequences
-            .see(record.partition, (key, &source), version, record.offset)
+            .see(record.partition, (key, source), version, record.offset)
         {
-            Step::On => {}
-            Step::Forgotten => self.audit.unremembered += 1,
-            Step::TooOld => self.audit.too_old += 1,
-            Step::Repeated => {
+            Succession::Ascending => {}
+            Succession::NotRemembered => self.audit.unremembered += 1,
+            Succession::TooFarBelow => self.audit.too_old += 1,
+            Succession::Repeated => {
                 let repeated = &mut self.audit.repeated;
-                repeated.note(|| format!("key {key}{}: v{version} again at {}", of(&source), place(record)));
+                repeated.note(|| format!("key {key}{}: v{version} again at {}", of(source), place(record)));
             }
-            Step::Backwards { highest, offset } => {
+            Succession::Backwards { highest, offset } => {
                 let above = at(record.partition, offset);
                 let backwards = &mut self.audit.backwards;
                 backwards.note(|| {
-                    let (source, below) = (of(&source), place(record));
+                    let (source, below) = (of(source), place(record));
                     format!("key {key}{source}: v{version} at {below} behind v{highest} at {above}")
                 });
             }
@@ -198,18 +199,18 @@ impl Auditor {
 }
 
 impl Audit {
-    /// What it comes to. In a topic of one partition records need no key to stay together; but what has no key or no version
-    /// could not be compared, and where nothing was compared nothing was shown.
-    pub fn answer(&self, partitions: u32) -> Answer {
+    /// What the audit comes to. In a topic of one partition records need no key to stay together. But records without a key or
+    /// a version could not be compared, and if none was compared nothing is known.
+    pub fn answer(&self, partitions: u32) -> Conclusion {
         let keyless = partitions > 1 && self.keyless.count > 0;
         let found = self.split.count + self.backwards.count + self.misplaced.count > 0;
         if found || keyless {
-            return Answer::Endangered;
+            return Conclusion::Endangered;
         }
         let not_compared = self.unidentified + self.unversioned + self.unremembered + self.too_old;
         match self.versions == 0 || not_compared > 0 {
-            true => Answer::Unknown,
-            false => Answer::Kept,
+            true => Conclusion::Unknown,
+            false => Conclusion::Kept,
         }
     }
 }
@@ -231,10 +232,7 @@ fn at(partition: Partition, offset: Offset) -> String {
     format!("P{partition}@{offset}")
 }
 
-/// Whose version it is, where several sources count for one key.
-fn of(source: &str) -> String {
-    match source {
-        "" => String::new(),
-        source => format!(" ({source})"),
-    }
+/// Says which source numbered a version, where the record names one.
+fn of(source: Option<&str>) -> String {
+    source.map_or(String::new(), |source| format!(" ({source})"))
 }

@@ -1,12 +1,12 @@
-//! Whether records stand where Java's partitioner puts their keys, and if not, why.
+//! Tells whether records stand where Java's partitioner puts their keys, and if not, why.
 
 use keylane_log::Partition;
 use keylane_log::partitioner::partition_of;
 
-/// Up to which number of partitions a topic is suspected of having had fewer.
-const FEWER: u32 = 256;
+/// The highest number of partitions that a topic is suspected to have had before it grew.
+const MOST_SUSPECTED: u32 = 256;
 
-/// What explains that records are misplaced.
+/// A single reason for which all misplaced records stand where they do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Explanation {
     /// They stand where the same partitioner puts them in a topic of this many partitions: the topic has grown since.
@@ -15,12 +15,13 @@ pub enum Explanation {
     Crc32,
 }
 
-/// What was misplaced, and what may explain it.
+/// Counts misplaced records, and keeps the reasons that still explain all of them.
 pub(super) struct Placement {
     partitions: u32,
     misplaced: u64,
-    /// Numbers of partitions, fewer than now, that explain all of it so far.
+    /// The numbers of partitions, fewer than now, that explain all of them so far.
     fewer: Vec<u32>,
+    /// Whether librdkafka's own partitioner explains all of them so far.
     crc32: bool,
 }
 
@@ -29,12 +30,12 @@ impl Placement {
         Self {
             partitions,
             misplaced: 0,
-            fewer: (1..partitions.min(FEWER + 1)).collect(),
+            fewer: (1..partitions.min(MOST_SUSPECTED + 1)).collect(),
             crc32: true,
         }
     }
 
-    /// Where the key belongs, if that is elsewhere.
+    /// The partition where the key belongs, if that is another one.
     pub fn misplaced(&mut self, key: &[u8], partition: Partition) -> Option<Partition> {
         let home = partition_of(key, self.partitions);
         if home == partition {
@@ -46,7 +47,7 @@ impl Placement {
         Some(home)
     }
 
-    /// The one thing that explains all that was misplaced. The largest number of partitions is the likeliest.
+    /// The reason that explains all misplaced records. Among several numbers of partitions the largest is the likeliest.
     pub fn explanation(&self) -> Option<Explanation> {
         if self.misplaced == 0 {
             return None;

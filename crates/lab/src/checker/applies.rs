@@ -1,17 +1,17 @@
-//! A: what took effect, in which order, and what never did.
+//! Judges which events took effect on the delivery service, in which order, and which never did.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use shop::domain::decide::ApplyKind;
-use shop::domain::{EventType, OrderEventType, Version};
+use shop::domain::{OrderEventType, Version};
 
-use super::history::{Applied, InTopic, Parked, Waits};
+use super::evidence::{stands, took_effect, was_parked};
+use super::history::{Applied, OrderRecord, Parked, Waits};
 use super::index::Order;
-use super::published::stands;
 use super::settled::is_stuck;
 use super::verdict::{Anomaly, Fact, Verdict};
 
-/// What is wrong with the sequence of effects. It holds for any beginning of a history, so also while orders move.
+/// Judges the sequence of effects. Its verdicts hold for the beginning of any history, so also while an order is changing.
 pub(super) fn sequence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     verdicts.extend(orphan(order));
     verdicts.extend(chain_breaks(order));
@@ -25,15 +25,19 @@ pub(super) fn sequence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     }
 }
 
-/// The effects before a given one.
+/// The effects of an order before a given one.
 #[derive(Default)]
 struct Before<'a> {
+    /// The first effect of each version.
     first: BTreeMap<Version, &'a Applied>,
+    /// The effect of the highest version.
     highest: Option<&'a Applied>,
+    /// The first cancellation.
     cancelled: Option<&'a Applied>,
     last: Option<&'a Applied>,
 }
 
+/// What is wrong with an effect: the anomaly, a sentence, and the earlier effect that shows it.
 type Clash<'a> = (Anomaly, String, Option<&'a Applied>);
 
 impl<'a> Before<'a> {
@@ -85,7 +89,8 @@ fn orphan(order: &Order<'_>) -> Option<Verdict> {
     })
 }
 
-/// Effects that were not built upon the one before; what is passed over moves the version too.
+/// Effects that were not built upon the one before them. An event that was passed over counts, since it moves the version
+/// too.
 fn chain_breaks(order: &Order<'_>) -> impl Iterator<Item = Verdict> {
     let pairs = order.applied.iter().zip(order.applied.iter().skip(1));
     let broken = pairs.filter(|(previous, applied)| applied.before != previous.after);
@@ -96,7 +101,7 @@ fn chain_breaks(order: &Order<'_>) -> impl Iterator<Item = Verdict> {
     })
 }
 
-/// What is in the topic and never took effect.
+/// Judges events that are in the topic and never took effect.
 pub(super) fn missing(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     if order.moving {
         return;
@@ -107,7 +112,7 @@ pub(super) fn missing(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     for record in &order.topic {
         let Some(version) = record.version else { continue };
         let open = version > order.baseline() && !applied.contains(&version) && !order.parked.contains_key(&version);
-        // What was never written need not take effect, and what can't be read can't.
+        // An event that was never written need not take effect, and a record that can't be read can't.
         let real = order.written.contains_key(&version) && order.published.contains(&version);
         if !open || !real || order.may_come(version) || !told.insert(version) {
             continue;
@@ -126,7 +131,7 @@ pub(super) fn missing(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     }
 }
 
-/// What waits in vain, and what a person had passed over.
+/// Judges parked events that wait in vain, and events that a person had passed over.
 pub(super) fn parked(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     let passed_over = order
         .applied
@@ -146,39 +151,12 @@ pub(super) fn parked(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
 }
 
 fn evidence_of_stuck(order: &Order<'_>, parked: &Parked) -> Vec<Fact> {
-    let below = |record: &&&InTopic| record.version == Some(Version(parked.version.0 - 1));
+    let below = |record: &&&OrderRecord| record.version == Some(Version(parked.version.0 - 1));
     let predecessor = order.topic.iter().find(below).map(|record| stands(record));
     predecessor.into_iter().chain([was_parked(parked)]).collect()
 }
 
-/// An effect as evidence.
-pub(super) fn took_effect(applied: &Applied) -> Fact {
-    Fact {
-        at: Some(applied.at),
-        version: applied.version,
-        what: match (applied.kind, applied.event_type) {
-            (ApplyKind::Applied, Some(event)) => format!("{} applied", EventType::Order(event).name()),
-            (ApplyKind::Applied, None) => "applied".to_owned(),
-            (ApplyKind::Discarded, _) => "passed over".to_owned(),
-        },
-        place: applied.place,
-        instance: Some(applied.instance.clone()),
-        epoch: applied.epoch,
-    }
-}
-
-fn was_parked(parked: &Parked) -> Fact {
-    Fact {
-        at: Some(parked.at),
-        version: Some(parked.version),
-        what: "parked".into(),
-        place: parked.place,
-        instance: None,
-        epoch: None,
-    }
-}
-
-/// The version of an effect of an order all of whose events carry one.
+/// The version of an effect. Only orders are judged all of whose events carry one.
 fn version(applied: &Applied) -> Version {
     applied
         .version

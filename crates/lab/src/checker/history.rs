@@ -1,4 +1,4 @@
-//! A history, as it was gathered from the databases and the log.
+//! A history of the mall, as it was gathered from the databases and the log.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,55 +8,55 @@ use keylane_log::{Offset, Partition, Timestamp};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryEventType, DeliveryId, OrderEventType, OrderId, OrderPatch, Version};
 
-/// Everything that is known. The rows of each list may come in any order.
+/// Everything that is known. The entries of each list may stand in any sequence.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    /// W: the order service's journal, which outlives the orders.
+    /// The order service's journal, which outlives the orders.
     pub written: Vec<Written>,
-    /// P: the order events that stand in the topic.
-    pub topic: Vec<InTopic>,
-    /// A: what took effect.
+    /// The order events in the topic.
+    pub topic: Vec<OrderRecord>,
+    /// The order events that took effect, and those that a person had passed over.
     pub applied: Vec<Applied>,
-    /// D: the final rows of the delivery service.
+    /// The final rows of the delivery service.
     pub deliveries: Vec<Delivery>,
-    /// O: the delivery events that stand in the topic.
-    pub answers: Vec<Answer>,
-    /// Orders with delivery events that wait in the journal to be published.
-    pub unanswered: BTreeSet<OrderId>,
-    /// Events that wait beside the topic.
+    /// The delivery events in the topic.
+    pub delivery_records: Vec<DeliveryRecord>,
+    /// The orders of which a delivery event waits in the journal to be published.
+    pub unpublished_deliveries: BTreeSet<OrderId>,
+    /// The events that the delivery service has parked.
     pub parked: Vec<Parked>,
-    /// How far the delivery group has come.
+    /// How far the delivery group has come in each partition.
     pub partitions: Vec<PartitionState>,
-    /// Orders that changed while the history was being read: what was read of them may not belong together.
+    /// The orders that changed while the history was being read. What was read of them at different times may not fit together.
     pub moving: BTreeSet<OrderId>,
 }
 
 /// A row of the order service's journal.
 #[derive(Debug, Clone)]
 pub struct Written {
-    /// Whose event.
+    /// The order that the event is about.
     pub order: OrderId,
-    /// Which one of that order.
+    /// The event's number among those of its order.
     pub version: Version,
-    /// What happened.
+    /// What happened to the order.
     pub event_type: OrderEventType,
     /// The fields that the event carries.
     pub fields: OrderPatch,
-    /// A hash of the payload, made as [`InTopic::hash`] is.
+    /// A hash of the payload, made as [`OrderRecord::hash`] is.
     pub hash: u64,
-    /// When.
+    /// When the row was written.
     pub at: Timestamp,
     /// Whether the relay has marked it as published.
     pub published: bool,
-    /// Whether it stands for an order that an older system had placed and published: then neither the record nor its
-    /// apply need be known.
+    /// Whether the row stands for an order that an older system had placed and published. Then neither the record nor its
+    /// effect need be known.
     pub inherited: bool,
 }
 
 /// Where a record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// In which partition.
+    /// The record's partition.
     pub partition: Partition,
     /// The record's own offset.
     pub offset: Offset,
@@ -64,16 +64,16 @@ pub struct Place {
 
 /// An order event in the topic.
 #[derive(Debug, Clone)]
-pub struct InTopic {
-    /// Whose event.
+pub struct OrderRecord {
+    /// The order that the event is about.
     pub order: OrderId,
-    /// Which one of that order; absent from producers that don't count.
+    /// The event's number among those of its order; none if its producer doesn't number events.
     pub version: Option<Version>,
-    /// What happened; none if that can't be read.
+    /// What happened to the order; none if the record can't be read.
     pub event_type: Option<OrderEventType>,
     /// A hash of the record's value.
     pub hash: u64,
-    /// Where.
+    /// Where the record stands.
     pub place: Place,
     /// The record's timestamp.
     pub at: Timestamp,
@@ -82,62 +82,63 @@ pub struct InTopic {
 /// An order event that took effect on a delivery, or that a person had passed over.
 #[derive(Debug, Clone)]
 pub struct Applied {
-    /// Whose event.
+    /// The order that the event is about.
     pub order: OrderId,
-    /// Taken under the order's lock: ascends with the effects of an order.
+    /// A number that was given under the order's lock, so it ascends with the effects of an order.
     pub counter: i64,
-    /// Whether it took effect.
+    /// Whether the event took effect or was passed over.
     pub kind: ApplyKind,
-    /// Which event; absent where the producer doesn't count.
+    /// The event's number among those of its order; none if its producer doesn't number events.
     pub version: Option<Version>,
-    /// What happened; none if what was passed over could not even be read.
+    /// What happened to the order; none if the event was passed over and could not be read.
     pub event_type: Option<OrderEventType>,
-    /// The delivery; none if there was none.
+    /// The delivery that the event changed; none if there was none.
     pub delivery: Option<DeliveryId>,
     /// The order's version as the delivery service knew it before; 0 if it knew none.
     pub before: Version,
-    /// The same after it.
+    /// The order's version as the delivery service knew it afterwards.
     pub after: Version,
-    /// Which process did it.
+    /// The instance that applied the event.
     pub instance: Arc<str>,
-    /// Under which of its assignments of the partition, which ascend in its life; none if it came out of the parked events,
-    /// which anybody may apply, or from the order service.
+    /// The assignment of the partition under which the instance applied it. Assignments are numbered within an instance, in
+    /// ascending order. None for an event that had been parked, which any instance may apply, and for one that came from the
+    /// order service.
     pub epoch: Option<u64>,
-    /// The record; none if it was asked from the order service.
+    /// Where the record stands; none if the order service was asked for the event.
     pub place: Option<Place>,
-    /// When.
+    /// When the event was applied.
     pub at: Timestamp,
 }
 
 /// A delivery event in the topic.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct DeliveryRecord {
     /// The order that is delivered.
     pub order: OrderId,
-    /// Whose event.
+    /// The delivery that the event is about.
     pub delivery: DeliveryId,
-    /// Which one of that delivery.
+    /// The event's number among those of its delivery.
     pub version: Version,
-    /// What happened.
+    /// What happened to the delivery.
     pub event_type: DeliveryEventType,
-    /// Where.
+    /// Where the record stands.
     pub place: Place,
     /// The record's timestamp.
     pub at: Timestamp,
 }
 
-/// An event that waits.
+/// An event that is parked.
 #[derive(Debug, Clone)]
 pub struct Parked {
-    /// Whose event.
+    /// The order that the event is about.
     pub order: OrderId,
-    /// Which one of that order.
+    /// The event's number among those of its order.
     pub version: Version,
-    /// The record; none if it was asked from the order service.
+    /// Where the record stands; none if the order service was asked for the event.
     pub place: Option<Place>,
-    /// Since when.
+    /// Since when the event has been parked.
     pub at: Timestamp,
-    /// What it waits for.
+    /// What the event waits for.
     pub waits: Waits,
 }
 
@@ -146,9 +147,9 @@ pub struct Parked {
 pub enum Waits {
     /// The versions below it.
     Predecessors,
-    /// Nothing: an instance is applying it, or about to do what a person decided.
+    /// Nothing: an instance is applying the event, or is about to do what a person decided.
     Apply,
-    /// A person: it was refused for good, for this reason.
+    /// A person, because the event can't be applied, for this reason.
     Person(String),
 }
 
@@ -168,19 +169,19 @@ pub struct PartitionState {
 }
 
 impl History {
-    /// Keeps the orders that `keep` names, and all that is known of the partitions.
+    /// Removes all orders but those for which `keep` holds. The state of the partitions stays.
     pub fn retain_orders(&mut self, keep: impl Fn(OrderId) -> bool) {
         self.written.retain(|written| keep(written.order));
         self.topic.retain(|record| keep(record.order));
         self.applied.retain(|applied| keep(applied.order));
         self.deliveries.retain(|delivery| delivery.order_id.is_some_and(&keep));
-        self.answers.retain(|answer| keep(answer.order));
-        self.unanswered.retain(|order| keep(*order));
+        self.delivery_records.retain(|answer| keep(answer.order));
+        self.unpublished_deliveries.retain(|order| keep(*order));
         self.parked.retain(|parked| keep(parked.order));
         self.moving.retain(|order| keep(*order));
     }
 
-    /// The orders of which something was written, published or applied at `since` or later.
+    /// The orders of which an event was written, published or applied at `since` or later.
     pub fn orders_since(&self, since: Timestamp) -> BTreeSet<OrderId> {
         let written = self.written.iter().map(|written| (written.order, written.at));
         let published = self.topic.iter().map(|record| (record.order, record.at));
@@ -190,20 +191,20 @@ impl History {
     }
 }
 
-impl InTopic {
-    /// Whether it is an event that doesn't count. What can't be read is none, and changes nothing.
+impl OrderRecord {
+    /// Whether it is an event without a number. A record that can't be read is no event, and changes nothing.
     pub(super) fn is_unsequenced(&self) -> bool {
         self.version.is_none() && self.event_type.is_some()
     }
 }
 
 impl PartitionState {
-    /// Up to when records may have been removed by retention; none if nothing ever was.
+    /// The time up to which retention may have removed records; none if it has removed none.
     pub(super) fn removed_up_to(&self) -> Option<Timestamp> {
         (self.start.0 > 0).then(|| self.kept_since.unwrap_or(Timestamp(i64::MAX)))
     }
 
-    /// Records that the group has not finished with.
+    /// How many records the group has not finished with.
     pub fn lag(&self) -> u64 {
         self.end.0.saturating_sub(self.next().0)
     }

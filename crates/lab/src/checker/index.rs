@@ -1,4 +1,4 @@
-//! The history, order by order.
+//! The history, sorted by orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,32 +6,34 @@ use keylane_log::{Offset, Partition, Timestamp};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, OrderId, Version};
 
-use super::history::{Answer, Applied, History, InTopic, Parked, Written};
+use super::history::{Applied, DeliveryRecord, History, OrderRecord, Parked, Written};
 
 /// What is known of one order.
 pub(super) struct Order<'a> {
     pub id: OrderId,
-    /// By version.
+    /// The journal rows, by version.
     pub written: BTreeMap<Version, &'a Written>,
-    /// By place.
-    pub topic: Vec<&'a InTopic>,
-    /// In the order of their counters, with what was passed over.
+    /// Its order events in the topic, by place.
+    pub topic: Vec<&'a OrderRecord>,
+    /// Its events that took effect or were passed over, in that sequence.
     pub applied: Vec<&'a Applied>,
-    /// By number.
+    /// Its delivery rows, by number.
     pub deliveries: Vec<&'a Delivery>,
-    /// By place.
-    pub answers: Vec<&'a Answer>,
-    /// By version.
+    /// Its delivery events in the topic, by place.
+    pub delivery_records: Vec<&'a DeliveryRecord>,
+    /// Its parked events, by version.
     pub parked: BTreeMap<Version, &'a Parked>,
+    /// Whether it changed while the history was being read.
     pub moving: bool,
-    pub unanswered: bool,
-    /// An event of it carries no version.
+    /// Whether delivery events of it wait to be published.
+    pub unpublished_deliveries: bool,
+    /// Whether an event of it carries no version.
     pub unsequenced: bool,
-    /// The versions in the topic. A record that can't be read is no event, whatever it says it is.
+    /// The versions in the topic. A record that can't be read is no event, whatever version it names.
     pub published: BTreeSet<Version>,
-    /// Those of them of which the group has finished with a record.
+    /// Those of these versions that the group has finished with at least once.
     handed_out: BTreeSet<Version>,
-    /// What a person had passed over.
+    /// The versions that a person had passed over.
     pub discarded: BTreeSet<Version>,
     log: &'a Log,
 }
@@ -41,12 +43,12 @@ pub(super) struct Order<'a> {
 pub(super) struct Log {
     /// The next offset that the group reads, by partition.
     next: BTreeMap<Partition, Offset>,
-    /// Up to when records may have been removed by retention.
+    /// The time up to which retention may have removed records; none if it has removed none.
     removed_up_to: Option<Timestamp>,
 }
 
-/// The orders of a history, ascending. Deliveries of orders of which no event is known are left out: they are those of an
-/// older system.
+/// The orders of a history, ascending. Deliveries of orders without any known event are left out, because an older system
+/// made them.
 pub(super) fn orders<'a>(history: &'a History, log: &'a Log) -> Vec<Order<'a>> {
     let mut orders = BTreeMap::new();
     for written in &history.written {
@@ -60,8 +62,8 @@ pub(super) fn orders<'a>(history: &'a History, log: &'a Log) -> Vec<Order<'a>> {
     for applied in &history.applied {
         at(&mut orders, applied.order, log).applied.push(applied);
     }
-    for answer in &history.answers {
-        at(&mut orders, answer.order, log).answers.push(answer);
+    for record in &history.delivery_records {
+        at(&mut orders, record.order, log).delivery_records.push(record);
     }
     for parked in &history.parked {
         at(&mut orders, parked.order, log).parked.insert(parked.version, parked);
@@ -74,7 +76,7 @@ pub(super) fn orders<'a>(history: &'a History, log: &'a Log) -> Vec<Order<'a>> {
     let mut orders: Vec<_> = orders.into_values().collect();
     for order in &mut orders {
         order.moving = history.moving.contains(&order.id);
-        order.unanswered = history.unanswered.contains(&order.id);
+        order.unpublished_deliveries = history.unpublished_deliveries.contains(&order.id);
         order.arrange();
     }
     orders
@@ -87,10 +89,10 @@ fn at<'a, 'm>(orders: &'m mut BTreeMap<OrderId, Order<'a>>, id: OrderId, log: &'
         topic: Vec::new(),
         applied: Vec::new(),
         deliveries: Vec::new(),
-        answers: Vec::new(),
+        delivery_records: Vec::new(),
         parked: BTreeMap::new(),
         moving: false,
-        unanswered: false,
+        unpublished_deliveries: false,
         unsequenced: false,
         published: BTreeSet::new(),
         handed_out: BTreeSet::new(),
@@ -114,7 +116,7 @@ impl<'a> Order<'a> {
         self.topic.sort_by_key(|record| record.place);
         self.applied.sort_by_key(|applied| applied.counter);
         self.deliveries.sort_by_key(|delivery| delivery.id);
-        self.answers.sort_by_key(|answer| answer.place);
+        self.delivery_records.sort_by_key(|record| record.place);
         self.unsequenced = self.topic.iter().any(|record| record.is_unsequenced())
             || self.applied.iter().any(|applied| applied.version.is_none());
         let events = || self.topic.iter().filter(|record| record.event_type.is_some());
@@ -128,13 +130,13 @@ impl<'a> Order<'a> {
         self.discarded = passed_over.filter_map(|applied| applied.version).collect();
     }
 
-    /// Whether a record of this time may have been removed by retention.
+    /// Whether retention may have removed a record of this time.
     pub fn may_have_lost(&self, at: Timestamp) -> bool {
         self.log.removed_up_to.is_some_and(|up_to| at <= up_to)
     }
 
     /// Whether the group has not finished with this record.
-    pub fn is_ahead(&self, record: &InTopic) -> bool {
+    pub fn is_ahead(&self, record: &OrderRecord) -> bool {
         let next = self.log.next.get(&record.place.partition);
         next.is_none_or(|next| record.place.offset >= *next)
     }
@@ -144,25 +146,25 @@ impl<'a> Order<'a> {
         self.published.contains(&version) && !self.handed_out.contains(&version)
     }
 
-    /// What took effect, in that order.
+    /// The events that took effect, in that sequence.
     pub fn effects(&self) -> impl Iterator<Item = &'a Applied> {
         let applied = self.applied.iter().copied();
         applied.filter(|applied| applied.kind == ApplyKind::Applied)
     }
 
-    /// Whether the delivery service may have published this event: deliveries number theirs, and the row says how many
-    /// it had. Nothing can be said if the order's rows are gone.
-    pub fn may_have_published(&self, answer: &Answer) -> bool {
-        let made = |row: &&Delivery| row.id == answer.delivery && answer.version <= row.events;
+    /// Whether the delivery service may have published this event. A delivery numbers its events, and its row says how many
+    /// it has had. Without any row of the order it may have.
+    pub fn may_have_published(&self, record: &DeliveryRecord) -> bool {
+        let made = |row: &&Delivery| row.id == record.delivery && record.version <= row.events;
         self.deliveries.is_empty() || self.deliveries.iter().any(made)
     }
 
-    /// The version that the delivery service had when the apply history began: 0 if the history is whole.
+    /// The order's version at the delivery service when the apply history began; 0 if the history is whole.
     pub fn baseline(&self) -> Version {
         self.applied.first().map_or(Version(0), |first| first.before)
     }
 
-    /// Whether an older system had placed it.
+    /// Whether an older system had placed the order.
     pub fn is_inherited(&self) -> bool {
         self.written.values().any(|written| written.inherited)
     }

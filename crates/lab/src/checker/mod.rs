@@ -1,35 +1,35 @@
 //! Judges a history: what was written, what the log holds, what took effect, and what came of it.
 //!
 //! ```text
-//!   W  order journal ──┐
-//!   P  topic, scanned ─┤                   verdicts   named, with evidence: hazard or harm
-//!   A  apply history ──┼─▶ check(History) ─▶
-//!   D  final rows ─────┤                   doubts     why something could not be told
-//!   O  topic, scanned ─┘
+//!   order journal ───────────────┐
+//!   order events in the topic ───┤                      verdicts   named, with evidence: hazard or harm
+//!   apply history ───────────────┼─▶ check(History) ─▶
+//!   final rows ──────────────────┤                      doubts     why something could not be told
+//!   delivery events in the topic ┘
 //! ```
-//! The verdict that matters is [`Anomaly::Divergence`]: the final rows are not what the order service's events lead to.
-//! The others explain it, or warn of what would have led there.
+//! The verdict that matters most is [`Anomaly::Divergence`]: the final rows are not what the order service's events lead to.
+//! The others explain such a difference, or warn of what could have caused one.
 //!
 //! # Invariants
 //! * No clock and no I/O: the same history gives the same judgement, whatever order its rows come in.
-//! * Effects are judged, not polls: a log that hands a record out twice is honest.
-//! * What is not finished is never judged by its absence: an order with events under way gets a [`Doubt`] instead of the
-//!   verdicts that something is missing.
+//! * Effects are judged, not deliveries of records: a log may hand a record out twice.
+//! * An order with events under way gets a [`Doubt`] instead of a verdict that something is missing.
 //! * Memory and time are proportional to the history (time: with the logarithm of a sort). Nothing is copied but what
 //!   the evidence names.
 
 mod applies;
+mod delivery_records;
+mod evidence;
 mod history;
 mod index;
-mod outbox;
 mod published;
 mod settled;
 mod state;
 mod verdict;
 mod zombies;
 
-pub use history::{Answer, Applied, History, InTopic, Parked, PartitionState, Place, Waits, Written};
-pub use verdict::{Anomaly, Doubt, Fact, Judgement, Kind, Verdict, rfc3339};
+pub use history::{Applied, DeliveryRecord, History, OrderRecord, Parked, PartitionState, Place, Waits, Written};
+pub use verdict::{Anomaly, Doubt, Fact, Judgement, Severity, Verdict};
 
 use index::{Log, Order, orders};
 
@@ -63,6 +63,6 @@ fn judge(order: &Order<'_>, judgement: &mut Judgement) {
     applies::sequence(order, verdicts);
     applies::missing(order, verdicts);
     applies::parked(order, verdicts);
-    outbox::answers(order, verdicts);
+    delivery_records::judge(order, verdicts);
     state::divergence(order, verdicts);
 }

@@ -1,25 +1,25 @@
-//! W against P: what was written, and what the topic holds of it.
+//! Compares what the order service wrote with what the topic holds of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use keylane_log::Partition;
-use shop::domain::{EventType, Version};
+use shop::domain::Version;
 
-use super::applies::took_effect;
-use super::history::{InTopic, Written};
+use super::evidence::{stands, took_effect, was_written};
+use super::history::{OrderRecord, Written};
 use super::index::Order;
-use super::verdict::{Anomaly, Fact, Kind, Verdict};
+use super::verdict::{Anomaly, Fact, Severity, Verdict};
 
-/// What is dangerous about how the order's events stand in the topic.
+/// Judges how the events of the order stand in the topic.
 pub(super) fn hazards(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     verdicts.extend(split_key(order));
     log_inversions(order, verdicts);
     divergent(order, verdicts);
 }
 
-/// What the topic has too much or too little.
+/// Judges which events the topic holds that it should not, and which it lacks.
 pub(super) fn harm(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
-    // What was read of a moving order at different times doesn't belong together.
+    // Journal and topic were read at different times, and the order changed in between.
     if order.moving {
         return;
     }
@@ -28,7 +28,7 @@ pub(super) fn harm(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
 }
 
 fn split_key(order: &Order<'_>) -> Option<Verdict> {
-    let mut first: BTreeMap<Partition, &InTopic> = BTreeMap::new();
+    let mut first: BTreeMap<Partition, &OrderRecord> = BTreeMap::new();
     for record in &order.topic {
         first.entry(record.place.partition).or_insert(record);
     }
@@ -44,10 +44,11 @@ fn log_inversions(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     let mut seen: BTreeSet<(Partition, Version)> = BTreeSet::new();
     let mut places: BTreeMap<Version, BTreeSet<Partition>> = BTreeMap::new();
     for record in &order.topic {
-        let version = record.version.unwrap_or(Version(0));
-        places.entry(version).or_default().insert(record.place.partition);
+        if let Some(version) = record.version {
+            places.entry(version).or_default().insert(record.place.partition);
+        }
     }
-    let mut highest: BTreeMap<Partition, &InTopic> = BTreeMap::new();
+    let mut highest: BTreeMap<Partition, &OrderRecord> = BTreeMap::new();
     for record in &order.topic {
         let (partition, Some(version)) = (record.place.partition, record.version) else {
             continue;
@@ -55,7 +56,7 @@ fn log_inversions(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
         if !seen.insert((partition, version)) {
             continue;
         }
-        // What stands in another partition too may have come there first: this is a repetition.
+        // A version that stands in another partition too may have been written there first, and this is a repetition.
         let repeated = places[&version].len() > 1;
         match highest.get(&partition) {
             Some(above) if above.version > record.version && repeated => {}
@@ -70,7 +71,7 @@ fn log_inversions(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
 
 fn divergent(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     let mut first: BTreeMap<Version, (u64, Fact)> = BTreeMap::new();
-    // What an older system published in its own words can't be compared.
+    // An older system published its events in another form, which can't be compared.
     for written in order.written.values().filter(|written| !written.inherited) {
         first.insert(written.version, (written.hash, was_written(written)));
     }
@@ -95,8 +96,9 @@ fn phantoms(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     }
 }
 
-/// Anybody may write to a topic. What counts is whether the delivery service took it for an event.
-fn phantom(order: &Order<'_>, version: Version, record: &InTopic) -> Verdict {
+/// A record that the order service never wrote. Anybody may write to a topic, so it is harm only if the delivery service took
+/// it for an event.
+fn phantom(order: &Order<'_>, version: Version, record: &OrderRecord) -> Verdict {
     let effect = order.effects().find(|effect| effect.version == Some(version));
     let says = match effect {
         Some(_) => format!("v{version} took effect, but was never written"),
@@ -105,7 +107,7 @@ fn phantom(order: &Order<'_>, version: Version, record: &InTopic) -> Verdict {
     let facts = [stands(record)].into_iter().chain(effect.map(took_effect)).collect();
     let mut verdict = Anomaly::Phantom.of(order.id, says, facts);
     if effect.is_none() {
-        verdict.kind = Kind::Hazard;
+        verdict.severity = Severity::Hazard;
     }
     verdict
 }
@@ -120,32 +122,5 @@ fn lost_events(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     for written in order.written.values().filter(gone) {
         let says = format!("v{} is marked as published, but not in the topic", written.version);
         verdicts.push(Anomaly::LostEvent.of(order.id, says, vec![was_written(written)]));
-    }
-}
-
-/// A record as evidence.
-pub(super) fn stands(record: &InTopic) -> Fact {
-    Fact {
-        at: Some(record.at),
-        version: record.version,
-        what: match record.event_type {
-            Some(event) => format!("{} in the topic", EventType::Order(event).name()),
-            None => "in the topic, and can't be read".to_owned(),
-        },
-        place: Some(record.place),
-        instance: None,
-        epoch: None,
-    }
-}
-
-/// A journal row as evidence.
-pub(super) fn was_written(written: &Written) -> Fact {
-    Fact {
-        at: Some(written.at),
-        version: Some(written.version),
-        what: format!("{} written", EventType::Order(written.event_type).name()),
-        place: None,
-        instance: None,
-        epoch: None,
     }
 }

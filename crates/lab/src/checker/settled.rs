@@ -1,4 +1,4 @@
-//! What is still under way, and so can't be judged by its absence.
+//! Finds out which orders still have events under way. What such an order lacks may still come, and is no verdict.
 
 use shop::domain::Version;
 
@@ -6,7 +6,7 @@ use super::history::{History, Waits};
 use super::index::Order;
 use super::verdict::Doubt;
 
-/// The partitions to whose end the group has not come.
+/// A doubt for each partition to whose end the group has not come.
 pub(super) fn lagging(history: &History) -> impl Iterator<Item = Doubt> {
     let behind = history.partitions.iter().filter(|state| state.lag() > 0);
     behind.map(|state| Doubt::Lagging {
@@ -16,14 +16,14 @@ pub(super) fn lagging(history: &History) -> impl Iterator<Item = Doubt> {
     })
 }
 
-/// Why an order can't be judged altogether.
+/// The reasons why not everything about an order can be judged.
 pub(super) fn doubts(order: &Order<'_>) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     if order.moving {
         doubts.push(Doubt::Moving(order.id));
     }
-    if order.unanswered {
-        doubts.push(Doubt::Unanswered(order.id));
+    if order.unpublished_deliveries {
+        doubts.push(Doubt::UnpublishedDelivery(order.id));
     }
     if order.unsequenced {
         let records = order.topic.iter().filter(|record| record.is_unsequenced());
@@ -40,7 +40,7 @@ pub(super) fn doubts(order: &Order<'_>) -> Vec<Doubt> {
     doubts
 }
 
-/// What the lowest parked event waits for; those above it wait for it.
+/// What the lowest parked event waits for. Those above it wait for it.
 fn parked(order: &Order<'_>) -> Option<Doubt> {
     let parked = order.parked.values().next()?;
     match &parked.waits {
@@ -51,7 +51,8 @@ fn parked(order: &Order<'_>) -> Option<Doubt> {
     }
 }
 
-/// Whether all versions below were there to be applied, and nothing is under way or waits for a person.
+/// Whether a parked event waits in vain: all versions below it could have been applied, none is under way, and none waits for
+/// a person.
 pub(super) fn is_stuck(order: &Order<'_>, version: Version) -> bool {
     let mut below = order.parked.range(..version);
     let somebody_acts = below.any(|(_, parked)| parked.waits != Waits::Predecessors);
@@ -62,7 +63,7 @@ pub(super) fn is_stuck(order: &Order<'_>, version: Version) -> bool {
     !order.moving && !somebody_acts && (1..version.0).map(Version).all(there)
 }
 
-/// Whether all that was written has come to its end, so that the final rows can be compared.
+/// Whether everything that was written has come to its end, so that the final rows can be compared.
 pub(super) fn is_settled(order: &Order<'_>) -> bool {
     doubts(order).is_empty() && !order.topic.iter().any(|record| order.is_ahead(record))
 }

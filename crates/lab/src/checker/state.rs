@@ -1,23 +1,22 @@
-//! D against W: whether the final rows are what the written events lead to.
+//! Compares the final rows of the delivery service with what the written events lead to.
 
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, OrderEventType, OrderFields, OrderPatch, Version};
 
-use super::applies::took_effect;
+use super::evidence::{row, took_effect, was_written};
 use super::index::Order;
-use super::published::was_written;
 use super::settled::is_settled;
-use super::verdict::{Anomaly, Fact, Verdict};
+use super::verdict::{Anomaly, Verdict};
 
-/// What an order's events lead to; what an older system had left behind is not known.
+/// The row that an order's events lead to. A part that an older system left behind is not known, and none here.
 struct Expected {
     fields: Option<OrderFields>,
     status: Option<&'static str>,
     version: Option<Version>,
 }
 
-/// Compares, once all that was written has come to its end. What a person had passed over was written all the same: a row
-/// that lacks it is not what the order is.
+/// Compares, once everything that was written has come to its end. An event that a person had passed over was written all the
+/// same, so a row that lacks it differs from the order.
 pub(super) fn divergence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     if !is_settled(order) {
         return;
@@ -46,13 +45,13 @@ fn differences(order: &Order<'_>, expected: Option<&Expected>) -> Vec<String> {
         (Some(expected), []) if expected.status.is_none() => Vec::new(),
         (Some(_), []) => vec!["no delivery row".to_owned()],
         (Some(expected), [row]) => expected.differences(row),
-        // Older systems left several; the first is the one that events find.
+        // An older system left several rows for one order, and events apply to the first.
         (Some(expected), [row, ..]) if order.is_inherited() => expected.differences(row),
         (Some(_), rows) => vec![format!("{} delivery rows instead of one", rows.len())],
     }
 }
 
-/// Says so if a person's discards are all that the row lacks, or that there were some.
+/// Says whether the events that a person discarded explain the difference. Empty if there are none.
 fn blamed_on_discards(order: &Order<'_>) -> String {
     let written = order
         .discarded
@@ -70,7 +69,7 @@ fn blamed_on_discards(order: &Order<'_>) -> String {
     }
 }
 
-/// The delivery that the written events of the versions that count lead to, one after the other.
+/// The row that the written events lead to, one after the other, of those versions that count.
 fn fold(order: &Order<'_>, counts: impl Fn(Version) -> bool) -> Option<Expected> {
     let mut delivery: Option<Expected> = None;
     for written in order.written.values() {
@@ -87,7 +86,7 @@ fn fold(order: &Order<'_>, counts: impl Fn(Version) -> bool) -> Option<Expected>
                 OrderEventType::Cancelled => before,
             },
             status: (!inherited).then(|| written.event_type.delivery_status()),
-            // A row keeps the number of the last event that took effect.
+            // The row holds the version of the last event that took effect.
             version: (!order.discarded.contains(&written.version)).then_some(written.version),
         });
     }
@@ -147,19 +146,4 @@ impl Expected {
 
 fn shown<T: std::fmt::Debug>(value: Option<&T>) -> String {
     value.map_or_else(|| "null".to_owned(), |value| format!("{value:?}"))
-}
-
-fn row(delivery: &Delivery) -> Fact {
-    Fact {
-        at: None,
-        version: Some(delivery.version),
-        what: format!(
-            "delivery {}: {}",
-            delivery.id,
-            delivery.status.as_deref().unwrap_or("no status")
-        ),
-        place: None,
-        instance: None,
-        epoch: None,
-    }
 }

@@ -1,61 +1,62 @@
-//! What the checker answers: verdicts with their evidence, and doubts.
+//! The answer of the checker: verdicts with their evidence, and doubts.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use keylane_log::{Offset, Partition, Timestamp};
 use shop::domain::{OrderId, Version};
+use shop::rfc3339;
 
 use super::history::Place;
 
-/// All that was found, sorted.
+/// Everything that was found, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judgement {
-    /// What went wrong, by order.
+    /// What went wrong, sorted by order.
     pub verdicts: Vec<Verdict>,
-    /// What could not be told.
+    /// What could not be judged.
     pub doubts: Vec<Doubt>,
-    /// How many orders were looked at.
+    /// How many orders were judged.
     pub orders: usize,
 }
 
 /// Something that went wrong with one order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Verdict {
-    /// Whose events.
+    /// The order.
     pub order: OrderId,
-    /// Its name.
+    /// What went wrong.
     pub anomaly: Anomaly,
-    /// What happened, in a sentence.
+    /// The same in a sentence.
     pub says: String,
-    /// The evidence.
+    /// The rows and records that show it.
     pub facts: Vec<Fact>,
-    /// How bad it is.
-    pub kind: Kind,
+    /// Whether it did harm.
+    pub severity: Severity,
 }
 
-/// How bad something is.
+/// Whether an anomaly did harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// About the log or the traffic: what honest at-least-once delivery and a growing topic lead to now and then.
+pub enum Severity {
+    /// The anomaly is about the log or the traffic. Delivery at least once and a growing topic lead to it now and then.
     Hazard,
-    /// About effects.
+    /// The anomaly is about effects.
     Harm,
 }
 
-/// What went wrong.
+/// The ways in which an order's events go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Anomaly {
     /// The final rows are not what the written events lead to.
     Divergence,
-    /// An event in the topic that was never written; a delivery event that nothing led to. Harm if it took effect, and if
-    /// the delivery service itself published it; otherwise somebody else's record that changed nothing, a hazard.
+    /// An event is in the topic that was never written, or a delivery event that no effect led to. It is harm if the event
+    /// took effect, or if the delivery service itself published it. Otherwise it is a record of another program that changed
+    /// nothing, and a hazard.
     Phantom,
-    /// A written event that is not in the topic, though nothing is under way any more.
+    /// A written event is not in the topic, though nothing is under way any more.
     LostEvent,
-    /// One event with two contents.
+    /// One event exists with two contents.
     Divergent,
     /// An order's events stand in several partitions.
     SplitKey,
@@ -69,7 +70,7 @@ pub enum Anomaly {
     Skip,
     /// The first effect was not that of the order's placing.
     Orphan,
-    /// Something took effect after the cancellation.
+    /// An event took effect after the cancellation.
     Resurrection,
     /// An effect was not built upon the one before it: a lost update.
     ChainBreak,
@@ -81,56 +82,56 @@ pub enum Anomaly {
     Unseen,
     /// An event waits although nothing is missing before it.
     StuckPark,
-    /// An event that a person had passed over.
+    /// A person had an event passed over.
     Discarded,
-    /// An effect without its delivery event.
+    /// An effect has no delivery event.
     OutLost,
-    /// A delivery event that stands in the topic twice.
+    /// A delivery event stands in the topic twice.
     OutDup,
-    /// Delivery events in another order than their effects.
+    /// Delivery events stand in another sequence than their effects.
     OutInversion,
 }
 
 /// A piece of evidence: one event at one place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fact {
-    /// When.
+    /// The time of the row or the record.
     pub at: Option<Timestamp>,
-    /// Which version it is about.
+    /// The version that it is about.
     pub version: Option<Version>,
     /// What happened to it (`OrderModified applied`).
     pub what: String,
-    /// The record.
+    /// Where the record stands.
     pub place: Option<Place>,
-    /// Who did it.
+    /// The instance that applied the event.
     pub instance: Option<Arc<str>>,
-    /// Under which of its assignments.
+    /// The assignment under which the instance applied it.
     pub epoch: Option<u64>,
 }
 
-/// Why something could not be told.
+/// Why something could not be judged.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
-    /// Nothing is known of any order that was asked about, so nothing was compared; the text says what was looked for.
+    /// No event is known of any order that was asked about, so nothing was compared. The text says what was looked for.
     Nothing(String),
     /// The group has not come to the end of a partition.
     Lagging {
-        /// Which one.
+        /// The partition.
         partition: Partition,
         /// The next offset that the group reads.
         next: Offset,
         /// The next offset to be written.
         end: Offset,
     },
-    /// The order changed while it was being looked at.
+    /// The order changed while the history was being read.
     Moving(OrderId),
     /// An event waits to be published.
     Unpublished(OrderId, Version),
     /// A delivery event waits to be published.
-    Unanswered(OrderId),
-    /// An event carries no version, so that nobody can tell where it belongs.
+    UnpublishedDelivery(OrderId),
+    /// An event carries no version, so its place in the sequence is not known.
     Unsequenced(OrderId, Place),
-    /// An event was refused for good, and its order waits for a person.
+    /// An event can't be applied, and its order waits for a person.
     Refused(OrderId, Version, String),
     /// A parked event is being applied.
     Applying(OrderId, Version),
@@ -141,15 +142,18 @@ pub enum Doubt {
 impl Judgement {
     /// The verdicts that are about effects.
     pub fn harm(&self) -> impl Iterator<Item = &Verdict> {
-        self.verdicts.iter().filter(|verdict| verdict.kind == Kind::Harm)
+        self.verdicts
+            .iter()
+            .filter(|verdict| verdict.severity == Severity::Harm)
     }
 
-    /// What is left of it after an earlier look: harm that was not there then may be a trick of the reading, which takes
-    /// its time while others write, and is a doubt until it is seen twice.
+    /// This judgement, with harm turned into a doubt where an earlier judgement had not found it. The history was read while
+    /// others were writing, so such harm may only seem to be there.
     #[must_use]
     pub fn confirmed_by(mut self, earlier: &Self) -> Self {
         let seen: BTreeSet<_> = earlier.harm().map(|verdict| (verdict.order, verdict.anomaly)).collect();
-        let new = |verdict: &Verdict| verdict.kind == Kind::Harm && !seen.contains(&(verdict.order, verdict.anomaly));
+        let new =
+            |verdict: &Verdict| verdict.severity == Severity::Harm && !seen.contains(&(verdict.order, verdict.anomaly));
         let doubts = self
             .verdicts
             .iter()
@@ -164,7 +168,7 @@ impl Judgement {
 }
 
 impl Anomaly {
-    /// Its name in documents and output.
+    /// The name in documents and output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Divergence => "divergence",
@@ -190,17 +194,17 @@ impl Anomaly {
         }
     }
 
-    /// How bad it is, unless the circumstances say otherwise (a zombie's effect is harm if it was another one than the
-    /// next owner's would have been).
-    pub fn kind(self) -> Kind {
+    /// Whether it usually does harm. The circumstances may say otherwise: a zombie's effect is harm if the next owner would have
+    /// written something else.
+    pub fn severity(self) -> Severity {
         match self {
             Self::Divergent
             | Self::SplitKey
             | Self::LogInversion
             | Self::ZombieEffect
             | Self::Discarded
-            | Self::OutDup => Kind::Hazard,
-            _ => Kind::Harm,
+            | Self::OutDup => Severity::Hazard,
+            _ => Severity::Harm,
         }
     }
 
@@ -211,32 +215,32 @@ impl Anomaly {
             anomaly: self,
             says: says.into(),
             facts,
-            kind: self.kind(),
+            severity: self.severity(),
         }
     }
 }
 
 impl Doubt {
-    /// Its name in documents and output.
+    /// The name in documents and output.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Nothing(_) => "nothing-compared",
             Self::Lagging { .. } => "lagging",
             Self::Moving(_) => "in-flight",
-            Self::Unpublished(..) | Self::Unanswered(_) => "unpublished",
+            Self::Unpublished(..) | Self::UnpublishedDelivery(_) => "unpublished",
             Self::Unsequenced(..) => "unsequenced",
             Self::Refused(..) | Self::Waiting(..) => "parked",
             Self::Applying(..) => "applying",
         }
     }
 
-    /// The order it is about, if it is about one.
+    /// The order that the doubt is about. None if it is about a partition, or about everything.
     pub fn order(&self) -> Option<OrderId> {
         match self {
             Self::Nothing(_) | Self::Lagging { .. } => None,
             Self::Moving(order)
             | Self::Unpublished(order, _)
-            | Self::Unanswered(order)
+            | Self::UnpublishedDelivery(order)
             | Self::Unsequenced(order, _)
             | Self::Refused(order, ..)
             | Self::Applying(order, _)
@@ -244,7 +248,7 @@ impl Doubt {
         }
     }
 
-    /// Whether it may pass by itself.
+    /// Whether the doubt may pass by itself.
     pub fn may_pass(&self) -> bool {
         !matches!(self, Self::Nothing(_) | Self::Unsequenced(..) | Self::Refused(..))
     }
@@ -256,7 +260,7 @@ impl fmt::Display for Anomaly {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Hazard => "hazard",
@@ -298,7 +302,7 @@ impl fmt::Display for Doubt {
             ),
             Self::Moving(order) => write!(f, "order {order} changed while it was looked at"),
             Self::Unpublished(order, version) => write!(f, "order {order} v{version} waits to be published"),
-            Self::Unanswered(order) => write!(f, "a delivery event of order {order} waits to be published"),
+            Self::UnpublishedDelivery(order) => write!(f, "a delivery event of order {order} waits to be published"),
             Self::Unsequenced(order, place) => write!(
                 f,
                 "an event of order {order}, {place}, carries no version (ce_sequence)"
@@ -313,13 +317,4 @@ impl fmt::Display for Doubt {
             }
         }
     }
-}
-
-/// The end of the year 9999, beyond which nobody writes a date.
-const LAST: u64 = 253_402_300_799_999;
-
-/// A time as people read it; a record may bear any, and those that can't be written are clipped.
-pub fn rfc3339(at: Timestamp) -> String {
-    let since_epoch = Duration::from_millis(u64::try_from(at.0).unwrap_or_default().min(LAST));
-    humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch).to_string()
 }

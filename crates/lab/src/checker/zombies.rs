@@ -1,23 +1,24 @@
-//! Instances that write under an assignment which another one has followed.
+//! Finds instances that wrote under an assignment which another one had followed already.
 //!
 //! ```text
 //!   counter   1      2      3      4        of one partition
 //!   instance  d1#1   d1#1   d2#1   d1#1     4 is a zombie's: no new assignment since d2 took over
 //! ```
-//! It is honest as long as it is what the next owner would have written: the fence sees to that, not the assignment.
+//! Such an effect is a hazard and no harm if the next owner would have written the same. The fence sees to that, not the
+//! assignment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keylane_log::Partition;
 
-use super::applies::took_effect;
+use super::evidence::took_effect;
 use super::history::{Applied, History};
-use super::verdict::{Anomaly, Kind, Verdict};
+use super::verdict::{Anomaly, Severity, Verdict};
 
 type Assignment<'a> = (&'a Arc<str>, u64);
 
-/// The effects of zombies. What came out of the parked events may be applied by anybody, and is left out.
+/// The effects of zombies. Parked events are left out, because any instance may apply them.
 pub(super) fn zombie_effects(history: &History) -> Vec<Verdict> {
     let mut partitions: BTreeMap<Partition, Vec<(&Applied, u64)>> = BTreeMap::new();
     for applied in &history.applied {
@@ -32,7 +33,7 @@ pub(super) fn zombie_effects(history: &History) -> Vec<Verdict> {
         .collect()
 }
 
-/// Each late effect, after one of the owner that it is late against.
+/// The late effects of a partition, each behind an effect of the owner at that time.
 fn of_partition(mut applies: Vec<(&Applied, u64)>) -> Vec<(&Applied, &Applied)> {
     applies.sort_by_key(|(applied, _)| applied.counter);
     let mut followed: BTreeSet<Assignment<'_>> = BTreeSet::new();
@@ -59,7 +60,7 @@ fn verdict(owner: &Applied, late: &Applied, as_the_owner_would: bool) -> Verdict
     );
     let mut verdict = Anomaly::ZombieEffect.of(late.order, says, vec![took_effect(owner), took_effect(late)]);
     if !as_the_owner_would {
-        verdict.kind = Kind::Harm;
+        verdict.severity = Severity::Harm;
     }
     verdict
 }

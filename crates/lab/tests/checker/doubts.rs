@@ -99,7 +99,7 @@ fn garbage_without_a_version_leaves_nothing_open() {
 #[test]
 fn a_delivery_event_that_waits_is_not_lost() {
     let mut history = with(Anomaly::OutLost);
-    history.unanswered.insert(ORDER);
+    history.unpublished_deliveries.insert(ORDER);
     assert_eq!((verdicts(&history), doubts(&history)), (vec![], vec!["unpublished"]));
 }
 
@@ -178,7 +178,7 @@ fn what_an_older_system_left_behind_is_taken_as_it_is() {
     history.written[0].inherited = true;
     history.topic.retain(|record| record.version != Some(Version(1)));
     history.applied.retain(|applied| applied.version != Some(Version(1)));
-    history.answers.retain(|answer| answer.version != Version(1));
+    history.delivery_records.retain(|answer| answer.version != Version(1));
     assert_eq!((verdicts(&history), doubts(&history)), (vec![], vec![]));
     history.deliveries[0].status = None;
     assert_eq!(verdicts(&history), [Anomaly::Divergence]);
@@ -198,7 +198,7 @@ fn a_later_version_builds_upon_one_that_was_passed_over() {
     let mut history = one_order();
     history.applied[1].kind = ApplyKind::Discarded;
     history.applied[1].event_type = None;
-    history.answers.remove(1);
+    history.delivery_records.remove(1);
     assert_eq!(
         (verdicts(&history), doubts(&history)),
         (vec![Anomaly::Discarded], vec![])

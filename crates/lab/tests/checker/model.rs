@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use keylane_log::{Offset, Partition, Timestamp};
-use lab::checker::{Answer, Applied, History, InTopic, PartitionState, Place, Written};
+use lab::checker::{Applied, DeliveryRecord, History, OrderRecord, PartitionState, Place, Written};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryId, OrderEventType, OrderFields, OrderId, OrderPatch, Version};
 
@@ -56,7 +56,7 @@ impl Model {
     /// Appends a written event to the topic, as a relay does that may have done so before.
     pub fn publish(&mut self, written: &Written) -> Place {
         let place = self.append(written.order);
-        self.history.topic.push(InTopic {
+        self.history.topic.push(OrderRecord {
             order: written.order,
             version: Some(written.version),
             event_type: Some(written.event_type),
@@ -99,7 +99,7 @@ impl Model {
         delivery.status = Some(written.event_type.delivery_status().to_owned());
         delivery.version = written.version;
         delivery.events = delivery.events.next();
-        let answer = Answer {
+        let answer = DeliveryRecord {
             order: written.order,
             delivery: delivery.id,
             version: delivery.events,
@@ -107,7 +107,7 @@ impl Model {
             place: self.append(written.order),
             at: Timestamp(self.now + 5),
         };
-        self.history.answers.push(answer);
+        self.history.delivery_records.push(answer);
     }
 
     fn append(&mut self, order: OrderId) -> Place {
@@ -177,7 +177,7 @@ pub fn random(rng: &mut Rng) -> History {
     rng.shuffle(&mut history.written);
     rng.shuffle(&mut history.topic);
     rng.shuffle(&mut history.applied);
-    rng.shuffle(&mut history.answers);
+    rng.shuffle(&mut history.delivery_records);
     history
 }
 
@@ -201,9 +201,9 @@ fn honest_trouble(model: &mut Model, rng: &mut Rng, order: OrderId) {
             }
         }
         3 => {
-            let mut again = model.history.answers[rng.usize(0..model.history.answers.len())].clone();
+            let mut again = model.history.delivery_records[rng.usize(0..model.history.delivery_records.len())].clone();
             again.place = model.append(again.order);
-            model.history.answers.push(again);
+            model.history.delivery_records.push(again);
         }
         _ => {}
     }

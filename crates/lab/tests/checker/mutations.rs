@@ -1,7 +1,7 @@
 //! One thing goes wrong: each mutation turns a correct history into one in which a given verdict must be found.
 
 use keylane_log::{Offset, Partition};
-use lab::checker::{Anomaly, Applied, History, InTopic, Parked, Place, Waits};
+use lab::checker::{Anomaly, Applied, History, OrderRecord, Parked, Place, Waits};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryEventType, OrderEventType, OrderId, Version};
 
@@ -57,7 +57,7 @@ pub fn mutate(history: &mut History, order: OrderId, anomaly: Anomaly) -> bool {
         Anomaly::StuckPark => park(history, order),
         Anomaly::Discarded => discard(history, order),
         Anomaly::OutLost => history
-            .answers
+            .delivery_records
             .retain(|answer| (answer.order, answer.version) != (order, last)),
         Anomaly::OutDup => answer_again(history, order),
         Anomaly::OutInversion => return swap_answers(history, order),
@@ -82,7 +82,7 @@ pub fn companions(anomaly: Anomaly) -> &'static [Anomaly] {
     }
 }
 
-fn is(record: &InTopic, order: OrderId, version: Version) -> bool {
+fn is(record: &OrderRecord, order: OrderId, version: Version) -> bool {
     record.order == order && record.version == Some(version)
 }
 
@@ -94,7 +94,7 @@ fn last(history: &History, order: OrderId) -> Version {
         .expect("an order has events")
 }
 
-fn record(history: &mut History, order: OrderId, version: Version) -> &mut InTopic {
+fn record(history: &mut History, order: OrderId, version: Version) -> &mut OrderRecord {
     let mut records = history.topic.iter_mut().filter(|record| is(record, order, version));
     records.next().expect("every event was published")
 }
@@ -204,7 +204,7 @@ fn forget(history: &mut History, order: OrderId, version: Version) {
         .applied
         .retain(|applied| (applied.order, applied.version) != (order, Some(version)));
     history
-        .answers
+        .delivery_records
         .retain(|answer| (answer.order, answer.version) != (order, version));
 }
 
@@ -214,7 +214,11 @@ fn resurrect(history: &mut History, order: OrderId) -> bool {
         return false;
     }
     invert(history, order, Version(last.0 - 1), last);
-    for answer in history.answers.iter_mut().filter(|answer| answer.order == order) {
+    for answer in history
+        .delivery_records
+        .iter_mut()
+        .filter(|answer| answer.order == order)
+    {
         // The delivery's own versions follow its effects.
         match last.0 - answer.version.0 {
             0 => answer.event_type = DeliveryEventType::Modified,
@@ -290,25 +294,25 @@ fn discard(history: &mut History, order: OrderId) {
 }
 
 fn answer_again(history: &mut History, order: OrderId) {
-    let found = history.answers.iter().find(|answer| answer.order == order);
+    let found = history.delivery_records.iter().find(|answer| answer.order == order);
     let mut again = found.expect("every effect was answered").clone();
     again.place = place(history, again.place.partition.0 as usize);
-    history.answers.push(again);
+    history.delivery_records.push(again);
 }
 
 fn swap_answers(history: &mut History, order: OrderId) -> bool {
     let of = |version| {
-        let mut answers = (0..history.answers.len()).filter(|at| {
-            let answer = &history.answers[*at];
+        let mut answers = (0..history.delivery_records.len()).filter(|at| {
+            let answer = &history.delivery_records[*at];
             (answer.order, answer.version) == (order, Version(version))
         });
         (answers.next().expect("answered"), answers.next())
     };
     let ((one, again), (two, later)) = (of(1), of(2));
-    let (first, second) = (history.answers[one].place, history.answers[two].place);
+    let (first, second) = (history.delivery_records[one].place, history.delivery_records[two].place);
     if again.is_some() || later.is_some() || first.partition != second.partition {
         return false;
     }
-    (history.answers[one].place, history.answers[two].place) = (second, first);
+    (history.delivery_records[one].place, history.delivery_records[two].place) = (second, first);
     true
 }

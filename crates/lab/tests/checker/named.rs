@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lab::checker::{Anomaly, History, Kind, Verdict, check};
+use lab::checker::{Anomaly, History, Severity, Verdict, check};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{DeliveryId, OrderId, Version};
 
@@ -66,7 +66,7 @@ fn hazards_are_no_harm() {
     ];
     for anomaly in ALL {
         let verdicts = found(&mutated(anomaly), anomaly);
-        let hazard = verdicts.iter().all(|verdict| verdict.kind == Kind::Hazard);
+        let hazard = verdicts.iter().all(|verdict| verdict.severity == Severity::Hazard);
         assert_eq!(hazard, hazards.contains(&anomaly), "{anomaly}");
     }
 }
@@ -78,7 +78,7 @@ fn a_row_that_lacks_what_was_discarded_is_harm_and_says_so() {
     let [divergence] = &found(&history, Anomaly::Divergence)[..] else {
         panic!("one row");
     };
-    assert_eq!(divergence.kind, Kind::Harm);
+    assert_eq!(divergence.severity, Severity::Harm);
     let status = "status is \"DELIVERY MODIFIED\" and should be \"DELIVERY CANCELLED\"";
     let blame = "(v4 was discarded by a person; the row therefore keeps what stood there without it)";
     assert_eq!(divergence.says, format!("{status} {blame}"));
@@ -101,10 +101,13 @@ fn a_row_that_lacks_what_was_discarded_is_harm_and_says_so() {
 fn a_discard_that_makes_no_difference_is_a_hazard_alone() {
     let mut history = one_order();
     history.applied[1].kind = ApplyKind::Discarded;
-    history.answers.remove(1);
+    history.delivery_records.remove(1);
     let verdicts = check(&history).verdicts;
-    let found: Vec<_> = verdicts.iter().map(|verdict| (verdict.anomaly, verdict.kind)).collect();
-    assert_eq!(found, [(Anomaly::Discarded, Kind::Hazard)]);
+    let found: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| (verdict.anomaly, verdict.severity))
+        .collect();
+    assert_eq!(found, [(Anomaly::Discarded, Severity::Hazard)]);
 }
 
 #[test]
@@ -117,27 +120,30 @@ fn a_record_that_can_not_be_read_stands_for_no_event() {
     assert_eq!(lost[0].says, "v2 is marked as published, but not in the topic");
 
     let mut beside = one_order();
-    record.place = beside.answers[3].place;
+    record.place = beside.delivery_records[3].place;
     record.place.offset = record.place.offset.next();
     beside.topic.push(record);
     beside.partitions[0].end = beside.partitions[0].end.next();
     beside.partitions[0].committed = Some(beside.partitions[0].end);
     let verdicts = check(&beside).verdicts;
-    let found: Vec<_> = verdicts.iter().map(|verdict| (verdict.anomaly, verdict.kind)).collect();
-    assert_eq!(found, [(Anomaly::Divergent, Kind::Hazard)]);
+    let found: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| (verdict.anomaly, verdict.severity))
+        .collect();
+    assert_eq!(found, [(Anomaly::Divergent, Severity::Hazard)]);
 }
 
 /// Of each phantom: how bad, and what is said.
-fn phantoms(history: &History) -> Vec<(Kind, String)> {
+fn phantoms(history: &History) -> Vec<(Severity, String)> {
     let found = found(history, Anomaly::Phantom).into_iter();
-    found.map(|phantom| (phantom.kind, phantom.says)).collect()
+    found.map(|phantom| (phantom.severity, phantom.says)).collect()
 }
 
 #[test]
 fn a_forged_event_is_harm_once_it_took_effect() {
     let mut history = mutated(Anomaly::Phantom);
     let untouched = "v5 is in the topic, but was never written; it changed nothing";
-    assert_eq!(phantoms(&history), [(Kind::Hazard, untouched.to_owned())]);
+    assert_eq!(phantoms(&history), [(Severity::Hazard, untouched.to_owned())]);
     assert_eq!(check(&history).verdicts.len(), 1, "nobody has to handle it");
 
     let mut discarded = history.clone();
@@ -149,12 +155,12 @@ fn a_forged_event_is_harm_once_it_took_effect() {
     let mut passed_over = effect.clone();
     (passed_over.kind, passed_over.event_type) = (ApplyKind::Discarded, None);
     discarded.applied.push(passed_over);
-    assert_eq!(phantoms(&discarded), [(Kind::Hazard, untouched.to_owned())]);
+    assert_eq!(phantoms(&discarded), [(Severity::Hazard, untouched.to_owned())]);
 
     history.applied.push(effect);
     assert_eq!(
         phantoms(&history),
-        [(Kind::Harm, "v5 took effect, but was never written".to_owned())]
+        [(Severity::Harm, "v5 took effect, but was never written".to_owned())]
     );
     let facts: Vec<String> = found(&history, Anomaly::Phantom)[0]
         .facts
@@ -186,15 +192,15 @@ fn an_order_that_only_somebody_else_wrote_of_is_no_harm_either() {
 #[test]
 fn a_forged_delivery_event_neither_harms_nor_hides_that_one_is_missing() {
     let mut history = one_order();
-    let mut forged = history.answers[0].clone();
+    let mut forged = history.delivery_records[0].clone();
     forged.version = Version(9);
     forged.place.offset.0 += 100;
-    history.answers.push(forged.clone());
+    history.delivery_records.push(forged.clone());
     let says = "v9 of delivery 102 is in the topic, but the delivery service never made it; it changed nothing here";
-    assert_eq!(phantoms(&history), [(Kind::Hazard, says.to_owned())]);
+    assert_eq!(phantoms(&history), [(Severity::Hazard, says.to_owned())]);
     assert_eq!(check(&history).verdicts.len(), 1);
 
-    history.answers.remove(0);
+    history.delivery_records.remove(0);
     assert_eq!(
         found(&history, Anomaly::OutLost).len(),
         1,
@@ -204,8 +210,8 @@ fn a_forged_delivery_event_neither_harms_nor_hides_that_one_is_missing() {
     let mut history = one_order();
     forged.delivery = DeliveryId(7);
     forged.version = Version(1);
-    history.answers.push(forged);
-    assert_eq!(phantoms(&history)[0].0, Kind::Hazard, "there is no such delivery");
+    history.delivery_records.push(forged);
+    assert_eq!(phantoms(&history)[0].0, Severity::Hazard, "there is no such delivery");
 }
 
 #[test]
@@ -245,8 +251,14 @@ fn divergence_says_what_should_be_there() {
 #[test]
 fn delivery_events_are_held_against_the_effects_that_led_to_them() {
     let mut history = one_order();
-    let (first, last) = (history.answers[0].event_type, history.answers[3].event_type);
-    (history.answers[0].event_type, history.answers[3].event_type) = (last, first);
+    let (first, last) = (
+        history.delivery_records[0].event_type,
+        history.delivery_records[3].event_type,
+    );
+    (
+        history.delivery_records[0].event_type,
+        history.delivery_records[3].event_type,
+    ) = (last, first);
     assert_eq!(
         found(&history, Anomaly::OutInversion).len(),
         1,
@@ -274,8 +286,8 @@ fn a_zombie_that_writes_what_nobody_else_would_have_written_is_harm() {
     history.applied[2].before = history.applied[1].before;
     let zombies = found(&history, Anomaly::ZombieEffect);
     assert_eq!(
-        zombies.iter().map(|zombie| zombie.kind).collect::<Vec<_>>(),
-        [Kind::Harm, Kind::Hazard]
+        zombies.iter().map(|zombie| zombie.severity).collect::<Vec<_>>(),
+        [Severity::Harm, Severity::Hazard]
     );
 }
 

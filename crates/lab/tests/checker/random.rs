@@ -69,7 +69,7 @@ fn shuffled(history: &History, rng: &mut Rng) -> History {
     rng.shuffle(&mut history.written);
     rng.shuffle(&mut history.topic);
     rng.shuffle(&mut history.applied);
-    rng.shuffle(&mut history.answers);
+    rng.shuffle(&mut history.delivery_records);
     rng.shuffle(&mut history.deliveries);
     history
 }

@@ -5,12 +5,12 @@ mod report;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use keylane_log::LogError;
-use lab::audit::{Answer, Auditor, Locator, Question};
+use lab::audit::{Auditor, Conclusion, Locator, Question};
 
+use crate::adapters::log::{explained, open_existing_log};
 use crate::config::Storage;
 use crate::exit::Exit;
-use crate::logs::{self, Purpose};
-use crate::{scan, tools};
+use crate::{console, scan};
 
 /// What `mall audit` is asked.
 #[derive(Debug, Args)]
@@ -54,13 +54,8 @@ topic is empty, or records lack the key or the version that is compared.";
 
 /// Reads the whole topic and says what was found.
 pub fn run(args: &AuditArgs) -> Result<Exit> {
-    let say = |error: LogError| anyhow!(logs::explained(&error, &args.storage));
-    let log = logs::open(&args.storage, Purpose::Reading)
-        .map_err(say)?
-        .ok_or_else(|| {
-            let dir = args.storage.data.display();
-            anyhow!("there is no embedded log in {dir} yet: nothing has been started there")
-        })?;
+    let say = |error: LogError| anyhow!(explained(&error, &args.storage));
+    let log = open_existing_log(&args.storage)?;
     let extents = log.extents(&args.topic).map_err(say)?;
     let partitions = u32::try_from(extents.len()).unwrap_or(u32::MAX);
     let question = Question {
@@ -76,11 +71,10 @@ pub fn run(args: &AuditArgs) -> Result<Exit> {
         true => report::json(&args.topic, &question, &audit, answer),
         false => report::text(&args.topic, &question, &audit, answer),
     };
-    // Nobody reading is no reason to fail.
-    let _ = tools::print(&text);
+    let _ = console::print(&text);
     Ok(match answer {
-        Answer::Kept => Exit::DONE,
-        Answer::Endangered => Exit::NO,
-        Answer::Unknown => Exit::COULD_NOT,
+        Conclusion::Kept => Exit::DONE,
+        Conclusion::Endangered => Exit::NO,
+        Conclusion::Unknown => Exit::COULD_NOT,
     })
 }

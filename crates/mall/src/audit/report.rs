@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use lab::audit::{Answer, Audit, Explanation, Findings, MAX_KEYS, Question};
+use lab::audit::{Audit, Conclusion, Explanation, Findings, MAX_KEYS, Question};
 use serde_json::json;
 
 /// Each trouble with its first examples, then the answer.
-pub fn text(topic: &str, asked: &Question, audit: &Audit, answer: Answer) -> String {
+pub fn text(topic: &str, asked: &Question, audit: &Audit, answer: Conclusion) -> String {
     let partitions = asked.partitions;
     let mut text = format!(
         "{topic}: {partitions} partition(s), {} records, {} keys, {} versions\n",
@@ -32,12 +32,12 @@ pub fn text(topic: &str, asked: &Question, audit: &Audit, answer: Answer) -> Str
         .iter()
         .for_each(|note| text += &format!("note: {note}\n"));
     text += match answer {
-        Answer::Kept => "the order of each key is kept\n",
-        Answer::Endangered => "the order of some keys is lost or in danger\n",
-        Answer::Unknown if audit.versions == 0 => {
+        Conclusion::Kept => "the order of each key is kept\n",
+        Conclusion::Endangered => "the order of some keys is lost or in danger\n",
+        Conclusion::Unknown if audit.versions == 0 => {
             "it can't be told whether the order of each key is kept: no versions were compared\n"
         }
-        Answer::Unknown => {
+        Conclusion::Unknown => {
             "it can't be told whether the order of each key is kept; what could be compared is in order\n"
         }
     };
@@ -45,7 +45,7 @@ pub fn text(topic: &str, asked: &Question, audit: &Audit, answer: Answer) -> Str
 }
 
 /// The same as one object.
-pub fn json(topic: &str, asked: &Question, audit: &Audit, answer: Answer) -> String {
+pub fn json(topic: &str, asked: &Question, audit: &Audit, answer: Conclusion) -> String {
     let partitions = asked.partitions;
     let mut found = json!({
         "topic": topic,
@@ -54,9 +54,9 @@ pub fn json(topic: &str, asked: &Question, audit: &Audit, answer: Answer) -> Str
         "keys": audit.keys,
         "versions": audit.versions,
         "answer": match answer {
-            Answer::Kept => "kept",
-            Answer::Endangered => "endangered",
-            Answer::Unknown => "unknown",
+            Conclusion::Kept => "kept",
+            Conclusion::Endangered => "endangered",
+            Conclusion::Unknown => "unknown",
         },
         "notes": notes(asked, audit),
     });

@@ -17,7 +17,7 @@ use std::str::FromStr;
 use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
-use super::MASK;
+use super::masked::MASK;
 
 /// Where MySQL or MariaDB is, with user, password and database. Shown without the password.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::shown as shown_of;
+use super::super::shown::shown as shown_of;
 use super::*;
 
 fn url(text: &str) -> DatabaseUrl {

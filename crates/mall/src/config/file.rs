@@ -14,7 +14,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Command;
 
+use super::masked::SECRET_OPTIONS;
 use super::options::{Ports, RoleOptions};
+use super::shown::masked_text;
+use super::spelling::distance;
 use crate::exit::Usage;
 
 /// What a configuration file says.
@@ -35,7 +38,7 @@ impl File {
             Ok(text) => Self::parse(path, &text),
             Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => Ok(Self::default()),
             Err(error) => {
-                let shown = super::value::masked_text(&path.to_string_lossy());
+                let shown = masked_text(&path.to_string_lossy());
                 Err(Usage(format!("can't read the configuration file {shown}: {error}")).into())
             }
         }
@@ -91,7 +94,7 @@ impl File {
         // By its id: an option of another meaning may look the same on the command line (the key of mall audit).
         let command = command.mut_args(|arg| match self.values.get(&arg.get_id().as_str().replace('_', "-")) {
             Some(values) => {
-                let secret = arg.get_long().is_some_and(|long| super::SECRET.contains(&long));
+                let secret = arg.get_long().is_some_and(|long| SECRET_OPTIONS.contains(&long));
                 arg.default_values(values.clone()).hide_default_value(secret)
             }
             None => arg,
@@ -158,26 +161,11 @@ fn unknown(path: &Path, key: &str, allowed: &[String]) -> Usage {
     Usage(
         format!(
             "{place}: there is no option {}{hint} Allowed: {}",
-            super::value::masked_text(key),
+            masked_text(key),
             allowed.join(", ")
         )
         .replace("?;", "?"),
     )
-}
-
-/// How many letters must be changed, added or taken away to make one word of the other.
-pub(super) fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]
@@ -252,12 +240,5 @@ mod tests {
         assert_eq!(option_in(&words(&["up", "--config", "a"]), "config"), Some("a".into()));
         assert_eq!(option_in(&words(&["up", "--config=b"]), "config"), Some("b".into()));
         assert_eq!(option_in(&words(&["up", "--", "--config=b"]), "config"), None);
-    }
-
-    #[test]
-    fn distances() {
-        assert_eq!(distance("topic", "topic"), 0);
-        assert_eq!(distance("dealy", "delay"), 2);
-        assert_eq!(distance("", "abc"), 3);
     }
 }

@@ -9,10 +9,11 @@
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 
-use super::file::distance;
+use super::file::File;
+use super::masked::MASK;
 use super::options::{Guard, RoleOptions};
 use super::origin::{Origin, origin_of};
-use super::{File, MASK};
+use super::spelling::distance;
 use crate::exit::Usage;
 
 /// What a command has no use for, by the ids of its options.

@@ -14,30 +14,21 @@
 mod database_url;
 mod file;
 mod idle;
+mod masked;
 mod options;
 mod origin;
 mod refusal;
+mod shown;
+mod spelling;
 mod value;
 
 pub use database_url::DatabaseUrl;
 pub use file::{File, wants_json};
 pub use idle::{idle_here, offering_what_works, refuse_idle, refuse_misspelt_variables};
-pub use options::{COURSE, DeliveryOptions, Guard, KeyMode, Ports, RoleOptions, Settings, Storage, properties_of};
+pub use options::{
+    COURSE, CourseValue, DeliveryOptions, Guard, KeyMode, Ports, RoleOptions, Settings, Storage, properties_of,
+};
 pub use origin::{PassedOn, listing, origin_of, passed_on};
 pub use refusal::{usage_of, without_values};
+pub use shown::shown;
 pub use value::{Property, duration, name, port, topic};
-
-/// Options whose values are never shown.
-const SECRET: [&str; 2] = ["database-url", "kafka-property"];
-
-/// What stands where a secret was.
-const MASK: &str = "***";
-
-/// The value of an option as it may be shown to people.
-pub fn shown(option: &str, value: &str) -> String {
-    match option {
-        "database-url" => database_url::masked_url(value),
-        "kafka-property" => value::masked_property(value),
-        _ => value::masked_text(value),
-    }
-}

@@ -10,9 +10,10 @@ use web::BaseUrl;
 use web::Origin;
 
 use super::database_url::DatabaseUrl;
+use super::shown::masked_text;
 use super::value::{self, Bootstrap, Property};
 use crate::exit::Usage;
-use crate::net::FIRST_DELIVERY;
+use crate::net::{FIRST_DELIVERY_PORT, GATEWAY_PORT, ORDER_PORT, Port};
 use crate::telemetry::Format;
 
 /// Where things are kept: in the data folder, or in Kafka and MySQL.
@@ -145,15 +146,15 @@ pub struct Ports {
     pub deliveries: u16,
 
     /// Port of the order service
-    #[arg(long, env = "MALL_ORDER_PORT", default_value = "8081", value_parser = value::port)]
+    #[arg(long, env = "MALL_ORDER_PORT", default_value_t = ORDER_PORT, value_parser = value::port)]
     pub order_port: u16,
 
     /// Port of the first delivery instance; the others take the next free ones
-    #[arg(long, env = "MALL_DELIVERY_PORT", default_value_t = FIRST_DELIVERY, value_parser = value::port)]
+    #[arg(long, env = "MALL_DELIVERY_PORT", default_value_t = FIRST_DELIVERY_PORT, value_parser = value::port)]
     pub delivery_port: u16,
 
     /// Port of the gateway
-    #[arg(long, env = "MALL_GATEWAY_PORT", default_value = "8088", value_parser = value::port)]
+    #[arg(long, env = "MALL_GATEWAY_PORT", default_value_t = GATEWAY_PORT, value_parser = value::port)]
     pub gateway_port: u16,
 }
 
@@ -171,24 +172,31 @@ pub struct Settings {
     /// The common options, checked.
     pub options: RoleOptions,
     /// The port to listen on.
-    pub port: u16,
-    /// Whether somebody asked for just that port.
-    pub port_fixed: bool,
-    /// What a delivery instance is to be called; [`crate::net::delivery_name`] otherwise.
+    pub port: Port,
+    /// The name of a delivery instance. Without one it is named after its port.
     pub name: Option<String>,
-    /// What was given and does nothing for this role, in words.
+    /// A sentence about each option that was given and has no effect on this role.
     pub idle: Vec<String>,
 }
 
 impl Settings {
-    /// The same, with what does nothing for the role.
-    #[must_use]
-    pub fn with_idle(self, idle: Vec<String>) -> Self {
-        Self { idle, ..self }
+    pub fn new(options: RoleOptions, port: Port, idle: Vec<String>) -> Self {
+        Self {
+            options,
+            port,
+            name: None,
+            idle,
+        }
     }
 
-    /// Says which options do nothing here, once the log can be written.
-    pub fn tell_idle(&self) {
+    /// The same settings with a name, if there is one.
+    #[must_use]
+    pub fn named(self, name: Option<String>) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Warns of the options that have no effect on this role. Called once the log can be written.
+    pub fn warn_of_idle_options(&self) {
         self.idle.iter().for_each(|sentence| tracing::warn!("{sentence}"));
     }
 }
@@ -211,8 +219,33 @@ pub enum Guard {
     Off,
 }
 
-/// What --course says of options that nobody gives beside it.
-pub const COURSE: [(&str, &str); 3] = [("key", "none"), ("guard", "off"), ("lanes", "1")];
+/// What `--course` decides about one option, if nobody gives that option beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct CourseValue {
+    pub option: &'static str,
+    /// The value as it would be written on the command line.
+    pub value: &'static str,
+    set: fn(&mut RoleOptions),
+}
+
+/// Everything that `--course` decides.
+pub const COURSE: [CourseValue; 3] = [
+    CourseValue {
+        option: "key",
+        value: "none",
+        set: |options| options.key = KeyMode::None,
+    },
+    CourseValue {
+        option: "guard",
+        value: "off",
+        set: |options| options.guard = Guard::Off,
+    },
+    CourseValue {
+        option: "lanes",
+        value: "1",
+        set: |options| options.lanes = 1,
+    },
+];
 
 impl Storage {
     /// The properties for the Kafka client, those of the file first so that later ones win.
@@ -228,7 +261,7 @@ impl Storage {
 
 /// Reads a Java properties file as far as Kafka's own tools' users write one: `name=value`, `#` and `!` comments.
 pub fn properties_of(path: &std::path::Path) -> anyhow::Result<Vec<(String, String)>> {
-    let place = value::masked_text(&path.to_string_lossy());
+    let place = masked_text(&path.to_string_lossy());
     let text = std::fs::read_to_string(path)
         .map_err(|error| Usage(format!("can't read the Kafka properties in {place}: {error}")))?;
     Ok(properties_in(&text, &place)?)
@@ -248,18 +281,12 @@ fn properties_in(text: &str, place: &str) -> Result<Vec<(String, String)>, Usage
 }
 
 impl RoleOptions {
-    /// Takes what --course says of these options.
-    pub fn follow_course(&mut self, decided: &[(&str, &str)]) {
-        for (option, _) in decided {
-            match *option {
-                "key" => self.key = KeyMode::None,
-                "guard" => self.guard = Guard::Off,
-                _ => self.lanes = 1,
-            }
-        }
+    /// Takes these values of the course.
+    pub fn follow_course(&mut self, decided: &[CourseValue]) {
+        decided.iter().for_each(|course| (course.set)(self));
     }
 
-    /// Checks what no single option can know.
+    /// Checks the rules that concern several options.
     pub fn check(&self) -> anyhow::Result<()> {
         self.storage.kafka_properties()?;
         if !self.listen.is_loopback() && !self.insecure {

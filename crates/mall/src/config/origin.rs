@@ -1,16 +1,20 @@
-//! Where each value came from.
+//! Where the value of each option came from.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use super::{File, shown};
+use super::file::File;
+use super::masked::SECRET_OPTIONS;
+use super::options::CourseValue;
+use super::shown::shown;
+use crate::console::columns;
 
-/// Where a value came from; a later one wins over an earlier.
+/// Where a value came from. A later one of these wins over an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// Nobody gave it.
+    /// Nobody gave a value.
     Default,
     /// The configuration file.
     File,
@@ -30,16 +34,16 @@ pub fn origin_of(matches: &ArgMatches, file: &File, id: &str) -> Origin {
     }
 }
 
-/// What a child is given of the command line.
+/// The part of the command line that a child is given.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct PassedOn {
-    /// Its arguments, which everybody on this machine can read.
+    /// The child's arguments, which every user of this machine can read.
     pub words: Vec<OsString>,
-    /// Its variables, which nobody else can read: the secrets.
+    /// The child's variables, which other users can't read. Secrets are passed on here.
     pub variables: Vec<(OsString, OsString)>,
 }
 
-/// The options of `command` that stood on the command line, to be passed on to another one that knows `known`.
+/// The options that were given to `command` on the command line, as far as the command `known` has them too.
 pub fn passed_on(command: &Command, matches: &ArgMatches, known: &Command) -> PassedOn {
     let theirs: Vec<_> = known.get_arguments().map(clap::Arg::get_id).collect();
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -55,7 +59,7 @@ pub fn passed_on(command: &Command, matches: &ArgMatches, known: &Command) -> Pa
             passed.words.push(format!("--{long}").into());
             continue;
         }
-        if let (true, Some(variable)) = (super::SECRET.contains(&long), arg.get_env()) {
+        if let (true, Some(variable)) = (SECRET_OPTIONS.contains(&long), arg.get_env()) {
             passed.variables.push((variable.to_owned(), lines(matches, id)));
             continue;
         }
@@ -68,14 +72,15 @@ pub fn passed_on(command: &Command, matches: &ArgMatches, known: &Command) -> Pa
     passed
 }
 
-/// The values of an option, one a line, as its variable has them.
+/// The values of an option, one a line, which is how its variable holds them.
 fn lines(matches: &ArgMatches, id: &str) -> OsString {
     let values: Vec<_> = matches.get_raw(id).into_iter().flatten().collect();
     values.join(OsStr::new("\n"))
 }
 
-/// One line per option: name, value (secrets masked), origin. `course`: what --course decided.
-pub fn listing(command: &Command, matches: &ArgMatches, file: &File, course: &[(&str, &str)]) -> String {
+/// A line for each option: its name, its value with secrets masked, and where that came from. `course` is what `--course`
+/// decided.
+pub fn listing(command: &Command, matches: &ArgMatches, file: &File, course: &[CourseValue]) -> String {
     let mut rows = Vec::new();
     for arg in command.get_arguments() {
         let (id, Some(long)) = (arg.get_id().as_str(), arg.get_long()) else {
@@ -84,8 +89,8 @@ pub fn listing(command: &Command, matches: &ArgMatches, file: &File, course: &[(
         if matches!(long, "help" | "version") {
             continue;
         }
-        rows.push(match course.iter().find(|(option, _)| *option == long) {
-            Some((_, value)) => [long.to_owned(), (*value).to_owned(), "--course".into()],
+        rows.push(match course.iter().find(|course| course.option == long) {
+            Some(course) => [long.to_owned(), course.value.to_owned(), "--course".into()],
             None => [
                 long.to_owned(),
                 value_of(matches, id, long),
@@ -93,15 +98,15 @@ pub fn listing(command: &Command, matches: &ArgMatches, file: &File, course: &[(
             ],
         });
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|row| columns::width(&row[column])).max().unwrap_or(0);
     let (name, value) = (width(0), width(1));
     rows.iter()
-        .map(|[a, b, c]| format!("{a:name$}  {b:value$}  {c}\n"))
+        .map(|[a, b, c]| format!("{}  {}  {c}\n", columns::left(a, name), columns::left(b, value)))
         .collect()
 }
 
 fn value_of(matches: &ArgMatches, id: &str, long: &str) -> String {
-    // A flag that nobody gave has no raw value.
+    // A flag has no raw value, whether it was given or not.
     let values = matches.get_raw(id).into_iter().flatten();
     let values: Vec<_> = values.map(|value| shown(long, &value.to_string_lossy())).collect();
     match (values.is_empty(), matches.value_source(id)) {

@@ -5,7 +5,10 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{File, MASK, idle, shown};
+use super::file::File;
+use super::idle;
+use super::masked::MASK;
+use super::shown::shown;
 use crate::exit::Usage;
 
 /// clap's error in our words where it is about a value or a stray word (clap would show a secret, and call every source an

@@ -1,46 +1,47 @@
 //! Checks a data folder before a role works in it, and then keeps its files knowing of each other.
 //!
 //! ```text
-//!   check ─▶ adapters open or create their files ─▶ join: identity, marks ─▶ each second: marks that have moved
+//!   check ─▶ adapters open or create their files ─▶ join: identity, marks ─▶ each second: the marks that have changed
 //! ```
-//! A mark is read from committed data and noted in the neighbours afterwards, so a file is never behind what its
-//! neighbours know of it unless it was lost, cut or replaced by an older copy.
+//! A [`Mark`] says how far a file has come. It is read from committed data and noted in the other files afterwards. So a file
+//! is never behind what the others know of it, unless it was lost, cut or replaced by an older copy.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use shop::domain::Source;
 
-use super::judge::{Files, identity, judge};
-use super::look::{File, Identity, Mark, Open, State, Trouble, look, turnstile};
+use super::files::{COMPARING, DataFile};
+use super::judge::{Files, Loss, identity, judge};
+use super::look::{FileState, FolderError, Identity, Mark, OpenFile, look, turnstile};
+use crate::clock;
 use crate::config::Storage;
 
-/// The lock of whoever compares the files: nobody joins meanwhile.
-pub const LOCK: &str = ".folder";
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often marks are noted: what was written since is what an older copy can hide.
+/// How long a process that compares the files is waited for.
+const COMPARING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often marks are noted. An older copy of a file can hide what was written since marks were last noted.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The files of a data folder that are in use with these options.
+/// A data folder, and those of its files that are in use with the given options.
 #[derive(Debug, Clone)]
 pub struct Folder {
     dir: PathBuf,
-    files: Vec<File>,
+    files: Vec<DataFile>,
 }
 
 impl Folder {
+    /// The folder that the options name. Without the files that Kafka or a database server stands in for.
     pub fn of(storage: &Storage) -> Self {
-        let embedded = |file: &File| match file {
-            File::Log => storage.bootstrap_server.is_none(),
-            File::Orders | File::Deliveries => storage.database_url.is_none(),
+        let is_used = |file: &DataFile| match file {
+            DataFile::Log => storage.bootstrap_server.is_none(),
+            DataFile::Orders | DataFile::Deliveries => storage.database_url.is_none(),
         };
         Self {
             dir: storage.data.clone(),
-            files: File::ALL.into_iter().filter(embedded).collect(),
+            files: DataFile::ALL.into_iter().filter(is_used).collect(),
         }
     }
 
@@ -48,50 +49,51 @@ impl Folder {
         &self.dir
     }
 
-    /// Refuses a folder of which something is gone. Nothing in the files is changed.
-    pub fn check(&self) -> Result<(), Trouble> {
-        self.alone(|| match judge(&self.look()?) {
+    /// Refuses a folder that has lost something. Nothing in the files is changed.
+    pub fn check(&self) -> Result<(), FolderError> {
+        self.in_turn(|| match self.loss()? {
             None => Ok(()),
-            Some(loss) => Err(Trouble::Wrong(format!("{}: {loss}", self.dir.display()))),
+            Some(loss) => Err(FolderError::Wrong(format!("{}: {loss}", self.dir.display()))),
         })
     }
 
-    /// What each file is.
-    pub fn look(&self) -> Result<Files, Trouble> {
-        let look = |file: &File| Ok((*file, look(&self.dir, *file)?));
+    /// What the folder has lost, if anything.
+    pub fn loss(&self) -> Result<Option<Loss>, FolderError> {
+        Ok(judge(&self.look()?))
+    }
+
+    /// The state of each file.
+    pub fn look(&self) -> Result<Files, FolderError> {
+        let look = |file: &DataFile| Ok((*file, look(&self.dir, *file)?));
         self.files.iter().map(look).collect()
     }
 
-    /// Makes the files that are there know each other, those just created too, and keeps them so.
-    pub fn join(&self, source: Source) -> Result<Keeper, Trouble> {
-        let own = match source {
-            Source::Orders => File::Orders,
-            Source::Deliveries => File::Deliveries,
-        };
-        let open = self.alone(|| self.introduce())?;
-        Keeper::start(Watch {
+    /// Makes the files that are there know each other, those just created too, and keeps them so until the keeper is dropped.
+    pub fn join(&self, source: Source) -> Result<FolderKeeper, FolderError> {
+        let open = self.in_turn(|| self.introduce())?;
+        FolderKeeper::start(MarkWriter {
             folder: self.clone(),
-            own,
+            own: DataFile::of(source),
             open,
             noted: BTreeMap::new(),
         })
     }
 
-    /// Gives every file the folder's identity first and what it knows of the others after that: if this is cut short, a
-    /// file without an identity is one that nobody knows yet.
-    pub fn introduce(&self) -> Result<Vec<Open>, Trouble> {
+    /// Writes the folder's identity into every file, and after that what each file knows of the others. If this is cut short,
+    /// a file without an identity is therefore one that no other file knows yet.
+    pub fn introduce(&self) -> Result<Vec<OpenFile>, FolderError> {
         let files = self.look()?;
         let identity = identity(&files).unwrap_or_else(new_identity);
-        let there = files.iter().filter(|(_, state)| matches!(state, State::There(_)));
+        let there = files.iter().filter(|(_, state)| matches!(state, FileState::There(_)));
         let mut open = Vec::new();
         for (file, _) in there {
-            open.push(Open::new(&self.dir, *file)?);
+            open.push(OpenFile::new(&self.dir, *file)?);
         }
         for one in &mut open {
             one.enter(&identity)?;
         }
         let marks = open.iter_mut().map(|one| Ok((one.file, one.mark()?)));
-        let marks: Vec<(File, Mark)> = marks.collect::<Result<_, Trouble>>()?;
+        let marks: Vec<(DataFile, Mark)> = marks.collect::<Result<_, FolderError>>()?;
         for one in &mut open {
             let others: Vec<_> = marks.iter().copied().filter(|(file, _)| *file != one.file).collect();
             one.note(&others)?;
@@ -99,43 +101,41 @@ impl Folder {
         Ok(open)
     }
 
-    fn alone<T>(&self, work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
-        let mut turnstile = turnstile(&self.dir.join(LOCK))?;
-        let _turn = turnstile.enter(PATIENCE)?;
+    /// Does the work while no other process compares or joins the files.
+    fn in_turn<T>(&self, work: impl FnOnce() -> Result<T, FolderError>) -> Result<T, FolderError> {
+        let mut turnstile = turnstile(&self.dir.join(COMPARING))?;
+        let _turn = turnstile.enter(COMPARING_TIMEOUT)?;
         work()
     }
 }
 
 fn new_identity() -> Identity {
-    let created = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    // Each state has random keys of its own, from the system.
-    let random = || RandomState::new().hash_one(std::process::id());
     Identity {
-        id: format!("{:016x}{:016x}", random(), random()),
-        created: i64::try_from(created.as_millis()).unwrap_or(i64::MAX),
+        id: format!("{:032x}", fastrand::u128(..)),
+        created: clock::now().0,
     }
 }
 
-/// The thread that notes marks; dropping it notes the last ones.
+/// The thread that notes marks as long as a role runs. Dropping this notes the last ones.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct FolderKeeper {
+    /// The thread ends once this is dropped.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
-    fn start(mut watch: Watch) -> Result<Self, Trouble> {
+impl FolderKeeper {
+    fn start(mut writer: MarkWriter) -> Result<Self, FolderError> {
         let (stop, stopped) = channel();
         let run = move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(INTERVAL) {
-                watch.step();
+                writer.step();
             }
-            watch.step();
+            writer.step();
         };
         let thread = std::thread::Builder::new().name("data-folder".into()).spawn(run);
-        let thread = thread.map_err(|error| Trouble::Wrong(format!("no thread for the data folder: {error}")))?;
+        let thread = thread
+            .map_err(|error| FolderError::Wrong(format!("no thread for the data folder can be started: {error}")))?;
         Ok(Self {
             stop: Some(stop),
             thread: Some(thread),
@@ -143,40 +143,43 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for FolderKeeper {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic has been reported on its own thread.
+            // A panic of the thread has been reported on the thread itself.
             let _ = thread.join();
         }
     }
 }
 
-struct Watch {
+/// Notes in each file how far the others have come.
+struct MarkWriter {
     folder: Folder,
-    /// The file that this process writes; the log is written by all.
-    own: File,
-    open: Vec<Open>,
-    /// What was last noted in the first file of the second.
-    noted: BTreeMap<(File, File), Mark>,
+    /// The database that this process writes. The log is written by all processes.
+    own: DataFile,
+    /// The files that this process has open, each with an identity.
+    open: Vec<OpenFile>,
+    /// The mark that was last noted in the first file about the second.
+    noted: BTreeMap<(DataFile, DataFile), Mark>,
 }
 
-impl Watch {
-    /// Notes what has moved. What can't be noted now is noted the next time; whoever works with the file says why.
+impl MarkWriter {
+    /// Notes the marks that have changed. A mark that can't be noted now is noted the next time; the service that works with
+    /// the file says what is wrong with it.
     fn step(&mut self) {
-        self.meet();
+        self.open_new_files();
         let marks = self
             .open
             .iter_mut()
             .filter_map(|one| Some((one.file, one.mark().ok()?)));
-        let marks: Vec<(File, Mark)> = marks.collect();
+        let marks: Vec<(DataFile, Mark)> = marks.collect();
         for one in &mut self.open {
             let file = one.file;
-            let concerns = |other: File| other != file && (other == self.own || file == self.own);
-            let moved =
-                |(other, mark): &(File, Mark)| concerns(*other) && self.noted.get(&(file, *other)) != Some(mark);
-            let news: Vec<_> = marks.iter().copied().filter(moved).collect();
+            let concerns = |other: DataFile| other != file && (other == self.own || file == self.own);
+            let changed =
+                |(other, mark): &(DataFile, Mark)| concerns(*other) && self.noted.get(&(file, *other)) != Some(mark);
+            let news: Vec<_> = marks.iter().copied().filter(changed).collect();
             if !news.is_empty() && one.note(&news).is_ok() {
                 self.noted
                     .extend(news.into_iter().map(|(other, mark)| ((file, other), mark)));
@@ -184,14 +187,15 @@ impl Watch {
         }
     }
 
-    /// Opens files that have joined since.
-    fn meet(&mut self) {
-        let absent = |file: &&File| self.open.iter().all(|one| one.file != **file);
-        let absent: Vec<File> = self.folder.files.iter().filter(absent).copied().collect();
-        for file in absent {
-            let joined = matches!(look(&self.folder.dir, file), Ok(State::There(facts)) if facts.identity.is_some());
+    /// Opens the files that other processes have created and joined since.
+    fn open_new_files(&mut self) {
+        let is_new = |file: &&DataFile| self.open.iter().all(|one| one.file != **file);
+        let new: Vec<DataFile> = self.folder.files.iter().filter(is_new).copied().collect();
+        for file in new {
+            let joined =
+                matches!(look(&self.folder.dir, file), Ok(FileState::There(facts)) if facts.identity.is_some());
             self.open
-                .extend(joined.then(|| Open::new(&self.folder.dir, file).ok()).flatten());
+                .extend(joined.then(|| OpenFile::new(&self.folder.dir, file).ok()).flatten());
         }
     }
 }

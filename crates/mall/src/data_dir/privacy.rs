@@ -1,41 +1,42 @@
-//! The data folder and what is in it are for their owner alone: whoever can open a lock file can keep it, and whoever can
-//! read the databases reads everybody's orders.
+//! The data folder and its files are for their owner alone: another user who can open a lock file can keep the lock, and one
+//! who can read the databases reads everybody's orders.
 //!
-//! New files are made so by the process's mask ([`by_default`]), SQLite's own beside the databases too. A folder that
-//! exists already is tightened where it is the mall's, and told about where it isn't.
+//! The process's mask ([`by_default`]) takes care of new files, also of those that SQLite creates beside the databases. For
+//! a folder that exists already the permissions are tightened where only the mall uses it; otherwise the user is told.
 
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io::Result;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::contents;
+use super::files::contents;
 
-/// What others than the owner may do.
+/// The permissions of users other than the owner.
 const OTHERS: u32 = 0o077;
 
-/// From now on everything that this process makes is its owner's alone, whatever the mask of whoever started it.
+/// Makes every file and folder that this process creates from now on its owner's alone, whatever mask the process was
+/// started with.
 pub fn by_default() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(OTHERS));
 }
 
-/// Makes the folder, where it is missing, for its owner alone.
+/// Creates the folder where it is missing, for its owner alone.
 pub fn create(dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Takes away what others may do with what is ours, and says so once. A folder that holds other things too is left to its
-/// owner, who is told.
+/// Takes the permissions of other users away from the mall's files, and says so in one line. The permissions of a folder
+/// that holds other files too are left alone, and the user is told.
 pub fn tighten(dir: &Path) {
     let ours: Vec<PathBuf> = contents(dir)
         .unwrap_or_default()
         .into_iter()
-        .flat_map(with_members)
+        .flat_map(with_files_inside)
         .collect();
     let tightened = ours.iter().filter(|path| is_open(path) && close(path).is_ok()).count();
     if tightened > 0 {
         tracing::warn!(
-            "{tightened} file(s) in {} could be opened by others than their owner; now they can't",
+            "{tightened} file(s) in {} could be opened by other users than their owner; now they can't",
             dir.display()
         );
     }
@@ -44,17 +45,20 @@ pub fn tighten(dir: &Path) {
     }
     let shown = dir.display();
     if holds_only_ours(dir) && close(dir).is_ok() {
-        tracing::warn!("the data folder {shown} could be entered by others than its owner; now it can't");
+        tracing::warn!("the data folder {shown} could be entered by other users than its owner; now it can't");
     } else {
         tracing::warn!(
-            "the data folder {shown} can be entered by others than its owner; if that isn't meant: chmod 700 {shown}"
+            "the data folder {shown} can be entered by other users than its owner; if that is not intended: chmod 700 {shown}"
         );
     }
 }
 
-/// What in the folder others than its owner may do something with, the folder itself included.
+/// The files and folders of the mall that other users have permissions for, the data folder itself included.
 pub fn open_to_others(dir: &Path) -> Vec<PathBuf> {
-    let ours = contents(dir).unwrap_or_default().into_iter().flat_map(with_members);
+    let ours = contents(dir)
+        .unwrap_or_default()
+        .into_iter()
+        .flat_map(with_files_inside);
     [dir.to_owned()]
         .into_iter()
         .chain(ours)
@@ -62,8 +66,8 @@ pub fn open_to_others(dir: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A folder of ours and the files in it.
-fn with_members(path: PathBuf) -> Vec<PathBuf> {
+/// The path itself and, if it is a folder, the files in it.
+fn with_files_inside(path: PathBuf) -> Vec<PathBuf> {
     let inside = std::fs::read_dir(&path)
         .into_iter()
         .flatten()
@@ -82,7 +86,7 @@ fn close(path: &Path) -> Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
-/// Of the thing itself: a link is its owner's business.
+/// None for a symbolic link: what it leads to belongs to whoever made the link.
 fn metadata(path: &Path) -> Option<Metadata> {
     std::fs::symlink_metadata(path)
         .ok()

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use shop::domain::Source;
 use shop::store::StoreError;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{ConnectOptions, Connection, Row};
-use stores::mysql::{MysqlStore, Trial, takes_writes};
 
-use super::{Report, SKEW_MS};
+use super::report::Report;
+use super::skew;
+use crate::adapters::mysql::{Trial, takes_writes, try_out};
+use crate::clock::now;
 use crate::config::DatabaseUrl;
-use crate::roles::now;
+use crate::runtime;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,11 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The server's clock in milliseconds since 1970, whatever its time zone.
 const TIME: &str = "select cast(unix_timestamp(now(3)) * 1000 as signed)";
 
-pub(super) fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("can't start the runtime")?;
+pub fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
+    let runtime = runtime::on_this_thread()?;
     let asked = now().0;
     let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, time(url)).await });
     match answer {
@@ -32,12 +31,7 @@ pub(super) fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
             clock(url, (asked, now().0), theirs, report);
             runtime.block_on(writes(url, report));
             for source in [Source::Orders, Source::Deliveries] {
-                trial(
-                    url,
-                    source,
-                    runtime.block_on(MysqlStore::try_out(url.expose(), source)),
-                    report,
-                );
+                trial(url, source, runtime.block_on(try_out(url, source)), report);
             }
         }
         Ok(Err(error)) => report.wrong(
@@ -71,7 +65,7 @@ fn number(error: &sqlx::Error) -> Option<u16> {
 /// Whether the services could write. It is tried, and taken back.
 async fn writes(url: &DatabaseUrl, report: &mut Report) {
     for (name, source) in [("order", Source::Orders), ("delivery", Source::Deliveries)] {
-        match takes_writes(url.expose(), source).await {
+        match takes_writes(url, source).await {
             Ok(true) => report.fine(format!("the database at {url} takes what the {name} service writes")),
             Ok(false) => report.fine(format!(
                 "the tables of the {name} service are not there yet; it creates them"
@@ -126,7 +120,7 @@ async fn time(url: &DatabaseUrl) -> Result<i64, sqlx::Error> {
 
 /// Their time must lie between our asking and our hearing of it, give or take.
 fn clock(url: &DatabaseUrl, (asked, heard): (i64, i64), theirs: i64, report: &mut Report) {
-    if theirs < asked - SKEW_MS || theirs > heard + SKEW_MS {
+    if theirs < asked - skew::TOLERATED_MS || theirs > heard + skew::TOLERATED_MS {
         let off = (theirs - heard) as f64 / 1000.0;
         report.wrong(
             format!("the clock of the database at {url} and ours differ by {off:.1} s (clock skew)"),
@@ -145,10 +139,10 @@ mod tests {
         let told = |theirs| {
             let mut report = Report::default();
             clock(&url, (100_000, 101_000), theirs, &mut report);
-            report.wrong
+            report.faults
         };
         assert_eq!(told(100_500), []);
-        assert_eq!(told(101_000 + SKEW_MS), []);
+        assert_eq!(told(101_000 + skew::TOLERATED_MS), []);
         assert!(told(161_000)[0].what.ends_with("differ by 60.0 s (clock skew)"));
         assert!(told(41_000)[0].what.contains("differ by -60.0 s"));
         assert!(!told(41_000)[0].what.contains("secret"));

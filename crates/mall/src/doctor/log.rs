@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keylane_log::kafka::{Cause, Cluster, KafkaLog};
 use keylane_log::{EventLog, Extent, GroupInfo, LogError, Offset, Partition, Record, TopicInfo, TopicPartition};
 
-use super::{Report, Wrong, records};
+use super::records;
+use super::report::{Fault, Report};
+use crate::adapters::log::{Cause, Cluster, OpenFor, explained, kafka, open_log};
+use crate::clock::now;
 use crate::config::{RoleOptions, Storage};
-use crate::logs::{self, Purpose};
-use crate::roles::now;
 
 /// Records looked at in each partition, the newest.
 const SAMPLE: u64 = 500;
@@ -20,12 +20,12 @@ const SHORT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What librdkafka's members share their partitions by unless told otherwise, and what the brokers do (KIP-848).
 const OURS: [&str; 2] = ["cooperative-sticky", "uniform"];
 
-pub(super) fn look(options: &RoleOptions, report: &mut Report) {
+pub fn look(options: &RoleOptions, report: &mut Report) {
     let storage = &options.storage;
     if let Err((error, cause)) = reach(storage) {
         return away(&error, cause, options, report);
     }
-    let log = match logs::open(storage, Purpose::Reading) {
+    let log = match open_log(storage, OpenFor::Reading) {
         Ok(Some(log)) => log,
         Ok(None) => return report.fine("there is no embedded log yet"),
         Err(error) => return away(&error, None, options, report),
@@ -48,20 +48,14 @@ pub(super) fn look(options: &RoleOptions, report: &mut Report) {
 
 /// Whether Kafka answers, where it is to be used.
 fn reach(storage: &Storage) -> Result<(), (LogError, Option<Cause>)> {
-    let Some(servers) = &storage.bootstrap_server else {
-        return Ok(());
-    };
-    kafka(servers.as_str(), storage).map_err(|error| (error, None))?.reach()
-}
-
-fn kafka(servers: &str, storage: &Storage) -> Result<KafkaLog, LogError> {
-    let properties = storage.kafka_properties();
-    let properties = properties.map_err(|error| LogError::Refused(error.to_string()))?;
-    KafkaLog::connect(servers, properties)
+    match kafka(storage) {
+        Some(kafka) => kafka.map_err(|error| (error, None))?.reach(),
+        None => Ok(()),
+    }
 }
 
 fn away(error: &LogError, cause: Option<Cause>, options: &RoleOptions, report: &mut Report) {
-    let what = logs::explained(error, &options.storage);
+    let what = explained(error, &options.storage);
     let remedy = match (error, &options.storage.bootstrap_server) {
         (LogError::Refused(_), _) => return report.unseen(what),
         (_, Some(_)) if cause.is_some() => cause.map(Cause::remedy).unwrap_or_default().into(),
@@ -85,26 +79,26 @@ fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: 
     let records = sample(log, name, &extents)?;
     let group = log.describe_group(&options.group)?;
     let settings = settings(options)?;
-    let before = report.wrong.len();
-    report.wrong.extend(copies(topic));
-    if let Some(servers) = &options.storage.bootstrap_server {
-        let cluster = kafka(servers.as_str(), &options.storage)?.cluster()?;
+    let before = report.faults.len();
+    report.faults.extend(copies(topic));
+    if let Some(kafka) = kafka(&options.storage) {
+        let cluster = kafka?.cluster()?;
         redundancy(topic, cluster, &settings, report);
     }
-    report.wrong.extend(numbered(topic, &extents));
+    report.faults.extend(numbered(topic, &extents));
     report
-        .wrong
+        .faults
         .extend(records::partitioner(name, extents.len() as u32, &records));
-    report.wrong.extend(records::clock(name, now().0, &records));
-    report.wrong.extend(kept(name, &settings));
+    report.faults.extend(records::clock(name, now().0, &records));
+    report.faults.extend(kept(name, &settings));
     if let Some(info) = &group {
         report.unseen.extend(assignor(&options.group, info, options));
-        report.wrong.extend(removed(&options.group, name, info, &extents));
+        report.faults.extend(removed(&options.group, name, info, &extents));
         if options.storage.bootstrap_server.is_none() {
-            report.wrong.extend(held(log, info, name, &extents, options)?);
+            report.faults.extend(held(log, info, name, &extents, options)?);
         }
     }
-    if report.wrong.len() == before {
+    if report.faults.len() == before {
         report.fine(format!(
             "topic {name} has {} partition(s); {} record(s) looked at",
             extents.len(),
@@ -128,15 +122,15 @@ fn sample(log: &dyn EventLog, topic: &str, extents: &[Extent]) -> Result<Vec<Rec
 
 /// The settings of a topic on Kafka.
 fn settings(options: &RoleOptions) -> Result<BTreeMap<String, String>, LogError> {
-    let Some(servers) = &options.storage.bootstrap_server else {
+    match kafka(&options.storage) {
+        Some(kafka) => kafka?.topic_settings(&options.topic),
         // The embedded log never removes what a group has yet to read, so none of its settings loses events.
-        return Ok(BTreeMap::new());
-    };
-    kafka(servers.as_str(), &options.storage)?.topic_settings(&options.topic)
+        None => Ok(BTreeMap::new()),
+    }
 }
 
 /// Partitions that nobody leads, or with copies that lag behind.
-fn copies(topic: &TopicInfo) -> Option<Wrong> {
+fn copies(topic: &TopicInfo) -> Option<Fault> {
     let bad = |partition: &&keylane_log::PartitionInfo| {
         partition.leader.is_none() || partition.isr.len() < partition.replicas.len()
     };
@@ -146,7 +140,7 @@ fn copies(topic: &TopicInfo) -> Option<Wrong> {
         .filter(bad)
         .map(|info| format!("P{}", info.partition))
         .collect();
-    (!bad.is_empty()).then(|| Wrong {
+    (!bad.is_empty()).then(|| Fault {
         what: format!(
             "{} of topic {} have no leader, or copies that lag behind",
             bad.join(", "),
@@ -213,11 +207,11 @@ fn redundancy(topic: &TopicInfo, cluster: Cluster, settings: &BTreeMap<String, S
 }
 
 /// Producers and consumers must see the same partitions.
-fn numbered(topic: &TopicInfo, extents: &[Extent]) -> Option<Wrong> {
+fn numbered(topic: &TopicInfo, extents: &[Extent]) -> Option<Fault> {
     let gapless = (0..)
         .zip(&topic.partitions)
         .all(|(number, info)| info.partition == Partition(number));
-    (!gapless || topic.partitions.len() != extents.len()).then(|| Wrong {
+    (!gapless || topic.partitions.len() != extents.len()).then(|| Fault {
         what: format!(
             "the brokers name {} partitions of topic {} and hold {}",
             topic.partitions.len(),
@@ -229,12 +223,12 @@ fn numbered(topic: &TopicInfo, extents: &[Extent]) -> Option<Wrong> {
 }
 
 /// Settings that remove events before everybody has read them.
-fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Wrong> {
+fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Fault> {
     let mut wrong = Vec::new();
     let get = |name| settings.get(name).map(String::as_str);
     let remedy = |set: &str| format!("kafka-configs --alter --topic {topic} --add-config {set}");
     if get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
-        wrong.push(Wrong {
+        wrong.push(Fault {
             what: format!("topic {topic} is compacted: of an order's events only the last is kept"),
             remedy: remedy("cleanup.policy=delete"),
         });
@@ -243,7 +237,7 @@ fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Wrong> {
         .and_then(|text| text.parse::<u64>().ok())
         .map(Duration::from_millis);
     if let Some(retention) = retention.filter(|retention| *retention < SHORT) {
-        wrong.push(Wrong {
+        wrong.push(Fault {
             what: format!(
                 "topic {topic} keeps events for {} only: a service that is away for longer loses what it has not read",
                 humantime::format_duration(retention)
@@ -283,7 +277,7 @@ fn held(
     topic: &str,
     extents: &[Extent],
     options: &RoleOptions,
-) -> Result<Option<Wrong>, LogError> {
+) -> Result<Option<Fault>, LogError> {
     let (group, age) = (&options.group, options.log_retention);
     let cutoff = now().0.saturating_sub(age.as_millis() as i64);
     let mut old = Vec::new();
@@ -296,7 +290,7 @@ fn held(
         }
     }
     let age = humantime::format_duration(age);
-    Ok((!old.is_empty()).then(|| Wrong {
+    Ok((!old.is_empty()).then(|| Fault {
         what: format!(
             "group {group} has yet to read events of topic {topic} older than --log-retention {age}, from {} on: they are \
              kept, and the log grows",
@@ -310,13 +304,13 @@ fn held(
 }
 
 /// Events that were removed before the group had read them.
-fn removed(group: &str, topic: &str, info: &GroupInfo, extents: &[Extent]) -> Option<Wrong> {
+fn removed(group: &str, topic: &str, info: &GroupInfo, extents: &[Extent]) -> Option<Fault> {
     let lost = |(number, extent): (u32, &Extent)| {
         let committed = info.commits.get(&TopicPartition::new(topic, Partition(number)))?;
         (*committed < extent.start).then(|| format!("P{number}@{committed} to {}", extent.start))
     };
     let lost: Vec<_> = (0..).zip(extents).filter_map(lost).collect();
-    (!lost.is_empty()).then(|| Wrong {
+    (!lost.is_empty()).then(|| Fault {
         what: format!(
             "topic {topic} no longer holds what group {group} has yet to read: {}",
             lost.join(", ")
@@ -351,7 +345,7 @@ mod tests {
             let mut report = Report::default();
             redundancy(&topic, cluster, &settings, &mut report);
             report
-                .wrong
+                .faults
                 .into_iter()
                 .map(|wrong| wrong.what)
                 .collect::<Vec<_>>()

@@ -8,9 +8,10 @@ use std::time::Duration;
 use keylane_log::turnstile::Turnstile;
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 
-use super::{Report, roles};
+use super::report::Report;
+use super::roles;
 use crate::config::{Ports, RoleOptions};
-use crate::data_dir::{self, Folder, Trouble, privacy};
+use crate::data_dir::{self, DataFile, Folder, FolderError, privacy};
 
 /// A turn takes milliseconds; whoever keeps one for longer than this is stopped or stuck.
 const TURN: Duration = Duration::from_secs(2);
@@ -21,7 +22,7 @@ const ROOM: u64 = 100 << 20;
 /// How long somebody who listens may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
-pub(super) fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
+pub fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
     let storage = &options.storage;
     if storage.bootstrap_server.is_none() || storage.database_url.is_none() {
         folder(&storage.data, report);
@@ -33,11 +34,10 @@ pub(super) fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
         }
     }
     // Opening the log takes its turn, too, and says who keeps it.
-    for name in ["orders.db", "deliveries.db"]
-        .iter()
-        .filter(|_| storage.database_url.is_none())
-    {
-        turnstile(&storage.data.join(name), report);
+    if storage.database_url.is_none() {
+        for file in [DataFile::Orders, DataFile::Deliveries] {
+            turnstile(&storage.data.join(file.name()), report);
+        }
     }
     for (role, option, port) in [
         ("order service", "--order-port", ports.order_port),
@@ -141,8 +141,8 @@ fn numbered(dir: &Path) -> impl Iterator<Item = PathBuf> {
 fn whole(folder: &Folder, report: &mut Report) {
     match folder.check() {
         Ok(()) => report.fine("no file of the data folder is gone or older than the others"),
-        Err(Trouble::Kept(sentence)) => report.unseen(sentence),
-        Err(Trouble::Wrong(sentence)) => report.wrong(sentence, "as it says"),
+        Err(FolderError::Kept(sentence)) => report.unseen(sentence),
+        Err(FolderError::Wrong(sentence)) => report.wrong(sentence, "as it says"),
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use keylane_log::Record;
 use keylane_log::partitioner::partition_of;
 
-use super::{SKEW_MS, Wrong};
+use super::report::Fault;
+use super::skew;
 
 /// Tells of keyed records that lie in another partition than the one that the Java client's murmur2 gives to their key:
 /// whoever wrote them uses another partitioner. A record that lies where murmur2 put it while the topic had fewer
 /// partitions is no mistake; the topic has grown since.
-pub(super) fn partitioner(topic: &str, partitions: u32, records: &[Record]) -> Option<Wrong> {
+pub fn partitioner(topic: &str, partitions: u32, records: &[Record]) -> Option<Fault> {
     let misplaced = |record: &&Record| {
         let key = record.key.as_deref().filter(|key| !key.is_empty());
         key.is_some_and(|key| (1..=partitions).all(|count| partition_of(key, count) != record.partition))
@@ -18,7 +19,7 @@ pub(super) fn partitioner(topic: &str, partitions: u32, records: &[Record]) -> O
     let misplaced: Vec<&Record> = records.iter().filter(misplaced).collect();
     let example = misplaced.first()?;
     let key = example.key.as_deref().unwrap_or_default();
-    Some(Wrong {
+    Some(Fault {
         what: format!(
             "{} of {} sampled records of {topic} lie in another partition than their key says: key \"{}\" is at P{}@{} \
              and belongs in P{}",
@@ -37,15 +38,15 @@ pub(super) fn partitioner(topic: &str, partitions: u32, records: &[Record]) -> O
 }
 
 /// Records from the future.
-pub(super) fn clock(topic: &str, now: i64, records: &[Record]) -> Option<Wrong> {
+pub fn clock(topic: &str, now: i64, records: &[Record]) -> Option<Fault> {
     let latest = records.iter().max_by_key(|record| record.timestamp.0)?;
     let ahead = latest.timestamp.0 - now;
     let producers: BTreeSet<_> = records
         .iter()
-        .filter(|record| record.timestamp.0 > now + SKEW_MS)
+        .filter(|record| record.timestamp.0 > now + skew::TOLERATED_MS)
         .map(place)
         .collect();
-    (ahead > SKEW_MS).then(|| Wrong {
+    (ahead > skew::TOLERATED_MS).then(|| Fault {
         what: format!(
             "{} sampled record(s) of {topic} come from the future, {} by {:.1} s (clock skew)",
             producers.len(),
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn records_from_the_future_are_noticed() {
-        assert_eq!(clock("t", 0, &[record("", 0, SKEW_MS)]), None);
+        assert_eq!(clock("t", 0, &[record("", 0, skew::TOLERATED_MS)]), None);
         let wrong = clock("t", 0, &[record("", 0, 0), record("", 1, 60_000)]).expect("it is ahead");
         assert!(
             wrong

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Report, Wrong};
+use super::report::{Fault, Report};
 
 /// How long a role may take: it asks its database before it answers.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -14,9 +14,9 @@ const ANSWER: Duration = Duration::from_secs(5);
 const LONGEST: u64 = 1 << 20;
 
 /// Asks the role at `address`, which lives, how it is.
-pub(super) fn ask(role: &str, address: SocketAddr, report: &mut Report) {
+pub fn ask(role: &str, address: SocketAddr, report: &mut Report) {
     match ready(address) {
-        Ok(body) => report.wrong.extend(complaints(role, &body)),
+        Ok(body) => report.faults.extend(complaints(role, &body)),
         Err(error) => report.unseen(format!("the {role} does not say how it is: {error}")),
     }
 }
@@ -32,11 +32,11 @@ fn ready(address: SocketAddr) -> std::io::Result<String> {
 }
 
 /// What is wrong with a role by its own account. The gateway has nothing to check and no such list.
-fn complaints(role: &str, body: &str) -> Vec<Wrong> {
+fn complaints(role: &str, body: &str) -> Vec<Fault> {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let checks = body["checks"].as_object().into_iter().flatten();
     let bad = checks.filter(|(_, check)| check["status"] == "DOWN" || check["status"] == "WARN");
-    bad.map(|(name, check)| Wrong {
+    bad.map(|(name, check)| Fault {
         what: format!(
             "the {role} reports {name:?}: {}",
             check["message"].as_str().unwrap_or("it is down")

@@ -1,30 +1,30 @@
-//! What a delivery instance has: lanes, a handler, and a group that may be behind.
+//! The measures of a delivery instance: of its lanes, its handler, and how far its group is behind.
 
 use std::sync::Arc;
 
-use keylane::Metrics as Lanes;
+use keylane::Metrics as LaneMetrics;
 use keylane_log::EventLog;
 use shop::delivery::{DeliveryMetrics, EventCounter};
 use shop::domain::{EventType, OrderEventType};
 
-use super::age;
 use super::lag::{self, Lag};
 use super::sampled::Sampled;
 use super::text::Text;
-use crate::roles::now;
+use crate::adapters::log::on_log;
+use crate::clock;
 
-/// The metrics of an instance that consumes.
-pub struct Consumer {
-    lanes: Arc<Lanes>,
+/// The metrics of a delivery instance.
+pub struct ConsumerMetrics {
+    lanes: Arc<LaneMetrics>,
     delivery: Arc<DeliveryMetrics>,
     topic: String,
     lag: Sampled<Vec<Lag>>,
 }
 
-impl Consumer {
+impl ConsumerMetrics {
     /// The metrics of a member of `group`, which reads `topic`.
     pub fn new(
-        lanes: Arc<Lanes>,
+        lanes: Arc<LaneMetrics>,
         delivery: Arc<DeliveryMetrics>,
         log: Arc<dyn EventLog>,
         group: &str,
@@ -33,8 +33,7 @@ impl Consumer {
         let (group, asked) = (group.to_owned(), topic.to_owned());
         let lag = Sampled::new(move || {
             let (log, group, topic) = (log.clone(), group.clone(), asked.clone());
-            let asking = tokio::task::spawn_blocking(move || lag::of(log.as_ref(), &group, &topic));
-            async move { asking.await.ok()?.ok() }
+            async move { on_log(&log, move |log| lag::of(log, &group, &topic)).await.ok() }
         });
         Self {
             lanes,
@@ -54,7 +53,7 @@ impl Consumer {
     }
 
     fn write_lag(&self, lags: &[Lag], text: &mut Text) {
-        let help = "Records that the group has not committed; every instance tells it of all partitions.";
+        let help = "Records that the group has not committed. Every instance tells this of all partitions.";
         let mut records = text.gauge("mall_consumer_lag_records", help);
         for lag in lags {
             let partition = lag.partition.to_string();
@@ -64,16 +63,14 @@ impl Consumer {
         let mut seconds = text.gauge("mall_consumer_lag_seconds", help);
         for lag in lags {
             let partition = lag.partition.to_string();
-            seconds.sample(
-                &[("topic", &self.topic), ("partition", &partition)],
-                age(lag.oldest, now()),
-            );
+            let labels = [("topic", self.topic.as_str()), ("partition", &partition)];
+            seconds.age(&labels, lag.oldest, clock::now());
         }
     }
 }
 
 #[rustfmt::skip]
-fn write_lanes(lanes: &Lanes, text: &mut Text) {
+fn write_lanes(lanes: &LaneMetrics, text: &mut Text) {
     let counters = [
         ("mall_lanes_done_total", "Records that were handled.", &lanes.done),
         ("mall_lanes_parked_total", "Records that the handler handed over to be parked.", &lanes.parked),

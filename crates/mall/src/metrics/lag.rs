@@ -5,20 +5,20 @@ use keylane_log::{EventLog, LogError, Offset, Partition, Timestamp, TopicPartiti
 /// How far a group is behind in one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lag {
-    /// Which one.
+    /// The partition.
     pub partition: Partition,
-    /// Records that are kept and not committed.
+    /// How many records are kept there that the group has not committed.
     pub records: u64,
-    /// The timestamp of the first of them.
+    /// The timestamp of the first of these records; none if there is none.
     pub oldest: Option<Timestamp>,
 }
 
-/// Asks a log. Blocks; of a partition that is behind, one record is read.
+/// Asks the log how far a group is behind. The call blocks; of each partition that is behind, one record is read.
 ///
 /// # Errors
-/// What the log answered.
+/// The error that the log answered with.
 pub fn of(log: &dyn EventLog, group: &str, topic: &str) -> Result<Vec<Lag>, LogError> {
-    // Asked first: what is committed from now on can only make the lag look larger than it is.
+    // Committed offsets are asked for first, so that commits made meanwhile only make the lag look larger than it is.
     let committed = log.committed(group, topic)?;
     let extents = log.extents(topic)?;
     let lag = |(number, extent): (u32, &keylane_log::Extent)| {

@@ -1,14 +1,15 @@
-//! `/metrics`: what a role tells about itself, for Prometheus.
+//! `/metrics`: the numbers that a role tells about itself, for Prometheus.
 //!
 //! ```text
-//!   scrape ─▶ Page ─┬─ Traffic, CommitMetrics, RelayMetrics, keylane::Metrics, DeliveryMetrics: atomics, just read
-//!                   └─ Sampled: backlog of the database, lag in the log: asked at most once a second
+//!   scrape ─▶ RoleMetrics ─┬─ Traffic, CommitMetrics, RelayMetrics, keylane::Metrics, DeliveryMetrics: atomics, just read
+//!                          └─ Sampled: backlog of the database, lag in the log: asked at most once a second
 //! ```
 //!
 //! # Invariants
 //! * What is counted is counted by plain atomics where it happens; only this module knows Prometheus.
-//! * A scrape is answered within seconds, whatever is away. What can't be told is left out, and a gauge says so.
-//! * A family is there from the start, at 0, so that its first increase is seen as one.
+//! * A scrape is answered within seconds, whatever is away. A number that can't be found out is left out, and a gauge says
+//!   that the database or the log is away.
+//! * A counter is there from the start, at 0, so that Prometheus sees its first increase.
 
 mod consumer;
 mod lag;
@@ -17,8 +18,8 @@ mod sampled;
 mod service;
 mod text;
 
-pub use consumer::Consumer;
-pub use service::Service;
+pub use consumer::ConsumerMetrics;
+pub use service::ServiceMetrics;
 
 use std::sync::Arc;
 
@@ -32,18 +33,18 @@ use process::Process;
 use text::Text;
 
 /// The metrics of a role.
-pub struct Page {
+pub struct RoleMetrics {
     role: &'static str,
     process: Process,
-    /// Its HTTP requests.
+    /// Its HTTP requests, which are counted by the server.
     pub traffic: Arc<Traffic>,
-    /// What the order and the delivery service have.
-    pub service: Option<Service>,
-    /// What a delivery instance has.
-    pub consumer: Option<Consumer>,
+    /// Those of a service: none in the gateway.
+    pub service: Option<ServiceMetrics>,
+    /// Those of a consumer: only in a delivery instance.
+    pub consumer: Option<ConsumerMetrics>,
 }
 
-impl Page {
+impl RoleMetrics {
     /// The metrics of a role that only answers HTTP requests.
     pub fn new(role: &'static str) -> Self {
         Self {
@@ -55,12 +56,12 @@ impl Page {
         }
     }
 
-    /// `router`, and `/metrics`.
+    /// The router, with `/metrics` added to it.
     pub fn on<S: Clone + Send + Sync + 'static>(self, router: Router<S>) -> Router<S> {
-        let page = Arc::new(self);
+        let metrics = Arc::new(self);
         let scrape = move || {
-            let page = page.clone();
-            async move { page.scrape().await }
+            let metrics = metrics.clone();
+            async move { metrics.scrape().await }
         };
         router.route("/metrics", get(scrape))
     }
@@ -87,9 +88,4 @@ fn write_traffic(traffic: &Traffic, text: &mut Text) {
     let help = "From the head of an HTTP request to the head of its answer.";
     text.histogram("mall_http_request_duration_seconds", help)
         .distribution(&[], &traffic.times.read());
-}
-
-/// For how many seconds something waits at `now`, in milliseconds; 0 if nothing does.
-fn age(since: Option<keylane_log::Timestamp>, now: keylane_log::Timestamp) -> f64 {
-    since.map_or(0.0, |since| now.0.saturating_sub(since.0).max(0) as f64 / 1000.0)
 }

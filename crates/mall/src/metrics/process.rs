@@ -1,22 +1,19 @@
-//! The process itself, under the names that Prometheus' own libraries use.
+//! The measures of the process itself, under the names that Prometheus' own libraries use.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use keylane_log::Timestamp;
 
 use super::text::Text;
+use crate::clock;
 
 /// This process.
 pub struct Process {
-    /// Seconds since 1970.
-    started: f64,
+    started: Timestamp,
 }
 
 impl Process {
-    /// To be called as the process starts.
+    /// Notes the time; called as the role starts.
     pub fn started() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self {
-            started: since_epoch.as_secs_f64(),
-        }
+        Self { started: clock::now() }
     }
 
     pub fn write(&self, role: &str, text: &mut Text) {
@@ -27,7 +24,7 @@ impl Process {
             "process_start_time_seconds",
             "When the process started, in seconds since 1970.",
         )
-        .sample(&[], self.started);
+        .sample(&[], self.started.0 as f64 / 1000.0);
         if let Some(bytes) = resident_bytes() {
             text.gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.")
                 .count(&[], bytes);
@@ -35,7 +32,7 @@ impl Process {
     }
 }
 
-/// Told by Linux alone.
+/// How much memory of the process is in RAM. None where there is no `/proc`.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,4 +1,4 @@
-//! Something that costs a query: asked at most once a second, by one at a time, and never waited for long.
+//! A number that costs a query. It is asked for at most once a second, by one scrape at a time, and never waited for long.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,28 +8,28 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-/// How old an answer may be.
+/// How old an answer may be before it is asked for again.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a scrape waits for an answer; it is still taken when it comes later.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a scrape waits for an answer. One that comes later is kept for the next scrape.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks.
-type Ask<T> = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<T>> + Send>> + Send + Sync>;
+/// The query.
+type Query<T> = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<T>> + Send>> + Send + Sync>;
 
-/// The last answer to a question.
+/// A query and its last answer.
 pub struct Sampled<T> {
-    ask: Arc<Ask<T>>,
-    last: Arc<Mutex<Option<Answer<T>>>>,
+    ask: Arc<Query<T>>,
+    last: Arc<Mutex<Option<Sample<T>>>>,
 }
 
-struct Answer<T> {
+struct Sample<T> {
     at: Instant,
-    /// `None` if nobody could tell.
+    /// `None` if the query failed.
     value: Option<T>,
 }
 
 impl<T: Clone + Send + 'static> Sampled<T> {
-    /// A question that hasn't been asked yet.
+    /// A query that has not been made yet.
     pub fn new<F>(ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Option<T>> + Send + 'static,
@@ -40,9 +40,9 @@ impl<T: Clone + Send + 'static> Sampled<T> {
         }
     }
 
-    /// The answer as it is now, or was a second ago; `None` if nobody can tell in time.
+    /// The answer as it is now, or was up to a second ago. `None` if the query fails or takes too long.
     pub async fn get(&self) -> Option<T> {
-        let mut last = timeout(PATIENCE, self.last.clone().lock_owned()).await.ok()?;
+        let mut last = timeout(SCRAPE_TIMEOUT, self.last.clone().lock_owned()).await.ok()?;
         if let Some(answer) = &*last
             && answer.at.elapsed() < FRESH
         {
@@ -52,13 +52,13 @@ impl<T: Clone + Send + 'static> Sampled<T> {
         let asking = tokio::spawn(async move {
             let value = ask().await;
             let at = Instant::now();
-            *last = Some(Answer {
+            *last = Some(Sample {
                 at,
                 value: value.clone(),
             });
             value
         });
-        timeout(PATIENCE, asking).await.ok()?.ok()?
+        timeout(SCRAPE_TIMEOUT, asking).await.ok()?.ok()?
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
         let start = Instant::now();
         assert_eq!(sampled.get().await, None);
         assert_eq!(sampled.get().await, None);
-        assert_eq!(start.elapsed(), 2 * PATIENCE);
+        assert_eq!(start.elapsed(), 2 * SCRAPE_TIMEOUT);
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! What the order and the delivery service have: a group commit, a relay, and a database in which things wait.
+//! The measures of a service: of its group commits, its relay, and the rows that wait in its database.
 
 use std::sync::Arc;
 
@@ -9,22 +9,21 @@ use shop::health::{Fact, Readiness, State};
 use shop::relay::RelayMetrics;
 use shop::store::{Backlog, Store, Waiting};
 
-use super::age;
 use super::sampled::Sampled;
 use super::text::Text;
-use crate::roles::now;
+use crate::clock;
 
 /// The metrics of a service.
-pub struct Service {
+pub struct ServiceMetrics {
     source: Source,
     readiness: Arc<Readiness>,
     relay: Arc<RelayMetrics>,
-    /// Group commits, and what they commit.
+    /// The group commits, each with the name of what it commits.
     commits: Vec<(&'static str, Arc<CommitMetrics>)>,
     backlog: Sampled<Backlog>,
 }
 
-impl Service {
+impl ServiceMetrics {
     /// The metrics of the service that keeps `store`.
     pub fn new(
         source: Source,
@@ -60,7 +59,7 @@ impl Service {
         }
     }
 
-    /// What `/readyz` says, as numbers. What nobody has found out yet is left out.
+    /// The facts of `/readyz` as numbers. A fact that has not been looked at yet is left out.
     fn write_facts(&self, text: &mut Text) {
         let help = "Whether this service can do its job, as /readyz says.";
         text.gauge("mall_ready", help)
@@ -115,7 +114,7 @@ impl Service {
     }
 }
 
-/// What a fact is called here.
+/// The name and the help of the gauge that shows a fact.
 fn gauge(fact: Fact) -> (&'static str, &'static str) {
     match fact {
         Fact::Database => (
@@ -141,7 +140,8 @@ fn gauge(fact: Fact) -> (&'static str, &'static str) {
     }
 }
 
-/// How many are concerned, for what is counted; otherwise whether it is good.
+/// The number that stands for a fact's state: how many orders are concerned where these are counted, otherwise 1 or 0 for
+/// good or bad. None if the fact has not been looked at yet.
 fn value(fact: Fact, state: &State) -> Option<u64> {
     match (fact, state) {
         (_, State::Unknown) => None,
@@ -159,7 +159,7 @@ fn write_journal(journal: &Waiting, text: &mut Text) {
     .count(&[], journal.count);
     let help = "For how long the oldest of them has waited.";
     text.gauge("mall_journal_unpublished_age_seconds", help)
-        .sample(&[], age(journal.oldest, now()));
+        .age(&[], journal.oldest, clock::now());
 }
 
 fn write_letters(letters: &Waiting, text: &mut Text) {
@@ -170,7 +170,7 @@ fn write_letters(letters: &Waiting, text: &mut Text) {
     .count(&[], letters.count);
     let help = "For how long the oldest of them has waited.";
     text.gauge("mall_dead_letters_unpublished_age_seconds", help)
-        .sample(&[], age(letters.oldest, now()));
+        .age(&[], letters.oldest, clock::now());
 }
 
 fn write_parked(backlog: &Backlog, text: &mut Text) {
@@ -187,6 +187,6 @@ fn write_parked(backlog: &Backlog, text: &mut Text) {
     let help = "For how long the oldest of them has been parked.";
     let mut ages = text.gauge("mall_parked_age_seconds", help);
     for reason in ParkReason::ALL {
-        ages.sample(&[("reason", reason.name())], age(of(reason).oldest, now()));
+        ages.age(&[("reason", reason.name())], of(reason).oldest, clock::now());
     }
 }

@@ -7,17 +7,19 @@
 //! ```
 //!
 //! # Invariants
-//! * The samples of a family stand together, below its HELP and TYPE: a family is borrowed for as long as it is written.
-//! * A histogram's buckets never fall, and the last one is its count.
+//! * The samples of a family stand together, below its HELP and TYPE. So the text is borrowed for as long as a family is being
+//!   written.
+//! * The counts of a histogram's buckets never fall from one to the next, and the last one is the histogram's count.
 
 use std::fmt::Write;
 
 use keylane::measure::Distribution;
+use keylane_log::Timestamp;
 
-/// What an answer in this format says it is.
+/// The content type of an answer in this format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Names and values that tell the samples of a family apart.
+/// The names and values that tell the samples of a family apart.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
 /// A page of metrics.
@@ -31,17 +33,17 @@ pub struct Family<'a> {
 }
 
 impl Text {
-    /// A number that only grows; its name ends with `_total`.
+    /// Begins a family of counters: numbers that only grow, whose name ends with `_total`.
     pub fn counter<'a>(&'a mut self, name: &'a str, help: &str) -> Family<'a> {
         self.family(name, "counter", help)
     }
 
-    /// A number that comes and goes.
+    /// Begins a family of gauges: numbers that rise and fall.
     pub fn gauge<'a>(&'a mut self, name: &'a str, help: &str) -> Family<'a> {
         self.family(name, "gauge", help)
     }
 
-    /// Distributions.
+    /// Begins a family of distributions.
     pub fn histogram<'a>(&'a mut self, name: &'a str, help: &str) -> Family<'a> {
         self.family(name, "histogram", help)
     }
@@ -71,6 +73,12 @@ impl Family<'_> {
     /// Writes a count.
     pub fn count(&mut self, labels: Labels<'_>, value: u64) -> &mut Self {
         self.sample(labels, value as f64)
+    }
+
+    /// Writes for how many seconds something has waited at `now`: 0 if nothing waits.
+    pub fn age(&mut self, labels: Labels<'_>, since: Option<Timestamp>, now: Timestamp) -> &mut Self {
+        let milliseconds = since.map_or(0, |since| now.0.saturating_sub(since.0).max(0));
+        self.sample(labels, milliseconds as f64 / 1000.0)
     }
 
     /// Writes a distribution.

@@ -8,10 +8,12 @@ use shop::domain::{OrderId, Source, Version};
 use shop::parked;
 use shop::store::Store;
 
+use crate::adapters::{open_store, open_store_to_read};
+use crate::clock::now;
 use crate::config::Storage;
-use crate::exit::{self, Exit};
-use crate::roles::{now, open_store, open_store_to_read};
-use crate::tools;
+use crate::data_dir::DataFile;
+use crate::exit::Exit;
+use crate::{console, runtime};
 
 /// Orders that are read and printed at a time, however many there are.
 const PAGE: usize = 1000;
@@ -64,15 +66,15 @@ pub fn run(command: ParkedCommand) -> Result<Exit> {
         | ParkedCommand::Discard { at, .. } => &at.storage,
     };
     // Whoever only looks creates nothing.
-    if storage.database_url.is_none() && !storage.data.join("deliveries.db").exists() {
-        exit::say(&format!(
+    if storage.database_url.is_none() && !storage.data.join(DataFile::Deliveries.name()).exists() {
+        console::say(&format!(
             "There is no deliveries.db in {}, so it can't be told what is parked: no delivery instance has run there; check \
              --data.",
             storage.data.display()
         ));
         return Ok(Exit::COULD_NOT);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::on_this_thread()?;
     runtime.block_on(async {
         let store = match command {
             ParkedCommand::List(_) | ParkedCommand::Show { .. } => {
@@ -109,25 +111,25 @@ async fn list(store: &dyn Store) -> Result<Exit> {
         let page = store.parked_keys(after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.order_id;
-        if tools::print(&keys.page(page.iter().map(|key| shown::key(key, now())))).is_err() {
+        if console::print(&keys.page(page.iter().map(|key| shown::key(key, now())))).is_err() {
             return Ok(Exit::DONE);
         }
     }
     let (mut letters, mut after) = (shown::letters(), 0);
     let total = keys.total(("Nothing is parked.", "order has", "orders have"), "something parked");
-    let _ = tools::print(&total);
+    let _ = console::print(&total);
     loop {
         let page = store.dead_letters(false, after, LARGE_PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
         let first = if letters.is_empty() { "\n" } else { "" };
         let text = letters.page(page.iter().map(shown::letter));
-        if tools::print(&format!("{first}{text}")).is_err() {
+        if console::print(&format!("{first}{text}")).is_err() {
             return Ok(Exit::DONE);
         }
     }
     if !letters.is_empty() {
-        let _ = tools::print(&letters.total(("", "dead letter", "dead letters"), "in all"));
+        let _ = console::print(&letters.total(("", "dead letter", "dead letters"), "in all"));
     }
     Ok(Exit::DONE)
 }
@@ -138,12 +140,12 @@ async fn show(store: &dyn Store, order: OrderId) -> Result<Exit> {
         let events = store.parked_events(order, after, LARGE_PAGE).await?;
         let Some(last) = events.last() else { break };
         (total, after) = (total + events.len(), last.head.version);
-        if tools::print(&shown::events(&events, now())).is_err() {
+        if console::print(&shown::events(&events, now())).is_err() {
             break;
         }
     }
     if total == 0 {
-        exit::say(&format!(
+        console::say(&format!(
             "Nothing of order {order} is parked; mall parked list shows what is."
         ));
         return Ok(Exit::NO);
@@ -154,7 +156,7 @@ async fn show(store: &dyn Store, order: OrderId) -> Result<Exit> {
 /// Says what a person's decision came to; what came to nothing is a no.
 fn told(said: Result<String, String>) -> Exit {
     let (Ok(text) | Err(text)) = &said;
-    exit::say(text);
+    console::say(text);
     match said {
         Ok(_) => Exit::DONE,
         Err(_) => Exit::NO,

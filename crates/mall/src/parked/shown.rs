@@ -1,11 +1,11 @@
 //! How what is parked looks on a screen.
 
 use keylane_log::Timestamp;
-use lab::checker::rfc3339;
 use shop::domain::fence::{DeadLetter, Mark, Marked, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
 use shop::domain::{OrderId, Version};
+use shop::rfc3339;
 
-use crate::plain;
+use crate::console::{columns, escape};
 
 /// A table that is printed a page at a time. A column becomes wider where a later page needs it.
 pub struct Table<const N: usize> {
@@ -47,10 +47,10 @@ pub fn events(events: &[ParkedEvent], now: Timestamp) -> String {
             ),
         };
         if let Some(error) = &event.error {
-            text += &format!("  error: {}\n", plain::line(error));
+            text += &format!("  error: {}\n", escape::line(error));
         }
         let value = record.value.as_deref().unwrap_or_default();
-        text += &format!("  {}\n", plain::line(&String::from_utf8_lossy(value)));
+        text += &format!("  {}\n", escape::line(&String::from_utf8_lossy(value)));
     }
     text
 }
@@ -131,7 +131,7 @@ pub fn letter(letter: &DeadLetter) -> [String; 6] {
     let header = |name: &str| {
         let header = letter.headers.iter().rev().find(|header| header.name == name);
         let value = header.and_then(|header| header.value.as_deref()).unwrap_or_default();
-        plain::line(&String::from_utf8_lossy(value)).into_owned()
+        escape::line(&String::from_utf8_lossy(value)).into_owned()
     };
     let place = |name: &str| header(&format!("__connect.errors.{name}"));
     [
@@ -165,7 +165,7 @@ impl<const N: usize> Table<N> {
         self.rows += lines.len() - before;
         for line in &lines {
             for (width, cell) in self.widths.iter_mut().zip(line) {
-                *width = cell.chars().count().max(*width);
+                *width = columns::width(cell).max(*width);
             }
         }
         lines.iter().map(|line| self.line(line)).collect()
@@ -181,7 +181,7 @@ impl<const N: usize> Table<N> {
     }
 
     fn line(&self, cells: &[String; N]) -> String {
-        let padded = (cells.iter().zip(self.widths)).map(|(cell, width)| format!("{cell:width$}"));
+        let padded = (cells.iter().zip(self.widths)).map(|(cell, width)| columns::left(cell, width));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     }
 }

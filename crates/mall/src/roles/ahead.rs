@@ -1,8 +1,8 @@
-//! Looks, once the order service has started, whether the topic is ahead of its journal.
+//! Looks, once the order service has started, whether the topic holds versions that the journal lacks.
 //!
-//! A journal row is committed before its event is published, so a version in the topic that the journal lacks was written
-//! by somebody else, or by this service before its database was emptied or restored from an older copy. Records can be
-//! forged, so this is told and refuses nothing.
+//! A journal row is committed before its event is published. So such a version was written by another program, or by this
+//! service before its database was emptied or restored from an older copy. Since anybody can forge records, the service
+//! warns of it and goes on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,28 +13,30 @@ use shop::domain::{OrderId, Source, Version};
 use shop::records::{self, Incoming};
 use shop::store::Store;
 
-use super::adapters::Adapters;
+use crate::adapters::RoleAdapters;
+use crate::adapters::log::on_log;
 
-/// Records looked at in each partition, the newest, and in how many partitions: enough to notice, and done in a moment.
+/// How many of the newest records are looked at in each partition.
 const RECORDS: u64 = 20;
+/// How many partitions are looked at. The first ones are enough to notice an emptied database.
 const PARTITIONS: usize = 64;
 
-/// Looks beside the service's own work, and warns of what it finds.
-pub fn look(adapters: &Adapters, topic: &str) {
+/// Looks while the service does its work, and warns of what is found.
+pub fn look(adapters: &RoleAdapters, topic: &str) {
     let (log, store, topic) = (adapters.log.clone(), adapters.store.clone(), topic.to_owned());
     tokio::spawn(async move {
-        match unknown(log, &*store, topic.clone()).await {
+        match unknown(&log, &*store, topic.clone()).await {
             Ok(unknown) if unknown.is_empty() => {}
             Ok(unknown) => tracing::warn!("{}", sentence(&topic, &unknown)),
-            // Whoever goes on using them says what is wrong with the log or the database.
+            // The relay and the handlers say what is wrong with the log or the database.
             Err(error) => tracing::debug!("topic {topic} can't be compared with the journal: {error:#}"),
         }
     });
 }
 
 /// The versions at the topic's end that the journal lacks.
-async fn unknown(log: Arc<dyn EventLog>, store: &dyn Store, topic: String) -> Result<BTreeMap<OrderId, Version>> {
-    let mut newest = tokio::task::spawn_blocking(move || newest(&*log, &topic)).await??;
+async fn unknown(log: &Arc<dyn EventLog>, store: &dyn Store, topic: String) -> Result<BTreeMap<OrderId, Version>> {
+    let mut newest = on_log(log, move |log| newest(log, &topic)).await?;
     for order in newest.keys().copied().collect::<Vec<_>>() {
         let last = store.order_events(order).await?.last().map(|entry| entry.version);
         if last >= newest.get(&order).copied() {
@@ -44,7 +46,7 @@ async fn unknown(log: Arc<dyn EventLog>, store: &dyn Store, topic: String) -> Re
     Ok(newest)
 }
 
-/// The highest version of each order among the newest records that say to be this service's.
+/// The highest version of each order among the newest records that name this service as their source.
 fn newest(log: &dyn EventLog, topic: &str) -> Result<BTreeMap<OrderId, Version>> {
     let mut newest = BTreeMap::new();
     for (number, extent) in (0..).zip(log.extents(topic)?).take(PARTITIONS) {
@@ -67,7 +69,7 @@ fn newest(log: &dyn EventLog, topic: &str) -> Result<BTreeMap<OrderId, Version>>
 }
 
 fn sentence(topic: &str, unknown: &BTreeMap<OrderId, Version>) -> String {
-    let (order, version) = unknown.iter().next_back().expect("there is one");
+    let (order, version) = unknown.iter().next_back().expect("at least one version is unknown");
     format!(
         "topic {topic} is ahead of this order service's journal, which lacks events of {} of the orders that its newest \
          records name (order {order} v{version}). Either the database was emptied or restored from an older copy, and order \

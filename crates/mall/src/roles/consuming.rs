@@ -1,4 +1,4 @@
-//! Consumes records, with the fence or without it.
+//! Consumes records in a delivery instance, with the fence or without it.
 //!
 //! ```text
 //!   --guard version   lanes ─▶ FencedHandler ─▶ Fence ◀─ sweeper, gaps
@@ -20,57 +20,59 @@ use shop::health::Readiness;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::adapters::Adapters;
-use super::relaying::Relaying;
 use web::{BaseUrl, order_journal};
 
+use super::relaying::Relaying;
+use crate::adapters::RoleAdapters;
+use crate::clock;
 use crate::config::{Guard, RoleOptions};
-use crate::metrics;
+use crate::metrics::ConsumerMetrics;
+use crate::net::ORDER_PORT;
 
-/// How many bytes of records wait in memory when there is one at a time: plenty.
+/// How many bytes of records may wait in memory where one record is handled at a time, which is slow.
 const ONE_BY_ONE_BUFFER: usize = 8 << 20;
 
-/// A delivery instance at work on records.
+/// A delivery instance that is consuming records.
 pub struct Consuming {
     deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>,
     commands: GroupCommit<FenceCommand, FenceOutcome>,
     lanes: Arc<keylane::Metrics>,
     metrics: Arc<DeliveryMetrics>,
     runner: JoinHandle<Result<Summary, LogError>>,
-    /// What the fence has beside the runner.
-    beside: Vec<JoinHandle<()>>,
+    /// The sweeper and the watch over gaps, which look after parked events. None without the fence.
+    parked_tasks: Vec<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
 impl Consuming {
-    /// Starts consuming, until `shutdown`. `name` is the instance's own, unlike that of any other process.
+    /// Starts consuming, until `shutdown`. No other process has this `name`.
     pub fn start(
         consumer: Box<dyn Consumer>,
-        adapters: &Adapters,
+        adapters: &RoleAdapters,
         relaying: &Relaying,
         options: &RoleOptions,
         name: String,
         shutdown: CancellationToken,
     ) -> Self {
         let deliveries =
-            relaying.group_commit(|store, batch| async move { store.run_deliveries(&batch, super::now()).await });
-        let commands = relaying.group_commit(|store, batch| async move { store.run_fence(&batch, super::now()).await });
+            relaying.group_commit(|store, batch| async move { store.run_deliveries(&batch, clock::now()).await });
+        let commands = relaying.group_commit(|store, batch| async move { store.run_fence(&batch, clock::now()).await });
         let instance = instance(options, name);
         let lanes = lanes_options(adapters, options);
         let (lanes_metrics, metrics) = (lanes.metrics.clone(), instance.metrics.clone());
-        // What looks after parked events begins nothing more once the instance is to stop.
+        // Cancelled on shutdown, and also when the runner has ended by itself.
         let stop = shutdown.child_token();
-        let mut beside = Vec::new();
+        let mut parked_tasks = Vec::new();
         let runner = match options.guard {
             Guard::Off => {
                 let handler = NaiveHandler::new(deliveries.clone(), commands.clone(), instance);
                 tokio::spawn(keylane::run(consumer, handler, lanes, shutdown))
             }
             Guard::Version => {
-                let journal = order_journal(options.order_url.clone().unwrap_or_else(|| BaseUrl::local(8081)));
+                let journal = order_journal(options.order_url.clone().unwrap_or_else(|| BaseUrl::local(ORDER_PORT)));
                 let fence = Fence::new(commands.clone(), instance, shutdown.clone()).asking(journal.clone());
                 let fence = Arc::new(fence);
-                beside = fence_tasks(adapters, &relaying.readiness, options, &fence, journal, &stop);
+                parked_tasks = fence_tasks(adapters, &relaying.readiness, options, &fence, journal, &stop);
                 tokio::spawn(keylane::run(consumer, FencedHandler::new(fence), lanes, shutdown))
             }
         };
@@ -80,12 +82,12 @@ impl Consuming {
             lanes: lanes_metrics,
             metrics,
             runner,
-            beside,
+            parked_tasks,
             stop,
         }
     }
 
-    /// What it tells about its transactions.
+    /// The measures of its transactions.
     pub fn commits(&self) -> Vec<(&'static str, Arc<CommitMetrics>)> {
         vec![
             ("deliveries", self.deliveries.metrics().clone()),
@@ -93,19 +95,19 @@ impl Consuming {
         ]
     }
 
-    /// What it tells about its records.
-    pub fn metrics(&self, log: Arc<dyn EventLog>, options: &RoleOptions) -> metrics::Consumer {
+    /// The measures of its records.
+    pub fn metrics(&self, log: Arc<dyn EventLog>, options: &RoleOptions) -> ConsumerMetrics {
         let (lanes, delivery) = (self.lanes.clone(), self.metrics.clone());
-        metrics::Consumer::new(lanes, delivery, log, &options.group, &options.topic)
+        ConsumerMetrics::new(lanes, delivery, log, &options.group, &options.topic)
     }
 
-    /// Waits until it has ended, and everything that was begun with it.
+    /// Waits until the runner has ended, then ends everything that was started with it.
     pub async fn finish(self) -> anyhow::Result<Result<Summary, LogError>> {
         let ended = self.runner.await;
         self.stop.cancel();
-        for task in self.beside {
+        for task in self.parked_tasks {
             if let Err(error) = task.await {
-                tracing::error!("what looks after parked events ended badly: {error}");
+                tracing::error!("the task that looks after parked events ended badly: {error}");
             }
         }
         self.deliveries.close().await;
@@ -122,12 +124,12 @@ fn instance(options: &RoleOptions, name: String) -> Instance {
             time: options.modify_delay,
             customer: options.modify_delay_customer,
         },
-        clock: super::now,
+        clock: clock::now,
         metrics: Arc::new(DeliveryMetrics::default()),
     }
 }
 
-fn lanes_options(adapters: &Adapters, options: &RoleOptions) -> Options {
+fn lanes_options(adapters: &RoleAdapters, options: &RoleOptions) -> Options {
     let lanes = match options.lanes {
         1 => Options {
             buffer_bytes: ONE_BY_ONE_BUFFER,
@@ -142,7 +144,7 @@ fn lanes_options(adapters: &Adapters, options: &RoleOptions) -> Options {
 }
 
 fn fence_tasks(
-    adapters: &Adapters,
+    adapters: &RoleAdapters,
     readiness: &Arc<Readiness>,
     options: &RoleOptions,
     fence: &Arc<Fence>,

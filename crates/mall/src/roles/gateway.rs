@@ -2,46 +2,36 @@
 
 use std::net::SocketAddr;
 
+use anyhow::Result;
 use tokio_util::sync::CancellationToken;
-use web::{BaseUrl, Front};
+use web::BaseUrl;
 
+use super::startup::Startup;
 use crate::config::Settings;
 use crate::exit::Usage;
-use crate::metrics::Page;
-use crate::{lifeline, net, telemetry};
+use crate::net::{FIRST_DELIVERY_PORT, ORDER_PORT};
 
-/// Serves until `shutdown` is cancelled, then finishes the requests in flight.
-pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let options = settings.options.clone();
-    let page = Page::new("gateway");
-    telemetry::init("gateway", options.log, &options.log_level);
-    settings.tell_idle();
-    let listener = net::bind(options.listen, settings.port, settings.port_fixed)?;
-    let order = options.order_url.unwrap_or_else(|| BaseUrl::local(8081));
-    let delivery = options
-        .delivery_url
-        .unwrap_or_else(|| BaseUrl::local(net::FIRST_DELIVERY));
-    refuse_itself(listener.local_addr()?, &order, &delivery)?;
-    lifeline::tell_ready();
-    tracing::info!(
+/// Runs until `shutdown` is cancelled, then finishes the requests in flight.
+pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
+    let role = Startup::begin("gateway", settings, shutdown, |_, _| "gateway".to_owned())?;
+    let options = role.options();
+    let url = |given: &Option<BaseUrl>, port| given.clone().unwrap_or_else(|| BaseUrl::local(port));
+    let order = url(&options.order_url, ORDER_PORT);
+    let delivery = url(&options.delivery_url, FIRST_DELIVERY_PORT);
+    refuse_itself(role.address, &order, &delivery)?;
+    let ready = format!(
         "gateway on http://{}: /orders from {}, /deliveries from {}",
-        listener.local_addr()?,
+        role.address,
         order.as_str(),
         delivery.as_str()
     );
-    let port = listener.local_addr()?.port();
-    let limits = net::limits(options.shutdown_timeout);
-    let front = Front {
-        traffic: page.traffic.clone(),
-        origins: options.cors_origin.into_iter().collect(),
-    };
-    let router = page.on(web::gateway::router(order, delivery, port));
-    web::serve(listener, router, limits, front, shutdown).await;
-    tracing::info!("gateway stopped");
+    let router = web::gateway::router(order, delivery, role.address.port());
+    let stop = role.shutdown.clone();
+    role.serve(&ready, router, None, stop).await;
     Ok(())
 }
 
-/// A gateway that leads to itself would send each request round and round.
+/// Refuses a gateway that leads to itself, which would pass each request round and round.
 fn refuse_itself(here: SocketAddr, order: &BaseUrl, delivery: &BaseUrl) -> Result<(), Usage> {
     for (option, url) in [("--order-url", order), ("--delivery-url", delivery)] {
         if url.is_ours(here.ip(), here.port()) {

@@ -1,10 +1,10 @@
-//! Starts the relay of a role, and the group commits into the journal that it relays.
+//! Runs the relay of a service, and the group commits that write into the journal which it relays.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shop::commit::GroupCommit;
+use shop::commit::{CommitMetrics, GroupCommit};
 use shop::domain::Source;
 use shop::health::{Readiness, Watcher, watch};
 use shop::relay::{self, KeyMode, Relay, RelayMetrics, RelayOptions};
@@ -13,29 +13,31 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::adapters::Adapters;
+use crate::adapters::RoleAdapters;
+use crate::clock;
 use crate::config::{self, RoleOptions};
+use crate::metrics::ServiceMetrics;
 
-/// How often a journal is looked at for what other processes have written into it.
+/// How often the journal is read for rows that other processes have written into it.
 const IDLE_POLL: Duration = Duration::from_millis(25);
 
-/// A relay at work.
+/// A relay that is running.
 pub struct Relaying {
+    source: Source,
     store: Arc<dyn Store>,
-    /// What the role knows about itself.
+    /// The facts that the service knows about itself, for `/readyz`.
     pub readiness: Arc<Readiness>,
     stop: CancellationToken,
     task: JoinHandle<()>,
     watcher: JoinHandle<()>,
-    /// Rung after each write into the journal.
+    /// Notified after each write into the journal, so that the relay reads it at once.
     wake: Arc<Notify>,
-    /// Where it counts what it does.
-    pub metrics: Arc<RelayMetrics>,
+    metrics: Arc<RelayMetrics>,
 }
 
 impl Relaying {
     /// Starts relaying a journal.
-    pub fn start(adapters: &Adapters, options: &RoleOptions, source: Source, readiness: Arc<Readiness>) -> Self {
+    pub fn start(adapters: &RoleAdapters, options: &RoleOptions, source: Source, readiness: Arc<Readiness>) -> Self {
         let relay_options = RelayOptions {
             source,
             topic: options.topic.clone(),
@@ -43,14 +45,14 @@ impl Relaying {
                 config::KeyMode::OrderId => KeyMode::OrderId,
                 config::KeyMode::None => KeyMode::None,
             },
-            holder: format!("{}-{}", std::process::id(), super::now().0),
+            holder: format!("{}-{}", std::process::id(), clock::now().0),
             idle_poll: IDLE_POLL,
             gather: match source {
                 Source::Orders => Duration::from_millis(1),
-                // Nobody waits for these.
+                // No client waits for a delivery event.
                 Source::Deliveries => Duration::from_millis(10),
             },
-            clock: super::now,
+            clock: clock::now,
         };
         let relay = Relay::new(adapters.store.clone(), adapters.log.clone(), relay_options);
         let metrics = relay.metrics().clone();
@@ -65,6 +67,7 @@ impl Relaying {
         let watcher = Watcher::new(adapters.store.clone(), readiness.clone(), source);
         let watcher = tokio::spawn(watch(watcher, stop.clone()));
         Self {
+            source,
             store: adapters.store.clone(),
             readiness,
             stop,
@@ -75,8 +78,8 @@ impl Relaying {
         }
     }
 
-    /// Starts a group commit that runs its batches on the store, notes what each has shown of the database, and rings the
-    /// relay.
+    /// Starts a group commit that runs its batches on the store. After each batch the relay is notified, and the readiness
+    /// learns how the database answered.
     pub fn group_commit<Q, A, F, R>(&self, run: F) -> GroupCommit<Q, A>
     where
         Q: Clone + Send + Sync + 'static,
@@ -98,13 +101,21 @@ impl Relaying {
         })
     }
 
+    /// The measures of the service, with those of its group commits.
+    pub fn service_metrics(&self, commits: Vec<(&'static str, Arc<CommitMetrics>)>) -> ServiceMetrics {
+        ServiceMetrics::new(
+            self.source,
+            self.store.clone(),
+            self.readiness.clone(),
+            self.metrics.clone(),
+            commits,
+        )
+    }
+
     /// Publishes what the journal still holds, and ends.
     pub async fn finish(self) {
         self.stop.cancel();
-        for (what, task) in [
-            ("the relay", self.task),
-            ("what looks after the database", self.watcher),
-        ] {
+        for (what, task) in [("the relay", self.task), ("the watch over the database", self.watcher)] {
             if let Err(error) = task.await {
                 tracing::error!("{what} ended badly: {error}");
             }

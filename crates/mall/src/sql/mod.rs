@@ -15,11 +15,11 @@ mod table;
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::config::Storage;
 use crate::exit::Exit;
-use crate::tools;
+use crate::{console, runtime};
 
 use self::reading::Speech;
 
@@ -29,15 +29,10 @@ pub fn run(storage: &Storage, statement: &str) -> Result<Exit> {
     let table = match &storage.database_url {
         Some(url) => {
             let statement = reading::read(statement, Speech::MySql)?;
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .context("can't start the runtime")?;
-            runtime.block_on(mysql::query(url, &statement))?
+            runtime::on_this_thread()?.block_on(mysql::query(url, &statement))?
         }
         None => embedded::query(&storage.data, &reading::read(statement, Speech::Sqlite)?)?,
     };
-    // Nobody reading is no reason to fail.
-    let _ = tools::print(&table.render(start.elapsed()));
+    let _ = console::print(&table.render(start.elapsed()));
     Ok(Exit::DONE)
 }

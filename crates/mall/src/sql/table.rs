@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use crate::plain;
+use crate::console::{columns, escape};
 
 /// Rows to be shown.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Table {
         if self.rows.is_empty() {
             return format!("Empty set {took}\n");
         }
-        let names: Vec<_> = self.columns.iter().map(|column| plain::line(&column.name)).collect();
+        let names: Vec<_> = self.columns.iter().map(|column| escape::line(&column.name)).collect();
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
         // The client makes room for as many cells as there are bytes.
         let widths: Vec<usize> = names
@@ -56,12 +56,15 @@ impl Table {
             names
                 .iter()
                 .zip(&widths)
-                .map(|(name, width)| padded(name, *width, false)),
+                .map(|(name, width)| columns::left(name, *width)),
         );
         text += &rule;
         for row in &rows {
             let cells = row.iter().zip(&widths).zip(&self.columns);
-            text += &line(cells.map(|((cell, width), column)| padded(cell, *width, column.number)));
+            text += &line(cells.map(|((cell, width), column)| match column.number {
+                true => columns::right(cell, *width),
+                false => columns::left(cell, *width),
+            }));
         }
         text += &rule;
         let count = rows.len();
@@ -89,29 +92,11 @@ fn shown(value: &Option<String>) -> String {
     let Some(text) = value else {
         return "NULL".into();
     };
-    plain::line(text).into_owned()
+    escape::line(text).into_owned()
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {
     cells.map(|cell| format!("| {cell} ")).collect::<String>() + "|\n"
-}
-
-fn padded(text: &str, to: usize, right: bool) -> String {
-    let blanks = " ".repeat(to.saturating_sub(width(text)));
-    if right {
-        blanks + text
-    } else {
-        text.to_owned() + &blanks
-    }
-}
-
-/// How many cells of a terminal a text takes: Korean, Chinese and Japanese characters and most symbols take two.
-fn width(text: &str) -> usize {
-    let wide = |c: char| {
-        matches!(c as u32, 0x1100..=0x115f | 0x2e80..=0x303e | 0x3041..=0xa4cf | 0xa960..=0xa97f | 0xac00..=0xd7a3
-            | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd)
-    };
-    text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
 }
 
 #[cfg(test)]

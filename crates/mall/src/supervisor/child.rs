@@ -1,4 +1,4 @@
-//! One child: started, watched, started again, stopped.
+//! One child process of the supervisor: starts it, waits for its end, starts it again, and stops it.
 
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -9,19 +9,28 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Wish;
 use super::output::{Output, Stream};
-use super::policy::{self, Restarts, Verdict};
+use super::policy::{Decision, Restarts, Run};
 use crate::config::PassedOn;
 use crate::exit::Exit;
-use crate::lifeline::Lifeline;
-use crate::shutdown::SUPERVISED;
+use crate::supervised::{SUPERVISED, SupervisorEnd};
 use crate::telemetry::COLOURED;
 
-/// A role to be kept running.
+/// What a child is to do now. A later goal replaces an earlier one, never the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Goal {
+    /// To run, and to be started again when it ends.
+    Run,
+    /// To finish its work and end (SIGTERM).
+    Stop,
+    /// To end at once (SIGKILL).
+    Kill,
+}
+
+/// A role that is to be kept running.
 #[derive(Debug)]
 pub struct Child {
-    /// Its name in front of its lines.
+    /// The name that stands in front of its lines.
     pub name: String,
     program: PathBuf,
     given: PassedOn,
@@ -29,80 +38,80 @@ pub struct Child {
 
 /// How a child ended for good.
 #[derive(Debug)]
-pub enum Ended {
-    /// As it was asked to.
+pub enum Ending {
+    /// The child was asked to stop, and did so.
     Stopped,
-    /// By itself, for good, or not as it was asked to.
+    /// The child could not start, or did not stop cleanly.
     Failed(Exit),
 }
 
-/// How one life of a child ended.
-enum Life {
-    /// By itself, after it had been ready or not.
-    Died(ExitStatus, bool),
-    /// After it was asked to stop.
+/// How one process of a child ended.
+enum ProcessEnd {
+    /// The process ended by itself.
+    Died { status: ExitStatus, was_ready: bool },
+    /// The process ended after it was asked to stop.
     Stopped(ExitStatus),
-    /// It never began.
+    /// There was no process.
     NotStarted(anyhow::Error),
 }
 
 impl Child {
-    /// `program` with what it is given, shown as `name`.
+    /// A child that runs `program` with what it is given.
     pub fn new(name: String, program: PathBuf, given: PassedOn) -> Self {
         Self { name, program, given }
     }
 
-    /// Starts it, and again when it dies, until it is asked to stop or refuses to start.
-    pub async fn keep_running(&self, output: &Output, mut wishes: watch::Receiver<Wish>) -> Ended {
+    /// Starts the child, and again when it dies, until it is asked to stop or refuses to start.
+    pub async fn keep_running(&self, output: &Output, mut goals: watch::Receiver<Goal>) -> Ending {
         let mut restarts = Restarts::default();
-        while *wishes.borrow() == Wish::Run {
-            let born = Instant::now();
-            let (code, was_ready, how) = match self.live(output, &mut wishes).await {
-                Life::Died(status, was_ready) => (status.code(), was_ready, format!("died ({status})")),
-                Life::Stopped(status) => return self.stopped(status, output),
-                Life::NotStarted(error) => (
+        while *goals.borrow() == Goal::Run {
+            let started = Instant::now();
+            let (code, was_ready, how) = match self.run_once(output, &mut goals).await {
+                ProcessEnd::Died { status, was_ready } => (status.code(), was_ready, format!("died ({status})")),
+                ProcessEnd::Stopped(status) => return self.stopped(status, output),
+                ProcessEnd::NotStarted(error) => (
                     Some(Exit::COULD_NOT.0.into()),
                     false,
                     format!("can't be started: {error:#}"),
                 ),
             };
-            let life = policy::Life {
+            let run = Run {
                 code,
-                lived: born.elapsed(),
+                lasted: started.elapsed(),
                 was_ready,
             };
-            match restarts.judge(life) {
-                Verdict::Refused(exit) => {
+            match restarts.judge(run) {
+                Decision::Refused(exit) => {
                     let did_not_start = format!("{} did not start: it {how} (see its lines above)", self.name);
                     output.trouble(&did_not_start);
-                    return Ended::Failed(exit);
+                    return Ending::Failed(exit);
                 }
-                Verdict::Restart(pause) => {
+                Decision::Restart(pause) => {
                     output.trouble(&format!("{} {how}; starting it again in {pause:?}", self.name));
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
-                        _ = wishes.changed() => {}
+                        _ = goals.changed() => {}
                     }
                 }
             }
         }
-        Ended::Stopped
+        Ending::Stopped
     }
 
-    fn stopped(&self, status: ExitStatus, output: &Output) -> Ended {
+    fn stopped(&self, status: ExitStatus, output: &Output) -> Ending {
         match status.success() {
-            true => Ended::Stopped,
+            true => Ending::Stopped,
             false => {
                 output.trouble(&format!("{} did not stop cleanly ({status})", self.name));
-                Ended::Failed(Exit::COULD_NOT)
+                Ending::Failed(Exit::COULD_NOT)
             }
         }
     }
 
-    async fn live(&self, output: &Output, wishes: &mut watch::Receiver<Wish>) -> Life {
-        let (mut process, lifeline) = match self.spawn(output) {
+    async fn run_once(&self, output: &Output, goals: &mut watch::Receiver<Goal>) -> ProcessEnd {
+        let (mut process, supervisor_end) = match self.spawn(output) {
             Ok(started) => started,
-            Err(error) => return Life::NotStarted(error),
+            Err(error) => return ProcessEnd::NotStarted(error),
         };
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         let copied = async {
@@ -119,42 +128,43 @@ impl Child {
                 },
             )
         };
-        let (_, life) = tokio::join!(copied, Self::wait(&mut process, wishes));
-        match life {
-            Life::Died(status, _) => Life::Died(status, lifeline.was_ready()),
-            other => other,
+        let (_, ended) = tokio::join!(copied, Self::wait(&mut process, goals));
+        match ended {
+            Ok((status, Goal::Run)) => ProcessEnd::Died {
+                status,
+                was_ready: supervisor_end.was_ready(),
+            },
+            Ok((status, Goal::Stop | Goal::Kill)) => ProcessEnd::Stopped(status),
+            Err(error) => ProcessEnd::NotStarted(error.into()),
         }
     }
 
-    async fn wait(process: &mut tokio::process::Child, wishes: &mut watch::Receiver<Wish>) -> Life {
+    /// Waits until the process has ended, and passes on what it is to do. Answers with what it was asked last.
+    async fn wait(
+        process: &mut tokio::process::Child,
+        goals: &mut watch::Receiver<Goal>,
+    ) -> std::io::Result<(ExitStatus, Goal)> {
         let id = process.id();
-        let mut asked = Wish::Run;
+        let mut asked = Goal::Run;
         loop {
-            let wish = *wishes.borrow_and_update();
-            if wish > asked {
-                asked = wish;
-                send(
-                    id,
-                    if wish == Wish::Drain {
-                        Signal::TERM
-                    } else {
-                        Signal::KILL
-                    },
-                );
+            let goal = *goals.borrow_and_update();
+            if goal > asked {
+                asked = goal;
+                match goal {
+                    Goal::Run => {}
+                    Goal::Stop => send(id, Signal::TERM),
+                    Goal::Kill => send(id, Signal::KILL),
+                }
             }
             tokio::select! {
-                status = process.wait() => return match status {
-                    Ok(status) if asked == Wish::Run => Life::Died(status, false),
-                    Ok(status) => Life::Stopped(status),
-                    Err(error) => Life::NotStarted(error.into()),
-                },
-                Ok(()) = wishes.changed() => {}
+                status = process.wait() => return Ok((status?, asked)),
+                Ok(()) = goals.changed() => {}
             }
         }
     }
 
-    fn spawn(&self, output: &Output) -> Result<(tokio::process::Child, Lifeline)> {
-        let (lifeline, stdin) = Lifeline::pair().context("no socket for it")?;
+    fn spawn(&self, output: &Output) -> Result<(tokio::process::Child, SupervisorEnd)> {
+        let (supervisor_end, stdin) = SupervisorEnd::pair().context("no socket for it")?;
         let mut command = Command::new(&self.program);
         command
             .args(&self.given.words)
@@ -170,13 +180,13 @@ impl Child {
             command.env(COLOURED, "1");
         }
         let process = command.spawn().with_context(|| format!("{}", self.program.display()))?;
-        Ok((process, lifeline))
+        Ok((process, supervisor_end))
     }
 }
 
 fn send(id: Option<u32>, signal: Signal) {
     let pid = id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    // It may have ended in between; then there is nothing to tell it.
+    // A process that has ended meanwhile can't be signalled, and need not be.
     if let Some(pid) = pid {
         let _ = kill_process(pid, signal);
     }

@@ -1,4 +1,4 @@
-//! `mall up`: the roles as child processes.
+//! `mall up`: runs the roles as child processes, and keeps them running.
 //!
 //! ```text
 //!             ┌── order      ── stderr ──▶ "order      | …"
@@ -8,10 +8,10 @@
 //!
 //! # Invariants
 //! * Each child has its own process group, so a Ctrl-C reaches only the supervisor, which sends each child one SIGTERM.
-//! * What a child is given that is secret stands in its variables, never among its arguments.
-//! * Each child's stdin is a socket whose other end only the supervisor holds: when it closes, by whatever death, the child
-//!   drains. The child says on it when it is ready.
-//! * A child that was ready once is started again, ever more slowly, however it ended; one that refused its options, or
+//! * Secrets reach a child in its variables, never among its arguments, which every user of the machine can read.
+//! * Each child's stdin is a socket whose other end only the supervisor holds. When the supervisor dies, in whatever way, the
+//!   child finishes its work and ends. The child says on that socket when it is ready.
+//! * A child that was ready once is started again, after pauses that grow, however it ended. One that refused its options, or
 //!   could not start at all, ends the mall.
 
 mod child;
@@ -27,40 +27,29 @@ use tokio::sync::{mpsc, watch};
 use web::BaseUrl;
 
 use crate::config::{PassedOn, Ports, RoleOptions};
+use crate::console::json;
 use crate::data_dir;
 use crate::exit::Exit;
-use crate::net;
+use crate::net::{self, Port};
+use crate::runtime;
 use crate::shutdown::Signals;
-use crate::telemetry;
 
-use child::{Child, Ended};
+use child::{Child, Ending, Goal};
 use output::Output;
 
-/// How much longer than its own deadline a child may take to end.
+/// How much longer than its own deadline for shutdown a child may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How far a child has been asked to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Wish {
-    Run,
-    Drain,
-    Die,
-}
-
-/// Runs the mall until a signal. `passed_on` gives the options of the command line that a role knows.
+/// Runs the mall until a signal comes. `passed_on` gives those options of the command line that a role knows.
 pub fn run(ports: &Ports, options: &RoleOptions, passed_on: &dyn Fn(&str) -> PassedOn) -> Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("can't start the runtime")?;
-    runtime.block_on(async {
+    runtime::on_this_thread()?.block_on(async {
         let plan = Plan::new(ports, options)?;
         let children = plan.children(options, passed_on)?;
         supervise(children, &plan, options).await
     })
 }
 
-/// Which ports the roles get.
+/// The port of each role.
 struct Plan {
     order: u16,
     deliveries: Vec<u16>,
@@ -68,23 +57,23 @@ struct Plan {
 }
 
 impl Plan {
-    /// Finds free ports; the deliveries' may move, the others' were promised to clients.
+    /// Finds free ports. Those of deliveries may be others than asked for; clients rely on the other two.
     fn new(ports: &Ports, options: &RoleOptions) -> Result<Self> {
-        // Held until all are found, lest two roles get the same.
+        // All ports are held until the last is found, or two roles could get the same one.
         let mut held = Vec::new();
-        let mut take = |port: u16, fixed: bool, option: &str| -> Result<u16> {
-            let listener = net::bind(options.listen, port, fixed)
-                .map_err(|error| anyhow::anyhow!(format!("{error:#}").replace("--port", option)))?;
+        let mut take = |port: Port, option: &str| -> Result<u16> {
+            let listener = net::bind(options.listen, port, option)?;
             let port = listener.local_addr()?.port();
             held.push(listener);
             Ok(port)
         };
-        let order = take(ports.order_port, true, "--order-port")?;
-        let gateway = take(ports.gateway_port, true, "--gateway-port")?;
+        let order = take(Port::Fixed(ports.order_port), "--order-port")?;
+        let gateway = take(Port::Fixed(ports.gateway_port), "--gateway-port")?;
         let mut deliveries = Vec::new();
         let mut next = ports.delivery_port;
         for _ in 0..ports.deliveries {
-            let port = take(next, false, "--delivery-port")?;
+            let port = take(Port::FirstFreeFrom(next), "--delivery-port")?;
+            // 0 stands for any free port, for each instance anew.
             next = if next == 0 { 0 } else { port.saturating_add(1) };
             deliveries.push(port);
         }
@@ -133,7 +122,7 @@ impl Plan {
         Ok(children)
     }
 
-    /// The same for machines.
+    /// What was started and where, as fields of a JSON line.
     fn facts(&self, options: &RoleOptions) -> Map<String, Value> {
         let storage = &options.storage;
         let url = |port: u16| Value::from(BaseUrl::of_listener(options.listen, port).as_str());
@@ -144,7 +133,7 @@ impl Plan {
             .map(|servers| Value::from(servers.as_str()));
         let database = storage.database_url.as_ref().map(|url| Value::from(url.to_string()));
         Map::from_iter([
-            telemetry::message("started"),
+            json::message("started"),
             ("orders".into(), url(self.order)),
             (
                 "deliveries".into(),
@@ -157,7 +146,7 @@ impl Plan {
         ])
     }
 
-    /// What a person wants to know first.
+    /// What was started and where, in lines for people, and what to try first.
     fn greeting(&self, options: &RoleOptions) -> Vec<String> {
         let storage = &options.storage;
         let log = match &storage.bootstrap_server {
@@ -216,17 +205,17 @@ async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> 
     let width = children.iter().map(|child| child.name.len()).max().unwrap_or(0);
     let output = Output::new(width, options.log);
     output.greeting(&plan.greeting(options), plan.facts(options));
-    let (wish, wishes) = watch::channel(Wish::Run);
+    let (goal, goals) = watch::channel(Goal::Run);
     let (ended, mut endings) = mpsc::channel(children.len().max(1));
     for child in children {
-        let (output, wishes, ended) = (output.clone(), wishes.clone(), ended.clone());
+        let (output, goals, ended) = (output.clone(), goals.clone(), ended.clone());
         tokio::spawn(async move {
-            let ending = child.keep_running(&output, wishes).await;
+            let ending = child.keep_running(&output, goals).await;
             // The receiver waits for every child.
             let _ = ended.send(ending).await;
         });
     }
-    drop((ended, wishes));
+    drop((ended, goals));
     let mut exit = Exit::DONE;
     let mut deadline = None;
     loop {
@@ -238,10 +227,10 @@ async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> 
         };
         tokio::select! {
             ending = endings.recv() => match ending {
-                Some(Ended::Stopped) => continue,
-                Some(Ended::Failed(code)) => {
+                Some(Ending::Stopped) => continue,
+                Some(Ending::Failed(code)) => {
                     exit = if exit == Exit::DONE { code } else { exit };
-                    if *wish.borrow() != Wish::Run {
+                    if *goal.borrow() != Goal::Run {
                         continue;
                     }
                 }
@@ -250,19 +239,19 @@ async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> 
             _ = signals.next() => {}
             () = overdue => {
                 output.trouble("the deadline has passed: ending what still runs");
-                wish.send_replace(Wish::Die);
+                goal.send_replace(Goal::Kill);
                 deadline = None;
                 continue;
             }
         }
-        let drained = *wish.borrow() == Wish::Run;
-        match drained {
+        let is_first = *goal.borrow() == Goal::Run;
+        match is_first {
             true => {
                 output.own("stopping: finishing what is in flight (a second Ctrl-C ends it at once)");
-                wish.send_replace(Wish::Drain);
+                goal.send_replace(Goal::Stop);
                 deadline = Some(tokio::time::Instant::now() + options.shutdown_timeout + GRACE);
             }
-            false => drop(wish.send_replace(Wish::Die)),
+            false => drop(goal.send_replace(Goal::Kill)),
         }
     }
 }

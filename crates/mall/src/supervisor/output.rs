@@ -1,4 +1,5 @@
-//! The children's lines, each behind the name of whoever wrote it, or as JSON that names it.
+//! The lines of the supervisor and its children on the terminal: each behind the name of who wrote it, or as JSON that has the
+//! name in a field.
 
 use std::io::{self, Write};
 
@@ -6,40 +7,42 @@ use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tracing::Level;
 
+use crate::console::json;
 use crate::telemetry::{self, Format};
 
 /// The supervisor's name among its children's.
 const SUPERVISOR: &str = "mall";
 
-/// The target of the supervisor's own lines.
-const OWN: &str = "mall::supervisor";
+/// The log target of the supervisor's own lines.
+const TARGET: &str = "mall::supervisor";
 
-/// A longer line is broken.
+/// The length in bytes at which a line is broken in two.
 const LONGEST_LINE: u64 = 64 * 1024;
 
-/// One colour a name, in turn.
+/// The colours of names, as codes of ANSI terminals.
 const COLOURS: [&str; 6] = ["36", "33", "32", "35", "34", "31"];
 
-/// Where a child's line goes.
+/// The stream that a child's line goes to.
 #[derive(Debug, Clone, Copy)]
 pub enum Stream {
     Out,
     Err,
 }
 
-/// Writes prefixed lines.
+/// Writes lines.
 #[derive(Debug, Clone)]
 pub struct Output {
+    /// The length of the longest name.
     width: usize,
     colours: bool,
     format: Format,
 }
 
 impl Output {
-    /// For names of up to `width` letters.
+    /// An output for names of up to `width` letters.
     pub fn new(width: usize, format: Format) -> Self {
         Self {
-            width: width.max("mall".len()),
+            width: width.max(SUPERVISOR.len()),
             colours: telemetry::colours(&io::stderr()),
             format,
         }
@@ -55,17 +58,17 @@ impl Output {
         self.say(Level::INFO, line);
     }
 
-    /// A line of its own about something that went wrong.
+    /// A line of the supervisor's own about something that went wrong.
     pub fn trouble(&self, line: &str) {
         self.say(Level::WARN, line);
     }
 
-    /// What the mall consists of: some lines for people, one object for machines.
+    /// What was started and where: some lines for people, or one JSON object.
     pub fn greeting(&self, lines: &[String], fields: Map<String, Value>) {
         match self.format {
             Format::Text => lines.iter().for_each(|line| self.own(line)),
             Format::Json => write(
-                &telemetry::json_line(Level::INFO, SUPERVISOR, OWN, fields).into_bytes(),
+                &json::line(Level::INFO, SUPERVISOR, TARGET, fields).into_bytes(),
                 Stream::Err,
             ),
         }
@@ -75,11 +78,8 @@ impl Output {
         match self.format {
             Format::Text => self.line(SUPERVISOR, line.as_bytes(), Stream::Err),
             Format::Json => {
-                let fields = Map::from_iter([telemetry::message(line)]);
-                write(
-                    &telemetry::json_line(level, SUPERVISOR, OWN, fields).into_bytes(),
-                    Stream::Err,
-                );
+                let fields = Map::from_iter([json::message(line)]);
+                write(&json::line(level, SUPERVISOR, TARGET, fields).into_bytes(), Stream::Err);
             }
         }
     }
@@ -101,7 +101,7 @@ impl Output {
     fn line(&self, name: &str, line: &[u8], stream: Stream) {
         let bytes = match self.format {
             Format::Text => [self.prefix(name).as_bytes(), line].concat(),
-            Format::Json => telemetry::json_of(name, line).into_bytes(),
+            Format::Json => json::line_of_child(name, line).into_bytes(),
         };
         write(&bytes, stream);
     }
@@ -117,7 +117,7 @@ impl Output {
 
 fn write(line: &[u8], stream: Stream) {
     let bytes = [line, b"\n"].concat();
-    // Nobody may be reading any more; the mall goes on.
+    // The mall goes on when nobody reads its lines any more.
     let _ = match stream {
         Stream::Out => io::stdout().lock().write_all(&bytes),
         Stream::Err => io::stderr().lock().write_all(&bytes),

@@ -1,27 +1,27 @@
-//! What is told how often, where one record, one gap or one request too many could each write a line: the first of a kind
-//! at once and in full, then one line with a count per interval, and a last one when no more come. Pure: times are passed in.
+//! Decides which of many lines of one kind are written: the first at once and in full, then one summary an interval with a
+//! count, and a last summary once no more come. Pure: times are passed in.
 //!
 //! ```text
-//!   ● ● ●●●●●●● ●●●●   ●●●●          one of a kind each
-//!   told      12 more        4 more     over: 17 in all
+//!   ● ● ●●●●●●● ●●●●   ●●●●               lines of one kind
+//!   written   12 more        4 more     over: 17 in all
 //! ```
 //!
 //! # Invariants
-//! * Nothing is dropped without being counted: what was told at once and all the counts together are as many as there were.
-//! * Of each kind there is one line at once, one an interval, and one at the end. Kinds are words in the source, so there
-//!   are few.
+//! * No line is dropped without being counted: those written at once and those counted in summaries are all lines.
+//! * Of each kind there is one line at once, one an interval, and one at the end. Kinds are words in the source, so there are
+//!   few.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tracing::Level;
 
-/// Between two lines of a kind.
+/// The time between two summaries of a kind.
 pub const INTERVAL: Duration = Duration::from_secs(10);
-/// The longest example, in characters.
-const LONGEST: usize = 400;
+/// The length at which an example is cut, in characters.
+const LONGEST_EXAMPLE: usize = 400;
 
-/// Counts what is not told one by one. Times are since any beginning.
+/// The counts of all kinds. Times are measured from any fixed moment.
 #[derive(Debug, Default)]
 pub struct Tally {
     kinds: BTreeMap<String, Kind>,
@@ -30,39 +30,40 @@ pub struct Tally {
 #[derive(Debug)]
 struct Kind {
     level: Level,
-    /// When a line of it was due last.
+    /// When the first line was written, or a summary was last due.
     since: Duration,
-    /// How many there were since.
+    /// How many lines came since then.
     more: u64,
-    /// How many there were in all.
+    /// How many lines came in all.
     total: u64,
+    /// The last line that was not written itself.
     example: String,
 }
 
-/// A line that stands for several.
+/// A line that stands for several others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// What they have in common.
+    /// The kind of these lines.
     pub kind: String,
-    /// That of the last of them.
+    /// The level of the last of them.
     pub level: Level,
-    /// How many it stands for: none if it only says that no more come.
+    /// How many lines it stands for. None of them if it only says that no more come.
     pub more: u64,
-    /// How many there were since the first, which was told at once.
+    /// How many lines came in all, with the first, which was written itself.
     pub total: u64,
-    /// The last of them.
+    /// The text of the last of them.
     pub example: String,
-    /// No more have come for a whole interval.
+    /// Whether none has come for a whole interval.
     pub over: bool,
 }
 
 impl Tally {
-    /// One that has counted nothing.
+    /// A tally that has counted nothing.
     pub const fn new() -> Self {
         Self { kinds: BTreeMap::new() }
     }
 
-    /// One more of a kind; whether it is to be told at once.
+    /// Counts a line, and says whether it is to be written itself.
     pub fn note(&mut self, kind: &str, level: Level, now: Duration, example: impl FnOnce() -> String) -> bool {
         let Some(known) = self.kinds.get_mut(kind) else {
             let first = Kind {
@@ -78,11 +79,11 @@ impl Tally {
         known.more += 1;
         known.total += 1;
         known.level = level;
-        known.example = example().chars().take(LONGEST).collect();
+        known.example = example().chars().take(LONGEST_EXAMPLE).collect();
         false
     }
 
-    /// The lines that are due.
+    /// The summaries that are due now.
     pub fn due(&mut self, now: Duration) -> Vec<Summary> {
         let mut due = Vec::new();
         self.kinds.retain(|name, kind| {
@@ -90,7 +91,7 @@ impl Tally {
                 return true;
             }
             let over = kind.more == 0;
-            // One alone was told, and there is nothing to add.
+            // A line that stayed alone was written itself, and there is nothing to add.
             if kind.total > 1 {
                 due.push(kind.summary(name, over));
             }
@@ -101,7 +102,7 @@ impl Tally {
         due
     }
 
-    /// What has been counted and not been told, whatever the time: nobody asks any more.
+    /// The summaries of everything that no summary has told yet, for the end of the process.
     pub fn rest(&mut self) -> Vec<Summary> {
         let kinds = std::mem::take(&mut self.kinds);
         let untold = kinds.iter().filter(|(_, kind)| kind.more > 0);
@@ -192,7 +193,7 @@ mod tests {
         note(&mut tally, "long", SECOND);
         tally.note("long", Level::ERROR, SECOND, || "é".repeat(100_000));
         let rest = tally.rest();
-        assert_eq!(rest[0].example.chars().count(), LONGEST);
+        assert_eq!(rest[0].example.chars().count(), LONGEST_EXAMPLE);
         assert_eq!(rest[0].level, Level::ERROR);
     }
 }

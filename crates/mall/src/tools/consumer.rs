@@ -1,27 +1,24 @@
 //! `kafka-console-consumer`: prints the records of a topic.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use keylane_log::{LogError, Offset, Partition, Record};
 
-use super::Wrong;
+use super::ToolError;
 use super::args::{Given, Opt};
 use super::format::{Format, check_deserializer};
-use super::source::{Member, Scan, Start, Wanted};
+use super::pattern::TopicPattern;
+use super::source::{Member, Scan, Start, Topics, Wanted};
+use crate::adapters::log::{OpenFor, explained, no_log_yet, open_log};
 use crate::config::Storage;
-use crate::exit::{self, Exit};
-use crate::logs::{self, Purpose};
-use crate::shutdown;
+use crate::console;
+use crate::exit::Exit;
+use crate::shutdown::StopSignal;
 
 pub const OPTIONS: [Opt; 18] = [
     Opt::value("topic", "topic", "The topic to consume on."),
-    Opt::value(
-        "include",
-        "pattern",
-        "A regular expression of the topics to consume (literals, '.', '*', '|').",
-    ),
+    Opt::value("include", "pattern", "A regular expression of the topics to consume."),
     Opt::flag(
         "from-beginning",
         "Start with the earliest message, if the group has no offset yet.",
@@ -64,17 +61,17 @@ pub const OPTIONS: [Opt; 18] = [
     Opt::flag("skip-message-on-error", "Accepted; there is nothing to skip."),
 ];
 
-/// How long to wait before looking again.
+/// How long records are waited for before the log is asked again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long between two complaints about the same trouble.
-const COMPLAINT: Duration = Duration::from_secs(10);
+/// How long until a warning is repeated while the same thing is still wrong.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Prints records until the number, the silence or the signal that ends it.
-pub fn run(given: &Given, storage: &Storage) -> Result<Exit, Wrong> {
-    let (wanted, group) = wanted(given).map_err(Wrong::Usage)?;
+/// Prints records until as many as asked for are printed, none has come for too long, or a signal comes.
+pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
+    let (wanted, group) = wanted(given).map_err(ToolError::Usage)?;
     let mut storage = storage.clone();
-    // The group is joined by name, and these two say only what options say as well.
+    // These properties are read here, as options are, and must not reach the Kafka client.
     let names = ["group.id", "auto.offset.reset", "enable.auto.commit"];
     storage
         .kafka_property
@@ -82,40 +79,40 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, Wrong> {
     let limits = Limits {
         messages: given
             .number::<i64>("max-messages")
-            .map_err(Wrong::Other)?
+            .map_err(ToolError::Other)?
             .and_then(|n| u64::try_from(n).ok()),
         silence: given
             .number::<i64>("timeout-ms")
-            .map_err(Wrong::Other)?
+            .map_err(ToolError::Other)?
             .and_then(|n| u64::try_from(n).ok())
             .map(Duration::from_millis),
     };
-    let asked = shutdown::exit_code_asked().map_err(|error| Wrong::Other(error.to_string()))?;
+    let signal = StopSignal::listen().map_err(|error| ToolError::Other(error.to_string()))?;
     let mut printer = Printer {
-        format: format(given).map_err(Wrong::Usage)?,
+        format: format(given).map_err(ToolError::Usage)?,
         printed: 0,
     };
-    let ended = consume(&storage, &wanted, group.as_deref(), &limits, &asked, &mut printer);
+    let ended = consume(&storage, &wanted, group.as_deref(), &limits, &signal, &mut printer);
     let exit = match ended {
-        Ok(()) => Exit(asked.load(Ordering::SeqCst)),
+        Ok(()) => signal.exit().unwrap_or(Exit::DONE),
         Err(sentence) => {
-            exit::say(&sentence);
+            console::say(&sentence);
             Exit::NO
         }
     };
-    exit::say(&format!("Processed a total of {} messages", printer.printed));
+    console::say(&format!("Processed a total of {} messages", printer.printed));
     Ok(exit)
 }
 
-/// When to stop by oneself.
+/// When the tool stops by itself.
 struct Limits {
     messages: Option<u64>,
     silence: Option<Duration>,
 }
 
-/// A source, opened when there is something to open.
+/// Where the records come from. It is opened once there is a log.
 enum Source {
-    None,
+    NotOpen,
     Scan(Scan),
     Member(Member),
 }
@@ -125,17 +122,17 @@ fn consume(
     wanted: &Wanted,
     group: Option<&str>,
     limits: &Limits,
-    asked: &AtomicU8,
+    signal: &StopSignal,
     printer: &mut Printer,
 ) -> Result<(), String> {
-    let mut source = Source::None;
-    let mut complaint = Complaint::default();
+    let mut source = Source::NotOpen;
+    let mut warning = Warning::default();
     let mut last = Instant::now();
-    while asked.load(Ordering::SeqCst) == 0 {
+    while signal.exit().is_none() {
         let records = match step(&mut source, storage, wanted, group) {
             Ok(records) => records,
             Err(error @ LogError::Unavailable(_)) => {
-                complaint.say(&logs::explained(&error, storage));
+                warning.say(&explained(&error, storage));
                 Vec::new()
             }
             Err(error) => return Err(error.to_string()),
@@ -145,7 +142,7 @@ fn consume(
             .len()
             .min(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)));
         if printer.print(&records[..some], &mut source).is_err() {
-            exit::say("Unable to write to standard out, closing consumer.");
+            console::say("Unable to write to standard out, closing consumer.");
             break;
         }
         if limits.messages.is_some_and(|max| printer.printed >= max) {
@@ -154,7 +151,7 @@ fn consume(
         if !records.is_empty() {
             last = Instant::now();
         } else if limits.silence.is_some_and(|silence| last.elapsed() >= silence) {
-            exit::say(
+            console::say(
                 "Error processing message, terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException",
             );
             break;
@@ -164,46 +161,46 @@ fn consume(
     }
     match source {
         Source::Member(member) => member.leave().map_err(|error| error.to_string()),
-        Source::None | Source::Scan(_) => Ok(()),
+        Source::NotOpen | Source::Scan(_) => Ok(()),
     }
 }
 
-/// One look at the source, which is opened first if need be.
+/// Reads once from the source, which is opened first if need be.
 fn step(source: &mut Source, storage: &Storage, wanted: &Wanted, group: Option<&str>) -> Result<Vec<Record>, LogError> {
-    if let Source::None = source {
-        let Some(log) = logs::open(storage, Purpose::Reading)? else {
-            let dir = storage.data.display();
+    if let Source::NotOpen = source {
+        let Some(log) = open_log(storage, OpenFor::Reading)? else {
             return Err(LogError::Unavailable(format!(
-                "there is no embedded log in {dir} yet; waiting for it"
+                "{}; waiting for it",
+                no_log_yet(storage)
             )));
         };
         *source = match group {
             None => Source::Scan(Scan::new(log, wanted.clone())),
             Some(group) => {
-                // There is a log; a member of a group writes its positions into it.
-                let log = logs::open(storage, Purpose::Writing)?.unwrap_or(log);
+                // A member of a group writes its positions into the log.
+                let log = open_log(storage, OpenFor::Writing)?.unwrap_or(log);
                 Source::Member(Member::join(log.as_ref(), wanted, group)?)
             }
         };
     }
     match source {
-        Source::None => Ok(Vec::new()),
+        Source::NotOpen => Ok(Vec::new()),
         Source::Scan(scan) => scan.step(),
         Source::Member(member) => member.step(PAUSE),
     }
 }
 
-/// Says each trouble once in a while.
+/// A warning that is repeated only now and then while nothing changes.
 #[derive(Default)]
-struct Complaint {
+struct Warning {
     last: Option<(String, Instant)>,
 }
 
-impl Complaint {
+impl Warning {
     fn say(&mut self, sentence: &str) {
-        let fresh = |(said, when): &(String, Instant)| said == sentence && when.elapsed() < COMPLAINT;
+        let fresh = |(said, when): &(String, Instant)| said == sentence && when.elapsed() < WARNING_INTERVAL;
         if !self.last.as_ref().is_some_and(fresh) {
-            exit::say(&format!("WARN {sentence}"));
+            console::say(&format!("WARN {sentence}"));
             self.last = Some((sentence.to_owned(), Instant::now()));
         }
     }
@@ -237,7 +234,8 @@ impl Printer {
 fn wanted(given: &Given) -> Result<(Wanted, Option<String>), String> {
     let (topic, include) = (given.last("topic"), given.last("include"));
     let topics = match (topic, include) {
-        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (Some(name), None) => Topics::Named(name.to_owned()),
+        (None, Some(pattern)) => Topics::Matching(TopicPattern::parse(pattern)?),
         _ => return Err("Exactly one of the following arguments is required: [topic], [include]".into()),
     };
     let partition = given.number::<u32>("partition")?.map(Partition);
@@ -257,7 +255,6 @@ fn wanted(given: &Given) -> Result<(Wanted, Option<String>), String> {
     Ok((
         Wanted {
             topics,
-            is_pattern: include.is_some(),
             partition,
             start: start(given)?,
         },

@@ -1,19 +1,16 @@
 //! Kafka's console tools, for the embedded log and for Kafka: their options, their output, their exit codes.
 //!
-//! They follow the tools of Apache Kafka 4. Beside theirs they know `--data DIR`, and `--bootstrap-server` may be left out:
-//! then they look at the embedded log. What a tool here can't do it refuses by name rather than to ignore it.
+//! They follow the tools of Apache Kafka 4. In addition they know `--data DIR`, and without `--bootstrap-server` they use the
+//! embedded log. An option that a tool here does not support is refused by name, not ignored.
 
 mod args;
 mod consumer;
 mod format;
 mod groups;
-mod lines;
 mod pattern;
 mod producer;
 mod source;
 mod topics;
-
-pub use lines::print;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,7 +18,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::config::{Property, Storage, properties_of, shown, without_values};
-use crate::exit::{self, Exit};
+use crate::console;
+use crate::exit::Exit;
 
 use args::{Given, Opt};
 
@@ -31,15 +29,15 @@ pub struct Tool {
     name: &'static str,
     about: &'static str,
     options: &'static [Opt],
-    run: fn(&Given, &Storage) -> Result<Exit, Wrong>,
+    run: fn(&Given, &Storage) -> Result<Exit, ToolError>,
 }
 
-/// Why a tool did not run.
+/// Why a tool failed.
 #[derive(Debug)]
-pub enum Wrong {
-    /// The options make no sense; the usage follows.
+pub enum ToolError {
+    /// The options make no sense. The usage is printed below this sentence.
     Usage(String),
-    /// Something else, in one sentence.
+    /// Another reason, as a sentence.
     Other(String),
 }
 
@@ -70,7 +68,7 @@ const TOOLS: [Tool; 4] = [
     },
 ];
 
-/// Options that every tool has.
+/// The options that every tool has.
 const COMMON: [Opt; 5] = [
     Opt::value(
         "bootstrap-server",
@@ -84,7 +82,7 @@ const COMMON: [Opt; 5] = [
 ];
 
 /// The Kafka release whose tools these follow.
-const FOLLOWS: &str = "4.1.0";
+const KAFKA_VERSION: &str = "4.1.0";
 
 /// The tool of this name (with or without Kafka's `.sh`).
 pub fn named(name: &str) -> Option<Tool> {
@@ -92,53 +90,52 @@ pub fn named(name: &str) -> Option<Tool> {
     TOOLS.into_iter().find(|tool| tool.name == name)
 }
 
-/// Runs a tool with the words behind its name. `configured` gives what environment and file say about where things are.
+/// Runs a tool with the words behind its name. `configured` reads from environment and file where log and databases are.
 pub fn run(tool: Tool, words: &[OsString], configured: impl FnOnce() -> Result<Storage>) -> Exit {
-    let told = |sentence: String| without_values(&sentence, words);
+    let without_secrets = |sentence: String| without_values(&sentence, words);
     match try_run(tool, words, configured) {
         Ok(exit) => exit,
-        Err(Wrong::Usage(sentence)) => {
-            exit::say(&format!("{}\n{}", told(sentence), usage(tool)));
+        Err(ToolError::Usage(sentence)) => {
+            console::say(&format!("{}\n{}", without_secrets(sentence), usage(tool)));
             Exit::NO
         }
-        Err(Wrong::Other(sentence)) => {
-            exit::say(&told(sentence));
+        Err(ToolError::Other(sentence)) => {
+            console::say(&without_secrets(sentence));
             Exit::NO
         }
     }
 }
 
-fn try_run(tool: Tool, words: &[OsString], configured: impl FnOnce() -> Result<Storage>) -> Result<Exit, Wrong> {
+fn try_run(tool: Tool, words: &[OsString], configured: impl FnOnce() -> Result<Storage>) -> Result<Exit, ToolError> {
     let options: Vec<_> = tool.options.iter().chain(&COMMON).collect();
-    let given = Given::parse(words, &options).map_err(Wrong::Usage)?;
+    let given = Given::parse(words, &options).map_err(ToolError::Usage)?;
     if given.has("version") {
-        // Nobody reading is no reason to fail.
-        let _ = lines::print(&format!("{FOLLOWS}\n"));
+        let _ = console::print(&format!("{KAFKA_VERSION}\n"));
         return Ok(Exit::DONE);
     }
     if given.has("help") {
-        return Err(Wrong::Usage(tool.about.into()));
+        return Err(ToolError::Usage(tool.about.into()));
     }
-    let mut storage = configured().map_err(|error| Wrong::Other(error.to_string()))?;
-    place(&given, &mut storage)?;
+    let mut storage = configured().map_err(|error| ToolError::Other(error.to_string()))?;
+    override_storage(&given, &mut storage)?;
     (tool.run)(&given, &storage)
 }
 
-/// Lets the tool's own options win over environment and file.
-fn place(given: &Given, storage: &mut Storage) -> Result<(), Wrong> {
+/// Lets the options of the tool's command line win over environment and file.
+fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolError> {
     if let Some(dir) = given.last("data") {
         storage.data = PathBuf::from(dir);
     }
     if let Some(servers) = given.last("bootstrap-server") {
         let servers = servers.parse().map_err(|allowed| {
             let shown = shown("bootstrap-server", servers);
-            Wrong::Other(format!("--bootstrap-server: \"{shown}\" is wrong; {allowed}"))
+            ToolError::Other(format!("--bootstrap-server: \"{shown}\" is wrong; {allowed}"))
         })?;
         storage.bootstrap_server = Some(servers);
     }
     for file in ["command-config", "consumer.config", "producer.config"] {
         for path in given.all(file) {
-            let properties = properties_of(path.as_ref()).map_err(|error| Wrong::Other(error.to_string()))?;
+            let properties = properties_of(path.as_ref()).map_err(|error| ToolError::Other(error.to_string()))?;
             let properties = properties.into_iter().map(|(name, value)| Property { name, value });
             storage.kafka_property.extend(properties);
         }
@@ -147,14 +144,14 @@ fn place(given: &Given, storage: &mut Storage) -> Result<(), Wrong> {
         for text in given.all(option) {
             let property = text
                 .parse()
-                .map_err(|allowed| Wrong::Other(format!("--{option}: {allowed}")))?;
+                .map_err(|allowed| ToolError::Other(format!("--{option}: {allowed}")))?;
             storage.kafka_property.push(property);
         }
     }
     Ok(())
 }
 
-/// The options, one a line.
+/// The list of options, one a line, sorted by name.
 fn usage(tool: Tool) -> String {
     let mut options: Vec<_> = tool.options.iter().chain(&COMMON).collect();
     options.sort_by_key(|option| option.name);

@@ -1,33 +1,40 @@
-//! Topic names and patterns: what of Java's regular expressions is used for topics, literals, `.`, `.*`, `|`.
+//! Patterns of topic names. Kafka takes them as Java's regular expressions, which know more than the usual ones: a user who
+//! leaves topics out writes `(?!__).*`.
 
-/// Whether the whole of `name` matches `pattern`. As in Kafka's tools a comma means `|`, and quotes around are dropped.
-pub fn matches(pattern: &str, name: &str) -> bool {
-    let pattern = pattern.trim_matches(['"', '\'']);
-    let name: Vec<char> = name.chars().collect();
-    pattern.split([',', '|']).any(|part| {
-        let part: Vec<char> = part.trim().chars().collect();
-        whole(&part, &name)
-    })
-}
+use fancy_regex::{Error, Regex};
 
-fn whole(pattern: &[char], name: &[char]) -> bool {
-    let (escaped, rest) = match pattern {
-        [] => return name.is_empty(),
-        ['\\', c, rest @ ..] => (Some(*c), rest),
-        ['.', rest @ ..] => (None, rest),
-        [c, rest @ ..] => (Some(*c), rest),
-    };
-    let one = |c: &char| escaped.is_none_or(|wanted| wanted == *c);
-    match rest {
-        ['*', rest @ ..] => (0..=name.iter().take_while(|c| one(c)).count()).any(|n| whole(rest, &name[n..])),
-        ['+', rest @ ..] => (1..=name.iter().take_while(|c| one(c)).count()).any(|n| whole(rest, &name[n..])),
-        _ => name.first().is_some_and(one) && whole(rest, &name[1..]),
+/// A pattern that a topic's whole name has to match.
+#[derive(Debug, Clone)]
+pub struct TopicPattern(Regex);
+
+impl TopicPattern {
+    /// Reads a pattern as Kafka's tools do: a comma means `|`, and blanks and quotes around it don't count.
+    ///
+    /// # Errors
+    /// Says that it is no regular expression.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expression = text.replace(',', "|").replace(' ', "");
+        let expression = expression.trim_matches(['"', '\'']);
+        match Regex::new(&format!("^(?:{expression})$")) {
+            Ok(regex) => Ok(Self(regex)),
+            Err(Error::ParseError(_, why)) => Err(format!("{text} is an invalid regex: {why}")),
+            Err(error) => Err(format!("{text} is an invalid regex: {error}")),
+        }
+    }
+
+    /// Whether the whole of the name matches. A name on which the expression takes too long does not.
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.is_match(name).unwrap_or(false)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn matches(pattern: &str, name: &str) -> bool {
+        TopicPattern::parse(pattern).expect("an expression").matches(name)
+    }
 
     #[test]
     fn literals_dots_stars_and_alternatives() {
@@ -36,8 +43,11 @@ mod tests {
             ("kafka.*", "kafka.scaling"),
             ("a|b", "b"),
             ("a,b", "a"),
+            ("\"a, b\"", "b"),
             ("kafka\\.scaling", "kafka.scaling"),
             (".+", "x"),
+            ("[a-c]{2}", "ca"),
+            ("(?!__).*", "orders"),
         ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
@@ -46,8 +56,17 @@ mod tests {
             ("kafka\\.s", "kafkaxs"),
             (".+", ""),
             ("a|b", "ab"),
+            ("(?!__).*", "__consumer_offsets"),
         ] {
             assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_expression_is_refused() {
+        for text in ["[", "(", "*"] {
+            let error = TopicPattern::parse(text).expect_err(text);
+            assert!(error.starts_with(&format!("{text} is an invalid regex")), "{error}");
         }
     }
 }

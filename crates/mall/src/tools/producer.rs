@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use keylane_log::{EventLog, Header, NewRecord};
 
-use super::Wrong;
+use super::ToolError;
 use super::args::{Given, Opt};
+use crate::adapters::log::{OpenFor, explained, open_log};
 use crate::config::Storage;
-use crate::exit::{self, Exit};
-use crate::logs::{self, Purpose};
-use crate::roles;
+use crate::exit::Exit;
+use crate::{clock, console};
 
 pub const OPTIONS: [Opt; 11] = [
     Opt::value("topic", "topic", "REQUIRED: The topic to produce messages to."),
@@ -40,37 +40,38 @@ pub const OPTIONS: [Opt; 11] = [
     ),
 ];
 
-/// Lines appended at once when they are there already.
+/// How many lines are appended at once at most, where the input holds as many.
 const BATCH: usize = 500;
 
 /// Appends line by line until the input ends.
-pub fn run(given: &Given, storage: &Storage) -> Result<Exit, Wrong> {
+pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
     let topic = given
         .last("topic")
-        .ok_or(Wrong::Usage("Missing required argument \"[topic]\"".into()))?;
+        .ok_or(ToolError::Usage("Missing required argument \"[topic]\"".into()))?;
     if given.has("property") && given.has("reader-property") {
-        return Err(Wrong::Usage(
+        return Err(ToolError::Usage(
             "Options --reader-property and --property cannot be specified together.".into(),
         ));
     }
-    let reader = Reader::with(&[given.all("property"), given.all("reader-property")].concat()).map_err(Wrong::Other)?;
+    let reader =
+        Reader::with(&[given.all("property"), given.all("reader-property")].concat()).map_err(ToolError::Other)?;
     if given
         .last("request-required-acks")
         .is_some_and(|acks| !matches!(acks, "all" | "-1"))
     {
-        return Err(Wrong::Usage("--request-required-acks: allowed is all (-1)".into()));
+        return Err(ToolError::Usage("--request-required-acks: allowed is all (-1)".into()));
     }
     let patience = given
         .number::<u64>("max-block-ms")
-        .map_err(Wrong::Other)?
+        .map_err(ToolError::Other)?
         .unwrap_or(60_000);
-    let log = logs::open(storage, Purpose::Writing)
-        .map_err(|error| Wrong::Other(logs::explained(&error, storage)))?
-        .ok_or(Wrong::Other("There is no log".into()))?;
+    let log = open_log(storage, OpenFor::Writing)
+        .map_err(|error| ToolError::Other(explained(&error, storage)))?
+        .ok_or(ToolError::Other("There is no log".into()))?;
     if storage.bootstrap_server.is_none() {
-        // As a broker does by default.
+        // Brokers create a missing topic by default.
         log.create_topic(topic, 1)
-            .map_err(|error| Wrong::Other(error.to_string()))?;
+            .map_err(|error| ToolError::Other(error.to_string()))?;
     }
     let producer = Producer {
         log: log.as_ref(),
@@ -78,7 +79,7 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, Wrong> {
         patience: Duration::from_millis(patience),
         storage,
     };
-    producer.run(&reader).map(|()| Exit::DONE).map_err(Wrong::Other)
+    producer.run(&reader).map(|()| Exit::DONE).map_err(ToolError::Other)
 }
 
 struct Producer<'a> {
@@ -89,7 +90,7 @@ struct Producer<'a> {
 }
 
 impl Producer<'_> {
-    /// A line that can't be read ends it, but not before everything ahead of it was appended.
+    /// Appends line by line. A line that is no record ends the tool, but everything before it is appended.
     fn run(&self, reader: &Reader) -> Result<(), String> {
         let mut input = std::io::BufReader::new(std::io::stdin().lock());
         let prompt = std::io::stdin().is_terminal();
@@ -116,14 +117,14 @@ impl Producer<'_> {
                     return Err(format!("org.apache.kafka.common.KafkaException: {sentence}"));
                 }
             }
-            // Whoever types waits for nothing; whoever pipes is served in batches.
+            // A line that is typed is appended at once; lines from a pipe are appended in batches.
             if batch.len() >= BATCH || input.buffer().is_empty() {
                 self.append(std::mem::take(&mut batch));
             }
         }
     }
 
-    /// As Kafka's tool does it: what could not be sent is said, and the next line is read.
+    /// Appends records, and reports those that could not be appended. As in Kafka's tool, that does not end the tool.
     fn append(&self, records: Vec<NewRecord>) {
         if records.is_empty() {
             return;
@@ -140,17 +141,17 @@ impl Producer<'_> {
         let answers = self.log.append(self.topic, records, self.patience);
         for ((key, value), answer) in shapes.iter().zip(answers) {
             if let Err(error) = answer {
-                exit::say(&format!(
+                console::say(&format!(
                     "ERROR Error when sending message to topic {} with key: {key}, value: {value} with error: {}",
                     self.topic,
-                    logs::explained(&error, self.storage)
+                    explained(&error, self.storage)
                 ));
             }
         }
     }
 }
 
-/// How a line becomes a record: Kafka's `LineMessageReader`.
+/// How a line becomes a record, as in Kafka's `LineMessageReader`.
 #[derive(Debug)]
 struct Reader {
     parse_key: bool,
@@ -224,7 +225,7 @@ impl Reader {
             let same = names[index + 1..]
                 .iter()
                 .find(|(_, other)| value.is_some() && other == value);
-            // A key may follow the headers with the same separator that ends them.
+            // The separator behind the headers may be the one behind the key as well, as both are tabs by default.
             if let Some((other, _)) =
                 same.filter(|(other, _)| (*name, *other) != ("key.separator", "headers.delimiter"))
             {
@@ -259,14 +260,14 @@ impl Reader {
         };
         Ok(NewRecord {
             partition: None,
-            timestamp: roles::now(),
+            timestamp: clock::now(),
             key: key.and_then(bytes),
             value: bytes(rest),
             headers,
         })
     }
 
-    /// Cuts what stands before `separator` off the front of `rest`.
+    /// Cuts the text before `separator` off the front of `rest`.
     fn cut<'a>(
         &self,
         wanted: bool,
@@ -291,7 +292,7 @@ impl Reader {
 
     fn headers(&self, text: &str, number: u64) -> Result<Vec<Header>, String> {
         let mut pairs: Vec<_> = text.split(&*self.headers_separator).collect();
-        // As Java splits: nothing for what is empty at the end, unless that is all there is.
+        // As with Java's `split`, empty pieces at the end don't count, unless there is nothing else.
         while pairs.len() > 1 && pairs.last().is_some_and(|pair| pair.is_empty()) {
             pairs.pop();
         }

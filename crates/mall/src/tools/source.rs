@@ -9,36 +9,42 @@ use keylane_log::{
     TopicPartition,
 };
 
-use super::pattern;
+use super::pattern::TopicPattern;
 
-/// How often new topics and partitions are looked for.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often new topics and partitions are looked for, and positions are committed.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Records read at once of one partition.
+/// How many records are read at once where a single partition is read.
 const PAGE: usize = 500;
 
-/// Offsets read at once of several partitions.
-const STEP: u64 = 10_000;
+/// How many offsets are read at once where a topic's partitions are read together.
+const SCAN_STEP: u64 = 10_000;
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// With the first record kept.
+    /// With the first record that is kept.
     Earliest,
-    /// With what comes from now on.
+    /// With the first record that is written from now on.
     Latest,
     /// With this offset.
     At(Offset),
 }
 
+/// Which topics to read.
+#[derive(Debug, Clone)]
+pub enum Topics {
+    /// The topic of this name.
+    Named(String),
+    /// All topics whose names match.
+    Matching(TopicPattern),
+}
+
 /// What to read.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// A topic's name, or a pattern of names.
-    pub topics: String,
-    /// Whether it is a pattern.
-    pub is_pattern: bool,
-    /// One partition only.
+    pub topics: Topics,
+    /// The only partition to read; none for all of them.
     pub partition: Option<Partition>,
     /// Where to begin.
     pub start: Start,
@@ -46,9 +52,9 @@ pub struct Wanted {
 
 impl Wanted {
     fn wants(&self, topic: &str) -> bool {
-        match self.is_pattern {
-            true => pattern::matches(&self.topics, topic),
-            false => self.topics == topic,
+        match &self.topics {
+            Topics::Named(name) => name == topic,
+            Topics::Matching(pattern) => pattern.matches(topic),
         }
     }
 }
@@ -58,11 +64,12 @@ pub struct Scan {
     log: Arc<dyn EventLog>,
     wanted: Wanted,
     positions: Vec<(TopicPartition, Offset)>,
+    /// When topics and partitions were last looked for; none before the first time.
     looked: Option<Instant>,
 }
 
 impl Scan {
-    /// A scan that has not looked at anything yet.
+    /// A scan that has read nothing yet.
     pub fn new(log: Arc<dyn EventLog>, wanted: Wanted) -> Self {
         Self {
             log,
@@ -72,12 +79,12 @@ impl Scan {
         }
     }
 
-    /// What is there now, at most a page of each partition.
+    /// Reads the records that are there now, up to a limit.
     pub fn step(&mut self) -> Result<Vec<Record>, LogError> {
-        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
-            self.look()?;
+        if self.looked.is_none_or(|looked| looked.elapsed() >= INTERVAL) {
+            self.find_partitions()?;
         }
-        // A log goes on best where it reads one partition alone.
+        // A log is fastest at reading on in a single partition.
         if let [(partition, next)] = &mut self.positions[..] {
             let page = self.log.read(partition, *next, PAGE)?;
             if let Some(last) = page.last() {
@@ -99,10 +106,10 @@ impl Scan {
         Ok(records)
     }
 
-    /// What is there now in all partitions of a topic, [`STEP`] offsets of them at most.
+    /// Reads on in all partitions of a topic, [`SCAN_STEP`] offsets at most.
     fn step_in(&mut self, topic: &str, records: &mut Vec<Record>) -> Result<(), LogError> {
         let mut ranges = self.log.extents(topic)?;
-        let mut room = STEP;
+        let mut room = SCAN_STEP;
         for (number, range) in (0..).zip(&mut ranges) {
             let next = self.position(topic, number).map(|next| *next);
             range.start = next.unwrap_or(range.end).max(range.start);
@@ -112,7 +119,7 @@ impl Scan {
         self.log
             .scan(topic, &ranges, &mut |record| records.push(record.clone()))?;
         for (number, range) in (0..).zip(&ranges).filter(|(_, range)| range.start < range.end) {
-            // All that stands before the end was shown; markers of transactions stand there as well.
+            // Every record before the end was read. The last offsets may hold markers of transactions, which are no records.
             if let Some(next) = self.position(topic, number) {
                 *next = range.end;
             }
@@ -126,7 +133,7 @@ impl Scan {
         found.map(|(_, next)| next)
     }
 
-    fn look(&mut self) -> Result<(), LogError> {
+    fn find_partitions(&mut self) -> Result<(), LogError> {
         let first = self.looked.is_none();
         let topics = self.log.topics()?;
         for topic in topics.iter().filter(|topic| self.wanted.wants(&topic.name)) {
@@ -149,7 +156,7 @@ impl Scan {
                 };
                 let next = match self.wanted.start {
                     Start::At(offset) => offset,
-                    // A partition that was added since is read whole: all of it came after the start.
+                    // A partition that was added later is read from its start, which came after this scan's.
                     Start::Latest if first => extent.end,
                     Start::Earliest | Start::Latest => extent.start,
                 };
@@ -162,31 +169,33 @@ impl Scan {
     }
 }
 
-/// Reads as a member of a group, and commits what was handed on.
+/// Reads as a member of a group, and commits the positions of the records that were printed.
 pub struct Member {
     consumer: Box<dyn Consumer>,
     progress: Progress,
+    /// When positions were last committed.
     committed: Instant,
 }
 
-/// How far the member is; told of rebalances.
+/// How far the member has come in its partitions.
 #[derive(Default)]
 struct Progress {
+    /// The next offset to read, where a record has been printed.
     next: HashMap<TopicPartition, Offset>,
-    /// Records before these were there before, and are not wanted.
+    /// Records before these offsets were there before the tool was started, and are not wanted.
     begin: HashMap<TopicPartition, Offset>,
 }
 
 impl Member {
-    /// Joins `group`. What the group has not committed is begun as `wanted` says.
+    /// Joins `group`. A partition for which the group has not committed is begun as `wanted` says.
     pub fn join(log: &dyn EventLog, wanted: &Wanted, group: &str) -> Result<Self, LogError> {
         let topics = log.topics()?.into_iter().map(|topic| topic.name);
         let mut topics: Vec<_> = topics.filter(|topic| wanted.wants(topic)).collect();
         if topics.is_empty() {
-            return Err(LogError::Unavailable(format!(
-                "topic {} does not exist (yet)",
-                wanted.topics
-            )));
+            return Err(LogError::Unavailable(match &wanted.topics {
+                Topics::Named(name) => format!("topic {name} does not exist (yet)"),
+                Topics::Matching(_) => "no topic matches the pattern (yet)".to_owned(),
+            }));
         }
         topics.sort();
         let mut progress = Progress::default();
@@ -215,7 +224,7 @@ impl Member {
 
     /// Waits up to `patience` for records.
     pub fn step(&mut self, patience: Duration) -> Result<Vec<Record>, LogError> {
-        if self.committed.elapsed() >= LOOK {
+        if self.committed.elapsed() >= INTERVAL {
             self.committed = Instant::now();
             // A refusal means that another member continues from the last commit.
             self.consumer.commit(&self.progress.positions())?;
@@ -228,7 +237,7 @@ impl Member {
         Ok(records)
     }
 
-    /// The record was printed.
+    /// Notes that a record was printed.
     pub fn done(&mut self, record: &Record) {
         self.progress
             .next

@@ -4,11 +4,13 @@ use std::fmt::Write;
 
 use keylane_log::{LogError, PartitionInfo, TopicInfo};
 
+use super::ToolError;
 use super::args::{Given, Opt};
-use super::{Wrong, lines, pattern};
+use super::pattern::TopicPattern;
+use crate::adapters::log::{OpenFor, explained, open_log};
 use crate::config::Storage;
+use crate::console;
 use crate::exit::Exit;
-use crate::logs::{self, Purpose};
 
 pub const OPTIONS: [Opt; 12] = [
     Opt::flag("create", "Create a new topic."),
@@ -22,7 +24,7 @@ pub const OPTIONS: [Opt; 12] = [
     Opt::value(
         "topic",
         "topic",
-        "The topic; also a regular expression (literals, '.', '*', '|'), except for --create.",
+        "The topic; also a regular expression of names, except for --create.",
     ),
     Opt::value(
         "partitions",
@@ -43,39 +45,54 @@ pub const OPTIONS: [Opt; 12] = [
     Opt::repeated("config", "name=value", "Not supported: use Kafka's own tool."),
 ];
 
-const ACTIONS: [&str; 5] = ["list", "describe", "create", "alter", "delete"];
+/// What the tool can be asked to do.
+#[derive(Debug, Clone, Copy)]
+enum Action {
+    List,
+    Describe,
+    Create,
+    Alter,
+    Delete,
+}
 
-const COLLIDE: &str = "WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could \
+const ACTIONS: [(&str, Action); 5] = [
+    ("list", Action::List),
+    ("describe", Action::Describe),
+    ("create", Action::Create),
+    ("alter", Action::Alter),
+    ("delete", Action::Delete),
+];
+
+const MAY_COLLIDE: &str = "WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could \
                        collide. To avoid issues it is best to use either, but not both.\n";
 
-/// Does what was asked; failures are a sentence on stdout, as Kafka's tool has it, and exit code 1.
-pub fn run(given: &Given, storage: &Storage) -> Result<Exit, Wrong> {
-    let actions: Vec<_> = ACTIONS.into_iter().filter(|action| given.has(action)).collect();
-    let [action] = actions[..] else {
+/// Runs the tool. A failure is a sentence on stdout, as with Kafka's tool, and exit code 1.
+pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
+    let actions: Vec<_> = ACTIONS.iter().filter(|(name, _)| given.has(name)).collect();
+    let [(_, action)] = actions[..] else {
         let sentence = "Command must include exactly one action: --list, --describe, --create, --alter or --delete";
-        return Err(Wrong::Usage(sentence.into()));
+        return Err(ToolError::Usage(sentence.into()));
     };
-    if matches!(action, "create" | "alter" | "delete") && !given.has("topic") {
-        return Err(Wrong::Usage("Missing required argument \"[topic]\"".into()));
+    if matches!(action, Action::Create | Action::Alter | Action::Delete) && !given.has("topic") {
+        return Err(ToolError::Usage("Missing required argument \"[topic]\"".into()));
     }
-    if action == "alter" && !given.has("partitions") {
-        return Err(Wrong::Usage("Missing required argument \"[partitions]\"".into()));
+    if matches!(action, Action::Alter) && !given.has("partitions") {
+        return Err(ToolError::Usage("Missing required argument \"[partitions]\"".into()));
     }
     let mut output = String::new();
     let done = match action {
-        "create" => create(given, storage, &mut output),
-        "alter" => alter(given, storage),
-        "describe" => describe(given, storage, &mut output),
-        "list" => list(given, storage, &mut output),
-        _ => Err(
+        Action::Create => create(given, storage, &mut output),
+        Action::Alter => alter(given, storage),
+        Action::Describe => describe(given, storage, &mut output),
+        Action::List => list(given, storage, &mut output),
+        Action::Delete => Err(
             "Deleting topics is not supported here; use Kafka's own tool, or `mall reset` for the embedded log".into(),
         ),
     };
     if let Err(sentence) = &done {
         let _ = writeln!(output, "Error while executing topic command : {sentence}");
     }
-    // Nobody reading is no reason to fail.
-    let _ = lines::print(&output);
+    let _ = console::print(&output);
     Ok(if done.is_ok() { Exit::DONE } else { Exit::NO })
 }
 
@@ -83,7 +100,7 @@ fn create(given: &Given, storage: &Storage, output: &mut String) -> Result<(), S
     let topic = given.last("topic").unwrap_or_default();
     check_name(topic)?;
     if topic.contains(['.', '_']) {
-        output.push_str(COLLIDE);
+        output.push_str(MAY_COLLIDE);
     }
     let partitions = given.number::<i32>("partitions")?.unwrap_or(1);
     let partitions = u32::try_from(partitions)
@@ -94,8 +111,8 @@ fn create(given: &Given, storage: &Storage, output: &mut String) -> Result<(), S
     if given.has("config") {
         return Err("--config is not supported here; use Kafka's own tool".into());
     }
-    let say = |error: LogError| logs::explained(&error, storage);
-    let log = logs::open(storage, Purpose::Writing)
+    let say = |error: LogError| explained(&error, storage);
+    let log = open_log(storage, OpenFor::Writing)
         .map_err(say)?
         .ok_or("There is no log")?;
     match log.create_topic(topic, partitions).map_err(say)? {
@@ -142,8 +159,8 @@ fn alter(given: &Given, storage: &Storage) -> Result<(), String> {
         let more = u32::try_from(wanted).ok().filter(|wanted| i64::from(*wanted) > now);
         match more {
             Some(wanted) => {
-                let say = |error: LogError| logs::explained(&error, storage);
-                let log = logs::open(storage, Purpose::Writing)
+                let say = |error: LogError| explained(&error, storage);
+                let log = open_log(storage, OpenFor::Writing)
                     .map_err(say)?
                     .ok_or("There is no log")?;
                 log.grow_topic(&name, wanted).map_err(say)?;
@@ -188,37 +205,32 @@ fn described(topic: &str, partition: &PartitionInfo) -> String {
 }
 
 fn list(given: &Given, storage: &Storage, output: &mut String) -> Result<(), String> {
-    for topic in all(storage)? {
-        if given
-            .last("topic")
-            .is_none_or(|pattern| pattern::matches(pattern, &topic.name))
-        {
-            output.push_str(&topic.name);
-            output.push('\n');
-        }
+    let pattern = given.last("topic").map(TopicPattern::parse).transpose()?;
+    let mut topics = all(storage)?;
+    topics.retain(|topic| pattern.as_ref().is_none_or(|pattern| pattern.matches(&topic.name)));
+    for topic in topics {
+        let _ = writeln!(output, "{}", topic.name);
     }
     Ok(())
 }
 
-/// The topics that `--topic` means; one at least, unless `--if-exists` was given.
+/// The topics that `--topic` names. It is an error if there are none, unless `--if-exists` was given.
 fn chosen(given: &Given, storage: &Storage) -> Result<Vec<TopicInfo>, String> {
-    let topics = all(storage)?;
-    let Some(pattern) = given.last("topic") else {
+    let mut topics = all(storage)?;
+    let Some(text) = given.last("topic") else {
         return Ok(topics);
     };
-    let chosen: Vec<_> = topics
-        .into_iter()
-        .filter(|topic| pattern::matches(pattern, &topic.name))
-        .collect();
-    match chosen.is_empty() && !given.has("if-exists") {
-        true => Err(format!("Topic '{pattern}' does not exist as expected")),
-        false => Ok(chosen),
+    let pattern = TopicPattern::parse(text)?;
+    topics.retain(|topic| pattern.matches(&topic.name));
+    match topics.is_empty() && !given.has("if-exists") {
+        true => Err(format!("Topic '{text}' does not exist as expected")),
+        false => Ok(topics),
     }
 }
 
 fn all(storage: &Storage) -> Result<Vec<TopicInfo>, String> {
-    let say = |error: LogError| logs::explained(&error, storage);
-    let mut topics = match logs::open(storage, Purpose::Reading).map_err(say)? {
+    let say = |error: LogError| explained(&error, storage);
+    let mut topics = match open_log(storage, OpenFor::Reading).map_err(say)? {
         Some(log) => log.topics().map_err(say)?,
         None => Vec::new(),
     };

@@ -15,7 +15,7 @@ use shop::store::{ApplyRow, JournalRow};
 
 use super::sources::Sources;
 use super::translate::{self, Found};
-use crate::roles;
+use crate::clock;
 use crate::scan::{self, Progress};
 
 /// Rows read at once.
@@ -33,7 +33,7 @@ pub fn gather(sources: &Sources) -> Result<History> {
     let applies_end = applies(sources, 0, |row| history.applied.push(translate::applied(row)))?;
     parked(sources, &mut history)?;
     deliveries(sources, &mut history)?;
-    unanswered(sources, &mut history)?;
+    unpublished_deliveries(sources, &mut history)?;
     tails(sources, &mut history, journal_end, applies_end)?;
     Ok(history)
 }
@@ -87,7 +87,7 @@ fn topic(sources: &Sources, history: &mut History) -> Result<Vec<(Extent, Option
         kept_since[record.partition.0 as usize].get_or_insert(record.timestamp);
         match translate::found(record) {
             Some(Found::Event(event)) => history.topic.push(event),
-            Some(Found::Answer(answer)) => history.answers.push(answer),
+            Some(Found::DeliveryRecord(answer)) => history.delivery_records.push(answer),
             None => {}
         }
     });
@@ -116,7 +116,7 @@ fn committed(sources: &Sources, read: Vec<(Extent, Option<Timestamp>)>) -> Resul
 }
 
 fn parked(sources: &Sources, history: &mut History) -> Result<()> {
-    let now = roles::now();
+    let now = clock::now();
     let mut after = OrderId::BEFORE_ALL;
     loop {
         let keys = sources.of_deliveries(|store| store.parked_keys(after, PAGE))?;
@@ -151,12 +151,14 @@ fn deliveries(sources: &Sources, history: &mut History) -> Result<()> {
     }
 }
 
-fn unanswered(sources: &Sources, history: &mut History) -> Result<()> {
+fn unpublished_deliveries(sources: &Sources, history: &mut History) -> Result<()> {
     let mut after = 0;
     loop {
         let page = sources.of_deliveries(|store| store.unpublished(Source::Deliveries, after, PAGE))?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.id;
-        history.unanswered.extend(page.iter().map(|entry| entry.order_id));
+        history
+            .unpublished_deliveries
+            .extend(page.iter().map(|entry| entry.order_id));
     }
 }

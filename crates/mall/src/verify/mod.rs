@@ -1,4 +1,5 @@
-//! `mall verify`: what the order service wrote, the topic, the apply history and the final rows, held against each other.
+//! `mall verify`: compares what the order service wrote with the topic, with the history of what was applied, and with the
+//! final rows.
 //!
 //! ```text
 //!   orders' journal ─┐
@@ -13,26 +14,27 @@ mod sources;
 mod translate;
 
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use keylane_log::Timestamp;
-use lab::checker::{Doubt, Judgement, check, rfc3339};
+use lab::checker::{Doubt, Judgement, check};
 use shop::domain::OrderId;
+use shop::rfc3339;
 
 use crate::config::{self, Storage};
-use crate::exit::{self, Exit};
-use crate::{roles, shutdown, tools};
+use crate::exit::Exit;
+use crate::shutdown::StopSignal;
+use crate::{clock, console};
 
 use sources::Sources;
 
-/// What `mall verify` is asked.
+/// The options of `mall verify`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct VerifyArgs {
-    /// Lets what is under way come to its end first, for so long at most
+    /// How long to wait at most until everything that is under way has come to its end
     #[arg(long, default_value = "0s", value_parser = config::duration, value_name = "TIME")]
     wait: Duration,
 
@@ -48,7 +50,7 @@ pub struct VerifyArgs {
     #[arg(long)]
     json: bool,
 
-    /// Goes on looking, and prints whenever something has changed
+    /// Goes on for ever, and prints the result again whenever it has changed
     #[arg(long)]
     watch: bool,
 
@@ -75,10 +77,10 @@ It reads everything into memory: some 800 bytes for each event of an order.
 Exit codes: 0 no harm (hazards are named), 1 harm, 2 it can't be told: events are under way, or carry no version, or
 there was nothing to compare.";
 
-/// Between two looks.
+/// The pause between two looks while something is under way.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A moment, given as such or as a time ago.
+/// A point in time, which can also be given as a time ago.
 #[derive(Debug, Clone, Copy)]
 struct Since(Timestamp);
 
@@ -88,11 +90,11 @@ impl FromStr for Since {
     fn from_str(text: &str) -> Result<Self, String> {
         if let Ok(ago) = humantime::parse_duration(text) {
             let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
-            return Ok(Self(Timestamp(roles::now().0.saturating_sub(ago))));
+            return Ok(Self(Timestamp(clock::now().0.saturating_sub(ago))));
         }
         let moment: SystemTime = humantime::parse_rfc3339_weak(text)
             .map_err(|_| "allowed: a time ago (10m, 2h) or a moment in UTC (2025-06-12T03:05:12Z)")?;
-        let (moment, now) = (Timestamp::from(moment), roles::now());
+        let (moment, now) = (Timestamp::from(moment), clock::now());
         if moment > now {
             return Err(format!("it lies in the future: it is {} now", rfc3339(now)));
         }
@@ -100,13 +102,13 @@ impl FromStr for Since {
     }
 }
 
-/// Looks, and says what was found.
+/// Reads everything, judges it and prints the result.
 pub fn run(args: &VerifyArgs) -> Result<Exit> {
     let sources = Sources::open(&args.storage, &args.topic, &args.group)?;
     if args.watch {
         return watch(args, &sources);
     }
-    let judgement = settled(args, &sources)?;
+    let judgement = look_until_settled(args, &sources)?;
     print(args, &judgement);
     Ok(exit_of(&judgement))
 }
@@ -126,12 +128,11 @@ fn print(args: &VerifyArgs, judgement: &Judgement) {
         true => report::json(judgement),
         false => report::text(judgement),
     };
-    // Nobody reading is no reason to fail.
-    let _ = tools::print(&text);
+    let _ = console::print(&text);
 }
 
-/// Looks until nothing is under way any more, or the time is over.
-fn settled(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
+/// Looks until nothing is under way any more, or the time for that is over.
+fn look_until_settled(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
     let begun = Instant::now();
     loop {
         let judgement = look(args, sources)?;
@@ -143,11 +144,11 @@ fn settled(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
     }
 }
 
-/// Looks for ever, until a signal comes.
+/// Looks again and again until a signal comes.
 fn watch(args: &VerifyArgs, sources: &Sources) -> Result<Exit> {
-    let asked = shutdown::exit_code_asked().context("signals can't be heard")?;
+    let signal = StopSignal::listen()?;
     let mut last: Option<Judgement> = None;
-    while asked.load(Ordering::SeqCst) == 0 {
+    while signal.exit().is_none() {
         match look(args, sources) {
             Ok(judgement) => {
                 if last.as_ref() != Some(&judgement) {
@@ -155,22 +156,22 @@ fn watch(args: &VerifyArgs, sources: &Sources) -> Result<Exit> {
                 }
                 last = Some(judgement);
             }
-            // What is away may come back.
-            Err(error) => exit::say(&format!("mall verify: {error:#}; looking again")),
+            // A log or a database that is away may come back.
+            Err(error) => console::say(&format!("mall verify: {error:#}; looking again")),
         }
-        pause(&asked);
+        pause(&signal);
     }
     Ok(last.map_or(Exit::COULD_NOT, |judgement| exit_of(&judgement)))
 }
 
-fn pause(asked: &AtomicU8) {
+fn pause(signal: &StopSignal) {
     let begun = Instant::now();
-    while begun.elapsed() < 4 * PAUSE && asked.load(Ordering::SeqCst) == 0 {
+    while begun.elapsed() < 4 * PAUSE && signal.exit().is_none() {
         std::thread::sleep(PAUSE / 10);
     }
 }
 
-/// One look; harm is looked at twice, since reading takes its time while others write.
+/// Reads and judges everything; a second time if there is harm, since others may write while it is read.
 fn look(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
     let judgement = judge(args, sources)?;
     if judgement.harm().next().is_none() {
@@ -190,13 +191,13 @@ fn judge(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
     }
     let mut judgement = check(&history);
     if judgement.orders == 0 {
-        judgement.doubts.push(Doubt::Nothing(sought(args)));
+        judgement.doubts.push(Doubt::Nothing(not_found(args)));
     }
     Ok(judgement)
 }
 
-/// What was looked for in vain, and which options may be to blame.
-fn sought(args: &VerifyArgs) -> String {
+/// Says what was looked for in vain, and which options may be wrong.
+fn not_found(args: &VerifyArgs) -> String {
     let place = match &args.storage.database_url {
         Some(_) => "--database-url",
         None => "--data",

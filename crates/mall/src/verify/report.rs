@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use lab::checker::{Doubt, Fact, Judgement, Kind, Verdict};
+use lab::checker::{Doubt, Fact, Judgement, Severity, Verdict};
 use serde_json::{Value, json};
 
 /// Verdicts shown to people; --json and --order show all.
@@ -18,7 +18,7 @@ pub fn text(judgement: &Judgement) -> String {
     let (harm, hazards): (Vec<_>, Vec<_>) = judgement
         .verdicts
         .iter()
-        .partition(|verdict| verdict.kind == Kind::Harm);
+        .partition(|verdict| verdict.severity == Severity::Harm);
     for verdicts in [&harm, &hazards] {
         verdicts
             .iter()
@@ -51,7 +51,7 @@ fn more(text: &mut String, all: usize, shown: usize, what: &str) {
 fn lines(verdict: &Verdict) -> String {
     let mut lines = format!(
         "{} {} order={}: {}\n",
-        verdict.kind, verdict.anomaly, verdict.order, verdict.says
+        verdict.severity, verdict.anomaly, verdict.order, verdict.says
     );
     for fact in verdict.facts.iter().take(FACTS) {
         let _ = writeln!(lines, "    {fact}");
@@ -87,7 +87,7 @@ fn verdict(verdict: &Verdict) -> Value {
     json!({
         "order": verdict.order.0,
         "name": verdict.anomaly.name(),
-        "kind": verdict.kind.to_string(),
+        "kind": verdict.severity.to_string(),
         "says": verdict.says,
         "evidence": verdict.facts.iter().map(fact).collect::<Vec<_>>(),
     })

@@ -1,4 +1,4 @@
-//! What `mall verify` reads from. Nothing is created, in no data folder and in no database.
+//! The log and the databases that `mall verify` reads. It creates nothing in them.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use shop::domain::Source;
 use shop::store::{self, Store};
 use tokio::runtime::Runtime;
 
+use crate::adapters::log::{explained, open_existing_log};
+use crate::adapters::open_store_to_read;
 use crate::config::Storage;
-use crate::data_dir::{self, InUse};
-use crate::logs::{self, Purpose};
-use crate::roles::open_store_to_read;
+use crate::data_dir::{self, DataFile, InUse};
 
 /// The log and both services' databases.
 pub struct Sources {
@@ -26,16 +26,15 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Opens what is there.
+    /// Opens everything.
     pub fn open(storage: &Storage, topic: &str, group: &str) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
-            .context("can't start the runtime")?;
-        let log = logs::open(storage, Purpose::Reading).map_err(|error| anyhow!(logs::explained(&error, storage)))?;
-        let log = log.ok_or_else(|| nothing_in(storage))?;
-        must_exist(storage)?;
+            .context("can't start the asynchronous runtime")?;
+        let log = open_existing_log(storage)?;
+        databases_must_exist(storage)?;
         let embedded = storage.bootstrap_server.is_none() || storage.database_url.is_none();
         let _in_use = embedded.then(|| data_dir::hold(&storage.data)).transpose()?;
         let (orders, deliveries) = runtime.block_on(async {
@@ -54,7 +53,7 @@ impl Sources {
         })
     }
 
-    /// Asks the order service's database.
+    /// Reads from the order service's database.
     pub fn of_orders<'a, T, F>(&'a self, ask: impl FnOnce(&'a dyn Store) -> F) -> Result<T>
     where
         F: Future<Output = store::Result<T>>,
@@ -63,7 +62,7 @@ impl Sources {
         answer.map_err(|error| anyhow!("the orders can't be read: {error}"))
     }
 
-    /// Asks the delivery service's database.
+    /// Reads from the delivery service's database.
     pub fn of_deliveries<'a, T, F>(&'a self, ask: impl FnOnce(&'a dyn Store) -> F) -> Result<T>
     where
         F: Future<Output = store::Result<T>>,
@@ -72,19 +71,19 @@ impl Sources {
         answer.map_err(|error| anyhow!("the deliveries can't be read: {error}"))
     }
 
-    /// What went wrong with the log, as a person is told.
+    /// The log's answer, with the error that a person is told.
     pub fn of_log<T>(&self, answer: Result<T, LogError>) -> Result<T> {
-        answer.map_err(|error| anyhow!(logs::explained(&error, &self.storage)))
+        answer.map_err(|error| anyhow!(explained(&error, &self.storage)))
     }
 }
 
-/// Opening an embedded store would create it.
-fn must_exist(storage: &Storage) -> Result<()> {
+/// Refuses a data folder without databases, because opening an embedded database would create it.
+fn databases_must_exist(storage: &Storage) -> Result<()> {
     if storage.database_url.is_some() {
         return Ok(());
     }
-    for database in ["orders.db", "deliveries.db"] {
-        if !storage.data.join(database).exists() {
+    for database in [DataFile::Orders, DataFile::Deliveries] {
+        if !storage.data.join(database.name()).exists() {
             bail!(
                 "there is no {database} in {}: both services must have run there",
                 storage.data.display()
@@ -92,9 +91,4 @@ fn must_exist(storage: &Storage) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn nothing_in(storage: &Storage) -> anyhow::Error {
-    let dir = storage.data.display();
-    anyhow!("there is no embedded log in {dir} yet: nothing has been started there")
 }

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use anyhow::{Context, Result, bail};
 use keylane_log::{Record, Timestamp};
-use lab::checker::{Answer, Applied, InTopic, Parked, Place, Waits, Written};
+use lab::checker::{Applied, DeliveryRecord, OrderRecord, Parked, Place, Waits, Written};
 use serde_json::Value;
 use shop::domain::fence::{LEASE, ParkedEvent};
 use shop::domain::{DeliveryId, EventType, IncomingEvent, OrderEventType, OrderId, Version, input};
@@ -14,9 +14,9 @@ use shop::store::{ApplyRow, JournalRow};
 /// What a record of the topic is to the checker.
 pub enum Found {
     /// An order event.
-    Event(InTopic),
+    Event(OrderRecord),
     /// A delivery event.
-    Answer(Answer),
+    DeliveryRecord(DeliveryRecord),
 }
 
 impl Found {
@@ -24,7 +24,7 @@ impl Found {
     pub fn order(&self) -> OrderId {
         match self {
             Self::Event(event) => event.order,
-            Self::Answer(answer) => answer.order,
+            Self::DeliveryRecord(answer) => answer.order,
         }
     }
 }
@@ -62,12 +62,17 @@ pub fn found(record: &Record) -> Option<Found> {
         Incoming::Malformed(Malformed { order_id, version, .. }) => {
             Some(Found::Event(in_topic(record, order_id?, version, None)))
         }
-        Incoming::Other => answer(record).map(Found::Answer),
+        Incoming::Other => answer(record).map(Found::DeliveryRecord),
     }
 }
 
-fn in_topic(record: &Record, order: OrderId, version: Option<Version>, event_type: Option<OrderEventType>) -> InTopic {
-    InTopic {
+fn in_topic(
+    record: &Record,
+    order: OrderId,
+    version: Option<Version>,
+    event_type: Option<OrderEventType>,
+) -> OrderRecord {
+    OrderRecord {
         order,
         version,
         event_type,
@@ -78,14 +83,14 @@ fn in_topic(record: &Record, order: OrderId, version: Option<Version>, event_typ
 }
 
 /// A delivery event; none if it has no version, as those of an older system have none.
-fn answer(record: &Record) -> Option<Answer> {
+fn answer(record: &Record) -> Option<DeliveryRecord> {
     let value: Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
     let own_name = || Some(value.get("eventType")?.as_str()?.to_owned());
     let name = header_text(record, "type").ok()?.or_else(own_name)?;
     let Some(EventType::Delivery(event_type)) = EventType::from_name(&name) else {
         return None;
     };
-    Some(Answer {
+    Some(DeliveryRecord {
         order: OrderId(value.get("orderId")?.as_i64()?),
         delivery: DeliveryId(value.get("id")?.as_i64()?),
         version: records::version(record).ok()??,

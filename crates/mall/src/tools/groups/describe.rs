@@ -1,32 +1,32 @@
-//! `--describe`: where a group stands on each partition, who is in it, and what it is doing.
+//! `--describe`: the offsets of a group, its members, or its state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 use keylane_log::{EventLog, GroupInfo, GroupMember, GroupState, LogError, Offset, TopicPartition};
 
-use super::super::args::Given;
-use super::{Failure, Said, at_most_one, failed, look};
+use super::command::{Failure, Output, at_most_one, failed, log_to_read};
+use super::table::table;
 use crate::config::Storage;
+use crate::tools::args::Given;
 
-/// No column of a name is narrower.
+/// The least width of a column that holds a name.
 const NARROWEST: usize = 15;
 
+/// What stands for a value that is not there.
 const MISSING: &str = "-";
 
+/// The end of each partition, where it is known.
 type Ends = BTreeMap<TopicPartition, Offset>;
 
 /// Describes the groups that were named.
-pub(super) fn run(given: &Given, storage: &Storage, said: &mut Said) -> Result<(), Failure> {
+pub(super) fn run(given: &Given, storage: &Storage, output: &mut Output) -> Result<(), Failure> {
     let one_of = "Option [describe] takes one of these options: [group], [all-groups]";
-    let group = at_most_one(given, &["group", "all-groups"], one_of)?;
+    let group = at_most_one(given, &["group", "all-groups"], |_, _| one_of.into())?;
     let group = group.ok_or(Failure::Usage(one_of.into()))?;
-    let view = at_most_one(
-        given,
-        &["members", "offsets", "state"],
-        "Option [describe] takes at most one of these options: [members], [offsets], [state]",
-    )?;
-    let log = look(storage)?;
+    let view = at_most_one(given, &["members", "offsets", "state"], |_, _| {
+        "Option [describe] takes at most one of these options: [members], [offsets], [state]".into()
+    })?;
+    let log = log_to_read(storage)?;
     let groups = match (group, &log) {
         ("group", _) => given.all("group").to_vec(),
         (_, Some(log)) => log.groups().map_err(|error| failed(&error, storage))?,
@@ -38,15 +38,15 @@ pub(super) fn run(given: &Given, storage: &Storage, said: &mut Said) -> Result<(
             None => None,
         };
         if info.is_none() && !given.has("group") {
-            // It was there when the groups were listed.
+            // The group has gone since the groups were listed.
             continue;
         }
         let (Some(log), Some(info)) = (&log, info) else {
             let error = "org.apache.kafka.common.errors.GroupIdNotFoundException";
             return Err(Failure::Command(format!("{error}: Group {group} not found.")));
         };
-        said.err.push_str(&standing(&group, info.state));
-        said.out.push_str(&match view {
+        output.err.push_str(&warning(&group, info.state));
+        output.out.push_str(&match view {
             Some("members") => members(&group, &info),
             Some("state") => state(&group, &info),
             _ => offsets(
@@ -56,14 +56,14 @@ pub(super) fn run(given: &Given, storage: &Storage, said: &mut Said) -> Result<(
             ),
         });
         if view != Some("state") {
-            said.err.push_str(&idle(&info));
+            output.err.push_str(&idle(&info));
         }
     }
     Ok(())
 }
 
-/// What Kafka's tool says about a group that is not at work.
-fn standing(group: &str, state: GroupState) -> String {
+/// What Kafka's tool says about a group whose members read nothing now.
+fn warning(group: &str, state: GroupState) -> String {
     match state {
         GroupState::Empty => format!("\nConsumer group '{group}' has no active members.\n"),
         GroupState::PreparingRebalance | GroupState::CompletingRebalance => {
@@ -73,7 +73,7 @@ fn standing(group: &str, state: GroupState) -> String {
     }
 }
 
-/// Where the partitions end that the group reads or has read. Those of a topic that is gone have no end.
+/// The ends of the partitions that the group reads or has read. Those of a topic that is gone have none.
 fn ends(log: &dyn EventLog, info: &GroupInfo) -> Result<Ends, LogError> {
     let partitions = || {
         info.members
@@ -97,7 +97,7 @@ fn ends(log: &dyn EventLog, info: &GroupInfo) -> Result<Ends, LogError> {
     Ok(ends)
 }
 
-/// The busiest members first, then what nobody reads.
+/// A row for each partition: those of the members with most partitions first, and those without a member last.
 fn offsets(group: &str, info: &GroupInfo, ends: &Ends) -> String {
     let mut members: Vec<_> = info.members.iter().collect();
     members.sort_by_key(|member| std::cmp::Reverse(member.partitions.len()));
@@ -140,7 +140,7 @@ fn offsets(group: &str, info: &GroupInfo, ends: &Ends) -> String {
         "HOST",
         "CLIENT-ID",
     ];
-    table(heads, [15, 15, 10, 15, 15, 15, 15, 15, 0], cells.collect())
+    table(heads, [15, 15, 10, 15, 15, 15, 15, 15, 0], &cells.collect::<Vec<_>>())
 }
 
 fn named(member: &GroupMember) -> (&str, &str, &str) {
@@ -153,7 +153,11 @@ fn members(group: &str, info: &GroupInfo) -> String {
         [group, &member.id, &member.host, &member.client, &count].map(str::to_owned)
     });
     let heads = ["GROUP", "CONSUMER-ID", "HOST", "CLIENT-ID", "#PARTITIONS     "];
-    table(heads, [NARROWEST, NARROWEST, NARROWEST, NARROWEST, 0], cells.collect())
+    table(
+        heads,
+        [NARROWEST, NARROWEST, NARROWEST, NARROWEST, 0],
+        &cells.collect::<Vec<_>>(),
+    )
 }
 
 fn state(group: &str, info: &GroupInfo) -> String {
@@ -168,29 +172,10 @@ fn state(group: &str, info: &GroupInfo) -> String {
         info.members.len().to_string(),
     ];
     let heads = ["GROUP", "COORDINATOR (ID)", "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS"];
-    table(heads, [NARROWEST, 25, 20, 20, 0], vec![row])
+    table(heads, [NARROWEST, 25, 20, 20, 0], &[row])
 }
 
-/// An empty line, the heads and the rows; a column of width 0 is not padded.
-pub(super) fn table<const N: usize>(heads: [&str; N], widths: [usize; N], rows: Vec<[String; N]>) -> String {
-    let mut widths = widths;
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row).filter(|(width, _)| **width > 0) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |cells: [&str; N]| {
-        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        padded.collect::<Vec<_>>().join(" ")
-    };
-    let mut text = format!("\n{}\n", line(heads));
-    for row in &rows {
-        let _ = writeln!(text, "{}", line(row.each_ref().map(String::as_str)));
-    }
-    text
-}
-
-/// Why some members have nothing to do. While the partitions are being shared out nobody can tell.
+/// Explains why some members have no partition. Says nothing while partitions are being shared out.
 fn idle(info: &GroupInfo) -> String {
     if info.state != GroupState::Stable {
         return String::new();

@@ -1,21 +1,21 @@
 //! `kafka-consumer-groups`: `--list`, `--describe`, `--reset-offsets`.
 //!
-//! As with Kafka's tool a command that fails says so on stdout and still ends with 0; wrong usage ends with 1. Beyond
-//! Kafka's, a member that has nothing to do is explained on stderr.
+//! As with Kafka's tool, a command that fails says so on stdout and still ends with exit code 0; wrong usage ends with 1.
+//! Beyond Kafka's tool, stderr explains why a member has no partition.
 
+mod command;
 mod describe;
 mod instant;
 mod reset;
+mod table;
 
-use std::sync::Arc;
+use command::{Failure, Output, cannot_be_used_together, failed, log_to_read};
 
-use keylane_log::{EventLog, LogError};
-
+use super::ToolError;
 use super::args::{Given, Opt};
-use super::{Wrong, lines};
 use crate::config::Storage;
+use crate::console;
 use crate::exit::Exit;
-use crate::logs::{self, Purpose};
 
 pub const OPTIONS: [Opt; 27] = [
     Opt::flag("list", "List all consumer groups."),
@@ -86,86 +86,53 @@ const UNSUPPORTED: [&str; 9] = [
     "timeout",
 ];
 
-const ACTIONS: [&str; 3] = ["list", "describe", "reset-offsets"];
+/// A command: it gets the options, and where the log is, and writes its output.
+type Command = fn(&Given, &Storage, &mut Output) -> Result<(), Failure>;
 
-/// Why a command did not do what it was asked.
-enum Failure {
-    /// The options make no sense: the usage follows, and exit code 1.
-    Usage(String),
-    /// Something else: a sentence on stdout, and exit code 0, as with Kafka's tool.
-    Command(String),
-}
+const COMMANDS: [(&str, Command); 3] = [
+    ("list", list),
+    ("describe", describe::run),
+    ("reset-offsets", reset::run),
+];
 
-/// What a command has to say.
-#[derive(Default)]
-struct Said {
-    out: String,
-    err: String,
-}
-
-/// Does what was asked.
-pub fn run(given: &Given, storage: &Storage) -> Result<Exit, Wrong> {
+/// Runs the tool.
+pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
     if let Some(name) = UNSUPPORTED.iter().find(|name| given.has(name)) {
         let sentence = format!("--{name} is not supported here; use Kafka's own tool");
-        return Err(Wrong::Other(sentence));
+        return Err(ToolError::Other(sentence));
     }
-    let actions: Vec<_> = ACTIONS.into_iter().filter(|action| given.has(action)).collect();
-    let [action] = actions[..] else {
+    let commands: Vec<_> = COMMANDS.iter().filter(|(name, _)| given.has(name)).collect();
+    let [(_, command)] = commands[..] else {
         let sentence = "Command must include exactly one action: --list, --describe, --reset-offsets";
-        return Err(Wrong::Usage(sentence.into()));
+        return Err(ToolError::Usage(sentence.into()));
     };
-    let mut said = Said::default();
-    let done = match action {
-        "list" => list(given, storage, &mut said),
-        "describe" => describe::run(given, storage, &mut said),
-        _ => reset::run(given, storage, &mut said),
-    };
+    let mut output = Output::default();
+    let done = command(given, storage, &mut output);
     if let Err(Failure::Command(sentence)) = &done {
-        said.out.push_str(&format!(
+        output.out.push_str(&format!(
             "\nError: Executing consumer group command failed due to {sentence}\n"
         ));
     }
-    // Nobody reading is no reason to fail.
-    let _ = lines::print(&said.out);
-    lines::warn(&said.err);
+    let _ = console::print(&output.out);
+    console::print_error(&output.err);
     match done {
-        Err(Failure::Usage(sentence)) => Err(Wrong::Usage(sentence)),
+        Err(Failure::Usage(sentence)) => Err(ToolError::Usage(sentence)),
         _ => Ok(Exit::DONE),
     }
 }
 
-fn list(given: &Given, storage: &Storage, said: &mut Said) -> Result<(), Failure> {
+fn list(given: &Given, storage: &Storage, output: &mut Output) -> Result<(), Failure> {
     for other in ["group", "all-groups", "topic", "members", "offsets", "state"] {
         if given.has(other) {
-            let sentence = format!("Option \"[{other}]\" can't be used with option \"[list]\"");
-            return Err(Failure::Usage(sentence));
+            return Err(Failure::Usage(cannot_be_used_together(other, "list")));
         }
     }
-    let Some(log) = look(storage)? else {
+    let Some(log) = log_to_read(storage)? else {
         return Ok(());
     };
     for group in log.groups().map_err(|error| failed(&error, storage))? {
-        said.out.push_str(&group);
-        said.out.push('\n');
+        output.out.push_str(&group);
+        output.out.push('\n');
     }
     Ok(())
-}
-
-/// The log, to look at; none if there is no embedded log yet.
-fn look(storage: &Storage) -> Result<Option<Arc<dyn EventLog>>, Failure> {
-    logs::open(storage, Purpose::Reading).map_err(|error| failed(&error, storage))
-}
-
-fn failed(error: &LogError, storage: &Storage) -> Failure {
-    Failure::Command(logs::explained(error, storage))
-}
-
-/// Refuses more than one of these options.
-fn at_most_one<'a>(given: &Given, options: &[&'a str], sentence: &str) -> Result<Option<&'a str>, Failure> {
-    let chosen: Vec<_> = options.iter().filter(|option| given.has(option)).collect();
-    match chosen[..] {
-        [] => Ok(None),
-        [one] => Ok(Some(one)),
-        [one, other, ..] => Err(Failure::Usage(sentence.replace("{one}", one).replace("{other}", other))),
-    }
 }

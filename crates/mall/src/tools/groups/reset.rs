@@ -1,87 +1,99 @@
-//! `--reset-offsets`: where a group is to go on.
+//! `--reset-offsets`: sets the offsets from which a group goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use keylane_log::{EventLog, Extent, GroupInfo, GroupState, LogError, Offset, Partition, TopicPartition};
 
-use super::super::args::Given;
-use super::describe::table;
-use super::{Failure, Said, at_most_one, failed, instant, look};
+use super::command::{Failure, Output, at_most_one, cannot_be_used_together, failed, log_to_read};
+use super::instant;
+use super::table::table;
+use crate::adapters::log::{OpenFor, no_log_yet, open_log};
 use crate::config::Storage;
-use crate::exit;
-use crate::logs::{self, Purpose};
+use crate::console;
+use crate::tools::args::Given;
 
-/// Records looked at in one go.
+/// How many records are read at once.
 const PAGE: usize = 500;
 
-const SCENARIOS: [&str; 6] = [
-    "shift-by",
-    "to-offset",
-    "to-earliest",
-    "to-current",
-    "to-latest",
-    "to-datetime",
+/// Reads a scenario from the value of the option of this name.
+type ReadScenario = fn(&Given, &str) -> Result<Scenario, String>;
+
+/// The options for the scenarios of Kafka's tool, in its order.
+const SCENARIOS: [(&str, ReadScenario); 6] = [
+    ("shift-by", |given, name| Ok(Scenario::Shift(number(given, name)?))),
+    ("to-offset", |given, name| Ok(Scenario::At(number(given, name)?))),
+    ("to-earliest", |_, _| Ok(Scenario::Earliest)),
+    ("to-current", |_, _| Ok(Scenario::Current)),
+    ("to-latest", |_, _| Ok(Scenario::Latest)),
+    ("to-datetime", |given, name| {
+        instant::parse(given.last(name).unwrap_or_default()).map(Scenario::Since)
+    }),
 ];
 
-const DRY: &str = "WARN: No action will be performed as the --execute option is missing. In version 5.0, this command \
+/// Kafka's warning about a reset that is only shown.
+const ONLY_SHOWN: &str = "WARN: No action will be performed as the --execute option is missing. In version 5.0, this command \
                    will require either --dry-run or --execute to be specified. You should add the --dry-run option \
                    explicitly if you are scripting this command and want to keep the current default behavior without \
                    prompting.";
 
-/// Where to go on.
+/// Where a group is to go on in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scenario {
+    /// At the first record that is kept.
     Earliest,
+    /// At the end.
     Latest,
+    /// Where the group is, or at the end if it has not committed.
     Current,
+    /// At this offset.
     At(i64),
+    /// So many offsets behind where the group is; before it if negative.
     Shift(i64),
-    /// Milliseconds since 1970.
+    /// At the first record that is not older than this time, in milliseconds since 1970.
     Since(i64),
 }
 
-/// Shows what would be done, or does it.
-pub(super) fn run(given: &Given, storage: &Storage, said: &mut Said) -> Result<(), Failure> {
+/// Shows the offsets that would be set, or sets them with `--execute`.
+pub(super) fn run(given: &Given, storage: &Storage, output: &mut Output) -> Result<(), Failure> {
     let group = check(given)?;
     let scenario = scenario(given)?;
-    let Some(log) = look(storage)? else {
-        let place = storage.data.display();
-        return Err(Failure::Command(format!("there is no embedded log in {place} yet")));
+    let Some(log) = log_to_read(storage)? else {
+        return Err(Failure::Command(no_log_yet(storage)));
     };
     let say = |error: LogError| failed(&error, storage);
     let info = log.describe_group(group).map_err(say)?;
     let state = info.as_ref().map_or(GroupState::Empty, |info| info.state);
     if state != GroupState::Empty {
         let sentence = format!("if the group '{group}' is inactive, but the current state is {state}.");
-        let _ = writeln!(said.out, "\nError: Assignments can only be reset {sentence}");
-        said.out.push_str(&planned(group, &BTreeMap::new()));
+        let _ = writeln!(output.out, "\nError: Assignments can only be reset {sentence}");
+        output.out.push_str(&planned(group, &BTreeMap::new()));
         return Ok(());
     }
     let chosen = match given.has("all-topics") {
         true => info.iter().flat_map(|info| info.commits.keys().cloned()).collect(),
-        false => partitions(&*log, given.all("topic")).map_err(|wrong| wrong.explained(storage))?,
+        false => partitions(&*log, given.all("topic")).map_err(|error| error.explained(storage))?,
     };
     let plan = Planner {
         log: &*log,
         info: info.as_ref(),
-        said,
+        output,
     };
-    let positions = plan.plan(chosen, scenario).map_err(|wrong| wrong.explained(storage))?;
+    let positions = plan.plan(chosen, scenario).map_err(|error| error.explained(storage))?;
     if given.has("execute") {
-        let log = logs::open(storage, Purpose::Writing).map_err(say)?;
+        let log = open_log(storage, OpenFor::Writing).map_err(say)?;
         let log = log.ok_or_else(|| Failure::Command("there is no log".into()))?;
         log.reset_group(group, &positions).map_err(say)?;
     }
-    said.out.push_str(&planned(group, &positions));
+    output.out.push_str(&planned(group, &positions));
     Ok(())
 }
 
-/// The group, once the options make sense.
+/// Checks that the options make sense, and gives the group.
 fn check(given: &Given) -> Result<&str, Failure> {
     let both = "Option [reset-offsets] only accepts one of [execute] and [dry-run]";
-    if at_most_one(given, &["execute", "dry-run"], both)?.is_none() {
-        exit::say(DRY);
+    if at_most_one(given, &["execute", "dry-run"], |_, _| both.into())?.is_none() {
+        console::say(ONLY_SHOWN);
     }
     let usage = |sentence: &str| Err(Failure::Usage(sentence.into()));
     if given.has("all-groups") {
@@ -92,51 +104,43 @@ fn check(given: &Given) -> Result<&str, Failure> {
         [] => return usage("Option [reset-offsets] takes one of these options: [group], [all-groups]"),
         _ => return usage("Option [reset-offsets] supports one --group at a time"),
     };
-    let scopes = "Option \"[{one}]\" can't be used with option \"[{other}]\"";
-    match at_most_one(given, &["topic", "all-topics"], scopes)? {
+    match at_most_one(given, &["topic", "all-topics"], cannot_be_used_together)? {
         Some(_) => Ok(group),
         None => usage("One of the reset scopes should be defined: --all-topics, --topic."),
     }
 }
 
 fn scenario(given: &Given) -> Result<Scenario, Failure> {
-    let two = "Option \"[{one}]\" can't be used with option \"[{other}]\"";
-    let Some(name) = at_most_one(given, &SCENARIOS, two)? else {
-        let names: Vec<_> = SCENARIOS.iter().map(|name| format!("[{name}]")).collect();
+    let names = SCENARIOS.map(|(name, _)| name);
+    let Some(chosen) = at_most_one(given, &names, cannot_be_used_together)? else {
+        let names = names.map(|name| format!("[{name}]"));
         return Err(Failure::Usage(format!(
             "Option '[reset-offsets]' requires one of the following scenarios: [{}]",
             names.join(", ")
         )));
     };
-    let number = || {
-        given
-            .number(name)
-            .map(Option::unwrap_or_default)
-            .map_err(Failure::Command)
-    };
-    Ok(match name {
-        "to-earliest" => Scenario::Earliest,
-        "to-latest" => Scenario::Latest,
-        "to-current" => Scenario::Current,
-        "to-offset" => Scenario::At(number()?),
-        "shift-by" => Scenario::Shift(number()?),
-        _ => Scenario::Since(instant::parse(given.last(name).unwrap_or_default()).map_err(Failure::Command)?),
-    })
+    let scenario = SCENARIOS.iter().find(|(name, _)| *name == chosen);
+    let (name, read) = scenario.expect("the option is that of a scenario");
+    read(given, name).map_err(Failure::Command)
 }
 
-/// Why there is no plan.
-enum Wrong {
+fn number(given: &Given, name: &str) -> Result<i64, String> {
+    given.number(name).map(Option::unwrap_or_default)
+}
+
+/// Why no offsets could be planned.
+enum PlanError {
     Failure(Failure),
     Log(LogError),
 }
 
-impl From<LogError> for Wrong {
+impl From<LogError> for PlanError {
     fn from(error: LogError) -> Self {
         Self::Log(error)
     }
 }
 
-impl Wrong {
+impl PlanError {
     fn explained(self, storage: &Storage) -> Failure {
         match self {
             Self::Failure(failure) => failure,
@@ -145,8 +149,8 @@ impl Wrong {
     }
 }
 
-/// The partitions that `topic` and `topic:0,1` mean.
-fn partitions(log: &dyn EventLog, named: &[String]) -> Result<BTreeSet<TopicPartition>, Wrong> {
+/// The partitions that are named as `topic` or `topic:0,1`.
+fn partitions(log: &dyn EventLog, named: &[String]) -> Result<BTreeSet<TopicPartition>, PlanError> {
     let mut chosen = BTreeSet::new();
     for text in named {
         let (topic, numbers) = match text.split_once(':') {
@@ -165,7 +169,7 @@ fn partitions(log: &dyn EventLog, named: &[String]) -> Result<BTreeSet<TopicPart
         let missing: Vec<_> = missing.map(|number| format!("{topic}-{number}")).collect();
         if !missing.is_empty() {
             let sentence = format!("The partitions \"{}\" do not exist", missing.join(","));
-            return Err(Wrong::Failure(Failure::Command(sentence)));
+            return Err(PlanError::Failure(Failure::Command(sentence)));
         }
         chosen.extend(
             numbers
@@ -176,15 +180,15 @@ fn partitions(log: &dyn EventLog, named: &[String]) -> Result<BTreeSet<TopicPart
     Ok(chosen)
 }
 
-fn parsed(number: &str, text: &str) -> Result<u32, Wrong> {
+fn parsed(number: &str, text: &str) -> Result<u32, PlanError> {
     let wrong = |_| Failure::Usage(format!("Invalid partition '{number}' specified in topic arg '{text}''"));
-    number.parse().map_err(wrong).map_err(Wrong::Failure)
+    number.parse().map_err(wrong).map_err(PlanError::Failure)
 }
 
 struct Planner<'a> {
     log: &'a dyn EventLog,
     info: Option<&'a GroupInfo>,
-    said: &'a mut Said,
+    output: &'a mut Output,
 }
 
 impl Planner<'_> {
@@ -192,7 +196,7 @@ impl Planner<'_> {
         mut self,
         chosen: BTreeSet<TopicPartition>,
         scenario: Scenario,
-    ) -> Result<BTreeMap<TopicPartition, Offset>, Wrong> {
+    ) -> Result<BTreeMap<TopicPartition, Offset>, PlanError> {
         let topics: BTreeSet<_> = chosen.iter().map(|partition| partition.topic.clone()).collect();
         let mut extents = BTreeMap::new();
         for topic in topics {
@@ -209,7 +213,7 @@ impl Planner<'_> {
         Ok(plan)
     }
 
-    fn offset(&mut self, partition: &TopicPartition, extent: Extent, scenario: Scenario) -> Result<Offset, Wrong> {
+    fn offset(&mut self, partition: &TopicPartition, extent: Extent, scenario: Scenario) -> Result<Offset, PlanError> {
         let committed = self.info.and_then(|info| info.commits.get(partition)).copied();
         Ok(match scenario {
             Scenario::Earliest => extent.start,
@@ -219,7 +223,7 @@ impl Planner<'_> {
             Scenario::Shift(by) => {
                 let Some(now) = committed else {
                     let place = format!("{}-{}", partition.topic, partition.partition);
-                    return Err(Wrong::Failure(Failure::Usage(format!(
+                    return Err(PlanError::Failure(Failure::Usage(format!(
                         "Cannot shift offset for partition {place} since there is no current committed offset"
                     ))));
                 };
@@ -231,7 +235,7 @@ impl Planner<'_> {
                     let TopicPartition { topic, partition } = partition;
                     let place = format!("Partition {partition} from topic {topic}");
                     let _ = writeln!(
-                        self.said.out,
+                        self.output.out,
                         "\nWarn: {place} is empty. Falling back to latest known offset."
                     );
                     extent.end
@@ -240,7 +244,7 @@ impl Planner<'_> {
         })
     }
 
-    /// The nearest offset that the partition has.
+    /// The offset, or the nearest one that the partition has, with a warning.
     fn within(&mut self, partition: &TopicPartition, extent: Extent, offset: i64) -> Offset {
         let (start, end) = (extent.start.0 as i64, extent.end.0 as i64);
         let bound = offset.clamp(start, end);
@@ -252,7 +256,7 @@ impl Planner<'_> {
             };
             let place = format!("{}-{}", partition.topic, partition.partition);
             let _ = writeln!(
-                self.said.err,
+                self.output.err,
                 "WARN New offset ({offset}) is {than} offset for topic partition {place}. Value will be set to {bound}"
             );
         }
@@ -260,7 +264,7 @@ impl Planner<'_> {
     }
 }
 
-/// The first record that is not older than `time`. Timestamps need not rise, so every record is looked at.
+/// The first record that is not older than `time`. Every record is looked at, because timestamps need not rise.
 fn first_since(
     log: &dyn EventLog,
     partition: &TopicPartition,
@@ -292,9 +296,5 @@ fn planned(group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> String 
         ]
     };
     let heads = ["GROUP", "TOPIC", "PARTITION", "NEW-OFFSET"];
-    table(
-        heads,
-        [group.chars().count().max(15), 15, 10, 0],
-        positions.iter().map(row).collect(),
-    )
+    table(heads, [15, 15, 10, 0], &positions.iter().map(row).collect::<Vec<_>>())
 }

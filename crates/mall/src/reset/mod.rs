@@ -1,27 +1,30 @@
-//! `mall reset`: starts over by removing the embedded log and databases, or goes on without what is gone of them.
+//! `mall reset`: starts over by removing the embedded log and databases, or goes on without a file that was lost.
+
+mod accept_loss;
 
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, Result, bail};
 
 use crate::config::Storage;
+use crate::console;
 use crate::data_dir::{self, Folder};
-use crate::exit::{self, Exit, Usage};
+use crate::exit::{Exit, Usage};
 
-/// Removes what is ours in the data folder, after a yes. Kafka and MySQL are never touched.
+/// Removes the mall's files from the data folder, once the user has said yes. Kafka and MySQL are never touched.
 pub fn run(storage: &Storage, yes: bool) -> Result<Exit> {
     if storage.bootstrap_server.is_some() || storage.database_url.is_some() {
-        exit::say(&by_hand(storage));
+        console::say(&instructions(storage));
         return Ok(Exit::NO);
     }
     let dir = &storage.data;
     let shown = dir.display();
     if data_dir::contents(dir)?.is_empty() {
-        exit::say(&format!("There is nothing to remove in {shown}."));
+        console::say(&format!("There is nothing to remove in {shown}."));
         return Ok(Exit::DONE);
     }
-    if !yes && !agreed(&format!("Remove all orders, deliveries and events in {shown}? [y/N] "))? {
-        exit::say("Nothing was removed.");
+    if !yes && !user_agrees(&format!("Remove all orders, deliveries and events in {shown}? [y/N] "))? {
+        console::say("Nothing was removed.");
         return Ok(Exit::NO);
     }
     let Some(_alone) = data_dir::hold_alone(dir)? else {
@@ -34,40 +37,40 @@ pub fn run(storage: &Storage, yes: bool) -> Result<Exit> {
         };
         removed.with_context(|| format!("can't remove {}", path.display()))?;
     }
-    // Whatever else somebody put there stays, and then the folder does, too.
+    // This fails where the folder holds other files, and then the folder stays.
     let _ = std::fs::remove_dir(dir);
-    exit::say(&format!(
+    console::say(&format!(
         "Removed the log and the databases in {shown}. The next order is number 1."
     ));
     Ok(Exit::DONE)
 }
 
-/// Makes good what can be, of what the data folder has lost, after a yes.
+/// Replaces the files that the data folder has lost, as far as that is possible, once the user has said yes.
 pub fn accept_loss(storage: &Storage, yes: bool) -> Result<Exit> {
     let folder = Folder::of(storage);
     let shown = folder.dir().display();
     if data_dir::contents(folder.dir())?.is_empty() {
-        exit::say(&format!("There is nothing in {shown} that could have lost anything."));
+        console::say(&format!("There is nothing in {shown} that could have lost anything."));
         return Ok(Exit::DONE);
     }
     let Some(_alone) = data_dir::hold_alone(folder.dir())? else {
         bail!("a role is running on {shown}; stop it first (Ctrl-C where mall runs), then try again");
     };
-    let Some(loss) = data_dir::loss(&folder)? else {
-        exit::say(&format!("Nothing of {shown} is gone."));
+    let Some(loss) = folder.loss()? else {
+        console::say(&format!("Nothing of {shown} is gone."));
         return Ok(Exit::DONE);
     };
-    if !yes && !agreed(&format!("{loss}.\nGo on without it? [y/N] "))? {
-        exit::say("Nothing was changed.");
+    if !yes && !user_agrees(&format!("{loss}.\nGo on without it? [y/N] "))? {
+        console::say("Nothing was changed.");
         return Ok(Exit::NO);
     }
-    for sentence in data_dir::accept(&folder)? {
-        exit::say(&format!("In {shown}, {sentence}"));
+    for sentence in accept_loss::accept(&folder)? {
+        console::say(&format!("In {shown}, {sentence}"));
     }
     Ok(Exit::DONE)
 }
 
-fn agreed(question: &str) -> Result<bool> {
+fn user_agrees(question: &str) -> Result<bool> {
     if !io::stdin().is_terminal() {
         bail!(Usage(
             "mall reset asks first, and there is no terminal to ask on; give --yes".into()
@@ -82,7 +85,7 @@ fn agreed(question: &str) -> Result<bool> {
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-fn by_hand(storage: &Storage) -> String {
+fn instructions(storage: &Storage) -> String {
     let mut lines = vec!["mall reset removes only the embedded log and databases. It removed nothing.".to_owned()];
     if let Some(servers) = &storage.bootstrap_server {
         lines.push(format!(

@@ -1,5 +1,5 @@
-//! Keeps one record, gap or request too many from flooding the log. A line that any of them can cause carries the field
-//! `tally`, the kind of it: the [`Tally`] says which of a kind are told, and what stands for the others.
+//! Keeps lines that a record, a gap or a request can cause from flooding the log. Such a line carries the field `tally`, which
+//! names its kind. The [`Tally`] decides which lines of a kind are written, and which line stands for the others.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,40 +8,40 @@ use shop::delivery::EVENTS;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
+use super::fields::{Fields, KIND};
 use super::tally::{Summary, Tally};
-use super::{Fields, shown};
 
-/// The field that says of which kind a line is.
-pub const KIND: &str = "tally";
-/// Between two looks for what is due.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often it is checked whether a summary is due.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 static TALLY: Mutex<Tally> = Mutex::new(Tally::new());
 
-/// Lets those lines through that are to be told.
-pub struct Calm {
+/// Lets those lines through that the tally wants to be written.
+pub struct TallyFilter {
+    /// The tally's times count from here.
     start: Instant,
 }
 
-/// Begins; what stands for several lines is told by a thread, since nothing else may happen for long.
-pub fn begin() -> Calm {
+/// Begins to count lines that repeat. Their summaries are written by a thread, because the process may be idle when one is
+/// due.
+pub fn count_repeated_lines() -> TallyFilter {
     let start = Instant::now();
-    let told = std::thread::Builder::new().name("tally".to_owned());
-    let told = told.spawn(move || {
+    let thread = std::thread::Builder::new().name("tally".to_owned());
+    let started = thread.spawn(move || {
         loop {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(INTERVAL);
             let due = tally().due(start.elapsed());
             due.iter().for_each(tell);
         }
     });
-    if let Err(error) = told {
-        tracing::warn!("lines that repeat are counted and not told: {error}");
+    if let Err(error) = started {
+        tracing::warn!("lines that repeat are counted, but no summary is written: {error}");
     }
-    Calm { start }
+    TallyFilter { start }
 }
 
-/// Tells what has been counted so far, before the process ends.
-pub fn end() {
+/// Writes the summaries of what has been counted so far. Called before the process ends.
+pub fn tell_the_rest() {
     let rest = tally().rest();
     rest.iter().for_each(tell);
 }
@@ -65,7 +65,7 @@ fn tell(summary: &Summary) {
     }
 }
 
-impl<S: Subscriber> Filter<S> for Calm {
+impl<S: Subscriber> Filter<S> for TallyFilter {
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         true
     }
@@ -77,7 +77,7 @@ impl<S: Subscriber> Filter<S> for Calm {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Some(kind) = fields.take_kind() else { return true };
-        let text = || fields.0.get("message").map(shown).unwrap_or_default();
+        let text = || fields.message().unwrap_or_default();
         tally().note(&kind, *event.metadata().level(), self.start.elapsed(), text)
     }
 }

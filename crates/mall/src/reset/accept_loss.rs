@@ -1,36 +1,29 @@
-//! Goes on without what a data folder has lost, after a person agreed: `mall reset --accept-loss`.
+//! `mall reset --accept-loss`: goes on without what a data folder has lost, after a person has agreed.
 //!
-//! | gone | made good by |
+//! | lost file | what replaces it |
 //! |---|---|
 //! | `orders.db` | a new one that numbers orders from behind the highest number ever given out |
 //! | `deliveries.db` | all groups read the log from the first record kept; the order service is asked for what is older |
-//! | `log.db` | every event of the journals is published anew; what was applied is recognised and passed over |
+//! | `log.db` | every event of the journals is published again; the delivery side recognises what it has applied |
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use rusqlite::Connection;
 use shop::domain::Source;
-use stores::sqlite::SqliteStore;
 
-use super::judge::{Files, Loss, highest, judge};
-use super::keep::Folder;
-use super::look::{File, Open, State, Trouble};
+use crate::adapters::create_sqlite_store;
+use crate::adapters::log::create_embedded_log;
+use crate::data_dir::{DataFile, FileState, Files, Folder, FolderError, Loss, OpenFile, highest, judge};
 
-impl From<Trouble> for anyhow::Error {
-    fn from(trouble: Trouble) -> Self {
+impl From<FolderError> for anyhow::Error {
+    fn from(trouble: FolderError) -> Self {
         anyhow!("{trouble}")
     }
 }
 
-/// What is gone, if anything is.
-pub fn loss(folder: &Folder) -> Result<Option<Loss>> {
-    Ok(judge(&folder.look()?))
-}
-
-/// Makes good one loss after the other; a sentence about each. To be called while no role runs on the folder.
+/// Replaces one lost file after the other; answers with a sentence about each. No role may run on the folder meanwhile.
 pub fn accept(folder: &Folder) -> Result<Vec<String>> {
     let mut told = Vec::new();
     loop {
@@ -39,29 +32,29 @@ pub fn accept(folder: &Folder) -> Result<Vec<String>> {
         if !loss.is_acceptable() {
             bail!("{loss}");
         }
-        told.push(mend(folder, &files, &loss)?);
+        told.push(replace(folder, &files, &loss)?);
         forget(folder, &files, loss.file)?;
     }
     folder.introduce()?;
     Ok(told)
 }
 
-fn mend(folder: &Folder, files: &Files, loss: &Loss) -> Result<String> {
+fn replace(folder: &Folder, files: &Files, loss: &Loss) -> Result<String> {
     let dir = folder.dir();
-    if files.get(&loss.file) == Some(&State::Empty) {
+    if files.get(&loss.file) == Some(&FileState::Empty) {
         clear(dir, loss.file)?;
     }
     match loss.file {
-        File::Orders => {
-            create_store(dir, loss.file, Source::Orders)?;
+        DataFile::Orders => {
+            create_sqlite_store(dir, Source::Orders)?;
             let last = highest(files).max(known_to_deliveries(dir, files)?);
             let sql = format!("insert into sqlite_sequence (name, seq) values ('Order_table', {last})");
-            run(dir, File::Orders, &sql)?;
+            run(dir, DataFile::Orders, &sql)?;
             Ok(format!("orders.db is new; the next order is number {}.", last + 1))
         }
-        File::Deliveries => {
-            create_store(dir, loss.file, Source::Deliveries)?;
-            if files.get(&File::Log).is_none() {
+        DataFile::Deliveries => {
+            create_sqlite_store(dir, Source::Deliveries)?;
+            if files.get(&DataFile::Log).is_none() {
                 return Ok(
                     "deliveries.db is new; set the group's offsets to the beginning with kafka-consumer-groups \
                            --reset-offsets --to-earliest."
@@ -70,32 +63,28 @@ fn mend(folder: &Folder, files: &Files, loss: &Loss) -> Result<String> {
             }
             run(
                 dir,
-                File::Log,
+                DataFile::Log,
                 "update group_partitions set committed = null, metadata = ''",
             )?;
-            Ok("deliveries are made anew: every group reads the log from the first record that it holds.".into())
+            Ok("deliveries are created again: every group reads the log from the first record that it holds.".into())
         }
-        File::Log => {
-            let keep = EmbeddedOptions {
-                retention_age: None,
-                retention_bytes: None,
-            };
-            drop(EmbeddedLog::open(dir, keep)?);
-            if files.contains_key(&File::Orders) {
-                run(dir, File::Orders, "update order_event set published = 0")?;
+        DataFile::Log => {
+            create_embedded_log(dir)?;
+            if files.contains_key(&DataFile::Orders) {
+                run(dir, DataFile::Orders, "update order_event set published = 0")?;
                 run(
                     dir,
-                    File::Deliveries,
+                    DataFile::Deliveries,
                     "update delivery_event set published = 0; update dead_letter set published = 0",
                 )?;
             }
-            Ok("every event of the journals will be published anew.".into())
+            Ok("every event of the journals will be published again.".into())
         }
     }
 }
 
-/// Takes away what SQLite would not know what to do with: a write-ahead log of another file.
-fn clear(dir: &Path, file: File) -> Result<()> {
+/// Removes an empty file, together with the write-ahead log beside it: SQLite would take that for the new file's.
+fn clear(dir: &Path, file: DataFile) -> Result<()> {
     for end in ["", "-wal", "-shm"] {
         let path = dir.join(format!("{file}{end}"));
         if path.exists() {
@@ -105,26 +94,21 @@ fn clear(dir: &Path, file: File) -> Result<()> {
     Ok(())
 }
 
-fn create_store(dir: &Path, file: File, source: Source) -> Result<()> {
-    drop(SqliteStore::open(&dir.join(file.name()), source)?);
-    Ok(())
-}
-
-/// Deliveries name the orders that they are for.
+/// The highest order number that a delivery names; 0 if there is none.
 fn known_to_deliveries(dir: &Path, files: &Files) -> Result<i64> {
-    if !matches!(files.get(&File::Deliveries), Some(State::There(_))) {
+    if !matches!(files.get(&DataFile::Deliveries), Some(FileState::There(_))) {
         return Ok(0);
     }
     let last = "select max(coalesce((select max(order_id) from order_cursor), 0),
                        coalesce((select max(orderId) from Delivery_table), 0))";
     let ask = |connection: &Connection| connection.query_row(last, [], |row| row.get(0));
-    Ok(Open::new(dir, File::Deliveries)?.write(ask)?)
+    Ok(OpenFile::new(dir, DataFile::Deliveries)?.write(ask)?)
 }
 
-/// Nobody knows any more how far this file had come.
-fn forget(folder: &Folder, files: &Files, lost: File) -> Result<()> {
+/// Makes the other files forget how far the lost file had come.
+fn forget(folder: &Folder, files: &Files, lost: DataFile) -> Result<()> {
     for file in files.keys().filter(|file| **file != lost) {
-        if let State::There(facts) = &files[file]
+        if let FileState::There(facts) = &files[file]
             && facts.neighbours.contains_key(&lost)
         {
             let sql = format!("delete from neighbour where file = '{lost}'");
@@ -134,10 +118,10 @@ fn forget(folder: &Folder, files: &Files, lost: File) -> Result<()> {
     Ok(())
 }
 
-/// A file that isn't there has nothing to be changed.
-fn run(dir: &Path, file: File, sql: &str) -> Result<()> {
+/// Changes a file, unless it is missing.
+fn run(dir: &Path, file: DataFile, sql: &str) -> Result<()> {
     if dir.join(file.name()).exists() {
-        Open::new(dir, file)?.write(|connection| connection.execute_batch(sql))?;
+        OpenFile::new(dir, file)?.write(|connection| connection.execute_batch(sql))?;
     }
     Ok(())
 }

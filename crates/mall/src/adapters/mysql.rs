@@ -1,0 +1,26 @@
+//! What only the adapter for MySQL and MariaDB can tell, for `mall doctor`.
+
+pub use stores::mysql::Trial;
+
+use shop::domain::Source;
+use shop::store::Result;
+use stores::mysql::MysqlStore;
+
+use crate::config::DatabaseUrl;
+
+/// Runs a service's own statements on temporary tables of the server.
+///
+/// # Errors
+/// Says which statement the server or the account's rights don't allow.
+pub async fn try_out(url: &DatabaseUrl, source: Source) -> Result<Trial> {
+    MysqlStore::try_out(url.expose(), source).await
+}
+
+/// Whether the server takes what a service writes; false if the service's tables are not there yet. What is written is
+/// rolled back.
+///
+/// # Errors
+/// Says why the server takes no writes.
+pub async fn takes_writes(url: &DatabaseUrl, source: Source) -> Result<bool> {
+    stores::mysql::takes_writes(url.expose(), source).await
+}

@@ -1,0 +1,49 @@
+//! Opens the database of a service: a file of the data folder, or a server.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use shop::domain::Source;
+use shop::store::{Store, StoreError};
+use stores::mysql::MysqlStore;
+use stores::sqlite::SqliteStore;
+
+use super::retry::until_available;
+use crate::config::Storage;
+use crate::data_dir::DataFile;
+
+const CANT_OPEN: &str = "the database can't be opened";
+
+/// Opens the database of a service, and waits for one that is away. What is missing in it is created.
+pub async fn open_store(storage: &Storage, source: Source) -> Result<Arc<dyn Store>> {
+    until_available(CANT_OPEN, async || {
+        Ok::<Arc<dyn Store>, StoreError>(match &storage.database_url {
+            Some(url) => Arc::new(MysqlStore::connect(url.expose(), source).await?),
+            None => Arc::new(sqlite(&storage.data, source)?),
+        })
+    })
+    .await
+}
+
+/// Opens the database of a service for a command that only reads. On a server nothing is created or changed, so that an
+/// account that may only select is enough.
+pub async fn open_store_to_read(storage: &Storage, source: Source) -> Result<Arc<dyn Store>> {
+    let Some(url) = &storage.database_url else {
+        return open_store(storage, source).await;
+    };
+    until_available(CANT_OPEN, async || {
+        let store = MysqlStore::connect_to_read(url.expose(), source).await?;
+        Ok::<Arc<dyn Store>, StoreError>(Arc::new(store))
+    })
+    .await
+}
+
+/// Creates the file of a service in a data folder that lacks it.
+pub fn create_sqlite_store(data: &Path, source: Source) -> Result<()> {
+    sqlite(data, source).map(drop).map_err(Into::into)
+}
+
+fn sqlite(data: &Path, source: Source) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(&data.join(DataFile::of(source).name()), source)
+}

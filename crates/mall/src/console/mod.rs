@@ -1,0 +1,32 @@
+//! What a command writes to its user: results on stdout, everything else on stderr.
+//!
+//! # Invariants
+//! * Text of others never reaches a terminal as it is ([`escape`]), except for the records that the console consumer
+//!   prints, which are raw, as Kafka's are.
+//! * A reader that has gone away (a closed pipe, a supervisor that was killed) is no reason to fail, and never a panic, as it
+//!   would be with `println!` and `eprintln!`.
+
+pub mod columns;
+pub mod escape;
+pub mod json;
+
+use std::io::{self, Write};
+
+/// Writes a result to stdout, all of it at once. The error says only that nobody reads any more: a caller with more to print
+/// can stop, and any other may ignore it.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(escape::lines(text).as_bytes())?;
+    stdout.flush()
+}
+
+/// Writes text that is not the result (a warning, a hint) to stderr as it is laid out.
+pub fn print_error(text: &str) {
+    let _ = io::stderr().lock().write_all(escape::lines(text).as_bytes());
+}
+
+/// Writes a sentence to stderr, as a line of its own: plain, or as JSON in a process that writes its log as JSON.
+pub fn say(sentence: &str) {
+    let line = json::spoken(sentence);
+    let _ = writeln!(io::stderr().lock(), "{}", escape::lines(&line));
+}

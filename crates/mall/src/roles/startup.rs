@@ -1,0 +1,105 @@
+//! What all roles do alike until they serve, and while they serve.
+//!
+//! ```text
+//!   begin: port, log lines, options without effect ─▶ open: log, store, relay ─▶ serve: metrics page, ready signal, HTTP
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use axum::Router;
+use shop::domain::Source;
+use shop::health::Readiness;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use web::Front;
+
+use super::relaying::Relaying;
+use crate::adapters::RoleAdapters;
+use crate::config::{RoleOptions, Settings};
+use crate::metrics::RoleMetrics;
+use crate::{clock, net, supervised, telemetry};
+
+/// A role that has its port and does not serve yet.
+pub struct Startup {
+    pub settings: Settings,
+    /// The address that the role listens on.
+    pub address: SocketAddr,
+    /// What the role's page of metrics will show.
+    pub metrics: RoleMetrics,
+    /// Cancelled when the role is to stop.
+    pub shutdown: CancellationToken,
+    listener: TcpListener,
+}
+
+impl Startup {
+    /// Takes the port and begins to write the log. `role` is the role's name on the page of metrics; `name` gives the name
+    /// in its log lines, once the port is known.
+    pub fn begin(
+        role: &'static str,
+        settings: Settings,
+        shutdown: CancellationToken,
+        name: impl FnOnce(&Settings, u16) -> String,
+    ) -> Result<Self> {
+        let metrics = RoleMetrics::new(role);
+        let options = &settings.options;
+        let listener = net::bind(options.listen, settings.port, "--port")?;
+        let address = listener.local_addr()?;
+        telemetry::init(&name(&settings, address.port()), options.log, &options.log_level);
+        settings.warn_of_idle_options();
+        if let Some(taken) = settings.port.moved_from(address.port()) {
+            tracing::info!("port {taken} is taken, using {}", address.port());
+        }
+        Ok(Self {
+            settings,
+            address,
+            metrics,
+            shutdown,
+            listener,
+        })
+    }
+
+    pub fn options(&self) -> &RoleOptions {
+        &self.settings.options
+    }
+
+    /// Opens log and store, and starts the relay of the service's journal. None if the role is to stop before that is done.
+    pub async fn open(&self, source: Source) -> Result<Option<(RoleAdapters, Relaying)>> {
+        let opening = RoleAdapters::open(self.options(), source);
+        let Some(adapters) = self.unless_stopped(opening).await? else {
+            return Ok(None);
+        };
+        let readiness = Arc::new(Readiness::new(clock::now));
+        let relaying = Relaying::start(&adapters, self.options(), source, readiness);
+        Ok(Some((adapters, relaying)))
+    }
+
+    /// Does work that may wait for what is away. None if the role is to stop before the work is done.
+    pub async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+        self.shutdown.run_until_cancelled(work).await.transpose()
+    }
+
+    /// Says that the role is ready, with a line that begins with its address, and serves until `stop` is cancelled. From then
+    /// on `/readyz` says no, where the role has facts to tell there.
+    pub async fn serve(self, ready: &str, router: Router, readiness: Option<Arc<Readiness>>, stop: CancellationToken) {
+        let options = &self.settings.options;
+        let front = Front {
+            traffic: self.metrics.traffic.clone(),
+            origins: options.cors_origin.iter().cloned().collect(),
+        };
+        let limits = net::limits(options.shutdown_timeout);
+        let router = self.metrics.on(router);
+        supervised::tell_ready();
+        tracing::info!("{ready}");
+        let stopping = stop.clone();
+        tokio::spawn(async move {
+            stopping.cancelled().await;
+            if let Some(readiness) = readiness {
+                readiness.stop();
+            }
+            tracing::info!("stopping: finishing what has been begun");
+        });
+        web::serve(self.listener, router, limits, front, stop).await;
+    }
+}

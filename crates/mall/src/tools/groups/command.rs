@@ -1,0 +1,52 @@
+//! What the commands of `kafka-consumer-groups` share: what they are given, what they answer with, and how they fail.
+
+use std::sync::Arc;
+
+use keylane_log::{EventLog, LogError};
+
+use crate::adapters::log::{OpenFor, explained, open_log};
+use crate::config::Storage;
+use crate::tools::args::Given;
+
+/// Why a command did not do what it was asked.
+pub enum Failure {
+    /// The options make no sense. The usage is printed, and the exit code is 1.
+    Usage(String),
+    /// Another reason, as a sentence on stdout. The exit code is 0, as with Kafka's tool.
+    Command(String),
+}
+
+/// What a command prints.
+#[derive(Default)]
+pub struct Output {
+    pub out: String,
+    pub err: String,
+}
+
+/// The log, to be read. None if there is no embedded log yet.
+pub fn log_to_read(storage: &Storage) -> Result<Option<Arc<dyn EventLog>>, Failure> {
+    open_log(storage, OpenFor::Reading).map_err(|error| failed(&error, storage))
+}
+
+pub fn failed(error: &LogError, storage: &Storage) -> Failure {
+    Failure::Command(explained(error, storage))
+}
+
+/// The one of these options that was given. Two of them are refused with the sentence that `refusal` makes of their names.
+pub fn at_most_one<'a>(
+    given: &Given,
+    options: &[&'a str],
+    refusal: impl FnOnce(&str, &str) -> String,
+) -> Result<Option<&'a str>, Failure> {
+    let chosen: Vec<_> = options.iter().filter(|option| given.has(option)).collect();
+    match chosen[..] {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        [one, other, ..] => Err(Failure::Usage(refusal(one, other))),
+    }
+}
+
+/// Kafka's sentence about two options that exclude each other.
+pub fn cannot_be_used_together(one: &str, other: &str) -> String {
+    format!("Option \"[{one}]\" can't be used with option \"[{other}]\"")
+}
