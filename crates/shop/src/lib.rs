@@ -18,6 +18,7 @@ pub mod store;
 
 pub mod commit;
 pub mod health;
+mod on_log;
 pub mod records;
 pub mod relay;
 mod rfc3339;
@@ -26,4 +27,5 @@ pub mod trace;
 pub mod delivery;
 pub mod parked;
 
+pub use on_log::on_log;
 pub use rfc3339::rfc3339;

@@ -77,16 +77,6 @@ pub fn kafka(storage: &Storage) -> Option<Result<KafkaLog, LogError>> {
     Some(properties.and_then(|properties| KafkaLog::connect(servers.as_str(), properties)))
 }
 
-/// Calls the log, which blocks, on a thread where that holds up nobody.
-pub async fn on_log<T: Send + 'static>(
-    log: &Arc<dyn EventLog>,
-    call: impl FnOnce(&dyn EventLog) -> T + Send + 'static,
-) -> T {
-    let log = log.clone();
-    let called = tokio::task::spawn_blocking(move || call(&*log)).await;
-    called.expect("the log's calls don't panic")
-}
-
 /// What went wrong, with a hint where the user probably meant the embedded log.
 pub fn explained(error: &LogError, storage: &Storage) -> String {
     match (error, &storage.bootstrap_server) {

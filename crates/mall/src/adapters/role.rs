@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use keylane_log::EventLog;
 use shop::domain::Source;
+use shop::on_log;
 use shop::store::Store;
 
-use super::log::{on_log, open_role_log};
+use super::log::open_role_log;
 use super::retry::until_available;
 use super::store::open_store;
 use crate::config::RoleOptions;

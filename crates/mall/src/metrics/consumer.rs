@@ -6,11 +6,11 @@ use keylane::Metrics as LaneMetrics;
 use keylane_log::EventLog;
 use shop::delivery::{DeliveryMetrics, EventCounter};
 use shop::domain::{EventType, OrderEventType};
+use shop::on_log;
 
 use super::lag::{self, Lag};
 use super::sampled::Sampled;
 use super::text::Text;
-use crate::adapters::log::on_log;
 use crate::clock;
 
 /// The metrics of a delivery instance.

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use keylane_log::{EventLog, Offset, Partition, TopicPartition};
 use shop::domain::{OrderId, Source, Version};
+use shop::on_log;
 use shop::records::{self, Incoming};
 use shop::store::Store;
 
 use crate::adapters::RoleAdapters;
-use crate::adapters::log::on_log;
 
 /// How many of the newest records are looked at in each partition.
 const RECORDS: u64 = 20;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use keylane_log::{Consumer, EventLog, Subscription};
 use shop::domain::Source;
+use shop::on_log;
 use tokio_util::sync::CancellationToken;
 use web::DeliveryService;
 
 use super::consuming::Consuming;
 use super::startup::Startup;
-use crate::adapters::log::on_log;
 use crate::adapters::until_available;
 use crate::config::{RoleOptions, Settings};
 use crate::net;

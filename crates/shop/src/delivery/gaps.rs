@@ -24,6 +24,7 @@ use super::resync::{OrderJournal, Slot, Written};
 use crate::domain::fence::{FenceCommand, Mark, ParkedKey};
 use crate::domain::{OrderId, Version};
 use crate::health::{Call, Readiness};
+use crate::on_log;
 use crate::parked;
 use crate::store::{Store, StoreError};
 
@@ -147,17 +148,15 @@ impl Gaps {
     }
 
     async fn positions(&self) -> Result<Positions, LogError> {
-        let (log, topic) = (self.log.clone(), self.topic.clone());
+        let topic = self.topic.clone();
         let group = self.asking.fence.instance().group.clone();
-        let asked = move || {
+        on_log(&self.log, move |log| {
             Ok(Positions {
                 committed: log.committed(&group, &topic)?,
                 extents: log.extents(&topic)?,
             })
-        };
-        tokio::task::spawn_blocking(asked)
-            .await
-            .expect("the log's calls don't panic")
+        })
+        .await
     }
 
     async fn ask(&mut self, now: Instant) -> usize {

@@ -11,6 +11,7 @@ use keylane_log::{EventLog, LogError, NewRecord, Placed};
 use tokio::time::Instant;
 
 use super::refusals::Refusals;
+use crate::on_log;
 
 /// How long an append may take before it is given up and begun anew.
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
@@ -91,12 +92,9 @@ impl Outbox {
         }
     }
 
-    /// Calls the log. Its calls block, so they are made beside the asynchronous threads.
+    /// Calls the log.
     pub async fn ask<T: Send + 'static>(&self, call: impl FnOnce(&dyn EventLog) -> T + Send + 'static) -> T {
-        let log = self.log.clone();
-        tokio::task::spawn_blocking(move || call(log.as_ref()))
-            .await
-            .expect("the log's calls don't panic")
+        on_log(&self.log, call).await
     }
 }
 
