@@ -4,12 +4,14 @@
 //! then is lost, and a process that opens the new file at the same time may damage it. So a user of a database asks
 //! [`DatabaseFiles::lost`] before each use and [`DatabaseFiles::learn`] after each transaction.
 //!
-//! Only directory entries are looked at: opening and closing one of these files beside SQLite would drop SQLite's locks.
+//! Only directory entries are looked at: opening and closing one of these files beside SQLite would drop SQLite's
+//! locks.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The three files of an open database: the database itself, its write-ahead log (`-wal`), and the log's index (`-shm`).
+/// The three files of an open database: the database itself, its write-ahead log (`-wal`), and the log's index
+/// (`-shm`).
 #[derive(Debug)]
 pub struct DatabaseFiles {
     files: [Watched; 3],

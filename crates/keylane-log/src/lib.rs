@@ -5,17 +5,24 @@
 //!                                 └─ P1 ▮▮   ──▶ another member
 //! ```
 //!
-//! * [`embedded`]: a SQLite file which any number of processes of one machine share.
-//! * [`kafka`]: Apache Kafka, through librdkafka.
+//! * [`EventLog`] is the port: topics, appends, scans and consumer groups.
+//! * [`embedded`] is a SQLite file that any number of processes of one machine share.
+//! * [`kafka`] is Apache Kafka, through librdkafka.
+//! * [`turnstile`], [`database_files`] and [`headers`] are parts of the embedded log that other SQLite databases of the
+//!   same program can use as well.
 //!
 //! # Invariants
 //! * An [`Offset`] in a position always means the *next* record to read, never the last one read.
-//! * A partition of a group has at most one owner at a time, and a commit by anybody else is refused.
-//! * A record with a key goes where Java's default partitioner would put it ([`partitioner`]).
-//! * Nothing in here knows what the records are about.
+//! * A partition of a group has at most one owner at a time, and a commit by any other member is refused.
+//! * A record with a key goes to the partition where Java's default partitioner would put it ([`partitioner`]).
+//! * Nothing in this crate knows what the records are about.
+
+#![warn(clippy::missing_errors_doc)]
 
 mod port;
 mod record;
+#[cfg(any(feature = "embedded", feature = "kafka"))]
+mod sync;
 
 pub mod headers;
 pub mod partitioner;

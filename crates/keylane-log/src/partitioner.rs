@@ -1,12 +1,14 @@
-//! Which partition a key belongs to: Java's default partitioner, bit for bit.
+//! Chooses the partition of a key exactly as Java's default partitioner does.
 //!
 //! Java producers hash the key's bytes with murmur2 and take the result, sign bit cleared, modulo the number of
-//! partitions. librdkafka's own default is CRC32. If producers of both kinds wrote to one topic, the records of one key
-//! would stand in two partitions.
+//! partitions. librdkafka's own default hashes with CRC32 instead. If producers of both kinds wrote to one topic, the
+//! records of one key would stand in two partitions.
 
 use crate::record::Partition;
 
+/// The seed of Kafka's murmur2.
 const SEED: u32 = 0x9747_b28c;
+/// The multiplier of murmur2.
 const MIX: u32 = 0x5bd1_e995;
 
 /// The partition of `key` in a topic of `partitions` partitions.
@@ -18,7 +20,7 @@ pub fn partition_of(key: &[u8], partitions: u32) -> Partition {
     Partition((murmur2(key) & 0x7fff_ffff) % partitions)
 }
 
-/// MurmurHash2 (32 bit) with the seed Kafka uses.
+/// Computes the 32-bit MurmurHash2 with the seed that Kafka uses.
 fn murmur2(data: &[u8]) -> u32 {
     let mut hash = SEED ^ data.len() as u32;
     let (words, tail) = data.as_chunks::<4>();
@@ -42,7 +44,7 @@ fn murmur2(data: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// Kafka's own test vectors (`UtilsTest.testMurmur2`).
+    /// The vectors are those of Kafka's own test (`UtilsTest.testMurmur2`).
     #[test]
     fn hashes_as_java_does() {
         let vectors: [(&str, i32); 6] = [

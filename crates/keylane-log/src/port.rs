@@ -1,4 +1,4 @@
-//! The port: what a log can do, whoever keeps it.
+//! The port: what a log can do, whichever adapter keeps it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,77 +9,122 @@ use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition
 /// The result of a call to a log.
 pub type Result<T, E = LogError> = std::result::Result<T, E>;
 
-/// Why a log did not do what it was asked, named by what the caller does next.
+/// Why a log has not done what a call asked for. The variants are named by what the caller does next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
-    /// It can't be reached, or has not answered in time: try again. Whether the call took effect is unknown.
+    /// The log can't be reached or has not answered in time. The caller may try again; whether the call took effect is
+    /// unknown.
     #[error("{0}")]
     Unavailable(String),
-    /// It will never do this (an unknown topic, a record too large, fewer partitions than there are): don't repeat it.
+    /// The log will never do this, for example append to an unknown topic or a record that is too large. The caller
+    /// must not repeat the call.
     #[error("{0}")]
     Refused(String),
-    /// It is broken or forbidden (a corrupt file, a read-only folder, a wrong password): stop and tell a person.
+    /// The log is broken or access to it is forbidden, for example by a corrupt file or a wrong password. The caller
+    /// stops and tells a person.
     #[error("{0}")]
     Broken(String),
 }
 
-/// A log: topics, appends, scans, and consumer groups. Calls block; whoever is asynchronous calls from a thread.
+/// A log: topics, appends, scans, and consumer groups. Calls block, so asynchronous code makes them on a thread of its
+/// own.
+///
+/// Every call may fail with [`LogError::Unavailable`] and [`LogError::Broken`].
 pub trait EventLog: Send + Sync {
-    /// Creates `topic` with `partitions` partitions; `false` when it exists already (and is left as it is).
+    /// Creates `topic` with `partitions` partitions. Returns `false` if the topic exists already; it is left as it is.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] for a name or a number of partitions that the log does not take.
     fn create_topic(&self, topic: &str, partitions: u32) -> Result<bool>;
 
-    /// Grows `topic` to `partitions` partitions in all. Refused unless that is more than it has. The records that are
-    /// there stay where they are, while later records of the same key may go to another partition.
+    /// Grows `topic` to `partitions` partitions in all. Its records stay where they are, while later records of the
+    /// same key may go to another partition.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] unless the topic exists and has fewer partitions.
     fn grow_topic(&self, topic: &str, partitions: u32) -> Result<()>;
 
-    /// All topics by name, the log's internal ones left out.
+    /// Lists all topics in the order of their names, without the log's internal ones.
+    ///
+    /// # Errors
+    /// See [`EventLog`].
     fn topics(&self) -> Result<Vec<TopicInfo>>;
 
-    /// How many partitions `topic` has now. Cheap enough to ask before every batch; no older than five seconds.
+    /// How many partitions `topic` has, as of at most five seconds ago. It is cheap enough to be asked before every
+    /// append.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if there is no such topic.
     fn partitions(&self, topic: &str) -> Result<u32>;
 
-    /// For each partition of `topic`, in order, the first offset kept and the end (the next offset to be written).
+    /// What each partition of `topic` holds, in order.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if there is no such topic.
     fn extents(&self, topic: &str) -> Result<Vec<Extent>>;
 
-    /// Appends `records` and waits at most `patience` until they are durable. One answer per record, in order.
+    /// Appends `records`, and waits at most `patience` until they are durable. Returns one result for each record, in
+    /// order.
     ///
-    /// Records of one key keep their order. After an `Unavailable` the record may still appear in the log, but never
-    /// behind a record of a later call.
+    /// Records of one key keep their order. After [`LogError::Unavailable`] the record may still appear in the log, but
+    /// never behind a record of a later call. A record that the log will never take is [`LogError::Refused`] alone.
     fn append(&self, topic: &str, records: Vec<NewRecord>, patience: Duration) -> Vec<Result<Placed>>;
 
-    /// Up to `max` records of a partition from `from` on, without a group and without waiting for new ones. An empty
-    /// answer means that nothing is there yet; `from` before the first record kept starts at that one.
+    /// Reads up to `max` records of a partition from `from` on, without a group and without waiting for new ones. None
+    /// means that there is no record yet. If the records at `from` are no longer kept, the first kept ones are read.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if there is no such partition.
     fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>>;
 
-    /// Shows every record between these extents of `topic`'s first partitions to `see`, each partition in its order; how
-    /// partitions take turns is not said. Answers with the next offset of each partition: its end, or less where nothing
-    /// stands before the end (markers of transactions, what was removed meanwhile).
+    /// Passes to `see` every record within `extents`, which are those of the first partitions of `topic`. Records of a
+    /// partition come in order; how partitions take turns is not defined. Returns for each partition the offset at
+    /// which the scan ended: the end of its extent, or less if no record stands before that end (but a transaction
+    /// marker, or records that were removed meanwhile).
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if there is no such topic.
     fn scan(&self, topic: &str, extents: &[Extent], see: &mut dyn FnMut(&Record)) -> Result<Vec<Offset>> {
         scan_in_turn(self, topic, extents, see)
     }
 
-    /// What `group` has committed for each partition of `topic`, in order; `None` where it never did.
+    /// The offset that `group` has committed for each partition of `topic`, in order; `None` where it has committed
+    /// none.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if there is no such topic.
     fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Offset>>>;
 
     /// The names of all consumer groups, in order.
+    ///
+    /// # Errors
+    /// See [`EventLog`].
     fn groups(&self) -> Result<Vec<String>>;
 
-    /// How `group` stands; `None` if nobody has joined it or committed for it.
+    /// Describes `group`; `None` if no member has ever joined it or committed for it.
+    ///
+    /// # Errors
+    /// See [`EventLog`].
     fn describe_group(&self, group: &str) -> Result<Option<GroupInfo>>;
 
-    /// Sets the offsets from which `group` goes on, each with empty metadata: what was noted beside the old ones is
-    /// forgotten. Refused while the group has members.
+    /// Sets the offsets from which `group` reads on. The metadata of the earlier commits is removed.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] while the group has members, or if a partition does not exist.
     fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> Result<()>;
 
-    /// Joins a consumer group. Partitions that the group never committed are read from their beginning, so that what
-    /// was written to a new partition before the group found it is read as well.
+    /// Joins a consumer group. Partitions that the group has never committed are read from their beginning, so that
+    /// records that were written to a new partition before the group found it are read as well.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if there is no such topic.
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>>;
 }
 
-/// Records that a scan reads at once.
-const PAGE: usize = 500;
+/// How many records [`EventLog::scan`] reads at once.
+const SCAN_BATCH: usize = 500;
 
-/// One partition after the other, page by page.
+/// Scans one partition after the other.
 fn scan_in_turn<L: EventLog + ?Sized>(
     log: &L,
     topic: &str,
@@ -91,10 +136,11 @@ fn scan_in_turn<L: EventLog + ?Sized>(
         let partition = TopicPartition::new(topic, Partition(number));
         let mut next = extent.start;
         while next < extent.end {
-            let page = log.read(&partition, next, PAGE)?;
-            let Some(last) = page.last() else { break };
+            let batch = log.read(&partition, next, SCAN_BATCH)?;
+            let Some(last) = batch.last() else { break };
             next = last.offset.next();
-            page.iter()
+            batch
+                .iter()
                 .filter(|record| record.offset < extent.end)
                 .for_each(&mut *see);
         }
@@ -103,74 +149,94 @@ fn scan_in_turn<L: EventLog + ?Sized>(
     Ok(ends)
 }
 
-/// A member of a consumer group. Polling is what keeps it alive; it must never wait for a handler.
+/// A member of a consumer group. Regular polls keep it in the group, so the polling thread must never wait for a
+/// handler.
+///
+/// Every call may fail with [`LogError::Unavailable`] and [`LogError::Broken`].
 pub trait Consumer: Send {
-    /// Takes part in the group and returns the records that have come, at most after `timeout`. Rebalances are told to
-    /// `rebalance` from within, before any record that follows from them.
+    /// Takes part in the group, and returns records as soon as some have come, or none after `timeout`. Rebalances are
+    /// passed to `rebalance` during the call, before any record of newly assigned partitions is returned.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if the member has left its group.
     fn poll(&mut self, timeout: Duration, rebalance: &mut dyn Rebalance) -> Result<Vec<Record>>;
 
-    /// Commits positions; returns the partitions whose commit was refused because they are no longer this member's.
+    /// Commits positions. Returns the partitions whose commit was refused because they are no longer this member's.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] for metadata that is not up to 4096 characters of ASCII. Nothing is committed then.
     fn commit(&mut self, positions: &[Position]) -> Result<Vec<TopicPartition>>;
 
-    /// Stops fetching from these partitions until they are resumed; a partition newly assigned is not paused.
+    /// Stops fetching from these partitions until they are resumed. A newly assigned partition is not paused.
+    ///
+    /// # Errors
+    /// See [`Consumer`].
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()>;
 
-    /// Fetches from these partitions again, from where the last record was handed out.
+    /// Fetches from these partitions again, behind the last record that was returned.
+    ///
+    /// # Errors
+    /// See [`Consumer`].
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()>;
 
-    /// Gives everything back, as in a revoke, and leaves the group at once.
+    /// Gives all partitions back, as in a revoke, and leaves the group at once.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if the member has left its group already.
     fn leave(&mut self, rebalance: &mut dyn Rebalance) -> Result<()>;
 }
 
-/// What a member does when partitions come and go. Called on the polling thread, inside [`Consumer::poll`].
+/// What a member does when partitions come and go. The log calls it on the polling thread, inside [`Consumer::poll`]
+/// and [`Consumer::leave`].
 pub trait Rebalance {
-    /// These partitions are now this member's, to be read from the given positions. Never called with none.
+    /// Notes that these partitions are now this member's, and are read from the given positions. There is at least one.
     fn assigned(&mut self, assignments: &[Assignment]);
 
-    /// These partitions are to be given back: nothing more of them may be started. Waits up to `patience` until what was
-    /// started is done; then answers with the positions to commit as they are released, or `None` if there is more to
-    /// wait for, in which case it is asked again until the log's own deadline for a drain has passed.
+    /// Prepares to give these partitions back: starts no more of their records, and waits up to `patience` for those
+    /// that were started. Returns the positions to commit as the partitions are released, or `None` if more time is
+    /// needed. Then the log calls again, until [`Subscription::drain_timeout`] has passed.
     fn revoke(&mut self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>>;
 
-    /// These partitions were taken away (expired, fenced, drain too slow): another member may own them already, and
-    /// nothing of them can be committed any more. Also the end of a revoke whose drain took too long.
+    /// Notes that these partitions were taken away, because the member was silent for too long, was fenced, or took too
+    /// long to give them back. Another member may own them already, and no position of theirs can be committed any
+    /// more.
     fn lost(&mut self, partitions: &[TopicPartition]);
 }
 
-/// How to join a group.
+/// Which group to join, and how.
 #[derive(Debug, Clone)]
 pub struct Subscription {
     /// The group's name.
     pub group: String,
     /// The topics to read.
     pub topics: Vec<String>,
-    /// A name for the member, shown by the tools (`delivery-1`); it need not be unique.
+    /// A name for the member, such as `delivery-1`, which tools show. It need not be unique.
     pub member: String,
-    /// After how long of silence the group may take a member for dead.
+    /// After how long a silence the group may take the member for dead.
     pub session_timeout: Duration,
-    /// How long a revoke may wait for work in flight.
+    /// How long a revoke may wait for records in flight.
     pub drain_timeout: Duration,
 }
 
-/// A partition granted to a member.
+/// A partition that was assigned to a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
-    /// What was granted.
+    /// The partition.
     pub partition: TopicPartition,
     /// The next record to be read.
     pub position: Offset,
-    /// What the last commit of this partition carried beside its offset; empty if there was none.
+    /// The metadata of the partition's last commit; empty if there was none.
     pub metadata: String,
 }
 
 /// A position to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// Whose position.
+    /// The partition.
     pub partition: TopicPartition,
-    /// The *next* record to be read by whoever continues.
+    /// The offset of the *next* record to be read by the partition's next owner.
     pub offset: Offset,
-    /// Up to 4096 characters of ASCII that go with it, given back in [`Assignment::metadata`].
+    /// Up to 4096 characters of ASCII that are kept with the offset and returned in [`Assignment::metadata`].
     pub metadata: String,
 }
 
@@ -179,77 +245,77 @@ pub struct Position {
 pub struct TopicInfo {
     /// The topic's name.
     pub name: String,
-    /// Its partitions in order.
+    /// The topic's partitions in order.
     pub partitions: Vec<PartitionInfo>,
 }
 
-/// Who keeps a partition; on the embedded log always node 0.
+/// Which nodes keep a partition. On the embedded log it is always node 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionInfo {
     /// The partition's number.
     pub partition: Partition,
-    /// The node that leads it, or none at the moment.
+    /// The node that leads the partition; `None` if there is none at the moment.
     pub leader: Option<i32>,
-    /// The nodes that hold a copy.
+    /// The nodes that hold a copy of the partition.
     pub replicas: Vec<i32>,
-    /// Those of them that are in sync.
+    /// The nodes whose copies are in sync.
     pub isr: Vec<i32>,
 }
 
-/// What a partition holds: `start <= offset < end`.
+/// The offsets that a partition holds: `start <= offset < end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// The first offset kept (retention moves it).
+    /// The first offset that is kept. It moves on as old records are removed.
     pub start: Offset,
     /// The next offset to be written.
     pub end: Offset,
 }
 
-/// A consumer group as it stands.
+/// The state of a consumer group at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupInfo {
-    /// What it is doing.
+    /// What the group is doing.
     pub state: GroupState,
-    /// The name of the rule that shares out the partitions (`range`, `cooperative-sticky`), while there is one.
+    /// The name of the rule that shares out the partitions, such as `range`; `None` while there is none.
     pub assignor: Option<String>,
-    /// The broker that looks after the group; none on the embedded log, where the members do so themselves.
+    /// The broker that coordinates the group; `None` on the embedded log, whose members do so themselves.
     pub coordinator: Option<Coordinator>,
-    /// Who is in it, idle members included.
+    /// The group's members, including those without partitions.
     pub members: Vec<GroupMember>,
-    /// The next record to be read of each partition for which the group has committed.
+    /// The committed offset of each partition for which the group has committed one.
     pub commits: BTreeMap<TopicPartition, Offset>,
 }
 
 /// A member of a group as others see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupMember {
-    /// Its unique name.
+    /// The member's unique name.
     pub id: String,
-    /// The name that it gave itself; several may have the same.
+    /// The name that the member gave itself ([`Subscription::member`]). Several members may have the same.
     pub client: String,
-    /// Where it runs, as the log sees it (`/127.0.0.1`).
+    /// The host that the member runs on, as the log sees it, such as `/127.0.0.1`.
     pub host: String,
-    /// What it reads, in order; empty for an idle one.
+    /// The partitions that the member owns, in order.
     pub partitions: Vec<TopicPartition>,
 }
 
-/// A broker that looks after a group.
+/// A broker that coordinates a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coordinator {
-    /// Its number.
+    /// The broker's number.
     pub node: i32,
-    /// Its address (`host:port`).
+    /// The broker's address (`host:port`).
     pub address: String,
 }
 
 /// What a group is doing, in Kafka's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupState {
-    /// Nobody is in it.
+    /// The group has no members.
     Empty,
-    /// Every member has its share.
+    /// Every member has its share of the partitions.
     Stable,
-    /// Members are asked to give their partitions back.
+    /// The members are being asked to give their partitions back.
     PreparingRebalance,
     /// The partitions are being shared out.
     CompletingRebalance,

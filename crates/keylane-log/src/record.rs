@@ -1,4 +1,4 @@
-//! What is written to and read from a log.
+//! The records of a log, and the names of their places.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(pub u32);
 
-/// A place in a partition, from 0. As a position it names the *next* record.
+/// The number of a record in its partition, from 0. As a position it names the *next* record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(pub u64);
 
@@ -32,24 +32,24 @@ pub struct TopicPartition {
 pub struct Header {
     /// The header's name.
     pub name: String,
-    /// The header's value; Kafka allows none.
+    /// The header's value. Kafka allows headers without one.
     pub value: Option<Bytes>,
 }
 
-/// A record as it stands in the log.
+/// A record that was read from a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The topic it was read from.
+    /// The topic that the record was read from.
     pub topic: Arc<str>,
-    /// The partition it stands in.
+    /// The partition that the record stands in.
     pub partition: Partition,
-    /// Its own offset (not the next one's).
+    /// The record's own offset, not the next one's.
     pub offset: Offset,
-    /// The producer's time.
+    /// The time that the producer gave the record.
     pub timestamp: Timestamp,
-    /// The key's bytes, none for a keyless record.
+    /// The key's bytes; `None` for a record without a key.
     pub key: Option<Bytes>,
-    /// The value's bytes, none for a tombstone.
+    /// The value's bytes; `None` for a tombstone.
     pub value: Option<Bytes>,
     /// The headers in the order in which they were written.
     pub headers: Vec<Header>,
@@ -58,24 +58,24 @@ pub struct Record {
 /// A record that is about to be appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRecord {
-    /// Where it must go; `None` leaves it to the partitioner.
+    /// The partition that the record must go to; `None` leaves the choice to the partitioner.
     pub partition: Option<Partition>,
-    /// The producer's time.
+    /// The time that the producer gave the record.
     pub timestamp: Timestamp,
-    /// The key's bytes, none for a keyless record.
+    /// The key's bytes; `None` for a record without a key.
     pub key: Option<Bytes>,
-    /// The value's bytes, none for a tombstone.
+    /// The value's bytes; `None` for a tombstone.
     pub value: Option<Bytes>,
-    /// The headers in order.
+    /// The headers in the order in which they are to be written.
     pub headers: Vec<Header>,
 }
 
-/// Where an appended record landed.
+/// Where an appended record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Placed {
-    /// The partition it stands in.
+    /// The partition that the record stands in.
     pub partition: Partition,
-    /// Its own offset.
+    /// The record's own offset.
     pub offset: Offset,
 }
 
@@ -90,7 +90,7 @@ impl TopicPartition {
 }
 
 impl Header {
-    /// A header with a text value.
+    /// Makes a header with a text value.
     pub fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -100,7 +100,7 @@ impl Header {
 }
 
 impl Record {
-    /// The partition it stands in, topic included.
+    /// The record's partition together with its topic.
     pub fn topic_partition(&self) -> TopicPartition {
         TopicPartition {
             topic: self.topic.clone(),
@@ -108,7 +108,8 @@ impl Record {
         }
     }
 
-    /// The value of the last header of this name, as Kafka's `lastHeader` does.
+    /// The value of the last header of this name, like Kafka's `lastHeader`. `None` if there is no such header or it
+    /// has no value.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers
             .iter()
@@ -126,7 +127,7 @@ impl Offset {
     }
 }
 
-/// Exact to the millisecond; what lies before 1970 is negative.
+/// The timestamp is exact to the millisecond, and negative for times before 1970.
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
@@ -149,7 +150,7 @@ impl fmt::Display for Offset {
     }
 }
 
-/// `kafka.scaling-1`, as Kafka's own logs write it.
+/// Writes `kafka.scaling-1`, as Kafka's own logs do.
 impl fmt::Display for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.topic, self.partition)

@@ -5,8 +5,8 @@
 //!                 one waits    one writes
 //! ```
 //!
-//! Door and room are two lock files. A process locks the door, then the room, then unlocks the door, writes, and unlocks
-//! the room.
+//! Door and room are two lock files. A process locks the door, then the room, then unlocks the door, writes, and
+//! unlocks the room.
 //!
 //! SQLite's own waiting starves: a process that has just committed gets the file again at once, and another that sleeps
 //! and retries can lose that race for seconds. Here one waiter already holds the door when the writer leaves the room,
@@ -113,8 +113,9 @@ impl Turnstile {
         }
     }
 
-    /// The error of a wait for `wanted` that took too long. It names the process in the room, since the writer is who keeps
-    /// the others waiting; if the room is empty, the process that holds the door has fallen asleep there, and is named.
+    /// The error of a wait for `wanted` that took too long. It names the process in the room, since the writer is who
+    /// keeps the others waiting; if the room is empty, the process that holds the door has fallen asleep there, and is
+    /// named.
     fn kept(&self, wanted: &File, patience: Duration) -> LogError {
         let holder = holder(&self.room).or_else(|| holder(wanted));
         let holder = holder.unwrap_or_else(|| "another process".to_owned());
@@ -147,9 +148,9 @@ fn broken(path: &Path, error: &std::io::Error) -> LogError {
     ))
 }
 
-/// The process that holds the lock of `file`, from the kernel's list of locks; noting it ourselves would cost a write for
-/// each turn. The kernel hands the list out in pages, and a lock moves to an earlier page while other locks end, so a lock
-/// that isn't found is looked for again.
+/// The process that holds the lock of `file`, from the kernel's list of locks; noting it ourselves would cost a write
+/// for each turn. The kernel hands the list out in pages, and a lock moves to an earlier page while other locks end, so
+/// a lock that isn't found is looked for again.
 #[cfg(target_os = "linux")]
 fn holder(file: &File) -> Option<String> {
     use std::os::unix::fs::MetadataExt;

@@ -12,8 +12,8 @@
 //!
 //! Each step of a workload is a process of its own, so that its memory can be measured. The process ends by `abort`,
 //! without leaving its group. Its result is a line of JSON: `load` is the machine's load of the last minute before the
-//! step, `seconds` count from the first record, `first_s` are the seconds from the start to the first record, and `peak_mb`
-//! is the greatest resident memory.
+//! step, `seconds` count from the first record, `first_s` are the seconds from the start to the first record, and
+//! `peak_mb` is the greatest resident memory.
 use std::error::Error;
 use std::process::{Command, Stdio, abort, id};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -61,8 +61,8 @@ fn main() -> Result<()> {
     }
 }
 
-/// Draws keys from a Zipf distribution: the k-th of 1,000 keys is 1/k times as frequent as the first, key 0, which 13 % of
-/// the records have.
+/// Draws keys from a Zipf distribution: the k-th of 1,000 keys is 1/k times as frequent as the first, key 0, which 13 %
+/// of the records have.
 fn zipf(records: u64) -> Vec<u32> {
     let mut random = fastrand::Rng::with_seed(1);
     let share: f64 = (1..=1000).map(|rank| 1.0 / f64::from(rank)).sum();
@@ -273,8 +273,8 @@ impl Probe {
         self.spent[usize::from(!hot)].fetch_add(begun.elapsed().as_micros() as u64, Relaxed);
     }
 
-    /// Adds how many times as long as the least possible time it took; first with the delay that was asked for, and then
-    /// with the delays that the handlers really had, since timers are late.
+    /// Adds how many times as long as the least possible time it took; first with the delay that was asked for, and
+    /// then with the delays that the handlers really had, since timers are late.
     fn compare(&self, seconds: f64, lanes: f64, line: &mut Value) {
         let bound = DELAY.as_secs_f64() * (20_000.0 / lanes).max(hottest(20_000) as f64);
         let [hot, others] = [0, 1].map(|whose| self.spent[whose].load(Relaxed) as f64 / 1e6);

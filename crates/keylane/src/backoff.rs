@@ -12,8 +12,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The wait after try number `attempt`, counted from 1. It lies between half the doubled time and all of it. `salt`,
-    /// for example an offset, decides where between, so that the wait needs no random numbers and a test can repeat it.
+    /// The wait after try number `attempt`, counted from 1. It lies between half the doubled time and all of it.
+    /// `salt`, for example an offset, decides where between, so that the wait needs no random numbers and a test can
+    /// repeat it.
     pub fn after(&self, attempt: u32, salt: u64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(20);
         let whole = self.first.saturating_mul(1 << doublings).min(self.most);

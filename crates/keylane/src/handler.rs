@@ -10,8 +10,8 @@ use crate::scheduler::Epoch;
 
 /// Handles records. It is called from many tasks at once, but never for two records of one key at the same time.
 ///
-/// A record may come again after a crash or a rebalance, so handling a record twice must do no harm. The futures must not
-/// block their thread. A panic stops the runner, since the runner can't know what the handler left behind.
+/// A record may come again after a crash or a rebalance, so handling a record twice must do no harm. The futures must
+/// not block their thread. A panic stops the runner, since the runner can't know what the handler left behind.
 pub trait Handler: Send + Sync + 'static {
     /// Names the lane of a record: records with the same key are handled one at a time, in order. With `None`, all such
     /// records of a partition share one lane. The polling thread calls this for every record, so it must be quick.
@@ -43,11 +43,11 @@ pub struct Attempt {
 pub enum Outcome {
     /// The records are handled for good; their offsets may be committed.
     Done,
-    /// The same records are to be handled again after this time. Their key waits meanwhile, and their place in flight is
-    /// free for other keys.
+    /// The same records are to be handled again after this time. Their key waits meanwhile, and their place in flight
+    /// is free for other keys.
     ///
-    /// A handler that needs something which is away for all keys, such as a database, should rather wait inside its call:
-    /// then all places fill up and the intake stops, instead of every record being tried in vain.
+    /// A handler that needs something which is away for all keys, such as a database, should rather wait inside its
+    /// call: then all places fill up and the intake stops, instead of every record being tried in vain.
     Retry(Duration),
     /// The records can't be handled, for this reason, and the handler has stored them where they will not be lost. To
     /// the runner they are done.

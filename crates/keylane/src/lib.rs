@@ -7,8 +7,8 @@
 //!    └──── commit: contiguous frontier, done-beyond-gap ◀────────┘
 //! ```
 //!
-//! Implement [`Handler`], join a consumer group of any [`EventLog`], and pass both to [`run()`]. This crate re-exports what
-//! that takes of `keylane-log`: the feature `kafka` brings the module [`kafka`], the feature `embedded` brings
+//! Implement [`Handler`], join a consumer group of any [`EventLog`], and pass both to [`run()`]. This crate re-exports
+//! what that takes of `keylane-log`: the feature `kafka` brings the module [`kafka`], the feature `embedded` brings
 //! [`embedded`].
 //!
 //! # Words

@@ -4,8 +4,8 @@
 //!
 //! # Invariants
 //! * A write is one or two atomic additions. It never waits and never allocates.
-//! * A read sees the values of some moment during the read. The counts of one [`Distribution`] agree with each other, even
-//!   while other threads write.
+//! * A read sees the values of some moment during the read. The counts of one [`Distribution`] agree with each other,
+//!   even while other threads write.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

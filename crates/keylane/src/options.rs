@@ -41,9 +41,9 @@ pub struct Options {
     pub shutdown_timeout: Duration,
     /// Where the runner counts what it does.
     pub metrics: Arc<Metrics>,
-    /// Where to learn the ends of partitions. A commit's metadata names records behind the committed offset that are done
-    /// already. They are skipped only if the ends prove that the log still holds these records; without `ends_of` they
-    /// are handled again.
+    /// Where to learn the ends of partitions. A commit's metadata names records behind the committed offset that are
+    /// done already. They are skipped only if the ends prove that the log still holds these records; without `ends_of`
+    /// they are handled again.
     pub ends_of: Option<EndsOf>,
 }
 

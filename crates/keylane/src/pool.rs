@@ -110,7 +110,8 @@ impl<H: Handler> Pool<H> {
             .take(share.clamp(1, MAX_BATCH), self.max_run, now, |run| runs.push_back(run));
     }
 
-    /// Hands ended runs in to the engine. Returns whether one of them is to be tried again, so that an alarm may be needed.
+    /// Hands ended runs in to the engine. Returns whether one of them is to be tried again, so that an alarm may be
+    /// needed.
     pub(crate) fn hand_in(&self, state: &mut PoolState, ended: &mut Vec<(Run<Record>, Ending)>) -> bool {
         let (mut drained, mut retried) = (false, false);
         for (run, ending) in ended.drain(..) {
@@ -139,8 +140,8 @@ impl<H: Handler> Pool<H> {
         retried
     }
 
-    /// The time at which `after` will have passed, in milliseconds since the start. [`Pool::now`] leaves out the fraction
-    /// of a millisecond, so one more is waited.
+    /// The time at which `after` will have passed, in milliseconds since the start. [`Pool::now`] leaves out the
+    /// fraction of a millisecond, so one more is waited.
     fn due(&self, after: Duration) -> u64 {
         let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         self.now().saturating_add(after).saturating_add(1)

@@ -32,7 +32,8 @@ impl<H: Handler> PoolRebalance<H> {
         }
     }
 
-    /// Begins the shutdown, unless a revoke has noticed it already. Returns when it stops to wait for records in flight.
+    /// Begins the shutdown, unless a revoke has noticed it already. Returns when it stops to wait for records in
+    /// flight.
     pub(crate) fn begin_shutdown(&mut self) -> Instant {
         *self
             .shutdown_deadline

@@ -36,15 +36,15 @@ pub struct Summary {
     pub unfinished: usize,
 }
 
-/// Reads records from `consumer` and calls `handler` with them until `shutdown` is cancelled. Then the records in flight
-/// are finished, what is done is committed, and the group is left. Dropping the returned future starts the same shutdown,
-/// without waiting for it.
+/// Reads records from `consumer` and calls `handler` with them until `shutdown` is cancelled. Then the records in
+/// flight are finished, what is done is committed, and the group is left. Dropping the returned future starts the same
+/// shutdown, without waiting for it.
 ///
 /// Handlers run on the Tokio runtime that this function is called on; its timer must be enabled.
 ///
 /// # Errors
-/// [`LogError::Refused`] and [`LogError::Broken`] as the log returned them; [`LogError::Broken`] if the handler panicked or
-/// a thread could not be started. What was done by then has been committed, unless the log did not take it.
+/// [`LogError::Refused`] and [`LogError::Broken`] as the log returned them; [`LogError::Broken`] if the handler
+/// panicked or a thread could not be started. What was done by then has been committed, unless the log did not take it.
 pub async fn run<H: Handler>(
     consumer: Box<dyn Consumer>,
     handler: H,
@@ -200,8 +200,8 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    /// Reads the commit metadata of partitions that were just assigned, and has the engine skip the records that it names
-    /// as done.
+    /// Reads the commit metadata of partitions that were just assigned, and has the engine skip the records that it
+    /// names as done.
     fn inherit_done(&mut self) {
         let unread = self.pool.lock().engine.take_unread_metadata();
         let ends = self.ends(&unread);
@@ -216,8 +216,9 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    /// The ends of the partitions of these grants' topics, as far as the log tells. Nothing is polled meanwhile, so each
-    /// topic is asked about once, and no more topics are asked about after a failure, since each might take as long.
+    /// The ends of the partitions of these grants' topics, as far as the log tells. Nothing is polled meanwhile, so
+    /// each topic is asked about once, and no more topics are asked about after a failure, since each might take as
+    /// long.
     fn ends(&self, grants: &[UnreadMetadata]) -> BTreeMap<Arc<str>, Vec<Offset>> {
         let topics: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.partition.topic).collect();
         let known = self.options.ends_of.iter().flat_map(|ends_of| {
@@ -227,8 +228,8 @@ impl<H: Handler> Runner<H> {
         known.collect()
     }
 
-    /// Pauses and resumes partitions as the buffer fills and empties. What the log does not do now is tried again at the
-    /// next step.
+    /// Pauses and resumes partitions as the buffer fills and empties. What the log does not do now is tried again at
+    /// the next step.
     fn regulate(&mut self) -> Result<(), LogError> {
         let flow = self.pool.lock().engine.flow();
         if !flow.pause.is_empty() && answered(self.consumer.pause(&flow.pause))? {

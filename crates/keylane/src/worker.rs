@@ -6,14 +6,14 @@
 //!                                                           a new worker takes over the rest ◀─┘
 //! ```
 //!
-//! A worker takes a batch of runs and polls each handler future in place, so that a handler which is ready at once costs
-//! neither a task nor an allocation. When a future is not ready, the worker stays with it and a new worker takes over the
-//! rest of the batch. A worker that hands in a finished run takes the next one under the same lock, so no run waits for
-//! the polling thread.
+//! A worker takes a batch of runs and polls each handler future in place, so that a handler which is ready at once
+//! costs neither a task nor an allocation. When a future is not ready, the worker stays with it and a new worker takes
+//! over the rest of the batch. A worker that hands in a finished run takes the next one under the same lock, so no run
+//! waits for the polling thread.
 //!
 //! # Invariants
-//! * Whenever a lane could start, some worker is going to look for it. A lane becomes startable when records are offered,
-//!   when a run ends, or when its waiting time is over; each of these starts a worker if none is active.
+//! * Whenever a lane could start, some worker is going to look for it. A lane becomes startable when records are
+//!   offered, when a run ends, or when its waiting time is over; each of these starts a worker if none is active.
 //! * A worker finishes every run that it has taken; a panic on the way stops the runner.
 
 use std::future::{Future, poll_fn};
@@ -58,7 +58,8 @@ async fn handle<H: Handler>(pool: &Arc<Pool<H>>, run: &Run<Record>, batch: &mut 
     ending
 }
 
-/// Stops the runner if it is dropped while it is armed: then the handler panicked, or its runtime ended during the call.
+/// Stops the runner if it is dropped while it is armed: then the handler panicked, or its runtime ended during the
+/// call.
 struct UnfinishedAlarm<'a, H: Handler> {
     pool: &'a Pool<H>,
     run: &'a Run<Record>,
@@ -105,8 +106,8 @@ impl<H: Handler> Pool<H> {
         self.runtime.spawn(work(self.clone(), batch));
     }
 
-    /// Hands in the runs of `batch` that have ended, and refills it. Returns `false` if there is no more work, so that the
-    /// worker must end.
+    /// Hands in the runs of `batch` that have ended, and refills it. Returns `false` if there is no more work, so that
+    /// the worker must end.
     fn exchange(self: &Arc<Self>, batch: &mut Batch) -> bool {
         let mut state = self.lock();
         self.hand_in_and_set_alarm(&mut state, batch);
@@ -121,8 +122,8 @@ impl<H: Handler> Pool<H> {
         busy
     }
 
-    /// Passes the rest of `batch`, or else the next work there is, to a new worker, because the worker of `batch` has to
-    /// wait for its handler.
+    /// Passes the rest of `batch`, or else the next work there is, to a new worker, because the worker of `batch` has
+    /// to wait for its handler.
     fn step_aside(self: &Arc<Self>, batch: &mut Batch) {
         let mut rest = std::mem::take(batch);
         batch.aside = true;

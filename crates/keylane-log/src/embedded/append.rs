@@ -1,4 +1,4 @@
-//! Appending: any number of calls' records in one transaction.
+//! Appends the records of any number of calls in one transaction.
 
 use std::collections::HashMap;
 
@@ -11,30 +11,31 @@ use crate::partitioner::partition_of;
 use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Offset, Partition, Placed, Timestamp};
 
-/// Key, value and headers together, in bytes. Kafka's default limit is 1 MiB.
-const MAX_RECORD: usize = 16 << 20;
+/// The most bytes of a record's key, value and headers together. Kafka's default limit is 1 MiB.
+const MAX_RECORD_BYTES: usize = 16 << 20;
 
 const INSERT: &str = "insert into records (topic, partition, offset, timestamp, appended, key, value, headers)
      values (?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// One call's records.
+/// The records of one call.
 #[derive(Debug, Clone, Copy)]
-pub struct Batch<'a> {
-    /// The topic to append to.
-    pub topic: &'a str,
+pub(super) struct Batch<'a> {
+    /// The topic that the records are appended to.
+    pub(super) topic: &'a str,
     /// The records, in order.
-    pub records: &'a [NewRecord],
+    pub(super) records: &'a [NewRecord],
 }
 
-/// Where the next record without key and partition goes, by topic: from partition 0, in turn.
+/// By topic, the number of the next record without key and partition. Such records go to the partitions in turn.
 #[derive(Debug, Default)]
-pub struct RoundRobin(HashMap<String, u32>);
+pub(super) struct RoundRobin(HashMap<String, u32>);
 
-/// Appends all `batches` in one transaction, stamped with the log's own time `now`; one answer per record, in order.
+/// Appends all `batches` in one transaction. `now` is the log's own time. Returns one result for each record of each
+/// batch, in order; a record that can't be appended is [`LogError::Refused`] alone.
 ///
 /// # Errors
-/// As a whole only if nothing was written. A record that can't be appended is [`LogError::Refused`] alone.
-pub fn append(
+/// If the transaction failed, so that nothing was written.
+pub(super) fn append(
     conn: &Connection,
     batches: &[Batch<'_>],
     now: Timestamp,
@@ -57,7 +58,7 @@ fn append_one(
     let mut ends = Ends::load(tx, batch.topic)?;
     let mut insert = tx.prepare_cached(INSERT)?;
     let mut blob = Vec::new();
-    let mut answers = Vec::with_capacity(batch.records.len());
+    let mut results = Vec::with_capacity(batch.records.len());
     for record in batch.records {
         let placed = ends.place(batch.topic, record, keyless);
         if let Ok(Placed { partition, offset }) = placed {
@@ -75,13 +76,13 @@ fn append_one(
                 &blob[..],
             ))?;
         }
-        answers.push(placed);
+        results.push(placed);
     }
     ends.store(tx, batch.topic)?;
-    Ok(answers)
+    Ok(results)
 }
 
-/// The next offsets of a topic's partitions, and what they were.
+/// The next offsets of a topic's partitions, and the next offsets before this append.
 struct Ends {
     next: Vec<u64>,
     before: Vec<u64>,
@@ -98,6 +99,7 @@ impl Ends {
         })
     }
 
+    /// Chooses the partition of a record, and takes its next offset.
     fn place(&mut self, topic: &str, record: &NewRecord, keyless: &mut RoundRobin) -> Result<Placed> {
         let count = self.next.len() as u32;
         if count == 0 {
@@ -119,6 +121,7 @@ impl Ends {
         })
     }
 
+    /// Writes the next offsets that have changed.
     fn store(&self, tx: &Connection, topic: &str) -> Result<()> {
         let mut update = tx.prepare_cached("update partitions set next = ? where topic = ? and partition = ?")?;
         for (partition, (next, before)) in self.next.iter().zip(&self.before).enumerate() {
@@ -137,9 +140,9 @@ fn check_size(record: &NewRecord) -> Result<()> {
         .iter()
         .map(|header| header.name.len() + length(&header.value));
     let size = length(&record.key) + length(&record.value) + headers.sum::<usize>();
-    if size > MAX_RECORD {
+    if size > MAX_RECORD_BYTES {
         return Err(LogError::Refused(format!(
-            "a record of {size} bytes is too large; {MAX_RECORD} bytes are allowed"
+            "a record of {size} bytes is too large; {MAX_RECORD_BYTES} bytes are allowed"
         )));
     }
     Ok(())
@@ -207,7 +210,7 @@ mod tests {
         let conn = in_memory();
         topics::create(&conn, "orders", 1).unwrap();
         let huge = NewRecord {
-            value: Some(vec![0; MAX_RECORD + 1].into()),
+            value: Some(vec![0; MAX_RECORD_BYTES + 1].into()),
             ..record(None, None)
         };
         let records = [record(None, Some(1)), huge, record(None, Some(0))];

@@ -1,6 +1,6 @@
-//! The thread that appends: calls that wait meanwhile share the next commit.
+//! The thread that appends. Calls that arrive during a commit share the next one.
 //!
-//! It also prunes, now and then and between two commits.
+//! Between commits the thread also removes old records, see [`super::retention`].
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -13,26 +13,30 @@ use super::retention::{Holder, Pruned, Retention, prune};
 use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Placed, Timestamp};
 
-/// Calls that may wait. Those that gave up count until their turn comes.
-const QUEUE: usize = 64;
-/// Records in a commit, beyond which the next call waits for the next commit.
-const COMMIT: usize = 2000;
+/// The most calls that may wait. A call whose caller has given up counts until the thread comes to it.
+const MAX_WAITING: usize = 64;
+/// A commit takes in no more calls once it has this many records.
+const COMMIT_RECORDS: usize = 2000;
+/// Pause before retention looks again, after it has found nothing more to remove.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The hand that puts calls into the thread's queue. Dropping it lets the thread finish what is queued, and waits.
+/// The owner of the thread, which passes calls to it. Dropping it lets the thread finish the queued calls, and waits
+/// for that.
 #[derive(Debug)]
 pub(super) struct Appender {
+    /// `None` only while this is dropped.
     calls: Option<SyncSender<Call>>,
     thread: Option<JoinHandle<()>>,
 }
 
-type Answers = Vec<Result<Placed>>;
+/// One result for each record of a call, in order.
+type Results = Vec<Result<Placed>>;
 
 #[derive(Debug)]
 struct Call {
     topic: String,
     records: Vec<NewRecord>,
-    answer: SyncSender<Answers>,
+    reply: SyncSender<Results>,
 }
 
 impl Call {
@@ -46,18 +50,18 @@ impl Call {
 
 impl Appender {
     pub(super) fn start(file: LogFile, retention: Retention) -> Result<Self> {
-        let (calls, queue) = sync_channel(QUEUE);
-        let work = Work {
+        let (calls, queue) = sync_channel(MAX_WAITING);
+        let worker = Worker {
             file,
             queue,
             keyless: RoundRobin::default(),
             retention,
-            pruned: None,
+            pruned_at: None,
             holders: BTreeSet::new(),
         };
         let thread = std::thread::Builder::new()
             .name("log-append".into())
-            .spawn(move || work.run())
+            .spawn(move || worker.run())
             .map_err(|error| LogError::Unavailable(format!("cannot start the thread that appends: {error}")))?;
         Ok(Self {
             calls: Some(calls),
@@ -65,26 +69,26 @@ impl Appender {
         })
     }
 
-    /// Waits for the answers at most for `patience`.
-    pub(super) fn append(&self, topic: &str, records: Vec<NewRecord>, patience: Duration) -> Answers {
+    /// Appends records, and waits at most `patience` for their results.
+    pub(super) fn append(&self, topic: &str, records: Vec<NewRecord>, patience: Duration) -> Results {
         let count = records.len();
-        self.ask(topic, records, patience)
+        self.send(topic, records, patience)
             .unwrap_or_else(|error| vec![Err(error); count])
     }
 
-    fn ask(&self, topic: &str, records: Vec<NewRecord>, patience: Duration) -> Result<Answers> {
-        let (answer, answers) = sync_channel(1);
+    fn send(&self, topic: &str, records: Vec<NewRecord>, patience: Duration) -> Result<Results> {
+        let (reply, results) = sync_channel(1);
         let call = Call {
             topic: topic.to_owned(),
             records,
-            answer,
+            reply,
         };
         let calls = self.calls.as_ref().expect("the queue is open");
         calls.try_send(call).map_err(|error| match error {
-            TrySendError::Full(_) => LogError::Unavailable(format!("{QUEUE} appends are waiting already")),
+            TrySendError::Full(_) => LogError::Unavailable(format!("{MAX_WAITING} appends are waiting already")),
             TrySendError::Disconnected(_) => ended(),
         })?;
-        answers.recv_timeout(patience).map_err(|error| match error {
+        results.recv_timeout(patience).map_err(|error| match error {
             RecvTimeoutError::Timeout => LogError::Unavailable(format!(
                 "the log has not appended within {:.1} s",
                 patience.as_secs_f64()
@@ -108,39 +112,40 @@ impl Drop for Appender {
     }
 }
 
-struct Work {
+/// What the thread owns.
+struct Worker {
     file: LogFile,
     queue: Receiver<Call>,
     keyless: RoundRobin,
     retention: Retention,
-    /// When nothing was due any more.
-    pruned: Option<Instant>,
-    /// Who holds old records back, as far as it has been told.
+    /// When retention last found nothing more to remove; `None` while it has more to do.
+    pruned_at: Option<Instant>,
+    /// The holders of old records that have been logged.
     holders: BTreeSet<Holder>,
 }
 
-impl Work {
+impl Worker {
     fn run(mut self) {
         loop {
-            let rest = self
-                .pruned
+            let pause = self
+                .pruned_at
                 .map_or(Duration::ZERO, |at| PRUNE_INTERVAL.saturating_sub(at.elapsed()));
-            match self.queue.recv_timeout(rest) {
+            match self.queue.recv_timeout(pause) {
                 Ok(call) => self.serve(call),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.pruned.is_none_or(|at| at.elapsed() >= PRUNE_INTERVAL) {
+            if self.pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_INTERVAL) {
                 self.prune();
             }
         }
     }
 
-    /// Appends `first` and whatever else is waiting, in one transaction.
+    /// Appends the records of `first` and of the calls that wait behind it, in one transaction.
     fn serve(&mut self, first: Call) {
         let mut size = first.records.len();
         let mut calls = vec![first];
-        while size < COMMIT
+        while size < COMMIT_RECORDS
             && let Ok(call) = self.queue.try_recv()
         {
             size += call.records.len();
@@ -148,34 +153,33 @@ impl Work {
         }
         let batches: Vec<Batch<'_>> = calls.iter().map(Call::batch).collect();
         let done = self.file.write(|conn| append(conn, &batches, now(), &mut self.keyless));
-        let answers = done.unwrap_or_else(|error| {
+        let results = done.unwrap_or_else(|error| {
             let all = |call: &Call| vec![Err(error.clone()); call.records.len()];
             calls.iter().map(all).collect()
         });
-        for (call, answers) in calls.into_iter().zip(answers) {
-            // Whoever has given up no longer listens.
-            let _ = call.answer.send(answers);
+        for (call, results) in calls.into_iter().zip(results) {
+            // A caller that has given up has dropped its receiver, which is no error.
+            let _ = call.reply.send(results);
         }
     }
 
+    /// Removes some old records, if there are any to remove.
     fn prune(&mut self) {
         match self.file.write(|conn| prune(conn, self.retention, now())) {
-            Ok(Pruned::Removed(_)) => self.pruned = None,
+            Ok(Pruned::Removed(_)) => self.pruned_at = None,
             Ok(Pruned::Idle(holders)) => {
-                self.pruned = Some(Instant::now());
-                self.tell(holders);
+                self.pruned_at = Some(Instant::now());
+                self.log_holders(holders);
             }
             Err(error) => {
                 tracing::warn!(%error, "could not remove old records from the log");
-                self.pruned = Some(Instant::now());
+                self.pruned_at = Some(Instant::now());
             }
         }
     }
-}
 
-impl Work {
-    /// Says once of each who holds old records back, and once that it is over.
-    fn tell(&mut self, holders: BTreeSet<Holder>) {
+    /// Logs each group that keeps old records once, and once when it no longer does.
+    fn log_holders(&mut self, holders: BTreeSet<Holder>) {
         for holder in holders.difference(&self.holders) {
             let remedy = holder.remedy();
             tracing::warn!("{holder}: they are kept whatever their age, and the log grows; {remedy}");
@@ -187,7 +191,7 @@ impl Work {
     }
 }
 
-/// The log's own time, which retention goes by.
+/// The log's own time, by which retention goes.
 fn now() -> Timestamp {
     SystemTime::now().into()
 }

@@ -1,4 +1,4 @@
-//! What SQLite's errors mean to the caller, in a sentence.
+//! Turns SQLite's errors into the log's errors, each with a sentence for a person.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use rusqlite::{Error, ErrorCode};
 
 use crate::port::LogError;
 
-/// The sentence names no file, as a connection alone does not tell; whoever opened it adds it.
+/// The sentence does not name the file, because a SQLite error does not know it; [`in_file`] adds it.
 impl From<Error> for LogError {
     fn from(error: Error) -> Self {
         let Some(code) = error.sqlite_error_code() else {
@@ -36,7 +36,7 @@ impl From<Error> for LogError {
     }
 }
 
-/// Says which file an error is about.
+/// Adds the name of the file to the sentence of an error.
 pub(super) fn in_file(path: &Path, error: LogError) -> LogError {
     let with = |sentence: String| format!("{sentence} ({})", path.display());
     match error {
@@ -63,7 +63,7 @@ mod tests {
             Ok(())
         });
         let Err(LogError::Unavailable(sentence)) = full else {
-            panic!("it is full")
+            panic!("the file can't grow, so the write must fail")
         };
         assert!(sentence.contains("disk is full"), "{sentence}");
         let rows: i64 = conn

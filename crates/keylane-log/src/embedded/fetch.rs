@@ -1,65 +1,65 @@
-//! What a member polls: the next records of what it holds.
+//! Fetches the next records of the partitions that a member owns.
 
 use rusqlite::Connection;
 
-use super::group::Member;
-use super::page::{self, Budget};
+use super::member::Member;
+use super::records::{self, Budget};
 use super::roster::epoch;
 use super::schema::read;
 use crate::port::Result;
 use crate::record::{Offset, Record, TopicPartition};
 
-/// What a fetch found.
+/// The result of a fetch.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fetched {
-    /// The next records, and whether there may be more.
+pub(super) enum Fetched {
+    /// The group has not changed, and these are the next records.
     Records {
-        /// In order within each partition.
+        /// The records; those of one partition stand in order.
         records: Vec<Record>,
-        /// The page was full.
+        /// Whether there may be more records, because the budget of the fetch was spent.
         more: bool,
     },
-    /// The group has changed: nothing is handed out before the next step.
-    Regroup,
+    /// The group has changed, so the member must take a step before it may hand out records.
+    GroupChanged,
 }
 
-/// Reads up to a page, in one snapshot, of the partitions held that are neither paused nor to be given back.
-pub fn fetch(conn: &Connection, member: &mut Member) -> Result<Fetched> {
+/// Reads the next records of the owned partitions that are neither paused nor closed, in one snapshot.
+pub(super) fn fetch(conn: &Connection, member: &mut Member) -> Result<Fetched> {
     if !member.joined() {
-        return Ok(Fetched::Regroup);
+        return Ok(Fetched::GroupChanged);
     }
-    let pages = read(conn, |tx| {
+    let batches = read(conn, |tx| {
         if epoch(tx, &member.group)? != member.epoch {
             return Ok(None);
         }
-        let mut budget = Budget::PAGE;
-        let pages = wanted(member).into_iter().map(|(partition, position)| {
-            if budget.spent() {
+        let mut budget = Budget::POLL;
+        let batches = wanted(member).into_iter().map(|(partition, position)| {
+            if budget.is_spent() {
                 return Ok(Vec::new());
             }
-            page::read(tx, &partition, position, &mut budget)
+            records::read(tx, &partition, position, &mut budget)
         });
-        let pages: Vec<Vec<Record>> = pages.collect::<Result<_>>()?;
-        Ok(Some((pages, budget.spent())))
+        let batches: Vec<Vec<Record>> = batches.collect::<Result<_>>()?;
+        Ok(Some((batches, budget.is_spent())))
     })?;
-    let Some((pages, more)) = pages else {
-        return Ok(Fetched::Regroup);
+    let Some((batches, more)) = batches else {
+        return Ok(Fetched::GroupChanged);
     };
-    for last in pages.iter().filter_map(|page| page.last()) {
+    for last in batches.iter().filter_map(|batch| batch.last()) {
         let holding = member
             .held
             .get_mut(&last.topic_partition())
-            .expect("only what is held is read");
+            .expect("only held partitions are read");
         holding.position = last.offset.next();
     }
     member.first = member.first.wrapping_add(1);
     Ok(Fetched::Records {
-        records: pages.into_iter().flatten().collect(),
+        records: batches.into_iter().flatten().collect(),
         more,
     })
 }
 
-/// What to read from where, another partition first each time.
+/// The partitions to read and the offsets to read them from. Each fetch begins with another partition.
 fn wanted(member: &Member) -> Vec<(TopicPartition, Offset)> {
     let open = member
         .held

@@ -1,8 +1,8 @@
-//! A connection to `log.db`, and its place in the queue.
+//! A connection to `log.db`, and its turnstile.
 //!
 //! # Invariants
-//! * Opening, closing and every write happen in a turn ([`Turnstile`]).
-//! * A connection belongs to one thread at a time and has a turnstile of its own.
+//! * The file is opened, closed and written only while its turn is held ([`Turnstile`]).
+//! * A connection belongs to one thread at a time, and has a turnstile of its own.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,52 +15,56 @@ use crate::database_files::DatabaseFiles;
 use crate::port::{LogError, Result};
 use crate::turnstile::Turnstile;
 
-/// For how long a turn is waited for before its holder is named.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Closing is worth a shorter wait: a process that ends should not hang on another's account.
-const PATIENCE_TO_CLOSE: Duration = Duration::from_millis(500);
-/// The second line behind the turnstile, for whoever writes without it: 0.2 ms each, about ten seconds in all.
+/// The longest wait for a turn. After it the call fails, and its error names the process that has the turn.
+const TURN_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest wait for the turn in which the file is closed. It is short, so that a process that ends does not hang
+/// because of another.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+/// Pause between two tries of SQLite to get its own lock, which only a program that does not use the turnstile can
+/// keep.
 const BUSY_PAUSE: Duration = Duration::from_micros(200);
+/// The most such tries; together they take about ten seconds.
 const BUSY_TRIES: i32 = 40_000;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Records: they must survive a power cut, so a commit waits for the disk.
+    /// It writes records, which must survive a power cut, so a commit waits for the disk.
     Records,
-    /// Positions and beats, which may be lost in a power cut: at worst records are handed out again.
+    /// It writes positions and heartbeats, which may be lost in a power cut: then some records are handed out again.
     Positions,
-    /// Nothing is written.
+    /// It writes nothing.
     Reading,
 }
 
+/// A connection to the log's file.
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: PathBuf,
-    /// `None` only while it is dropped.
+    /// `None` only while this is dropped.
     conn: Option<Connection>,
     turnstile: Turnstile,
     files: DatabaseFiles,
 }
 
 impl LogFile {
-    /// Opens the log at `path`, with its tables, and creates it when missing. The folder must exist.
+    /// Opens the log at `path`, and creates it and its tables when they are missing. The folder must exist.
     pub(super) fn create(path: &Path, purpose: Purpose) -> Result<Self> {
         let turnstile = Turnstile::open(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         Self::open_with(path, turnstile, flags, |conn| {
             schema::create(conn)?;
             conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-            settle(conn, purpose)
+            configure(conn, purpose)
         })
     }
 
-    /// Opens the log at `path`; nothing is created.
+    /// Opens the log at `path` without creating anything.
     pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Self> {
         let turnstile = Turnstile::open_existing(path)?;
         Self::open_with(path, turnstile, OpenFlags::SQLITE_OPEN_READ_WRITE, |conn| {
             schema::check(conn)?;
-            settle(conn, purpose)
+            configure(conn, purpose)
         })
     }
 
@@ -77,7 +81,7 @@ impl LogFile {
             prepare(&conn)?;
             Ok(conn)
         };
-        let turn = turnstile.enter(PATIENCE)?;
+        let turn = turnstile.enter(TURN_TIMEOUT)?;
         let opened = open();
         drop(turn);
         let conn = opened.map_err(|error| in_file(path, error))?;
@@ -89,22 +93,22 @@ impl LogFile {
         })
     }
 
-    /// Runs what writes.
+    /// Runs `work`, which writes, in a turn.
     pub(super) fn write<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let conn = self.conn.as_ref().expect("the log is open");
-        let turn = self.turnstile.enter(PATIENCE)?;
+        let turn = self.turnstile.enter(TURN_TIMEOUT)?;
         let done = in_place(&self.files, || work(conn));
         drop(turn);
         done.map_err(|error| in_file(&self.path, error))
     }
 
-    /// Runs what only reads.
+    /// Runs `work`, which only reads. It waits for no turn.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let conn = self.conn.as_ref().expect("the log is open");
         in_place(&self.files, || work(conn)).map_err(|error| in_file(&self.path, error))
     }
 
-    /// Moves whenever another connection has committed; one's own commits do not move it.
+    /// A number that changes whenever another connection has committed. This connection's own commits don't change it.
     pub(super) fn version(&self) -> Result<i64> {
         self.read(|conn| {
             let mut pragma = conn.prepare_cached("pragma data_version")?;
@@ -115,20 +119,22 @@ impl LogFile {
 
 impl Drop for LogFile {
     fn drop(&mut self) {
-        let turn = self.turnstile.enter(PATIENCE_TO_CLOSE);
-        // Without a turn the worst is that somebody who opens just now waits for SQLite's own locks.
+        let turn = self.turnstile.enter(CLOSE_TIMEOUT);
+        // If there was no turn, a process that opens the file at this moment at worst waits for SQLite's own locks.
         drop(self.conn.take());
         drop(turn);
     }
 }
 
+/// SQLite's busy handler: waits, and returns whether to try again.
 fn wait_a_little(tries: i32) -> bool {
     std::thread::sleep(BUSY_PAUSE);
     tries < BUSY_TRIES
 }
 
-/// A larger write-ahead log more than halves the p99 of commits; the limit gives the disk back after a burst.
-fn settle(conn: &Connection, purpose: Purpose) -> Result<()> {
+/// Sets the connection's pragmas. A larger write-ahead log more than halves the 99th percentile of commits; its size
+/// limit frees the disk after a burst.
+fn configure(conn: &Connection, purpose: Purpose) -> Result<()> {
     let (synchronous, cache_kib) = match purpose {
         Purpose::Records => ("full", 8192),
         Purpose::Positions | Purpose::Reading => ("normal", 2048),

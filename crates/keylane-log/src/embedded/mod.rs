@@ -1,64 +1,64 @@
-//! The embedded log: a SQLite file which any number of processes of one machine share.
+//! The embedded log: a SQLite file that any number of processes of one machine share.
 //!
 //! ```text
-//!   append ─▶ appender ─┐                                       ┌─ a thread; calls that wait share a commit
+//!   append ─▶ appender ─┐                                       ┌─ one thread; calls that wait share a commit
 //!                       ├─▶ turnstile ─▶ log.db (WAL) ◀─ reads ─┤
-//!   poll ──▶ consumer ──┘                                       └─ short snapshots, pages of 500
+//!   poll ──▶ consumer ──┘                                       └─ short snapshots of up to 500 records
 //! ```
 //!
-//! The core is a set of functions over a given connection, with the time passed in: [`schema`], [`topics`],
-//! [`append`], [`page`], [`group`], [`fetch`], [`positions`], [`census`], [`retention`]. [`EmbeddedLog`] and its
-//! consumers drive it with threads, clocks and lock files.
+//! Its core is a set of functions over a given connection, to which times are passed in: `schema`, `topics`, `append`,
+//! `records`, `membership`, `fetch`, `positions`, `groups` and `retention`. [`EmbeddedLog`] and its consumers drive the
+//! core with threads, clocks and lock files.
 //!
-//! It is a default for one machine and not a broker: there is no server, every process does its own part.
+//! It is a default for one machine and not a broker: there is no server, and each process does its own part.
 //!
 //! # Invariants
-//! * Whoever writes, opens or closes the file takes its turn first ([`Turnstile`](crate::turnstile::Turnstile)).
-//! * Nobody opens `log.db`, `log.db-wal` or `log.db-shm` as a plain file while it is open: closing such a handle drops
-//!   SQLite's locks of the whole process. Nobody forks without exec.
-//! * A record is acknowledged once it is on the disk; positions and beats may be lost in a power cut.
+//! * A process takes its turn before it writes, opens or closes the file ([`Turnstile`](crate::turnstile::Turnstile)).
+//! * `log.db`, `log.db-wal` and `log.db-shm` are never opened as plain files while the log is open: closing such a
+//!   handle drops SQLite's locks of the whole process. For the same reason no process forks without exec.
+//! * A record is acknowledged once it is on the disk. Positions and heartbeats may be lost in a power cut.
 
-pub mod append;
-pub mod census;
-pub mod fetch;
-pub mod group;
-pub mod page;
-pub mod positions;
-pub mod retention;
-pub mod schema;
-pub mod topics;
-
+mod append;
 mod appender;
 mod consumer;
 mod fault;
+mod fetch;
 mod file;
+mod groups;
+mod heartbeats;
+mod member;
+mod membership;
+mod positions;
 mod presence;
-mod pulse;
+mod records;
+mod retention;
 mod roster;
+mod schema;
+mod topics;
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use self::appender::Appender;
+use self::consumer::EmbeddedConsumer;
 use self::file::{LogFile, Purpose};
+use self::member::Member;
 use self::presence::Presences;
+use self::retention::Retention;
 use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, PartitionInfo, Result, Subscription, TopicInfo};
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
+use crate::sync::lock;
 
-pub use consumer::EmbeddedConsumer;
-pub use retention::Retention;
+/// The name of the log's file in its folder.
+const FILE_NAME: &str = "log.db";
 
-/// The log's name in its folder.
-pub const FILE_NAME: &str = "log.db";
-
-/// A log in a folder.
+/// The log in a folder, as an [`EventLog`]. Any number of them, in any number of processes, may have the same folder.
 #[derive(Debug)]
 pub struct EmbeddedLog {
     path: PathBuf,
-    /// `None` if it was opened for reading.
+    /// `None` if the log was opened for reading.
     appender: Option<Appender>,
     reader: Mutex<LogFile>,
 }
@@ -66,14 +66,16 @@ pub struct EmbeddedLog {
 /// How to open a log for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmbeddedOptions {
-    /// Records older than this are removed once every group that reads them has done so; `None` keeps them.
+    /// Records that were appended longer ago than this are removed once every group that reads them has read them; with
+    /// `None` no record is removed for its age.
     pub retention_age: Option<Duration>,
-    /// The oldest records that have been read are removed while the log holds more bytes than this; `None` lets it grow.
+    /// While the log's file holds more bytes than this, its oldest records are removed once every group that reads them
+    /// has read them; with `None` no record is removed for the log's size.
     pub retention_bytes: Option<u64>,
 }
 
 impl Default for EmbeddedOptions {
-    /// Seven days, of any size.
+    /// Seven days, whatever the size.
     fn default() -> Self {
         Self {
             retention_age: Some(Duration::from_secs(7 * 24 * 60 * 60)),
@@ -83,11 +85,11 @@ impl Default for EmbeddedOptions {
 }
 
 impl EmbeddedLog {
-    /// Opens the log in the folder `dir` for reading and writing, and creates folder and log when missing.
+    /// Opens the log in the folder `dir` for reading and writing. Creates the folder and the log when they are missing.
     ///
     /// # Errors
-    /// [`LogError::Broken`] if that is not possible or the file is not a log; [`LogError::Unavailable`] if another
-    /// process keeps it to itself.
+    /// [`LogError::Broken`] if the folder or the file can't be used or the file is not a log; [`LogError::Unavailable`]
+    /// if another process keeps the file locked.
     pub fn open(dir: &Path, options: EmbeddedOptions) -> Result<Self> {
         std::fs::create_dir_all(dir)
             .map_err(|error| LogError::Broken(format!("cannot create the folder {}: {error}", dir.display())))?;
@@ -104,11 +106,10 @@ impl EmbeddedLog {
         })
     }
 
-    /// Opens the log in the folder `dir` for reading only; creates neither folder nor log. Whatever would write is
-    /// refused.
+    /// Opens the log in the folder `dir` for reading only, and creates nothing. Calls that would write are refused.
     ///
     /// # Errors
-    /// [`LogError::Refused`] if there is no log; otherwise as [`Self::open`].
+    /// [`LogError::Refused`] if there is no log in the folder; otherwise as [`Self::open`].
     pub fn open_existing(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE_NAME);
         if !path.exists() {
@@ -125,11 +126,10 @@ impl EmbeddedLog {
     }
 
     fn reader(&self) -> MutexGuard<'_, LogFile> {
-        // A snapshot that a panic cut short ended with it.
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.reader)
     }
 
-    /// A connection of the caller's own, to write through.
+    /// Opens another connection, for a caller that writes.
     fn writer(&self, purpose: Purpose) -> Result<LogFile> {
         self.appender()?;
         LogFile::open(&self.path, purpose)
@@ -176,7 +176,8 @@ impl EventLog for EmbeddedLog {
     }
 
     fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {
-        self.reader().read(|conn| page::scan(conn, partition, from, max))
+        self.reader()
+            .read(|conn| records::read_up_to(conn, partition, from, max))
     }
 
     fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Offset>>> {
@@ -184,23 +185,23 @@ impl EventLog for EmbeddedLog {
     }
 
     fn groups(&self) -> Result<Vec<String>> {
-        self.reader().read(census::groups)
+        self.reader().read(groups::groups)
     }
 
     fn describe_group(&self, group: &str) -> Result<Option<GroupInfo>> {
         let presences = Presences::of(&self.path);
         self.reader()
-            .read(|conn| census::describe(conn, group, |member| presences.ended(member)))
+            .read(|conn| groups::describe(conn, group, |member| presences.ended(member)))
     }
 
     fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> Result<()> {
         let presences = Presences::of(&self.path);
         self.writer(Purpose::Records)?
-            .write(|conn| census::reset(conn, group, positions, |member| presences.ended(member)))
+            .write(|conn| groups::reset(conn, group, positions, |member| presences.ended(member)))
     }
 
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>> {
-        let member = group::Member::new(subscription, RandomState::new().hash_one(std::process::id()));
+        let member = Member::new(subscription, fastrand::u64(..));
         let file = self.writer(Purpose::Positions)?;
         for topic in &subscription.topics {
             file.read(|conn| topics::partitions(conn, topic))?;
@@ -215,7 +216,7 @@ impl EventLog for EmbeddedLog {
     }
 }
 
-/// One machine keeps everything: node 0.
+/// Describes a topic, all of whose partitions node 0 keeps.
 fn info(name: String, partitions: u32) -> TopicInfo {
     let partition = |number| PartitionInfo {
         partition: Partition(number),

@@ -1,17 +1,18 @@
-//! Positions of a group: committed, and committed as a partition is released.
+//! Commits positions of a group, by themselves or while their partitions are released.
 //!
-//! Both are fenced by owner *and* generation. Generation alone would let a zombie commit after its expiry cleared the
-//! owner; owner alone would let it commit into a later ownership of its own.
+//! A commit must name the partition's owner *and* its generation. With the generation alone, a member could still
+//! commit after others have removed it and cleared the owner. With the owner alone, a late commit could land in a later
+//! ownership of the same member.
 
 use rusqlite::Connection;
 
-use super::group::{Holding, Member};
-use super::roster::bump;
+use super::member::{Holding, Member};
+use super::roster::bump_epoch;
 use super::schema::write;
 use crate::port::{LogError, Position, Result};
 use crate::record::TopicPartition;
 
-/// In characters, as Kafka's default limit.
+/// The most characters of metadata, as in Kafka by default.
 const MAX_METADATA: usize = 4096;
 
 const COMMIT: &str = "update group_partitions set committed = ?, metadata = ?
@@ -19,12 +20,12 @@ const COMMIT: &str = "update group_partitions set committed = ?, metadata = ?
 const RELEASE: &str = "update group_partitions set owner = null
      where name = ? and topic = ? and partition = ? and owner = ? and generation = ?";
 
-/// Commits positions in one transaction; returns whose commit was refused because it is not this member's (any more).
-/// Nothing more of those is handed out, and the next step reports them lost.
+/// Commits positions in one transaction. Returns the partitions whose commit was refused because they are not this
+/// member's. No more of their records are handed out, and the next step reports them as lost.
 ///
 /// # Errors
 /// [`LogError::Refused`] for metadata that is too long or not ASCII; nothing is committed then.
-pub fn commit(conn: &Connection, member: &mut Member, positions: &[Position]) -> Result<Vec<TopicPartition>> {
+pub(super) fn commit(conn: &Connection, member: &mut Member, positions: &[Position]) -> Result<Vec<TopicPartition>> {
     check(positions)?;
     let refused = write(conn, |tx| store(tx, member, positions))?;
     for partition in &refused {
@@ -35,12 +36,12 @@ pub fn commit(conn: &Connection, member: &mut Member, positions: &[Position]) ->
     Ok(refused)
 }
 
-/// Gives `partitions` back, with the given positions, in one transaction. Returns those that were not this member's any
-/// more; they are dropped all the same.
+/// Commits positions and frees `partitions`, in one transaction. Returns the partitions that were no longer this
+/// member's. The member drops all of `partitions` in either case.
 ///
 /// # Errors
 /// As [`commit`].
-pub fn release(
+pub(super) fn release(
     conn: &Connection,
     member: &mut Member,
     partitions: &[TopicPartition],
@@ -55,13 +56,14 @@ pub fn release(
                 refused.push(partition.clone());
             }
         }
-        bump(tx, &member.group)?;
+        bump_epoch(tx, &member.group)?;
         Ok(refused)
     })?;
     member.held.retain(|key, _| !partitions.contains(key));
     Ok(refused)
 }
 
+/// Writes positions. Returns the partitions that are not this member's.
 fn store(tx: &Connection, member: &Member, positions: &[Position]) -> Result<Vec<TopicPartition>> {
     let mut refused = Vec::new();
     for position in positions {
@@ -72,7 +74,7 @@ fn store(tx: &Connection, member: &Member, positions: &[Position]) -> Result<Vec
     Ok(refused)
 }
 
-/// Whether the row was this member's, and so was changed.
+/// Runs one of the updates above. Returns whether the partition is this member's, so that its row was changed.
 fn change(
     tx: &Connection,
     sql: &str,

@@ -1,7 +1,7 @@
-//! A lock file per member, so that others see at once that its process has ended.
+//! A lock file for each member, so that other members see at once that its process has ended.
 //!
-//! A member holds its file's lock for as long as it lives; the system frees the lock with the process. A file that is
-//! missing tells nothing: then the beats decide.
+//! A member holds the lock of its file for as long as it lives, and the system frees the lock when the process ends. A
+//! missing file says nothing; then the heartbeats decide.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use crate::port::{LogError, Result};
 #[derive(Debug, Clone)]
 pub(super) struct Presences(PathBuf);
 
-/// A member's own lock. Dropping it without [`Self::end`] leaves a free lock, which says that the member is dead.
+/// The lock file of a member in this process. If it is dropped without [`Self::end`], its file stays behind with a free
+/// lock, which says that the member is dead.
 #[derive(Debug)]
 pub(super) struct Presence {
     path: PathBuf,
@@ -20,11 +21,12 @@ pub(super) struct Presence {
 }
 
 impl Presences {
+    /// The lock files of the members of the log at `log`.
     pub(super) fn of(log: &Path) -> Self {
         Self(log.with_extension("members"))
     }
 
-    /// Shows that `member` is there. Call it before others can hear of the member.
+    /// Shows that `member` lives. To be called before other members can see its row.
     pub(super) fn show(&self, member: &str) -> Result<Presence> {
         let path = self.0.join(member);
         let show = || {
@@ -44,24 +46,24 @@ impl Presences {
 
     /// Whether the process of `member` has certainly ended.
     pub(super) fn ended(&self, member: &str) -> bool {
-        // Shared, so that two who look at once do not take each other for the member.
+        // The lock is a shared one, so that two observers at once do not take each other for the living member.
         let file = OpenOptions::new().read(true).open(self.0.join(member));
         file.is_ok_and(|file| file.try_lock_shared().is_ok())
     }
 
-    /// Removes what a member left behind.
+    /// Removes the lock file of a member whose process has ended.
     pub(super) fn clear(&self, member: &str) {
         if self.ended(member) {
-            // Whoever else removes it at the same time is welcome.
+            // It is no error if another process has removed the file at the same time.
             let _ = std::fs::remove_file(self.0.join(member));
         }
     }
 }
 
 impl Presence {
-    /// After the member has left: nobody needs to find its lock free.
+    /// Removes the lock file, after the member has left its group.
     pub(super) fn end(self) {
-        // Left in place it would only be an empty file.
+        // A file that can't be removed does no harm: it is empty, and no row names its member.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -77,14 +79,17 @@ mod tests {
         let presence = presences.show("one").unwrap();
         assert!(!presences.ended("one"));
         presences.clear("one");
-        assert!(presence.path.exists(), "nobody clears the living");
+        assert!(presence.path.exists(), "the file of a living member is not removed");
 
         let left_behind = presence.path.with_file_name("two");
         File::create(&left_behind).unwrap();
         assert!(presences.ended("two"));
         presences.clear("two");
         assert!(!left_behind.exists());
-        assert!(!presences.ended("two"), "a missing file tells nothing");
+        assert!(
+            !presences.ended("two"),
+            "a missing file does not say that its member is dead"
+        );
 
         let path = presence.path.clone();
         drop(presence);

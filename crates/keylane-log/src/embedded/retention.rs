@@ -1,15 +1,15 @@
-//! Retention: the oldest records go, a bounded number at a time, once every group that reads them has done so.
+//! Retention: removes the oldest records, a bounded number at a time, once every group that reads them has done so.
 //!
 //! ```text
 //!   partition:  | read by all its groups, old | read by all, young | unread by a group … |
-//!               └────────── goes ────────────┘└────────────── stays ──────────────────┘
+//!               └────────── removed ─────────┘└────────────── kept ───────────────────┘
 //! ```
 //!
 //! # Invariants
 //! * A record that a known group has yet to read is never removed, whatever its age, the log's size or the wall clock
-//!   say. A group is known from the first partition of a topic that it claims, or from a reset of its offsets, for ever.
-//! * What no group reads at all counts as unread.
-//! * Records go from the front of a partition only, so that no hole comes about.
+//!   say. A group of a topic is known for ever from its first claim of a partition, or from a reset of its offsets.
+//! * A record that no group reads at all counts as unread.
+//! * Records are removed from the front of a partition only, so that there are never holes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,35 +21,35 @@ use super::schema::write;
 use crate::port::Result;
 use crate::record::{Offset, Partition, Timestamp};
 
-/// Records removed in one step: short enough for others to wait for.
-const STEP: u32 = 1000;
+/// The most records that one transaction removes, so that other writers wait only briefly.
+const MAX_REMOVED: u32 = 1000;
 
-/// What is kept of the records that have been read.
+/// Which of the records that every group has read are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Records which the log got longer ago than this are due; `None` keeps them.
-    pub age: Option<Duration>,
-    /// While the file holds more bytes than this, its oldest records are due; `None` lets it grow. What is freed is
-    /// used again, the file itself does not shrink.
-    pub bytes: Option<u64>,
+pub(super) struct Retention {
+    /// Records that were appended longer ago than this are due for removal; with `None` no record is, whatever its age.
+    pub(super) age: Option<Duration>,
+    /// While the file holds more bytes than this, its oldest records are due for removal; with `None` the file may
+    /// grow. Freed space is used again, but the file does not shrink.
+    pub(super) bytes: Option<u64>,
 }
 
-/// What a step of [`prune`] did.
+/// The result of [`prune`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pruned {
-    /// So many records were removed; there may be more.
+pub(super) enum Pruned {
+    /// This many records were removed, and there may be more to remove.
     Removed(usize),
-    /// Nothing could be removed. These hold back records that are due; none if nothing is due.
+    /// No record could be removed. These keep records that are due; there are none if no record is due.
     Idle(BTreeSet<Holder>),
 }
 
-/// Why records that are due stay.
+/// Why records that are due for removal are kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Holder {
+pub(super) struct Holder {
     /// The records' topic.
-    pub topic: String,
-    /// The group that has yet to read them; `None` if no group reads this topic.
-    pub group: Option<String>,
+    pub(super) topic: String,
+    /// The group that has yet to read the records; `None` if no group reads this topic.
+    pub(super) group: Option<String>,
 }
 
 impl fmt::Display for Holder {
@@ -63,8 +63,8 @@ impl fmt::Display for Holder {
 }
 
 impl Holder {
-    /// What lets the records go.
-    pub fn remedy(&self) -> String {
+    /// Tells a person how to let the records be removed.
+    pub(super) fn remedy(&self) -> String {
         let (topic, group) = (&self.topic, self.group.as_deref().unwrap_or("NAME"));
         let first = match &self.group {
             Some(_) => "start its members",
@@ -77,9 +77,11 @@ impl Holder {
     }
 }
 
-/// Removes up to a thousand of the records that are due at `now`, from the partition that holds the oldest of them.
-pub fn prune(conn: &Connection, retention: Retention, now: Timestamp) -> Result<Pruned> {
-    // Looked at outside of the transaction first: nearly always nothing is due, and then nobody should wait.
+/// Removes up to [`MAX_REMOVED`] of the records that are due at `now`, from the partition that holds the oldest of
+/// them.
+pub(super) fn prune(conn: &Connection, retention: Retention, now: Timestamp) -> Result<Pruned> {
+    // Nearly always no record is due, so this is found out first without a transaction for which other writers must
+    // wait.
     if let Found::Nothing(holders) = look(conn, retention, now)? {
         return Ok(Pruned::Idle(holders));
     }
@@ -90,7 +92,9 @@ pub fn prune(conn: &Connection, retention: Retention, now: Timestamp) -> Result<
 }
 
 enum Found {
+    /// These records of the partition that begins with this head are due and have been read.
     Due(Head, Due),
+    /// There is nothing to remove. These keep records that are due.
     Nothing(BTreeSet<Holder>),
 }
 
@@ -102,13 +106,13 @@ struct Head {
     appended: i64,
 }
 
-/// What is to be removed of a partition.
+/// Which records of a partition are to be removed.
 struct Due {
-    /// Only what the log got before this time.
+    /// Only records that were appended before this time, in milliseconds since 1970.
     before: i64,
-    /// Only what stands before this offset: the rest has not been read.
+    /// Only records before this offset; the others have not been read by every group.
     unread: Offset,
-    /// No more than what covers so many bytes.
+    /// No more records than are needed to free this many bytes.
     bytes: i64,
 }
 
@@ -121,7 +125,7 @@ fn look(conn: &Connection, retention: Retention, now: Timestamp) -> Result<Found
     let (before, bytes) = match (excess, cutoff) {
         (0, None) => return Ok(Found::Nothing(BTreeSet::new())),
         (0, Some(cutoff)) => (cutoff, i64::MAX),
-        // What is less than a page frees none.
+        // Removing less than a page of the file frees no page.
         (excess, _) => (
             i64::MAX,
             i64::try_from(excess).unwrap_or(i64::MAX).max(page_size(conn)?),
@@ -145,7 +149,7 @@ fn look(conn: &Connection, retention: Retention, now: Timestamp) -> Result<Found
     Ok(Found::Nothing(holders))
 }
 
-/// The first record of every partition that holds any, the oldest first.
+/// The first record of every partition that has records, the oldest first.
 fn heads(conn: &Connection) -> Result<Vec<Head>> {
     let mut select = conn.prepare_cached(
         "select p.topic, p.partition, r.offset, r.appended from partitions p join records r
@@ -164,8 +168,8 @@ fn heads(conn: &Connection) -> Result<Vec<Head>> {
     Ok(heads.collect::<Result<_, _>>()?)
 }
 
-/// Who reads which topic, and how far each has come. A partition that a group has not committed counts as unread,
-/// because the group will begin at its first record.
+/// The committed offsets by topic, group and partition. A partition for which a group has committed no offset counts as
+/// unread by it, because the group will begin at the first record.
 #[derive(Default)]
 struct Readers(BTreeMap<String, BTreeMap<String, BTreeMap<Partition, Offset>>>);
 
@@ -184,7 +188,7 @@ impl Readers {
         Ok(readers)
     }
 
-    /// The first offset of the head's partition that somebody has yet to read, and who that is.
+    /// The first offset of the head's partition that a group has yet to read, and that group.
     fn unread(&self, head: &Head) -> (Offset, Holder) {
         let positions = self.0.get(&head.topic).into_iter().flatten().map(|(group, positions)| {
             let next = positions.get(&head.partition).copied().unwrap_or(Offset(0));
@@ -196,7 +200,7 @@ impl Readers {
     }
 }
 
-/// The bytes of the file that are in use.
+/// How many bytes of the file are in use.
 fn used(conn: &Connection) -> Result<u64> {
     let pages = number(conn, "page_count")? - number(conn, "freelist_count")?;
     Ok((pages * page_size(conn)?) as u64)
@@ -206,11 +210,12 @@ fn page_size(conn: &Connection) -> Result<i64> {
     number(conn, "page_size")
 }
 
+/// The number that a pragma of SQLite returns.
 fn number(conn: &Connection, pragma: &str) -> Result<i64> {
     Ok(conn.pragma_query_value(None, pragma, |row| row.get(0))?)
 }
 
-/// Removes from the front only, and stops at the first record to be kept.
+/// Removes records from the front of a partition, up to the first one that is to be kept. Returns how many.
 fn remove(tx: &Connection, head: &Head, due: &Due) -> Result<usize> {
     let place = (&head.topic, head.partition.0);
     let mut front = tx.prepare_cached(
@@ -218,7 +223,7 @@ fn remove(tx: &Connection, head: &Head, due: &Due) -> Result<usize> {
              ifnull(length(key), 0) + ifnull(length(value), 0) + ifnull(length(headers), 0)
          from records where topic = ? and partition = ? and offset < ? order by offset limit ?",
     )?;
-    let mut rows = front.query((place.0, place.1, due.unread.0 as i64, STEP))?;
+    let mut rows = front.query((place.0, place.1, due.unread.0 as i64, MAX_REMOVED))?;
     let (mut last, mut covered) = (None, 0_i64);
     while covered < due.bytes
         && let Some(row) = rows.next()?
@@ -255,7 +260,7 @@ mod tests {
         append(conn, &[batch], Timestamp(appended), &mut RoundRobin::default()).unwrap();
     }
 
-    /// As a group whose members have come so far.
+    /// Gives a group these committed offsets by partition.
     fn read(conn: &Connection, group: &str, positions: &[(u32, Option<i64>)]) {
         for (partition, committed) in positions {
             conn.execute(
@@ -277,7 +282,7 @@ mod tests {
         }
     }
 
-    /// Prunes until nothing more goes; who holds back what stays.
+    /// Prunes until no more records are removed. Returns the groups that keep the others.
     fn prune_all(conn: &Connection, retention: Retention, now: i64) -> Vec<Option<String>> {
         loop {
             if let Pruned::Idle(holders) = prune(conn, retention, Timestamp(now)).unwrap() {
@@ -290,7 +295,7 @@ mod tests {
         vec![Some(name.to_owned())]
     }
 
-    /// Whether the clock jumped or the time really passed can't be told; what nobody has read stays either way.
+    /// A jump of the clock looks the same as time that has really passed. Unread records are kept in both cases.
     #[test]
     fn a_clock_that_jumps_a_month_removes_nothing_unread() {
         let conn = in_memory();
@@ -300,7 +305,7 @@ mod tests {
         assert_eq!(
             prune_all(&conn, after_a_day(), MONTH),
             [None],
-            "nobody reads them at all"
+            "no group reads these records at all"
         );
         read(&conn, "delivery", &[(0, Some(4))]);
         assert_eq!(prune_all(&conn, after_a_day(), MONTH), group("delivery"));
@@ -334,7 +339,7 @@ mod tests {
         assert_eq!(
             prune_all(&conn, after_a_day(), MONTH),
             group("billing"),
-            "it was reset to the beginning"
+            "the group was reset to the beginning"
         );
         assert_eq!(kept(&conn), [(3, 11)]);
     }
@@ -407,10 +412,10 @@ mod tests {
         assert_eq!(slightly[0], (0, 1000));
         assert!(
             (1..50).contains(&slightly[1].0),
-            "more than there was too much: {slightly:?}"
+            "many more records were removed than necessary: {slightly:?}"
         );
         let largely = pruned(full / 4);
-        assert_eq!(largely[1], (1000, 1000), "the oldest go first");
+        assert_eq!(largely[1], (1000, 1000), "the oldest records are removed first");
         assert!((500..700).contains(&largely[0].0), "{largely:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The SQL of membership: each function is one or two statements inside a step's transaction.
+//! The SQL of membership. Each function is one or two statements within the transaction of a step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::group::Member;
-use super::pulse::Beat;
+use super::heartbeats::Heartbeat;
+use super::member::Member;
 use super::topics;
 use crate::port::{Assignment, Result};
 use crate::record::{Offset, Partition, TopicPartition};
 
-/// An UPDATE and never an insert: no row means that the others have buried this member.
-pub(super) fn beat(tx: &Connection, member: &Member) -> Result<bool> {
+/// Counts one more heartbeat of the member. Returns `false` if it has no row, which means that other members have
+/// removed it; the row is not made again here.
+pub(super) fn heartbeat(tx: &Connection, member: &Member) -> Result<bool> {
     let mut update = tx.prepare_cached("update members set beat = beat + 1 where name = ? and member = ?")?;
     Ok(update.execute((&member.group, &member.id))? == 1)
 }
 
-/// The count starts at the time, so that one who comes back is not mistaken for still being silent.
+/// Adds the member to its group. Its heartbeats are counted from the time `now`, so that a member that comes back does
+/// not have the count with which it was last seen.
 pub(super) fn join(tx: &Connection, member: &Member, now: Duration) -> Result<()> {
     let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     let (group, topics) = (&member.group, member.topics.join("\n"));
@@ -26,16 +28,17 @@ pub(super) fn join(tx: &Connection, member: &Member, now: Duration) -> Result<()
         .execute((group, &member.id, topics, millis(member.session), millis(now)))?;
     tx.prepare_cached("insert or ignore into groups (name, epoch) values (?, 0)")?
         .execute([group])?;
-    bump(tx, group)
+    bump_epoch(tx, group)
 }
 
-/// Tells the group's members that there is something to see.
-pub(super) fn bump(tx: &Connection, group: &str) -> Result<()> {
+/// Raises the epoch of a group, so that its members take a step soon and see what has changed.
+pub(super) fn bump_epoch(tx: &Connection, group: &str) -> Result<()> {
     tx.prepare_cached("update groups set epoch = epoch + 1 where name = ?")?
         .execute([group])?;
     Ok(())
 }
 
+/// The epoch of a group; 0 if there is no such group.
 pub(super) fn epoch(conn: &Connection, group: &str) -> Result<i64> {
     let mut select = conn.prepare_cached("select epoch from groups where name = ?")?;
     Ok(select
@@ -44,30 +47,33 @@ pub(super) fn epoch(conn: &Connection, group: &str) -> Result<i64> {
         .unwrap_or_default())
 }
 
-pub(super) fn bury(tx: &Connection, member: &mut Member, now: Duration, dead: &[String]) -> Result<Vec<String>> {
+/// Removes the members that are dead, by their silence or as one of `dead`, and frees their partitions. Returns their
+/// names.
+pub(super) fn remove_dead(tx: &Connection, member: &mut Member, now: Duration, dead: &[String]) -> Result<Vec<String>> {
     let others = others(tx, member)?;
-    let mut buried = member.pulses.look(&others, now);
-    let known = |name: &&String| !buried.contains(name) && others.iter().any(|other| other.member == **name);
+    let mut removed = member.heartbeats.note(&others, now);
+    let known = |name: &&String| !removed.contains(name) && others.iter().any(|other| other.member == **name);
     let known: Vec<String> = dead.iter().filter(known).cloned().collect();
-    buried.extend(known);
+    removed.extend(known);
     let mut delete = tx.prepare_cached("delete from members where name = ? and member = ?")?;
-    for gone in &buried {
+    for gone in &removed {
         delete.execute((&member.group, gone))?;
-        bump(tx, &member.group)?;
+        bump_epoch(tx, &member.group)?;
     }
     let mut orphans = tx.prepare_cached(
         "update group_partitions set owner = null
          where name = ?1 and owner is not null and owner not in (select member from members where name = ?1)",
     )?;
     orphans.execute([&member.group])?;
-    Ok(buried)
+    Ok(removed)
 }
 
-fn others(tx: &Connection, member: &Member) -> Result<Vec<Beat>> {
+/// The heartbeats of the other members of the group.
+fn others(tx: &Connection, member: &Member) -> Result<Vec<Heartbeat>> {
     let mut select =
         tx.prepare_cached("select member, beat, session_ms from members where name = ? and member <> ?")?;
     let rows = select.query_map((&member.group, &member.id), |row| {
-        Ok(Beat {
+        Ok(Heartbeat {
             member: row.get(0)?,
             count: row.get(1)?,
             session: Duration::from_millis(row.get::<_, i64>(2)? as u64),
@@ -76,7 +82,7 @@ fn others(tx: &Connection, member: &Member) -> Result<Vec<Beat>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What this member should hold.
+/// The partitions that this member should own.
 pub(super) fn share(tx: &Connection, member: &Member) -> Result<BTreeSet<TopicPartition>> {
     let mut select = tx.prepare_cached("select member, topics from members where name = ? order by member")?;
     let rows = select.query_map([&member.group], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -93,13 +99,13 @@ pub(super) fn share(tx: &Connection, member: &Member) -> Result<BTreeSet<TopicPa
             .map(|(id, _)| id)
             .cycle();
         let mine = (0..partitions).filter(|_| owners.next() == Some(&member.id));
-        let shared: Arc<str> = topic.as_str().into();
-        share.extend(mine.map(|number| TopicPartition::new(shared.clone(), Partition(number))));
+        let topic: Arc<str> = topic.as_str().into();
+        share.extend(mine.map(|number| TopicPartition::new(topic.clone(), Partition(number))));
     }
     Ok(share)
 }
 
-/// What the table says this member owns, and in which generation.
+/// The partitions that this member owns according to the table, with their generations.
 pub(super) fn owned(tx: &Connection, member: &Member) -> Result<BTreeMap<TopicPartition, i64>> {
     let mut select =
         tx.prepare_cached("select topic, partition, generation from group_partitions where name = ? and owner = ?")?;
@@ -110,16 +116,17 @@ pub(super) fn owned(tx: &Connection, member: &Member) -> Result<BTreeMap<TopicPa
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Gives up a partition which this member owns but does not hold, left by a step whose outcome it never learnt.
+/// Frees a partition that this member owns according to the table, but does not know of.
 pub(super) fn free(tx: &Connection, member: &Member, partition: &TopicPartition) -> Result<()> {
     let mut update = tx.prepare_cached(
         "update group_partitions set owner = null where name = ? and topic = ? and partition = ? and owner = ?",
     )?;
     update.execute((&member.group, &*partition.topic, partition.partition.0, &member.id))?;
-    bump(tx, &member.group)
+    bump_epoch(tx, &member.group)
 }
 
-/// Takes a partition that is free, or this member's already; `None` while somebody else owns it.
+/// Makes this member the owner of a partition, and returns its new generation. Returns `None` if another member owns
+/// it.
 pub(super) fn claim(tx: &Connection, member: &Member, wanted: &TopicPartition) -> Result<Option<(i64, Assignment)>> {
     let mut upsert = tx.prepare_cached(
         "insert into group_partitions (name, topic, partition, owner, generation) values (?1, ?2, ?3, ?4, 1)

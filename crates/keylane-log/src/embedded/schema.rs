@@ -1,20 +1,23 @@
 //! The tables of a log.
 //!
-//! * `partitions` names every partition of every topic and the offset it gives out next. That is not
-//!   `max(offset) + 1`: a partition whose records are all pruned must not start again at 0.
-//! * `records` holds the records, in the order in which they are read.
-//! * `groups`, `members` and `group_partitions` are the consumer groups: an epoch that moves whenever a member has
-//!   reason to look again, the members and their beats, and who owns which partition and has committed what.
+//! * `partitions` has every partition of every topic, and the offset of its next record. That is not `max(offset) + 1`:
+//!   a partition whose records have all been removed must not start again at 0.
+//! * `records` has the records, in the order in which they are read.
+//! * `groups`, `members` and `group_partitions` are the consumer groups. A group's epoch rises whenever its members
+//!   have reason to look at the tables. A member's row counts its heartbeats. The row of a partition has its owner, its
+//!   generation, and what the group has committed.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::port::{LogError, Result};
 
-/// `klog`, so that somebody else's database is not taken for a log.
+/// The application id in the file's header (`klog`), by which a log is told from other SQLite databases.
 const APPLICATION_ID: i32 = 0x6b6c_6f67;
+/// The format of the tables.
 const VERSION: i32 = 1;
 
-/// `appended` is the log's own time, which retention goes by: a record may be published long after its event.
+/// `timestamp` is the producer's time, and `appended` the log's own. Retention goes by the latter, because a record may
+/// be appended long after its event.
 const TABLES: &str = "
     create table partitions (
         topic text not null, partition integer not null, next integer not null default 0,
@@ -33,11 +36,11 @@ const TABLES: &str = "
         primary key (name, topic, partition)) without rowid;
 ";
 
-/// Creates the tables of an empty database.
+/// Creates the tables if the database is empty, and checks it otherwise.
 ///
 /// # Errors
-/// [`LogError::Broken`] if the database is somebody else's, or of a newer version of this program.
-pub fn create(conn: &Connection) -> Result<()> {
+/// [`LogError::Broken`] if the database belongs to another program, or to a newer version of this one.
+pub(super) fn create(conn: &Connection) -> Result<()> {
     write(conn, |tx| {
         let empty: bool = tx.query_row("select count(*) = 0 from sqlite_schema", [], |row| row.get(0))?;
         if empty {
@@ -49,11 +52,11 @@ pub fn create(conn: &Connection) -> Result<()> {
     })
 }
 
-/// Tells whether the database is a log that this program knows.
+/// Checks that the database is a log in the format of this program.
 ///
 /// # Errors
 /// [`LogError::Broken`] if it is not.
-pub fn check(conn: &Connection) -> Result<()> {
+pub(super) fn check(conn: &Connection) -> Result<()> {
     let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     if number("application_id")? != APPLICATION_ID {
         return Err(LogError::Broken("the log's file is a database, but not a log".into()));
@@ -66,8 +69,8 @@ pub fn check(conn: &Connection) -> Result<()> {
     }
 }
 
-/// Runs `work` in a transaction that may write from its start (upgrading a read fails at once if somebody else
-/// writes), and commits unless it fails.
+/// Runs `work` in a transaction, and commits unless it fails. The transaction takes the write lock at its start,
+/// because a transaction that reads first fails at once if it wants to write while another one writes.
 pub(super) fn write<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let done = work(&tx)?;
@@ -75,12 +78,13 @@ pub(super) fn write<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Resu
     Ok(done)
 }
 
-/// Runs `work` on one snapshot.
+/// Runs `work` on one snapshot of the database.
 pub(super) fn read<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
     work(&tx)
 }
 
+/// A new log in memory.
 #[cfg(test)]
 pub(super) fn in_memory() -> Connection {
     let conn = Connection::open_in_memory().unwrap();

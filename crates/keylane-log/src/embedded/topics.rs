@@ -1,4 +1,4 @@
-//! Topics: created, grown, and looked at.
+//! Creates, grows and lists topics.
 
 use rusqlite::Connection;
 
@@ -6,14 +6,15 @@ use super::schema::{read, write};
 use crate::port::{Extent, LogError, Result};
 use crate::record::{Offset, Partition, TopicPartition};
 
-/// Enough for a machine; a slip of the finger should not create millions of rows.
+/// The most partitions of a topic. It is enough for one machine, and keeps a mistyped number from creating millions of
+/// rows.
 const MAX_PARTITIONS: u32 = 10_000;
 
-/// Creates `topic`; `false` when it exists.
+/// Creates `topic`. Returns `false` if it exists already.
 ///
 /// # Errors
 /// [`LogError::Refused`] for a name or a number of partitions that Kafka would not take either.
-pub fn create(conn: &Connection, topic: &str, partitions: u32) -> Result<bool> {
+pub(super) fn create(conn: &Connection, topic: &str, partitions: u32) -> Result<bool> {
     check_name(topic)?;
     check_count(partitions)?;
     write(conn, |tx| {
@@ -25,11 +26,11 @@ pub fn create(conn: &Connection, topic: &str, partitions: u32) -> Result<bool> {
     })
 }
 
-/// Grows `topic` to `partitions` partitions in all. Every group looks again, so that the new ones get an owner.
+/// Grows `topic` to `partitions` partitions in all, and has every group take a step, so that the new ones get owners.
 ///
 /// # Errors
-/// [`LogError::Refused`] unless the topic exists and has fewer.
-pub fn grow(conn: &Connection, topic: &str, partitions: u32) -> Result<()> {
+/// [`LogError::Refused`] unless the topic exists and has fewer partitions.
+pub(super) fn grow(conn: &Connection, topic: &str, partitions: u32) -> Result<()> {
     check_count(partitions)?;
     write(conn, |tx| {
         let now = self::partitions(tx, topic)?;
@@ -42,6 +43,7 @@ pub fn grow(conn: &Connection, topic: &str, partitions: u32) -> Result<()> {
     })
 }
 
+/// Adds partitions to a topic, and raises the epoch of every group.
 fn add(tx: &Connection, topic: &str, partitions: std::ops::Range<u32>) -> Result<()> {
     let mut insert = tx.prepare_cached("insert into partitions (topic, partition) values (?, ?)")?;
     for partition in partitions {
@@ -55,20 +57,21 @@ fn add(tx: &Connection, topic: &str, partitions: std::ops::Range<u32>) -> Result
 ///
 /// # Errors
 /// [`LogError::Refused`] if there is no such topic.
-pub fn partitions(conn: &Connection, topic: &str) -> Result<u32> {
+pub(super) fn partitions(conn: &Connection, topic: &str) -> Result<u32> {
     match count(conn, topic)? {
         0 => Err(unknown(topic)),
         some => Ok(some),
     }
 }
 
+/// How many partitions `topic` has; 0 if there is no such topic.
 fn count(conn: &Connection, topic: &str) -> Result<u32> {
     let mut select = conn.prepare_cached("select count(*) from partitions where topic = ?")?;
     Ok(select.query_row([topic], |row| row.get(0))?)
 }
 
-/// All topics by name, and how many partitions each has.
-pub fn list(conn: &Connection) -> Result<Vec<(String, u32)>> {
+/// The names of all topics, in order, and how many partitions each has.
+pub(super) fn list(conn: &Connection) -> Result<Vec<(String, u32)>> {
     let mut select = conn.prepare_cached("select topic, count(*) from partitions group by topic order by topic")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -78,7 +81,7 @@ pub fn list(conn: &Connection) -> Result<Vec<(String, u32)>> {
 ///
 /// # Errors
 /// [`LogError::Refused`] if there is no such topic.
-pub fn extents(conn: &Connection, topic: &str) -> Result<Vec<Extent>> {
+pub(super) fn extents(conn: &Connection, topic: &str) -> Result<Vec<Extent>> {
     read(conn, |tx| {
         let mut select =
             tx.prepare_cached("select partition, next from partitions where topic = ? order by partition")?;
@@ -98,7 +101,7 @@ pub fn extents(conn: &Connection, topic: &str) -> Result<Vec<Extent>> {
     })
 }
 
-/// The first offset kept of a partition: its end, if it holds no records.
+/// The first offset that is kept of a partition; its end if it has no records.
 pub(super) fn start(conn: &Connection, topic: &str, partition: Partition) -> Result<Offset> {
     let mut select = conn.prepare_cached(
         "select coalesce((select min(offset) from records where topic = ?1 and partition = ?2), next)
@@ -108,11 +111,11 @@ pub(super) fn start(conn: &Connection, topic: &str, partition: Partition) -> Res
     Ok(Offset(start as u64))
 }
 
-/// What `group` has committed for each partition of `topic`, in order.
+/// The offset that `group` has committed for each partition of `topic`, in order.
 ///
 /// # Errors
 /// [`LogError::Refused`] if there is no such topic.
-pub fn committed(conn: &Connection, group: &str, topic: &str) -> Result<Vec<Option<Offset>>> {
+pub(super) fn committed(conn: &Connection, group: &str, topic: &str) -> Result<Vec<Option<Offset>>> {
     let mut select = conn.prepare_cached(
         "select committed from partitions p left join group_partitions g
          on g.name = ? and g.topic = p.topic and g.partition = p.partition where p.topic = ? order by p.partition",
@@ -127,7 +130,7 @@ pub fn committed(conn: &Connection, group: &str, topic: &str) -> Result<Vec<Opti
     Ok(offsets)
 }
 
-/// Refuses a partition that its topic does not have.
+/// Returns an error if the topic does not have this partition.
 pub(super) fn check_partition(conn: &Connection, partition: &TopicPartition) -> Result<()> {
     let count = partitions(conn, &partition.topic)?;
     if partition.partition.0 < count {
@@ -136,6 +139,7 @@ pub(super) fn check_partition(conn: &Connection, partition: &TopicPartition) -> 
     Err(no_partition(&partition.topic, partition.partition, count))
 }
 
+/// The error for a partition that its topic does not have.
 pub(super) fn no_partition(topic: &str, partition: Partition, count: u32) -> LogError {
     LogError::Refused(format!(
         "topic '{topic}' has no partition {partition}, only 0 to {}",
@@ -143,6 +147,7 @@ pub(super) fn no_partition(topic: &str, partition: Partition, count: u32) -> Log
     ))
 }
 
+/// The error for a topic that does not exist.
 pub(super) fn unknown(topic: &str) -> LogError {
     LogError::Refused(format!("topic '{topic}' does not exist"))
 }

@@ -15,15 +15,16 @@ use rdkafka::admin::{
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 
 use crate::kafka::client::{Watch, start};
+use crate::kafka::fault;
 use crate::kafka::fault::Right;
 use crate::kafka::settings::Settings;
-use crate::kafka::{ANSWER, fault};
+use crate::kafka::timeouts::CALL_TIMEOUT;
 use crate::port::{LogError, Result};
 
-/// The number of copies is the broker's default.
+/// The number of copies that leaves the choice to the brokers.
 const BROKER_DEFAULT: i32 = -1;
 
-/// Creates a topic; `false` if it is there already.
+/// Creates a topic. Returns `false` if it exists already.
 pub(super) fn create_topic(settings: &Settings, topic: &str, partitions: u32) -> Result<bool> {
     let what = format!("topic {topic} can't be created on Kafka at {}", settings.bootstrap());
     let Some(count) = i32::try_from(partitions).ok().filter(|count| *count > 0) else {
@@ -33,27 +34,27 @@ pub(super) fn create_topic(settings: &Settings, topic: &str, partitions: u32) ->
     };
     let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
     let new = NewTopic::new(topic, count, TopicReplication::Fixed(BROKER_DEFAULT));
-    match only_answer(block_on(admin.create_topics([&new], &options()))) {
-        Answer::Done => Ok(true),
-        Answer::Code(RDKafkaErrorCode::TopicAlreadyExists) => Ok(false),
-        Answer::Code(code) => Err(denied(&what, "Create", topic, code)),
-        Answer::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
+    match single_outcome(block_on(admin.create_topics([&new], &options()))) {
+        Outcome::Done => Ok(true),
+        Outcome::Refused(RDKafkaErrorCode::TopicAlreadyExists) => Ok(false),
+        Outcome::Refused(code) => Err(denied(&what, "Create", topic, code)),
+        Outcome::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
     }
 }
 
-/// Grows a topic to `partitions` in all.
+/// Grows a topic to `partitions` partitions in all.
 pub(super) fn grow_topic(settings: &Settings, topic: &str, partitions: u32) -> Result<()> {
     let what = format!("topic {topic} can't be grown to {partitions} partitions");
     let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
     let new = NewPartitions::new(topic, partitions as usize);
-    match only_answer(block_on(admin.create_partitions([&new], &options()))) {
-        Answer::Done => Ok(()),
-        Answer::Code(code) => Err(denied(&what, "Alter", topic, code)),
-        Answer::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
+    match single_outcome(block_on(admin.create_partitions([&new], &options()))) {
+        Outcome::Done => Ok(()),
+        Outcome::Refused(code) => Err(denied(&what, "Alter", topic, code)),
+        Outcome::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
     }
 }
 
-/// A topic's settings by name, the broker's defaults included.
+/// The settings of a topic by name, including the brokers' defaults.
 pub(super) fn topic_settings(settings: &Settings, topic: &str) -> Result<BTreeMap<String, String>> {
     let what = format!("the settings of topic {topic} can't be read");
     let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
@@ -69,29 +70,31 @@ pub(super) fn topic_settings(settings: &Settings, topic: &str) -> Result<BTreeMa
     }
 }
 
-/// The largest batch that a topic takes (`max.message.bytes`); `None` if nobody tells within `patience`.
+/// The largest batch that a topic takes, in bytes (`max.message.bytes`). `None` if the brokers don't say so within
+/// `patience`.
 pub(super) fn largest_batch(admin: &AdminClient<Watch>, topic: &str, patience: Duration) -> Option<usize> {
     let deadline = Instant::now() + patience;
     let (limit, source) = batch_limit(admin, &[ResourceSpecifier::Topic(topic)], deadline)?;
     if source == ConfigSource::DynamicTopic {
         return Some(limit);
     }
-    // A topic without a limit of its own has that of the broker which leads a partition, and brokers may differ.
+    // Without a limit of its own, each partition of the topic has the limit of the broker that leads it.
     let left = deadline.saturating_duration_since(Instant::now());
     let metadata = admin.inner().fetch_metadata(Some(topic), left).ok()?;
     let partitions = metadata.topics().first()?.partitions();
     let leaders: BTreeSet<i32> = partitions.iter().map(|partition| partition.leader()).collect();
-    // Of a partition without a leader nobody can tell what its next one will take.
+    // The limit of a partition without a leader is not known, so none is returned.
     leaders.first().filter(|leader| **leader >= 0)?;
     leaders.into_iter().try_fold(limit, |largest, leader| {
-        // A question is put to a certain broker only if it is about that broker too; its answer to that part is left aside.
+        // librdkafka sends the request to a certain broker only if it asks for that broker's settings too, which are
+        // ignored.
         let about = [ResourceSpecifier::Topic(topic), ResourceSpecifier::Broker(leader)];
         let (limit, _) = batch_limit(admin, &about, deadline)?;
         Some(largest.max(limit))
     })
 }
 
-/// What a topic's `max.message.bytes` is, and where it comes from.
+/// A topic's `max.message.bytes`, and where this setting comes from.
 fn batch_limit(
     admin: &AdminClient<Watch>,
     about: &[ResourceSpecifier<'_>],
@@ -112,34 +115,38 @@ fn batch_limit(
     Some((setting.value?.parse().ok()?, setting.source))
 }
 
-/// What the brokers' refusal means, where `operation` is the right that they asked for.
+/// The error for a request that the brokers have refused, and for which they require the right `operation`.
 fn denied(what: &str, operation: &'static str, topic: &str, code: RDKafkaErrorCode) -> LogError {
     let missing = Right::topic(operation, topic).missing(what, Some(code));
     missing.unwrap_or_else(|| fault::sort_code(what, code))
 }
 
-enum Answer {
+/// What became of a request about one topic.
+enum Outcome {
     Done,
-    Code(RDKafkaErrorCode),
+    /// The brokers answered with this code.
+    Refused(RDKafkaErrorCode),
+    /// The brokers did not answer.
     Failed(rdkafka::error::KafkaError),
 }
 
-/// One topic was asked for, so there is one answer.
-fn only_answer(answers: KafkaResult<Vec<TopicResult>>) -> Answer {
+/// The outcome of a request about one topic, which has one result.
+fn single_outcome(answers: KafkaResult<Vec<TopicResult>>) -> Outcome {
     match answers.map(|mut answers| answers.pop()) {
-        Ok(Some(Err((_, code)))) => Answer::Code(code),
-        Ok(_) => Answer::Done,
-        Err(error) => Answer::Failed(error),
+        Ok(Some(Err((_, code)))) => Outcome::Refused(code),
+        Ok(_) => Outcome::Done,
+        Err(error) => Outcome::Failed(error),
     }
 }
 
+/// The timeouts of a request.
 fn options() -> AdminOptions {
     AdminOptions::new()
-        .request_timeout(Some(ANSWER))
-        .operation_timeout(Some(ANSWER))
+        .request_timeout(Some(CALL_TIMEOUT))
+        .operation_timeout(Some(CALL_TIMEOUT))
 }
 
-/// Waits for an answer of librdkafka on this thread; the request's own timeout bounds it.
+/// Waits for a future of librdkafka on this thread. The request's own timeout bounds the wait.
 fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
@@ -152,6 +159,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// A waker that unparks a thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {

@@ -1,4 +1,4 @@
-//! What all clients share: who listens to librdkafka's log and errors, and how a client is made.
+//! What all clients share: listening to librdkafka's log and errors, and making clients.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,109 +9,110 @@ use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel}
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::kafka::fault::Cause;
+use crate::kafka::cause::Cause;
+use crate::kafka::fault;
 use crate::kafka::settings::Settings;
-use crate::kafka::{fault, lock};
+use crate::kafka::timeouts::FIRST_TRIES;
 use crate::port::{LogError, Result};
+use crate::sync::lock;
 
-/// For how long what was heard explains anything. librdkafka repeats an error that lasts every 30 s.
-const STILL_TRUE: Duration = Duration::from_secs(40);
+/// For how long a reported reason explains later failures. librdkafka repeats an error that lasts every 30 s.
+const REASON_KEPT: Duration = Duration::from_secs(40);
 
-/// How long the first tries of a call wait, before one waits for as long as there is time. A refused password is heard of
-/// within the first, even though brokers hold such an answer back for a tenth of a second.
-pub(super) const FIRST_TRIES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(700)];
-
-/// Remembers what a client heard last from its brokers, so that a timeout can be explained.
+/// Remembers the last reason that librdkafka reported for a failure, to explain later timeouts with it.
 #[derive(Default)]
 pub(super) struct Watch {
-    heard: Mutex<Option<Heard>>,
-    /// When librdkafka last had anything to say.
-    spoke: Mutex<Option<Instant>>,
-    /// Every broker that the client knows is down.
+    last_reason: Mutex<Option<Reason>>,
+    /// When librdkafka last reported a failure.
+    last_report: Mutex<Option<Instant>>,
+    /// Whether every broker that the client knows is down.
     all_down: AtomicBool,
 }
 
+/// A reason for failures, as librdkafka reported it.
 #[derive(Clone)]
-struct Heard {
+struct Reason {
     at: Instant,
     cause: Cause,
-    reason: String,
+    text: String,
 }
 
 impl Watch {
-    /// Notes an error which librdkafka reported outside of any call.
+    /// Notes an error that librdkafka reported outside of any call.
     pub(super) fn note(&self, error: &KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, reason);
-        self.speaks();
+        self.note_report();
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             self.all_down.store(true, Ordering::Relaxed);
         }
-        self.hear(reason);
+        self.note_reason(reason);
     }
 
-    /// Notes a line of librdkafka's log: a closed connection is told nowhere else.
+    /// Notes a line of librdkafka's log. Closed connections are reported only there.
     pub(super) fn note_log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
         if facility == "FAIL" {
-            self.speaks();
-            self.hear(message);
+            self.note_report();
+            self.note_reason(message);
         }
     }
 
-    fn speaks(&self) {
-        *lock(&self.spoke) = Some(Instant::now());
+    fn note_report(&self) {
+        *lock(&self.last_report) = Some(Instant::now());
     }
 
-    /// For how long librdkafka has told of no trouble.
+    /// For how long librdkafka has reported no failure.
     pub(super) fn silence(&self) -> Duration {
-        lock(&self.spoke).map_or(Duration::MAX, |spoke| spoke.elapsed())
+        lock(&self.last_report).map_or(Duration::MAX, |reported_at| reported_at.elapsed())
     }
 
-    /// What lasts is not forgotten over what may pass, nor a reason for an end over the end: after a wrong password comes a
-    /// closed connection.
-    fn hear(&self, reason: &str) {
-        let Some(cause) = Cause::told(reason) else {
+    /// Notes a reason, unless the last one explains more. A cause that lasts is not replaced by one that may pass:
+    /// after a wrong password, for example, the connection is closed, which is reported as well.
+    fn note_reason(&self, reason: &str) {
+        let Some(cause) = Cause::recognise(reason) else {
             return;
         };
-        let mut heard = lock(&self.heard);
-        let says_more = |before: Cause| before.lasts() || (before, cause) == (Cause::PerhapsListener, Cause::Closed);
-        let known = heard.as_ref().filter(|heard| heard.at.elapsed() < STILL_TRUE);
-        if cause.lasts() || !known.is_some_and(|heard| says_more(heard.cause)) {
-            *heard = Some(Heard {
+        let mut last = lock(&self.last_reason);
+        let explains_more =
+            |before: Cause| before.lasts() || (before, cause) == (Cause::PerhapsListener, Cause::Closed);
+        let known = last.as_ref().filter(|reason| reason.at.elapsed() < REASON_KEPT);
+        if cause.lasts() || !known.is_some_and(|known| explains_more(known.cause)) {
+            *last = Some(Reason {
                 at: Instant::now(),
                 cause,
-                reason: bare(reason).to_owned(),
+                text: essence(reason).to_owned(),
             });
         }
     }
 
-    /// A call succeeded: what was heard before no longer explains anything.
+    /// Forgets the last reason, because a call has succeeded.
     pub(super) fn clear(&self) {
         self.all_down.store(false, Ordering::Relaxed);
-        lock(&self.heard).take();
+        lock(&self.last_reason).take();
     }
 
-    /// What was heard turned out to have another cause.
+    /// Replaces the cause of the last reason, which turned out to be another.
     pub(super) fn correct(&self, cause: Cause) {
-        if let Some(heard) = lock(&self.heard).as_mut() {
-            heard.cause = cause;
+        if let Some(reason) = lock(&self.last_reason).as_mut() {
+            reason.cause = cause;
         }
     }
 
-    /// Whether waiting for an answer is in vain: it won't come, or nobody is there who could give it.
-    pub(super) fn in_vain(&self, patience_left: bool) -> bool {
+    /// Whether waiting for an answer is in vain, because of a cause that lasts, or because every broker is down and the
+    /// first tries are over.
+    pub(super) fn in_vain(&self, in_first_tries: bool) -> bool {
         match self.cause() {
-            Some(Cause::Refused | Cause::Unresolved) if self.all_down.load(Ordering::Relaxed) => !patience_left,
+            Some(Cause::Refused | Cause::Unresolved) if self.all_down.load(Ordering::Relaxed) => !in_first_tries,
             cause => cause.is_some_and(Cause::lasts),
         }
     }
 
-    /// Why the brokers don't answer, as far as it was heard.
+    /// Why the brokers don't answer, as far as librdkafka has reported it.
     pub(super) fn cause(&self) -> Option<Cause> {
-        self.heard_at(Instant::now()).map(|heard| heard.cause)
+        self.reason_at(Instant::now()).map(|reason| reason.cause)
     }
 
-    /// Sorts `error` in the light of what was heard: behind a mere timeout may stand a wrong password.
+    /// Turns `error` into one of the log. If it only says that no answer came, the last reason explains it.
     pub(super) fn explain(&self, what: &str, error: &KafkaError) -> LogError {
         self.explain_at(Instant::now(), what, error)
     }
@@ -120,11 +121,11 @@ impl Watch {
         if !error.rdkafka_error_code().is_none_or(fault::is_silence) {
             return fault::sort(what, error);
         }
-        let (cause, reason) = match self.heard_at(now) {
-            Some(Heard { cause, reason, .. }) => (cause, reason),
+        let (cause, text) = match self.reason_at(now) {
+            Some(Reason { cause, text, .. }) => (cause, text),
             None => (Cause::Silent, error.to_string()),
         };
-        let sentence = format!("{what}: {cause} ({reason})");
+        let sentence = format!("{what}: {cause} ({text})");
         if cause.lasts() {
             LogError::Broken(sentence)
         } else {
@@ -132,9 +133,9 @@ impl Watch {
         }
     }
 
-    fn heard_at(&self, now: Instant) -> Option<Heard> {
-        let heard = lock(&self.heard).clone();
-        heard.filter(|heard| now.saturating_duration_since(heard.at) < STILL_TRUE)
+    fn reason_at(&self, now: Instant) -> Option<Reason> {
+        let last = lock(&self.last_reason).clone();
+        last.filter(|reason| now.saturating_duration_since(reason.at) < REASON_KEPT)
     }
 }
 
@@ -152,7 +153,8 @@ impl ClientContext for Watch {
 
 impl ConsumerContext for Watch {}
 
-/// librdkafka repeats itself while a broker is away; whoever calls is told, and logs it once.
+/// Passes on a line of librdkafka's log, most of them for debugging only: librdkafka repeats itself while a broker is
+/// away, and the caller of a failed call logs its error once.
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
@@ -162,8 +164,9 @@ fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// Without the thread that said it, how long that took, and the guesses of librdkafka's, which are ours to make.
-fn bare(reason: &str) -> &str {
+/// The essential part of a reason: without the name of librdkafka's thread, the time it took, and librdkafka's own
+/// guesses.
+fn essence(reason: &str) -> &str {
     let reason = reason.split(" (after ").next().unwrap_or(reason);
     let reason = reason.split(": broker certificate could not").next().unwrap_or(reason);
     match reason.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")) {
@@ -172,7 +175,7 @@ fn bare(reason: &str) -> &str {
     }
 }
 
-/// Starts a client; it connects by itself, whether a broker is there or not.
+/// Starts a client. It connects in the background, so this succeeds whether a broker can be reached or not.
 pub(super) fn start<C: ClientContext, T: FromClientConfigAndContext<C>>(
     config: &ClientConfig,
     context: C,
@@ -182,10 +185,10 @@ pub(super) fn start<C: ClientContext, T: FromClientConfigAndContext<C>>(
         .map_err(|error| fault::misconfigured(&error))
 }
 
-/// Whether a certificate that was not trusted is only for another host: OpenSSL says the same of both. A client that
-/// doesn't compare names then trusts it; it never sends a password to a host that it has come to by mistake, as it
-/// stops behind the handshake.
-pub(super) fn only_the_name_differs(settings: &Settings) -> bool {
+/// Whether a certificate that was refused is trusted and only for another host; OpenSSL reports both in the same words.
+/// A client that does not compare host names finds out. It sends no password to a wrong host, since it uses TLS without
+/// SASL.
+pub(super) fn certificate_is_for_another_host(settings: &Settings) -> bool {
     let mut config = settings.looker();
     config
         .set("security.protocol", "ssl")
@@ -195,25 +198,25 @@ pub(super) fn only_the_name_differs(settings: &Settings) -> bool {
     };
     for patience in FIRST_TRIES {
         let answer = client.fetch_metadata(None, patience);
-        hear_reports(&client);
+        poll_reports(&client);
         match (answer, client.context().cause()) {
             (Ok(_), _) => return true,
             (Err(_), Some(Cause::Certificate)) => return false,
             (Err(_), _) => {}
         }
     }
-    // It was heard of nothing but what comes behind a handshake.
+    // These causes are only reported once the handshake has succeeded.
     matches!(client.context().cause(), Some(Cause::PerhapsListener | Cause::Closed))
 }
 
-/// How many of librdkafka's reports are taken with each call.
-const EVENTS_A_CALL: usize = 16;
+/// The most reports of librdkafka that one call of [`poll_reports`] takes.
+const MAX_REPORTS: usize = 16;
 
-/// librdkafka reports errors and log lines only to who polls; a client that only looks never gets anything else. Answers
-/// with what the brokers have forbidden, which a call then only feels as silence.
-pub(super) fn hear_reports(client: &BaseConsumer<Watch>) -> Option<RDKafkaErrorCode> {
+/// Polls a client that has no partitions, since librdkafka reports errors and log lines only to a client that polls.
+/// Returns the code of a missing right, if one is reported; the call that it concerns only times out.
+pub(super) fn poll_reports(client: &BaseConsumer<Watch>) -> Option<RDKafkaErrorCode> {
     let mut forbidden = None;
-    for _ in 0..EVENTS_A_CALL {
+    for _ in 0..MAX_REPORTS {
         if let Some(Err(error)) = client.poll(Duration::ZERO) {
             forbidden = forbidden.or(error.rdkafka_error_code().filter(|code| fault::forbids(*code)));
         }
@@ -221,7 +224,7 @@ pub(super) fn hear_reports(client: &BaseConsumer<Watch>) -> Option<RDKafkaErrorC
     forbidden
 }
 
-/// A client that looks at `group` without joining it.
+/// Starts a client that reads the offsets of `group` without joining it.
 pub(super) fn observer(settings: &Settings, group: &str) -> Result<BaseConsumer<Watch>> {
     start(&settings.observer(group), Watch::default())
 }
@@ -234,27 +237,28 @@ mod tests {
     const WRONG: &str =
         "sasl_plaintext://host:9092/1: SASL authentication error: wrong password (after 3ms in state UP)";
 
+    /// Whether `error` is explained by the wrong password, this time later.
     fn is_login(watch: &Watch, later: Duration, error: &KafkaError) -> bool {
         let explained = watch.explain_at(Instant::now() + later, "reading", error);
         matches!(explained, LogError::Broken(why) if why.contains("authentication failed") && why.ends_with("wrong password)"))
     }
 
     #[test]
-    fn what_was_heard_explains_for_a_while_or_until_something_succeeds() {
+    fn a_reason_explains_failures_for_a_while_or_until_a_call_succeeds() {
         let watch = Watch::default();
         watch.note(&KafkaError::Global(RDKafkaErrorCode::Authentication), WRONG);
         assert!(is_login(&watch, Duration::ZERO, &TIMEOUT));
         assert!(
             is_login(&watch, Duration::from_secs(31), &TIMEOUT),
-            "librdkafka has not repeated it yet"
+            "librdkafka has not repeated the error yet"
         );
-        assert!(!is_login(&watch, STILL_TRUE, &TIMEOUT));
+        assert!(!is_login(&watch, REASON_KEPT, &TIMEOUT));
         watch.clear();
         assert!(!is_login(&watch, Duration::ZERO, &TIMEOUT));
     }
 
     #[test]
-    fn what_lasts_is_not_forgotten_over_what_follows_from_it() {
+    fn a_lasting_cause_is_not_replaced_by_what_follows_from_it() {
         let watch = Watch::default();
         watch.note_log(RDKafkaLogLevel::Error, "FAIL", WRONG);
         watch.note_log(
@@ -268,6 +272,9 @@ mod tests {
         );
         assert!(is_login(&watch, Duration::ZERO, &TIMEOUT));
         let refusal = KafkaError::Global(RDKafkaErrorCode::InvalidTopic);
-        assert!(!is_login(&watch, Duration::ZERO, &refusal), "that is an answer");
+        assert!(
+            !is_login(&watch, Duration::ZERO, &refusal),
+            "this error is an answer, so it is not explained otherwise"
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Commits that end in time.
 //!
-//! librdkafka's synchronous commit has no timeout: while the group's coordinator is away it waits for it, however long
-//! that takes. So commits are made on a thread of their own, one after the other, and only their result is waited for.
-//! One that comes too late does no harm: it carries the generation it was made in, and the broker refuses an old one.
+//! librdkafka's synchronous commit has no timeout: it waits for the group's coordinator, however long that is away. So
+//! commits are made on a thread of their own, one after the other, and the caller waits for the result with a timeout.
+//! A commit that lands late does no harm: it carries the generation in which it was made, and the broker refuses an old
+//! one.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -13,16 +14,16 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use crate::kafka::ANSWER;
+use crate::kafka::timeouts::CALL_TIMEOUT;
 use crate::port::{LogError, Result};
 
-/// A thread that commits. Dropping this ends it, but for a commit that is overdue: then the thread ends when the
-/// coordinator is back, and until then keeps the client alive, whose closing would wait for the commit.
+/// The owner of the thread that commits. Dropping it ends the thread. If a commit is overdue, the thread ends only when
+/// the coordinator is back, and keeps the client until then, because closing the client would wait for the commit.
 pub(super) struct Committer {
     jobs: Option<Sender<TopicPartitionList>>,
     thread: Option<JoinHandle<()>>,
     results: Receiver<KafkaResult<()>>,
-    /// A commit whose result nobody has seen yet.
+    /// Whether there is a commit whose result has not been received yet.
     overdue: bool,
 }
 
@@ -33,8 +34,8 @@ impl Committer {
         let client = client.clone();
         let work = move || {
             while let Ok(list) = todo.recv() {
-                // Nobody waits any more if the member is gone.
-                let _heard = done.send(client.commit(&list, CommitMode::Sync));
+                // The result is dropped if the committer is gone.
+                let _received = done.send(client.commit(&list, CommitMode::Sync));
             }
         };
         let thread = thread::Builder::new().name("kafka-commits".into()).spawn(work);
@@ -47,12 +48,13 @@ impl Committer {
         })
     }
 
-    /// Commits, and waits for the result; before that, at most for `earlier` for the result of a commit that is overdue.
-    pub(super) fn commit(&mut self, list: TopicPartitionList, earlier: Duration) -> KafkaResult<()> {
-        let deadline = Instant::now() + ANSWER;
+    /// Commits, and waits for the result. If an earlier commit is overdue, waits at most `overdue_wait` for its result
+    /// first.
+    pub(super) fn commit(&mut self, list: TopicPartitionList, overdue_wait: Duration) -> KafkaResult<()> {
+        let deadline = Instant::now() + CALL_TIMEOUT;
         if self.overdue {
-            // The caller was told that its fate is unknown, so its result no longer matters.
-            let _late = self.result(deadline.min(Instant::now() + earlier))?;
+            // Its caller was told that its outcome is unknown, so the result is not used.
+            let _late = self.result(deadline.min(Instant::now() + overdue_wait))?;
         }
         self.overdue = true;
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(list));
@@ -62,6 +64,7 @@ impl Committer {
         self.result(deadline)?
     }
 
+    /// Waits until `deadline` for the result of the commit in progress.
     fn result(&mut self, deadline: Instant) -> KafkaResult<KafkaResult<()>> {
         let patience = deadline.saturating_duration_since(Instant::now());
         match self.results.recv_timeout(patience) {

@@ -1,4 +1,4 @@
-//! Records and positions, between the port's types and librdkafka's.
+//! Converts records and positions between the port's types and librdkafka's.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use crate::port::Position;
 use crate::record::{Header, Offset, Partition, Record, Timestamp, TopicPartition};
 
-/// Gives out one shared name for each topic, so that a record costs no copy of it.
+/// Keeps one shared name for each topic, so that a record needs no copy of it.
 #[derive(Default)]
 pub(super) struct Topics(Vec<Arc<str>>);
 
@@ -42,8 +42,8 @@ pub(super) fn record(message: &BorrowedMessage<'_>, topics: &mut Topics) -> Reco
     }
 }
 
-/// None if a name of theirs is not UTF-8: rdkafka panics at such a name, and a record that nobody can take out of its
-/// partition would stop every member of every group.
+/// The headers of a message, or none if the name of one is not UTF-8. rdkafka panics at such a name, and a record that
+/// can't be read would stop every member of every group.
 fn readable_headers<H: Headers>(native: &H, message: &impl Message) -> Vec<Header> {
     let read = catch_unwind(AssertUnwindSafe(|| headers(native)));
     read.unwrap_or_else(|_| {
@@ -64,7 +64,7 @@ fn headers<H: Headers>(native: &H) -> Vec<Header> {
     native.iter().map(header).collect()
 }
 
-/// Headers as librdkafka wants them, none if there are none.
+/// Headers for librdkafka; `None` if there are none.
 pub(super) fn native_headers(headers: &[Header]) -> Option<OwnedHeaders> {
     if headers.is_empty() {
         return None;
@@ -79,12 +79,12 @@ pub(super) fn native_headers(headers: &[Header]) -> Option<OwnedHeaders> {
     Some(native)
 }
 
-/// A partition of librdkafka; never one of its negative markers here.
+/// The partition of a number of librdkafka. Negative numbers, which have special meanings there, must not come here.
 pub(super) fn partition(native: i32) -> Partition {
     Partition(native.max(0) as u32)
 }
 
-/// A partition for librdkafka.
+/// A partition's number for librdkafka.
 pub(super) fn native_partition(partition: Partition) -> i32 {
     i32::try_from(partition.0).unwrap_or(i32::MAX)
 }
@@ -94,7 +94,7 @@ pub(super) fn native_offset(offset: Offset) -> NativeOffset {
     NativeOffset::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX))
 }
 
-/// The offset of an element, if it is a real one.
+/// The offset of an element, unless it is one of librdkafka's special values.
 pub(super) fn offset(element: &TopicPartitionListElem<'_>) -> Option<Offset> {
     match element.offset() {
         NativeOffset::Offset(offset) => u64::try_from(offset).ok().map(Offset),
@@ -102,7 +102,7 @@ pub(super) fn offset(element: &TopicPartitionListElem<'_>) -> Option<Offset> {
     }
 }
 
-/// The partitions a list names.
+/// The partitions that a list names.
 pub(super) fn partitions(list: &TopicPartitionList, topics: &mut Topics) -> Vec<TopicPartition> {
     let name = |element: TopicPartitionListElem<'_>| TopicPartition {
         topic: topics.intern(element.topic()),
@@ -111,7 +111,7 @@ pub(super) fn partitions(list: &TopicPartitionList, topics: &mut Topics) -> Vec<
     list.elements().into_iter().map(name).collect()
 }
 
-/// A list that names these partitions.
+/// Makes a list of these partitions.
 pub(super) fn list<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for named in partitions {
@@ -120,7 +120,7 @@ pub(super) fn list<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>)
     list
 }
 
-/// All partitions of a topic.
+/// Makes a list of the first `count` partitions of a topic.
 pub(super) fn whole_topic(topic: &str, count: u32) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(count as usize);
     for number in 0..count {
@@ -129,13 +129,13 @@ pub(super) fn whole_topic(topic: &str, count: u32) -> TopicPartitionList {
     list
 }
 
-/// Positions as a commit carries them.
+/// Makes the list for a commit of these positions.
 pub(super) fn commit_list(positions: &[&Position]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(positions.len());
     for position in positions {
         let TopicPartition { topic, partition } = &position.partition;
         let mut element = list.add_partition(topic, native_partition(*partition));
-        // Once for each element: a second call would leak the first one's copy.
+        // This must be called only once for each element, because a second call leaks the first copy.
         if !position.metadata.is_empty() {
             element.set_metadata(&position.metadata);
         }
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// As rdkafka's own: one header that can be read, and one whose name is not UTF-8.
+    /// Behaves like rdkafka's own headers. It has one header that can be read, and one whose name is not UTF-8.
     struct Foreign;
 
     impl Headers for Foreign {

@@ -1,11 +1,11 @@
-//! What a group's coordinator says about the group.
+//! Asks a group's coordinator about the group.
 //!
-//! rust-rdkafka offers librdkafka's older call for this, to which a group of the newer protocol (KIP-848) looks as if it
-//! were not there, and a reset of such a group would then seem harmless. So librdkafka's newer call is made directly.
+//! rust-rdkafka offers only librdkafka's older call for this, which does not see groups of the newer protocol
+//! (KIP-848). A reset of such a group would then seem harmless. So librdkafka's newer call is made directly.
 //!
 //! # Invariants
-//! * What librdkafka gives out is freed once, by [`Owned`], and borrowed from only while that lives.
-//! * Nothing of librdkafka's memory leaves this module: names are copied.
+//! * Every object that librdkafka hands out is freed once, by [`Owned`], and is borrowed from only while that lives.
+//! * No pointer into librdkafka's memory leaves this module; names are copied.
 
 #![allow(unsafe_code)]
 
@@ -21,13 +21,14 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::kafka::client::Watch;
+use crate::kafka::convert;
 use crate::kafka::fault::{self, Right};
-use crate::kafka::{ANSWER, convert};
+use crate::kafka::timeouts::CALL_TIMEOUT;
 use crate::port::{Coordinator, GroupMember, GroupState, LogError, Result};
 use crate::record::TopicPartition;
 
-/// Between two questions to a coordinator that is not there yet.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Pause before a coordinator that is not ready yet is asked again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A group as its coordinator describes it.
 pub(super) struct Described {
@@ -37,7 +38,7 @@ pub(super) struct Described {
     pub(super) members: Vec<GroupMember>,
 }
 
-/// Asks the coordinator of `group`; `None` if it knows no such group.
+/// Describes `group`; `None` if its coordinator knows no such group.
 pub(super) fn describe(admin: &AdminClient<Watch>, group: &str) -> Result<Option<Described>> {
     let Ok(name) = CString::new(group) else {
         return Err(LogError::Refused(format!("{group:?} is no name of a group")));
@@ -48,22 +49,22 @@ pub(super) fn describe(admin: &AdminClient<Watch>, group: &str) -> Result<Option
         missing.unwrap_or_else(|| admin.inner().context().explain(&what, &KafkaError::AdminOp(code)))
     };
     let client = admin.inner().native_ptr();
-    let deadline = Instant::now() + ANSWER;
+    let deadline = Instant::now() + CALL_TIMEOUT;
     loop {
-        // SAFETY: `client` lives as long as `admin`, which is borrowed; `name` outlives the call, which copies it.
-        let answer = unsafe { ask(client, &name) }.map_err(explain)?;
-        // SAFETY: the event is a result of this call, since the queue that it was polled from has no other.
-        match unsafe { read(&answer) } {
+        // SAFETY: `client` lives as long as `admin`, which is borrowed, and `name` outlives the call, which copies it.
+        let event = unsafe { request_description(client, &name) }.map_err(explain)?;
+        // SAFETY: the event is the result of this request, since the queue that it comes from has no other.
+        match unsafe { read(&event) } {
             Ok(described) => return Ok(described),
             Err(RDKafkaErrorCode::GroupIdNotFound) => return Ok(None),
-            Err(code) if fault::is_settling(code) && Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Err(code) if fault::is_settling(code) && Instant::now() < deadline => std::thread::sleep(RETRY_PAUSE),
             Err(code) => return Err(explain(code)),
         }
     }
 }
 
-/// What the group of `client` has committed for the partitions of `list`. A coordinator that is only just becoming one is
-/// asked again for as long as `patience` lasts.
+/// What the group of `client` has committed for the partitions of `list`. A coordinator that is not ready yet is asked
+/// again until `patience` is over.
 pub(super) fn committed<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     list: &TopicPartitionList,
@@ -73,13 +74,14 @@ pub(super) fn committed<C: ConsumerContext>(
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let answer = client.committed_offsets(list.clone(), left);
-        if !is_unsettled(&answer) || left <= PAUSE {
+        if !is_unsettled(&answer) || left <= RETRY_PAUSE {
             return answer;
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(RETRY_PAUSE);
     }
 }
 
+/// Whether the coordinator is not ready yet.
 fn is_unsettled(answer: &KafkaResult<TopicPartitionList>) -> bool {
     let settling = |error: &KafkaError| error.rdkafka_error_code().is_some_and(fault::is_settling);
     match answer {
@@ -91,7 +93,7 @@ fn is_unsettled(answer: &KafkaResult<TopicPartitionList>) -> bool {
     }
 }
 
-/// Something that librdkafka handed over.
+/// An object that librdkafka handed over, to be freed here.
 struct Owned<T> {
     native: *mut T,
     free: unsafe extern "C" fn(*mut T),
@@ -100,18 +102,22 @@ struct Owned<T> {
 impl<T> Drop for Owned<T> {
     fn drop(&mut self) {
         if !self.native.is_null() {
-            // SAFETY: made by librdkafka, and freed nowhere else.
+            // SAFETY: librdkafka made the object, and it is freed nowhere else.
             unsafe { (self.free)(self.native) }
         }
     }
 }
 
-unsafe fn ask(
+/// Sends the request and waits for its result event.
+///
+/// # Safety
+/// `client` must be a living client of librdkafka.
+unsafe fn request_description(
     client: *mut native::rd_kafka_t,
     group: &CStr,
 ) -> Result<Owned<native::rd_kafka_event_t>, RDKafkaErrorCode> {
     use native::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS as DESCRIBE;
-    let patience = ANSWER.as_millis() as c_int;
+    let timeout = CALL_TIMEOUT.as_millis() as c_int;
     unsafe {
         let queue = Owned {
             native: native::rd_kafka_queue_new(client),
@@ -121,11 +127,11 @@ unsafe fn ask(
             native: native::rd_kafka_AdminOptions_new(client, DESCRIBE),
             free: native::rd_kafka_AdminOptions_destroy,
         };
-        native::rd_kafka_AdminOptions_set_request_timeout(options.native, patience, ptr::null_mut(), 0);
+        native::rd_kafka_AdminOptions_set_request_timeout(options.native, timeout, ptr::null_mut(), 0);
         native::rd_kafka_DescribeConsumerGroups(client, [group.as_ptr()].as_mut_ptr(), 1, options.native, queue.native);
         let event = Owned {
-            // The request gives up by itself; a little more, so that it is heard why.
-            native: native::rd_kafka_queue_poll(queue.native, patience + 1000),
+            // The request has the shorter timeout, so that its own error is received.
+            native: native::rd_kafka_queue_poll(queue.native, timeout + 1000),
             free: native::rd_kafka_event_destroy,
         };
         if event.native.is_null() {
@@ -138,6 +144,10 @@ unsafe fn ask(
     }
 }
 
+/// Reads the description out of a result event; `None` if there is no such group.
+///
+/// # Safety
+/// The event must be the result of [`request_description`].
 unsafe fn read(event: &Owned<native::rd_kafka_event_t>) -> Result<Option<Described>, RDKafkaErrorCode> {
     unsafe {
         let result = native::rd_kafka_event_DescribeConsumerGroups_result(event.native);
@@ -170,7 +180,7 @@ unsafe fn read(event: &Owned<native::rd_kafka_event_t>) -> Result<Option<Describ
     }
 }
 
-/// A group that is dead is one that the coordinator has forgotten.
+/// The state of a group; `None` if it is dead, which means that the coordinator has forgotten it.
 fn state(state: native::rd_kafka_consumer_group_state_t) -> Option<GroupState> {
     use native::rd_kafka_consumer_group_state_t as S;
     match state {
@@ -229,7 +239,10 @@ unsafe fn partitions(list: *const native::rd_kafka_topic_partition_list_t) -> Ve
     partitions
 }
 
-/// A copy; what is missing is empty.
+/// A copy of a text; empty if there is none.
+///
+/// # Safety
+/// `native` must be null or point to a text that ends with a zero byte.
 unsafe fn text(native: *const c_char) -> String {
     if native.is_null() {
         return String::new();

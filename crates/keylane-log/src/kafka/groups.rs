@@ -1,4 +1,4 @@
-//! A look at groups from outside, and a new start for one that nobody is in.
+//! Describes groups to their observers, and resets the offsets of a group without members.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,11 +12,12 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use crate::kafka::client::{self, Watch};
 use crate::kafka::committer::Committer;
 use crate::kafka::settings::Settings;
-use crate::kafka::{ANSWER, convert, coordinator, fault};
+use crate::kafka::timeouts::CALL_TIMEOUT;
+use crate::kafka::{convert, coordinator, fault};
 use crate::port::{GroupInfo, LogError, Result, TopicInfo};
 use crate::record::{Offset, TopicPartition};
 
-/// How `group` stands; `topics` are all of which it may have committed something.
+/// Describes `group`; `None` if there is no such group. `topics` are all topics of which it may have committed offsets.
 pub(super) fn describe(settings: &Settings, group: &str, topics: &[TopicInfo]) -> Result<Option<GroupInfo>> {
     let admin: AdminClient<Watch> = client::start(&settings.admin(), Watch::default())?;
     let Some(described) = coordinator::describe(&admin, group)? else {
@@ -31,7 +32,7 @@ pub(super) fn describe(settings: &Settings, group: &str, topics: &[TopicInfo]) -
     }))
 }
 
-/// The coordinator refuses offsets from outside of a group that has members, whatever this looked like before.
+/// Sets the committed offsets of `group`. The coordinator itself refuses that while the group has members.
 pub(super) fn reset(settings: &Settings, group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> Result<()> {
     let what = format!("the offsets of group {group} can't be reset");
     let client = Arc::new(client::observer(settings, group)?);
@@ -41,7 +42,7 @@ pub(super) fn reset(settings: &Settings, group: &str, positions: &BTreeMap<Topic
         list.add_partition_offset(&partition.topic, number, convert::native_offset(*offset))
             .map_err(|error| fault::sort(&what, &error))?;
     }
-    let committed = Committer::start(&client)?.commit(list, ANSWER);
+    let committed = Committer::start(&client)?.commit(list, CALL_TIMEOUT);
     committed.map_err(|error| match error.rdkafka_error_code() {
         Some(code) if fault::not_ours(code) || code == RDKafkaErrorCode::RebalanceInProgress => {
             LogError::Refused(format!("{what} while the group has members: stop them first"))
@@ -50,6 +51,7 @@ pub(super) fn reset(settings: &Settings, group: &str, positions: &BTreeMap<Topic
     })
 }
 
+/// The offsets that the group of `client` has committed, of the partitions of these topics.
 fn commits(client: &BaseConsumer<Watch>, topics: &[TopicInfo]) -> Result<BTreeMap<TopicPartition, Offset>> {
     let mut list = TopicPartitionList::new();
     for topic in topics {
@@ -57,9 +59,9 @@ fn commits(client: &BaseConsumer<Watch>, topics: &[TopicInfo]) -> Result<BTreeMa
             list.add_partition(&topic.name, convert::native_partition(info.partition));
         }
     }
-    let answer = coordinator::committed(client, &list, ANSWER);
-    // What librdkafka has to report explains a failure.
-    let _event = client.poll(Duration::ZERO);
+    let answer = coordinator::committed(client, &list, CALL_TIMEOUT);
+    // If the call has failed, librdkafka now reports the reason.
+    let _reported = client.poll(Duration::ZERO);
     let what = "the committed offsets can't be read";
     let list = answer.map_err(|error| client.context().explain(what, &error))?;
     let mut names = convert::Topics::default();

@@ -1,23 +1,23 @@
 //! The Kafka adapter: [`EventLog`] over librdkafka.
 //!
 //! ```text
-//!   append ─▶ Lifeline ─▶ Producer ─▶ librdkafka ─▶ broker      one producer, thrown away at the first doubt
-//!   read, extents, partitions ─▶ Scanner ───────▶ broker        one consumer outside of any group
-//!   groups, describe, reset ──────────────────────▶ broker      a client for each call; a person asked
-//!   subscribe ─▶ Member ─▶ librdkafka ─────────────▶ broker      one consumer for each membership
+//!   append ─▶ ProducerSlot ─▶ Producer ─▶ librdkafka ─▶ broker    one producer, which is replaced after any failure
+//!   read, extents, partitions ─▶ Scanner ────────────▶ broker    one consumer outside of any group
+//!   groups, describe, reset ─────────────────────────▶ broker    a client for each call, since only people make them
+//!   subscribe ─▶ Member ─▶ librdkafka ───────────────▶ broker    one consumer for each membership
 //! ```
 //!
 //! # Invariants
-//! * Every call is bounded: within its patience, otherwise within five seconds or a session timeout; partitions that are
-//!   made are waited for up to half a minute.
-//! * An offset is committed only because the caller said so; librdkafka stores and commits none by itself.
-//! * Records are handed to librdkafka strictly in order, and nothing of a failed call is still in its queues when the
-//!   next call begins, so that no old record can arrive behind a newer one.
-//! * Nothing happens between a rebalance event and the answer to it (`member`).
+//! * Every call ends in time: within the timeout it is given, or else within five seconds or a session timeout. Only
+//!   partitions that were just created are waited for longer, up to half a minute.
+//! * An offset is committed only when the caller says so; librdkafka stores and commits none by itself.
+//! * Records are handed to librdkafka strictly in order. When a call begins, librdkafka's queues hold no record of a
+//!   failed call before, so that no old record can arrive behind a newer one.
+//! * No other call is made to librdkafka between a rebalance event and its answer (`member`).
 
 mod admin;
-mod append;
 mod bootstrap;
+mod cause;
 mod client;
 mod committer;
 mod convert;
@@ -28,41 +28,44 @@ mod limits;
 mod member;
 mod positions;
 mod producer;
-mod pulse;
+mod producer_slot;
 mod rebalances;
 mod repeats;
 mod scan;
+mod scan_progress;
+mod session;
 mod settings;
 mod size;
-mod sweep;
+mod timeouts;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
 
 use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, Result, Subscription, TopicInfo};
 use crate::record::{NewRecord, Offset, Placed, Record, TopicPartition};
-use append::Lifeline;
+use crate::sync::lock;
+pub use cause::Cause;
 use client::Watch;
-pub use fault::Cause;
 use member::Member;
+use producer_slot::ProducerSlot;
 use scan::Scanner;
 use settings::Settings;
+use timeouts::CALL_TIMEOUT;
 
-/// How long a call without a patience of its own waits for the brokers.
-const ANSWER: Duration = Duration::from_secs(5);
-
-/// How long a partition count is believed; a partition added is used within this time and the producer's own refresh.
+/// How long a partition count is used before it is asked for again. A new partition gets records no later than after
+/// this time and the producer's own metadata refresh.
 const COUNT_KEPT: Duration = Duration::from_secs(2);
 
-/// The brokers of a Kafka, taken together.
+/// What is known about the brokers of a Kafka as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cluster {
-    /// How many there are, at the moment.
+    /// How many brokers there are at the moment.
     pub brokers: usize,
-    /// How many of them hold each group's commits; none as long as there is no group, or nobody may look.
+    /// How many of them keep a copy of what groups have committed; `None` if there is no group yet, or the right to
+    /// look is missing.
     pub offset_copies: Option<usize>,
 }
 
@@ -70,58 +73,60 @@ pub struct Cluster {
 pub struct KafkaLog {
     settings: Settings,
     scanner: Scanner,
-    producer: Mutex<Lifeline>,
+    producer: Mutex<ProducerSlot>,
+    /// By topic, its last partition count and when the brokers gave it.
     counts: Mutex<HashMap<String, (Instant, u32)>>,
-    groups: Mutex<HashMap<String, BaseConsumer<Watch>>>,
+    /// By group, a client that reads its commits.
+    observers: Mutex<HashMap<String, BaseConsumer<Watch>>>,
 }
 
 impl KafkaLog {
     /// Prepares the clients for the brokers at `bootstrap` (`host:port`, several separated by commas). `properties` are
-    /// librdkafka's and win over this adapter's choices, but for those that would break an invariant. To
-    /// `group.instance.id` each member adds a hyphen and its name, which then must be unique in its group.
+    /// librdkafka's, and replace this adapter's choices. To a `group.instance.id` each member adds a hyphen and its own
+    /// name, which then must be unique in its group.
     ///
     /// # Errors
-    /// `Refused` names a property that is unknown, has a wrong value or can't be chosen. A broker that is away is none:
-    /// each call says so for itself.
+    /// [`LogError::Refused`] if a property is unknown, has a wrong value, or would break an invariant; the sentence
+    /// names it. If no broker can be reached, that is no error here, but one of each later call.
     pub fn connect(bootstrap: &str, properties: Vec<(String, String)>) -> Result<Self> {
         let settings = Settings::new(bootstrap, properties)?;
         Ok(Self {
             scanner: Scanner::new(&settings)?,
-            producer: Mutex::new(Lifeline::new(&settings)?),
+            producer: Mutex::new(ProducerSlot::new(&settings)?),
             settings,
             counts: Mutex::default(),
-            groups: Mutex::default(),
+            observers: Mutex::default(),
         })
     }
 
-    /// What the brokers have set for `topic`, by Kafka's names (`cleanup.policy`), their defaults included.
+    /// The settings of `topic` by Kafka's names, such as `cleanup.policy`, including the brokers' defaults.
     ///
     /// # Errors
-    /// As for the calls of [`EventLog`]: `Refused` if there is no such topic.
+    /// [`LogError::Refused`] if there is no such topic, and as in all calls of [`EventLog`].
     pub fn topic_settings(&self, topic: &str) -> Result<BTreeMap<String, String>> {
         admin::topic_settings(&self.settings, topic)
     }
 
-    /// Whether the brokers answer, and what can be done if they don't.
+    /// Checks that the brokers answer.
     ///
     /// # Errors
-    /// As for the calls of [`EventLog`].
+    /// As in all calls of [`EventLog`], and with the cause as far as it is known.
     pub fn reach(&self) -> Result<(), (LogError, Option<Cause>)> {
         let answer = self.scanner.topics();
         answer.map(|_| ()).map_err(|error| (error, self.scanner.cause()))
     }
 
-    /// How many brokers there are, and how many copies they keep of what groups have committed.
+    /// How many brokers there are, and how many of them keep a copy of what groups have committed.
     ///
     /// # Errors
-    /// As for the calls of [`EventLog`].
+    /// As in all calls of [`EventLog`].
     pub fn cluster(&self) -> Result<Cluster> {
         self.scanner.cluster()
     }
 
-    /// The number of partitions as the brokers say it now.
+    /// Asks the brokers for the number of partitions of `topic`.
     fn count_partitions(&self, topic: &str) -> Result<u32> {
-        self.count_partitions_within(topic, ANSWER)
+        self.count_partitions_within(topic, CALL_TIMEOUT)
     }
 
     fn count_partitions_within(&self, topic: &str, patience: Duration) -> Result<u32> {
@@ -130,17 +135,17 @@ impl KafkaLog {
         Ok(count)
     }
 
-    /// The number of partitions, if it was asked for a moment ago.
+    /// The number of partitions of `topic`, if the brokers gave it at most [`COUNT_KEPT`] ago.
     fn recent_count(&self, topic: &str) -> Option<u32> {
-        let (asked, count) = *lock(&self.counts).get(topic)?;
-        (asked.elapsed() < COUNT_KEPT).then_some(count)
+        let (asked_at, count) = *lock(&self.counts).get(topic)?;
+        (asked_at.elapsed() < COUNT_KEPT).then_some(count)
     }
 }
 
 impl EventLog for KafkaLog {
     fn create_topic(&self, topic: &str, partitions: u32) -> Result<bool> {
-        // A topic that is there needs no right to create one.
-        match self.scanner.partitions(topic, ANSWER) {
+        // The topic is looked for first, so that an existing one needs no right to create topics.
+        match self.scanner.partitions(topic, CALL_TIMEOUT) {
             Ok(_) if partitions > 0 => return Ok(false),
             Ok(_) | Err(LogError::Refused(_)) => {}
             Err(error) => return Err(error),
@@ -180,10 +185,10 @@ impl EventLog for KafkaLog {
 
     fn append(&self, topic: &str, records: Vec<NewRecord>, patience: Duration) -> Vec<Result<Placed>> {
         let deadline = Instant::now() + patience;
-        let ask = || self.count_partitions_within(topic, patience.min(ANSWER));
+        let ask = || self.count_partitions_within(topic, patience.min(CALL_TIMEOUT));
         let highest = records.iter().filter_map(|record| record.partition).max();
         let known = match self.recent_count(topic) {
-            // A partition beyond the count may have been added since it was asked for.
+            // The count is asked for anew if a record names a partition beyond it, which may be a new one.
             Some(count) if highest.is_none_or(|highest| highest.0 < count) => Ok(count),
             _ => ask(),
         };
@@ -193,7 +198,7 @@ impl EventLog for KafkaLog {
         };
         let mut producer = lock(&self.producer);
         if Instant::now() >= deadline {
-            // The appends before this one took all of its time. Nothing of it is in the log, nor will be.
+            // Earlier appends held the producer for all of this call's time. None of its records was or will be sent.
             let sentence = format!("topic {topic} was not appended to: earlier appends took too long");
             return vec![Err(LogError::Unavailable(sentence)); records.len()];
         }
@@ -214,14 +219,14 @@ impl EventLog for KafkaLog {
 
     fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Offset>>> {
         let count = self.count_partitions(topic)?;
-        let mut groups = lock(&self.groups);
-        if !groups.contains_key(group) {
-            groups.insert(group.to_owned(), client::observer(&self.settings, group)?);
+        let mut observers = lock(&self.observers);
+        if !observers.contains_key(group) {
+            observers.insert(group.to_owned(), client::observer(&self.settings, group)?);
         }
-        let committed = scan::committed(&groups[group], group, topic, count);
+        let committed = scan::committed(&observers[group], group, topic, count);
         if committed.is_err() {
-            // librdkafka tells of a missing right once for each client.
-            groups.remove(group);
+            // The client is replaced, because librdkafka reports a missing right to each client only once.
+            observers.remove(group);
         }
         committed
     }
@@ -241,14 +246,9 @@ impl EventLog for KafkaLog {
     fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>> {
         for topic in &subscription.topics {
             self.count_partitions(topic)?;
-            // A right that is missing for the group is told here, and not to a member that has been given nothing.
+            // A missing right for the group shows here. Later it would show to a member only once it has partitions.
             self.committed(&subscription.group, topic)?;
         }
         Ok(Box::new(Member::join(&self.settings, subscription)?))
     }
-}
-
-/// What the lock guards is whole between any two statements, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Where a member begins in the partitions that it was given.
+//! Finds the positions from which a member reads newly assigned partitions.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,15 +11,16 @@ use crate::kafka::client::{self, Watch};
 use crate::kafka::rebalances::Events;
 use crate::kafka::scan;
 use crate::kafka::settings::Settings;
-use crate::kafka::{ANSWER, convert, coordinator, fault};
+use crate::kafka::timeouts::CALL_TIMEOUT;
+use crate::kafka::{convert, coordinator, fault};
 use crate::port::{Assignment, Extent, Result, Subscription};
 use crate::record::{Offset, TopicPartition};
 
-/// Before asking again about partitions that this client does not know yet.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// Pause before a client asks again about partitions that it does not know yet.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// The committed positions, with the metadata of their commits, in the order of `list`. A committed offset outside of the
-/// log (a truncated or restored topic) counts as none.
+/// The positions of the partitions of `list`, in its order, with the metadata of their commits. A committed offset that
+/// lies outside of the log, because the topic was truncated or restored, is not used.
 pub(super) fn positions(
     client: &BaseConsumer<Events>,
     settings: &Settings,
@@ -31,8 +32,8 @@ pub(super) fn positions(
     }
     let watch = &client.context().watch;
     let what = format!("the committed offsets of group {} can't be read", subscription.group);
-    let explain = |error: KafkaError| fault::passing(watch.explain(&what, &error));
-    let committed = coordinator::committed(client, list, ANSWER).map_err(explain)?;
+    let explain = |error: KafkaError| fault::as_unavailable(watch.explain(&what, &error));
+    let committed = coordinator::committed(client, list, CALL_TIMEOUT).map_err(explain)?;
     watch.clear();
     let partitions = convert::partitions(list, &mut convert::Topics::default());
     let extents = extents(client, settings, subscription, list);
@@ -51,7 +52,7 @@ pub(super) fn positions(
     Ok(assignments)
 }
 
-/// From the last commit if that lies inside of the log, otherwise from the log's start.
+/// Begins at the last commit if that lies within the log, or else at the log's start.
 fn assignment(partition: TopicPartition, last: Option<(Offset, String)>, extent: Extent) -> Assignment {
     if let Some((committed, _)) = last
         && !(extent.start..=extent.end).contains(&committed)
@@ -68,8 +69,8 @@ fn assignment(partition: TopicPartition, last: Option<(Offset, String)>, extent:
     }
 }
 
-/// What the partitions hold. Where a grant is eager a client of its own asks: learning of new partitions while the grant
-/// waits for its answer has librdkafka join anew without asking for the grant back.
+/// The extents of the partitions of `list`. In the eager protocol another client asks for them: if the member's own
+/// client learnt of new partitions now, librdkafka would join the group anew without asking for the partitions back.
 fn extents(
     client: &BaseConsumer<Events>,
     settings: &Settings,
@@ -86,14 +87,15 @@ fn extents(
     }
 }
 
-/// A broker that assigns (KIP-848) may know a new partition before this client does. If it stays unknown, any position
-/// will do: librdkafka corrects one that lies outside of the log.
+/// The extents of the partitions of `list`, as `client` learns them. A broker that assigns (KIP-848) may know a new
+/// partition before the client does, so the client asks again. If a partition stays unknown, an extent without bounds
+/// is returned, since librdkafka corrects a position that lies outside of the log.
 fn extents_by<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     subscription: &Subscription,
     list: &TopicPartitionList,
 ) -> Vec<Extent> {
-    let deadline = Instant::now() + ANSWER;
+    let deadline = Instant::now() + CALL_TIMEOUT;
     loop {
         let error = match scan::extents(client, list) {
             Ok(extents) => return extents,
@@ -107,9 +109,9 @@ fn extents_by<C: ConsumerContext>(
             };
             return vec![any; list.count()];
         }
-        thread::sleep(ASK_AGAIN);
+        thread::sleep(RETRY_PAUSE);
         for topic in &subscription.topics {
-            let _refreshed = client.fetch_metadata(Some(topic), ANSWER);
+            let _refreshed = client.fetch_metadata(Some(topic), CALL_TIMEOUT);
         }
     }
 }
@@ -120,7 +122,7 @@ mod tests {
     use crate::record::Partition;
 
     #[test]
-    fn only_a_commit_inside_of_the_log_is_gone_on_from() {
+    fn only_a_commit_within_the_log_is_used() {
         let extent = Extent {
             start: Offset(5),
             end: Offset(9),

@@ -1,4 +1,4 @@
-//! One librdkafka producer and the thread that takes its delivery reports.
+//! A producer of librdkafka, and the thread that takes its delivery reports.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,53 +12,56 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
 
 use crate::kafka::client::{self, Watch};
-use crate::kafka::settings::Settings;
-use crate::kafka::{ANSWER, convert, fault, lock};
+use crate::kafka::settings::{Batching, Settings};
+use crate::kafka::timeouts::CALL_TIMEOUT;
+use crate::kafka::{convert, fault};
 use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Offset, Placed};
+use crate::sync::lock;
 
-/// How often the reporting thread looks whether it should end.
-const LOOK_UP: Duration = Duration::from_millis(250);
+/// How often the reporting thread looks whether it has to end.
+const STOP_CHECK: Duration = Duration::from_millis(250);
 
-/// How long a full queue is given to empty a little before the same record is tried again.
-const QUEUE_FULL: Duration = Duration::from_millis(2);
+/// Pause before the same record is tried again if librdkafka's queue is full.
+const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(2);
 
-/// How long the reports of purged records are waited for; librdkafka makes them up by itself.
-const PURGED: Duration = Duration::from_secs(1);
+/// The longest wait for the reports of purged records, which librdkafka makes without a broker.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What became of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
-    /// It stands in the log.
+    /// The record stands in the log.
     Placed(Placed),
-    /// librdkafka did not even take it into its queue.
+    /// librdkafka did not take the record into its queue, for this reason.
     NotTaken(RDKafkaErrorCode),
-    /// It was sent, or waited to be sent, and failed.
+    /// librdkafka had the record in its queue, and could not deliver it for this reason.
     Failed(RDKafkaErrorCode),
-    /// Nothing is known of it.
+    /// There was no report in time, so it is unknown whether the record stands in the log.
     Unanswered,
 }
 
-/// A producer, good for calls one after the other until one of them fails.
+/// A producer. It may be used for one call after the other until one of them fails.
 pub(super) struct Producer {
     client: Arc<BaseProducer<Reports>>,
     stop: Arc<AtomicBool>,
     reporter: Option<JoinHandle<()>>,
+    /// The most bytes of a batch of several records.
     batch_size: usize,
 }
 
 impl Producer {
-    /// `single`: each record travels alone, so that a refusal names its record. Several together make a batch of
-    /// `batch_size` bytes at most.
-    pub(super) fn start(settings: &Settings, single: bool, batch_size: usize) -> Result<Self> {
-        let client: BaseProducer<Reports> = client::start(&settings.producer(single, batch_size), Reports::default())?;
+    /// Starts a producer whose batches of several records have at most `batch_size` bytes.
+    pub(super) fn start(settings: &Settings, batching: Batching, batch_size: usize) -> Result<Self> {
+        let client: BaseProducer<Reports> =
+            client::start(&settings.producer(batching, batch_size), Reports::default())?;
         let client = Arc::new(client);
         let stop = Arc::new(AtomicBool::new(false));
         let reporter = thread::Builder::new().name("kafka-reports".into()).spawn({
             let (client, stop) = (client.clone(), stop.clone());
             move || {
                 while !stop.load(Ordering::Acquire) {
-                    client.poll(LOOK_UP);
+                    client.poll(STOP_CHECK);
                 }
             }
         });
@@ -71,12 +74,12 @@ impl Producer {
         })
     }
 
-    /// How large it lets a batch of several records become.
+    /// The most bytes of a batch of several records.
     pub(super) fn batch_size(&self) -> usize {
         self.batch_size
     }
 
-    /// Enqueues `records` strictly in order, waits for their reports until `deadline`, and answers for each.
+    /// Enqueues `records` strictly in order, and waits for their reports until `deadline`. Returns what became of each.
     pub(super) fn send(&self, topic: &str, records: &[&NewRecord], deadline: Instant) -> Vec<Delivery> {
         let reports = self.client.context();
         reports.expect(records.len());
@@ -90,19 +93,23 @@ impl Producer {
         match reports.wait(deadline) {
             Waited::AllPlaced => reports.watch.clear(),
             Waited::SomeFailed => {
-                // Once a record has failed, those behind it must not be sent any more: they would stand in the log with a
-                // hole before them.
+                // The records behind a failed one must not be sent any more, or they would stand in the log with a gap
+                // before them.
                 self.client.purge(PurgeConfig::default().queue().inflight());
-                reports.wait_for_all(Instant::now() + PURGED);
+                reports.wait_for_all(Instant::now() + PURGE_TIMEOUT);
             }
             Waited::TimeIsUp => {}
         }
         let deliveries = reports.take();
-        deliveries.into_iter().map(|delivery| self.told(delivery)).collect()
+        deliveries
+            .into_iter()
+            .map(|delivery| self.with_reason(delivery))
+            .collect()
     }
 
-    /// Whoever may write nowhere is refused a session; of the records librdkafka then says only that they are gone.
-    fn told(&self, delivery: Delivery) -> Delivery {
+    /// Replaces the code of a record that was purged because of a missing right. Without the right to write to any
+    /// topic the broker refuses the producer's session, and librdkafka then only reports that the records were purged.
+    fn with_reason(&self, delivery: Delivery) -> Delivery {
         use RDKafkaErrorCode::{Fatal, PurgeQueue};
         if !matches!(delivery, Delivery::Failed(PurgeQueue) | Delivery::NotTaken(Fatal)) {
             return delivery;
@@ -113,7 +120,7 @@ impl Producer {
         }
     }
 
-    /// Explains a failure by what was heard last from the brokers.
+    /// Turns a code into an error of the log, with the last reason that librdkafka has reported.
     pub(super) fn explain(&self, what: &str, code: RDKafkaErrorCode) -> LogError {
         self.client
             .context()
@@ -121,8 +128,8 @@ impl Producer {
             .explain(what, &KafkaError::MessageProduction(code))
     }
 
-    /// Hands one record to librdkafka. While the queue is full, this record alone is tried again, so that no later
-    /// record overtakes it.
+    /// Hands one record to librdkafka. While the queue is full, the same record is tried again, so that no later record
+    /// overtakes it.
     fn enqueue(
         &self,
         topic: &str,
@@ -136,18 +143,18 @@ impl Producer {
         native.key = record.key.as_deref();
         native.payload = record.value.as_deref();
         native.headers = convert::native_headers(&record.headers);
-        let mut asked = false;
+        let mut refreshed = false;
         loop {
             let Err((error, again)) = self.client.send(native) else {
                 return Ok(());
             };
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::InvalidArgument);
             match code {
-                RDKafkaErrorCode::QueueFull if Instant::now() < deadline => thread::sleep(QUEUE_FULL),
-                // The caller has seen the partition; this client's metadata is older.
-                RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic if !asked => {
-                    asked = true;
-                    let _refreshed = self.client.client().fetch_metadata(Some(topic), ANSWER);
+                RDKafkaErrorCode::QueueFull if Instant::now() < deadline => thread::sleep(QUEUE_FULL_PAUSE),
+                // The caller knows that the partition exists, so this client's metadata is too old.
+                RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic if !refreshed => {
+                    refreshed = true;
+                    let _metadata = self.client.client().fetch_metadata(Some(topic), CALL_TIMEOUT);
                 }
                 code => return Err(code),
             }
@@ -156,7 +163,7 @@ impl Producer {
     }
 }
 
-/// Nothing of a producer survives it: what it still holds is purged, and its connections are closed.
+/// Purges the records that the producer still holds, and closes its connections.
 impl Drop for Producer {
     fn drop(&mut self) {
         self.client.purge(PurgeConfig::default().queue().inflight());
@@ -169,7 +176,7 @@ impl Drop for Producer {
     }
 }
 
-/// The reports of one call.
+/// The delivery reports of the current call.
 #[derive(Default)]
 struct Reports {
     watch: Watch,
@@ -179,12 +186,15 @@ struct Reports {
 
 #[derive(Default)]
 struct Pending {
+    /// What is known of each record.
     deliveries: Vec<Delivery>,
+    /// How many records have no report yet.
     open: usize,
     failed: bool,
 }
 
 impl Reports {
+    /// Begins a call with this many records.
     fn expect(&self, records: usize) {
         *lock(&self.pending) = Pending {
             deliveries: vec![Delivery::Unanswered; records],
@@ -206,7 +216,7 @@ impl Reports {
         }
     }
 
-    /// Waits until every record is answered for, or one has failed, or time is up.
+    /// Waits until every record has a report, one has failed, or the time is up.
     fn wait(&self, deadline: Instant) -> Waited {
         let pending = self.wait_while(deadline, |pending| pending.open > 0 && !pending.failed);
         match (pending.failed, pending.open) {
@@ -233,6 +243,7 @@ impl Reports {
     }
 }
 
+/// Why a wait for reports ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Waited {
     AllPlaced,

@@ -1,4 +1,4 @@
-//! Rebalances as librdkafka reports them, until they are answered.
+//! Keeps the rebalance events of librdkafka until they are answered.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -12,21 +12,21 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::kafka::client::Watch;
-use crate::kafka::lock;
+use crate::sync::lock;
 
-/// A rebalance that librdkafka waits to have answered.
+/// A rebalance whose answer librdkafka waits for.
 #[derive(Clone)]
 pub(super) enum Event {
     Assign(TopicPartitionList),
     Revoke(TopicPartitionList),
 }
 
-/// Notes rebalances as they come out of librdkafka's queue.
+/// The context of a member's client, which notes the rebalances that come out of librdkafka's queue.
 #[derive(Default)]
 pub(super) struct Events {
     pub(super) watch: Watch,
     waiting: Mutex<VecDeque<Event>>,
-    /// Nobody answers events any more.
+    /// Whether the member is gone, so that events are answered here.
     abandoned: AtomicBool,
 }
 
@@ -36,13 +36,13 @@ impl Events {
         lock(&self.waiting).front().cloned()
     }
 
-    /// The first event has its answer.
+    /// Removes the first event, which has been answered.
     pub(super) fn answered(&self) {
         lock(&self.waiting).pop_front();
     }
 
-    /// From now on every event is answered as it comes: nothing is taken over, everything is let go. An event without an
-    /// answer would keep librdkafka from closing for ever.
+    /// Declines the waiting events, and from now on every event as it comes. An event without an answer would keep
+    /// librdkafka from closing for ever.
     pub(super) fn abandon(&self, client: &BaseConsumer<Self>) {
         self.abandoned.store(true, Ordering::Release);
         while let Some(event) = self.first() {
@@ -51,6 +51,7 @@ impl Events {
         }
     }
 
+    /// Answers an event by taking no partition over, or by giving the revoked ones back.
     fn decline(&self, client: &BaseConsumer<Self>, event: &Event) {
         let declined = match (event, client.rebalance_protocol()) {
             (Event::Assign(_), RebalanceProtocol::Cooperative) => client.incremental_assign(&TopicPartitionList::new()),
@@ -58,7 +59,7 @@ impl Events {
             (Event::Revoke(list), _) => unassign(client, list),
         };
         if let Err(error) = declined {
-            tracing::debug!(%error, "a rebalance while closing");
+            tracing::debug!(%error, "a rebalance could not be declined while closing");
         }
     }
 }
@@ -89,7 +90,7 @@ impl ConsumerContext for Events {
     }
 }
 
-/// Lets partitions go, in the way of the group's protocol.
+/// Gives partitions back, as the group's protocol requires it.
 pub(super) fn unassign(client: &BaseConsumer<Events>, list: &TopicPartitionList) -> KafkaResult<()> {
     match client.rebalance_protocol() {
         RebalanceProtocol::Cooperative => client.incremental_unassign(list),

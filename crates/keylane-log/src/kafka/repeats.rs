@@ -1,53 +1,54 @@
-//! Records that librdkafka hands out twice.
+//! Notices records that librdkafka hands out twice.
 //!
-//! With every rebalance librdkafka pauses the partitions that a member keeps, and then goes on where the application
-//! stands. A record that leaves its queue at that very moment has not been counted yet, so it comes once more.
+//! In every rebalance librdkafka pauses the partitions that a member keeps, and then goes on behind the last record
+//! that it has handed out. A record that leaves its queue at that very moment does not count as handed out yet, so it
+//! comes again.
 
 use bytes::Bytes;
 
 use crate::record::{Offset, Record, Timestamp, TopicPartition};
 
-/// Knows what was handed out last of each partition.
+/// Knows the last record of each partition.
 #[derive(Default)]
 pub(super) struct Repeats {
-    last: Vec<(TopicPartition, Print)>,
-    /// The entry used last: records of a partition come in runs.
-    at: usize,
+    last: Vec<(TopicPartition, Fingerprint)>,
+    /// The index of the entry that was used last, since records of a partition come together.
+    current: usize,
 }
 
-/// What tells a record from another that stands at its offset once a log was truncated.
-type Print = (Offset, Timestamp, Option<Bytes>, Option<Bytes>);
+/// What tells a record from another one that stands at the same offset after the log was truncated.
+type Fingerprint = (Offset, Timestamp, Option<Bytes>, Option<Bytes>);
 
 impl Repeats {
-    /// Notes that `record` comes now; `true` if it was the last of its partition already.
+    /// Notes that `record` has come. Returns whether the last record of its partition was the same one.
     pub(super) fn note(&mut self, record: &Record) -> bool {
-        let print = (
+        let fingerprint = (
             record.offset,
             record.timestamp,
             record.key.clone(),
             record.value.clone(),
         );
-        let of_partition = |(partition, _): &(TopicPartition, Print)| {
+        let of_partition = |(partition, _): &(TopicPartition, Fingerprint)| {
             partition.partition == record.partition && *partition.topic == *record.topic
         };
-        if !self.last.get(self.at).is_some_and(of_partition) {
+        if !self.last.get(self.current).is_some_and(of_partition) {
             let known = self.last.iter().position(of_partition);
-            self.at = known.unwrap_or(self.last.len());
+            self.current = known.unwrap_or(self.last.len());
         }
-        match self.last.get_mut(self.at) {
+        match self.last.get_mut(self.current) {
             Some((_, last)) => {
-                let repeated = *last == print;
-                *last = print;
+                let repeated = *last == fingerprint;
+                *last = fingerprint;
                 repeated
             }
             None => {
-                self.last.push((record.topic_partition(), print));
+                self.last.push((record.topic_partition(), fingerprint));
                 false
             }
         }
     }
 
-    /// These partitions begin anew.
+    /// Forgets the last records of these partitions, which were assigned anew.
     pub(super) fn forget(&mut self, partitions: &[TopicPartition]) {
         self.last.retain(|(partition, _)| !partitions.contains(partition));
     }
@@ -78,10 +79,7 @@ mod tests {
         assert!(!seen(1, 7, 1), "another partition");
         assert!(seen(0, 7, 1));
         assert!(!seen(0, 8, 1));
-        assert!(
-            !seen(0, 7, 1),
-            "the log has gone back, by more than the record that was on its way"
-        );
+        assert!(!seen(0, 7, 1), "the log has gone back further than to the last record");
         assert!(!seen(0, 7, 2), "another record stands there");
         assert!(seen(1, 7, 1));
         let other = Record {

@@ -1,4 +1,4 @@
-//! Looking at a log without being part of a group.
+//! Reads a log, and what there is to know about its topics and groups, without joining a group.
 
 use std::sync::Mutex;
 use std::thread;
@@ -13,18 +13,23 @@ use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
 use crate::kafka::bootstrap::Bootstrap;
+use crate::kafka::cause::Cause;
 use crate::kafka::client::{self, Watch};
-use crate::kafka::fault::{Cause, Right};
+use crate::kafka::fault::Right;
+use crate::kafka::scan_progress::ScanProgress;
 use crate::kafka::settings::Settings;
-use crate::kafka::sweep::Sweep;
-use crate::kafka::{ANSWER, Cluster, convert, coordinator, fault, lock};
+use crate::kafka::timeouts::CALL_TIMEOUT;
+use crate::kafka::timeouts::FIRST_TRIES;
+use crate::kafka::{Cluster, convert, coordinator, fault};
 use crate::port::{Extent, LogError, PartitionInfo, Result, TopicInfo};
 use crate::record::{Offset, Record, TopicPartition};
+use crate::sync::lock;
 
-/// librdkafka assigns partitions only to a consumer with a group, though this one never joins it or commits to it.
+/// The group of the consumer that reads. librdkafka assigns partitions only to a consumer with a group, although this
+/// one never joins it or commits to it.
 const NO_GROUP: &str = "keylane-scan";
 
-/// Topics in which Kafka keeps its own books.
+/// Topics that Kafka uses for its own data.
 const INTERNAL: [&str; 4] = [
     "__consumer_offsets",
     "__transaction_state",
@@ -32,14 +37,17 @@ const INTERNAL: [&str; 4] = [
     "__cluster_metadata",
 ];
 
-/// How long partitions may take to appear after the controller has made them. Brokers make them one after the other, and
-/// a topic of many partitions keeps those behind it waiting.
-const APPEARING: Duration = Duration::from_secs(30);
+/// The longest wait for new partitions to become visible. Brokers make partitions one after the other, so those of a
+/// topic wait for those of a large topic before it.
+const APPEAR_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long to wait before asking again whether a topic has become visible.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
+/// Pause before asking again whether partitions have become visible.
+const APPEAR_PAUSE: Duration = Duration::from_millis(20);
 
-/// Two consumers: one that asks, and one that reads, as soon as somebody reads.
+/// Pause before asking again about partitions that have no leader yet.
+const LEADER_PAUSE: Duration = Duration::from_millis(50);
+
+/// Two consumers: one for requests, and one that reads records, which is made for the first read.
 pub(super) struct Scanner {
     settings: Settings,
     looker: BaseConsumer<Watch>,
@@ -57,20 +65,24 @@ impl Scanner {
         })
     }
 
-    /// All topics but Kafka's own, by name.
+    /// All topics but Kafka's own, in the order of their names.
     pub(super) fn topics(&self) -> Result<Vec<TopicInfo>> {
         let what = format!("the topics of Kafka at {} can't be listed", self.settings.bootstrap());
-        let metadata = self.ask(&what, ANSWER, |looker, patience| looker.fetch_metadata(None, patience))?;
+        let metadata = self.ask(&what, CALL_TIMEOUT, |looker, patience| {
+            looker.fetch_metadata(None, patience)
+        })?;
         let shown = |topic: &&MetadataTopic| !INTERNAL.contains(&topic.name());
         let mut topics: Vec<_> = metadata.topics().iter().filter(shown).map(topic_info).collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
     }
 
-    /// How many brokers there are, and how many copies of what groups have committed.
+    /// How many brokers there are, and how many of them keep a copy of what groups have committed.
     pub(super) fn cluster(&self) -> Result<Cluster> {
         let what = format!("the brokers of Kafka at {} can't be listed", self.settings.bootstrap());
-        let metadata = self.ask(&what, ANSWER, |looker, patience| looker.fetch_metadata(None, patience))?;
+        let metadata = self.ask(&what, CALL_TIMEOUT, |looker, patience| {
+            looker.fetch_metadata(None, patience)
+        })?;
         let offsets = metadata.topics().iter().find(|topic| topic.name() == INTERNAL[0]);
         let copies = offsets.and_then(|topic| topic.partitions().iter().map(|part| part.replicas().len()).min());
         Ok(Cluster {
@@ -82,7 +94,7 @@ impl Scanner {
     /// The names of all groups, in order.
     pub(super) fn groups(&self) -> Result<Vec<String>> {
         let what = format!("the groups of Kafka at {} can't be listed", self.settings.bootstrap());
-        let list = self.ask(&what, ANSWER, |looker, patience| {
+        let list = self.ask(&what, CALL_TIMEOUT, |looker, patience| {
             looker.fetch_group_list(None, patience)
         })?;
         let ours = |group: &&GroupInfo| matches!(group.protocol_type(), "consumer" | "");
@@ -96,7 +108,7 @@ impl Scanner {
         Ok(names)
     }
 
-    /// How many partitions a topic has, asked anew.
+    /// Asks the brokers how many partitions a topic has.
     pub(super) fn partitions(&self, topic: &str, patience: Duration) -> Result<u32> {
         if topic.is_empty() || topic.contains('\0') {
             return Err(LogError::Refused(format!("{topic:?} is no name of a topic")));
@@ -124,73 +136,73 @@ impl Scanner {
         }
     }
 
-    /// Waits until the brokers show at least `partitions` partitions of a topic just created or grown.
+    /// Waits until the brokers show at least `partitions` partitions of a topic that was just created or grown.
     pub(super) fn await_partitions(&self, topic: &str, partitions: u32) -> Result<()> {
-        let deadline = Instant::now() + APPEARING;
+        let deadline = Instant::now() + APPEAR_TIMEOUT;
         loop {
-            match self.partitions(topic, ANSWER) {
+            match self.partitions(topic, CALL_TIMEOUT) {
                 Ok(count) if count >= partitions => return Ok(()),
                 Err(error @ LogError::Broken(_)) => return Err(error),
                 _ if Instant::now() >= deadline => {
                     let sentence = format!("the partitions of topic {topic} have not appeared yet");
                     return Err(LogError::Unavailable(sentence));
                 }
-                _ => thread::sleep(ASK_AGAIN),
+                _ => thread::sleep(APPEAR_PAUSE),
             }
         }
     }
 
-    /// The extents of the first `count` partitions.
+    /// The extents of the first `count` partitions of a topic.
     pub(super) fn extents(&self, topic: &str, count: u32) -> Result<Vec<Extent>> {
         let what = format!("the extents of topic {topic} can't be read");
         let list = convert::whole_topic(topic, count);
-        self.ask(&what, ANSWER, |looker, _| extents(looker, &list))
+        self.ask(&what, CALL_TIMEOUT, |looker, _| extents(looker, &list))
     }
 
-    /// Up to `max` records from `from` on; fewer only at the end.
+    /// Reads up to `max` records from `from` on, and fewer only at the end of the partition.
     pub(super) fn read(&self, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {
         let what = format!("the extent of {partition} can't be read");
         let list = convert::list([partition]);
-        let Extent { start, end } = self.ask(&what, ANSWER, |looker, _| extents(looker, &list))?[0];
+        let Extent { start, end } = self.ask(&what, CALL_TIMEOUT, |looker, _| extents(looker, &list))?[0];
         let from = from.max(start);
         if from >= end || max == 0 {
             return Ok(Vec::new());
         }
         let mut slot = lock(&self.reader);
-        // A reader that failed is not put back: where librdkafka stands is then unknown.
+        // A reader that failed is not put back, because its position in librdkafka is unknown.
         let mut reader = match slot.take() {
             Some(reader) => reader,
             None => Reader::new(&self.settings)?,
         };
-        let page = reader.read(partition, from, end, max)?;
+        let records = reader.read(partition, from, end, max)?;
         *slot = Some(reader);
-        Ok(page)
+        Ok(records)
     }
 
-    /// Reads all these partitions together; see [`crate::EventLog::scan`].
+    /// Scans partitions together; see [`crate::EventLog::scan`].
     pub(super) fn scan(&self, topic: &str, extents: &[Extent], see: &mut dyn FnMut(&Record)) -> Result<Vec<Offset>> {
-        let mut sweep = Sweep::new(topic, extents);
-        if sweep.is_done() {
-            return Ok(sweep.next);
+        let mut progress = ScanProgress::new(topic, extents);
+        if progress.is_done() {
+            return Ok(progress.next);
         }
-        // It is taken out: whoever is shown records may well read something meanwhile, with another one.
+        // The reader is taken out of its slot, so that `see` may read other records meanwhile, with another reader.
         let idle = lock(&self.reader).take();
         let mut reader = match idle {
             Some(reader) => reader,
             None => Reader::new(&self.settings)?,
         };
-        reader.sweep(&mut sweep, see)?;
+        reader.scan(&mut progress, see)?;
         *lock(&self.reader) = Some(reader);
-        Ok(sweep.next)
+        Ok(progress.next)
     }
 
-    /// Why the brokers don't answer, as far as it was heard.
+    /// Why the brokers don't answer, as far as librdkafka has reported it.
     pub(super) fn cause(&self) -> Option<Cause> {
         self.looker.context().cause()
     }
 
-    /// Makes a call that waits for as long as it is told. The first tries wait only briefly, since librdkafka itself
-    /// waits on in silence when it has been told that a password is wrong.
+    /// Makes a call, and repeats it until there is an answer or `patience` is over. The first tries wait only briefly,
+    /// because librdkafka waits for the whole timeout even if a broker has refused the password.
     fn ask<T>(
         &self,
         what: &str,
@@ -199,11 +211,11 @@ impl Scanner {
     ) -> Result<T> {
         let deadline = Instant::now() + patience;
         let watch = self.looker.context();
-        let mut brief = client::FIRST_TRIES.into_iter();
+        let mut first_tries = FIRST_TRIES.into_iter();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let answer = call(&self.looker, brief.next().unwrap_or(left).min(left));
-            client::hear_reports(&self.looker);
+            let answer = call(&self.looker, first_tries.next().unwrap_or(left).min(left));
+            client::poll_reports(&self.looker);
             match answer {
                 Ok(answer) => {
                     watch.clear();
@@ -214,9 +226,11 @@ impl Scanner {
                         self.bootstrap.repeat_if_silent(&self.looker, watch);
                     }
                     let silent = error.rdkafka_error_code().is_none_or(fault::is_silence);
-                    // Whoever is just being started may take another moment.
-                    if !silent || watch.in_vain(brief.len() > 0) || Instant::now() >= deadline {
-                        if watch.cause() == Some(Cause::Certificate) && client::only_the_name_differs(&self.settings) {
+                    // A broker that is just starting may need another moment, so silence is tried again.
+                    if !silent || watch.in_vain(first_tries.len() > 0) || Instant::now() >= deadline {
+                        if watch.cause() == Some(Cause::Certificate)
+                            && client::certificate_is_for_another_host(&self.settings)
+                        {
                             watch.correct(Cause::HostName);
                         }
                         return Err(watch.explain(what, &error));
@@ -227,12 +241,12 @@ impl Scanner {
     }
 }
 
-/// A consumer that reads the one partition it is pointed at.
+/// A consumer that reads one partition at a time, or scans several.
 struct Reader {
     client: BaseConsumer<Watch>,
     brokers: String,
     topics: convert::Topics,
-    /// Where the last read ended, if librdkafka still fetches from there.
+    /// Where the last read ended; librdkafka still fetches from there. `None` after a scan or a failure.
     cursor: Option<(TopicPartition, Offset)>,
 }
 
@@ -246,31 +260,32 @@ impl Reader {
         })
     }
 
-    /// Takes records until there are `max`, or the one before `end`, or none is left (behind a transaction's last
-    /// record stands a marker, which is never handed out).
+    /// Takes records until there are `max`, or `end` is reached, or no more come. The last happens where a transaction
+    /// marker stands before the end, since markers are not handed out.
     fn read(&mut self, partition: &TopicPartition, from: Offset, end: Offset, max: usize) -> Result<Vec<Record>> {
         let mut continued = self.cursor.take().as_ref() == Some(&(partition.clone(), from));
         if !continued {
             self.point_at(partition, from)?;
         }
-        let mut page: Vec<Record> = Vec::new();
+        let mut records: Vec<Record> = Vec::new();
         let mut next = from;
-        let deadline = Instant::now() + ANSWER;
-        while page.len() < max && next < end {
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        while records.len() < max && next < end {
             let patience = deadline.saturating_duration_since(Instant::now());
             match self.client.poll(patience) {
                 Some(Ok(message)) => {
-                    page.push(convert::record(&message, &mut self.topics));
+                    records.push(convert::record(&message, &mut self.topics));
                     next = Offset(message.offset().max(0) as u64).next();
                 }
-                // Noticed before this read began, perhaps; there are records behind it now.
+                // This end of the partition may have been noticed before the read began, and records may have come
+                // since.
                 Some(Err(KafkaError::PartitionEOF(_))) if continued => {
                     continued = false;
                     self.point_at(partition, next)?;
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(page),
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
                 Some(Err(error)) => {
-                    tracing::debug!(%partition, %error, "while reading");
+                    tracing::debug!(%partition, %error, "librdkafka reported an error while a partition was read");
                     let what = format!("{partition} can't be read");
                     let missing = Right::topic("Read", &partition.topic).missing(&what, error.rdkafka_error_code());
                     if let Some(missing) = missing {
@@ -284,43 +299,47 @@ impl Reader {
             }
         }
         self.cursor = Some((partition.clone(), next));
-        Ok(page)
+        Ok(records)
     }
 
-    /// Takes records until every partition has come to its end. Nothing more than librdkafka's queue is held.
-    fn sweep(&mut self, sweep: &mut Sweep<'_>, see: &mut dyn FnMut(&Record)) -> Result<()> {
-        let what = format!("topic {} can't be read from Kafka at {}", sweep.topic, self.brokers);
+    /// Takes records until every partition has come to its end, and passes them to `see`. No more records are kept in
+    /// memory than librdkafka's queue holds.
+    fn scan(&mut self, progress: &mut ScanProgress<'_>, see: &mut dyn FnMut(&Record)) -> Result<()> {
+        let what = format!("topic {} can't be read from Kafka at {}", progress.topic, self.brokers);
         self.cursor = None;
-        let begun = self.client.assign(&sweep.assignment()?);
+        let begun = self.client.assign(&progress.assignment()?);
         begun.map_err(|error| fault::sort(&what, &error))?;
-        let mut deadline = Instant::now() + ANSWER;
-        while !sweep.is_done() {
+        let mut deadline = Instant::now() + CALL_TIMEOUT;
+        while !progress.is_done() {
             match self.client.poll(deadline.saturating_duration_since(Instant::now())) {
                 Some(Ok(message)) => {
                     let record = convert::record(&message, &mut self.topics);
-                    if sweep.takes(&record) {
+                    if progress.takes(&record) {
                         see(&record);
-                        deadline = Instant::now() + ANSWER;
+                        deadline = Instant::now() + CALL_TIMEOUT;
                     }
                 }
-                // Behind a transaction's last record stands a marker, which is never handed out; and what a partition held
-                // may have been removed meanwhile.
+                // A partition may have no records up to its end, because transaction markers stand there, or because
+                // records were removed meanwhile.
                 Some(Err(KafkaError::PartitionEOF(number))) => {
-                    sweep.ended(number);
-                    deadline = Instant::now() + ANSWER;
+                    progress.ended(number);
+                    deadline = Instant::now() + CALL_TIMEOUT;
                 }
-                Some(Err(error)) => tracing::debug!(topic = sweep.topic, %error, "while reading"),
+                Some(Err(error)) => {
+                    tracing::debug!(topic = progress.topic, %error, "librdkafka reported an error while a topic was scanned")
+                }
                 None => {}
             }
-            if !sweep.is_done() && Instant::now() >= deadline {
-                return Err(self.too_slow(&sweep.awaited()));
+            if !progress.is_done() && Instant::now() >= deadline {
+                return Err(self.too_slow(&progress.awaited()));
             }
         }
-        // Nothing more is fetched until somebody reads again.
+        // Without partitions librdkafka fetches nothing until the next read.
         let ended = self.client.assign(&TopicPartitionList::new());
         ended.map_err(|error| fault::sort(&what, &error))
     }
 
+    /// Has librdkafka fetch a partition from this offset on.
     fn point_at(&self, partition: &TopicPartition, from: Offset) -> Result<()> {
         let mut list = convert::list([partition]);
         let set = list.set_all_offsets(convert::native_offset(from));
@@ -328,6 +347,7 @@ impl Reader {
             .map_err(|error| fault::sort(&format!("{partition} can't be read from offset {from}"), &error))
     }
 
+    /// The error of a read to which no records came in time.
     fn too_slow(&self, whose: &str) -> LogError {
         let what = format!("{whose} can't be read from Kafka at {}", self.brokers);
         let error = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
@@ -335,7 +355,7 @@ impl Reader {
     }
 }
 
-/// The extents of the partitions a list names: one request a broker for all starts, one for all ends.
+/// The extents of the partitions that a list names. Each broker gets one request for all starts and one for all ends.
 pub(super) fn extents<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     list: &TopicPartitionList,
@@ -346,17 +366,15 @@ pub(super) fn extents<C: ConsumerContext>(
     Ok(starts.into_iter().zip(ends).map(extent).collect())
 }
 
-/// Between two questions about partitions whose leaders are not there yet.
-const SETTLING: Duration = Duration::from_millis(50);
-
-/// A partition that has just been created, or whose leader has just changed, has its leader a moment later.
+/// One edge of each partition: its start or its end. A partition that is new or whose leader has just changed has no
+/// leader for a moment, so it is asked for again.
 fn settled_edges<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     list: &TopicPartitionList,
     edge: NativeOffset,
 ) -> KafkaResult<Vec<Offset>> {
     use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
-    let deadline = Instant::now() + ANSWER;
+    let deadline = Instant::now() + CALL_TIMEOUT;
     loop {
         match edges(client, list, edge) {
             Err(error)
@@ -365,14 +383,15 @@ fn settled_edges<C: ConsumerContext>(
                     Some(LeaderNotAvailable | NotLeaderForPartition)
                 ) && Instant::now() < deadline =>
             {
-                thread::sleep(SETTLING);
+                thread::sleep(LEADER_PAUSE);
             }
             answer => return answer,
         }
     }
 }
 
-/// The protocol's question for the offset of a time has two special times: the beginning and the end.
+/// One edge of each partition. The protocol has no request for it, but its request for the offset at a time takes two
+/// special times for the beginning and the end.
 fn edges<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     list: &TopicPartitionList,
@@ -380,7 +399,7 @@ fn edges<C: ConsumerContext>(
 ) -> KafkaResult<Vec<Offset>> {
     let mut times = list.clone();
     times.set_all_offsets(edge)?;
-    let found = client.offsets_for_times(times, ANSWER)?;
+    let found = client.offsets_for_times(times, CALL_TIMEOUT)?;
     let offset = |element: &TopicPartitionListElem<'_>| {
         element.error()?;
         convert::offset(element).ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))
@@ -401,11 +420,11 @@ pub(super) fn committed(
         topic.or_else(|| Right::group("Describe", group).missing(&what, code))
     };
     let whole = convert::whole_topic(topic, count);
-    let [first, second] = client::FIRST_TRIES;
-    let mut tries = [first, second, ANSWER].into_iter();
+    let [first, second] = FIRST_TRIES;
+    let mut tries = [first, second, CALL_TIMEOUT].into_iter();
     let list = loop {
         let answer = coordinator::committed(client, &whole, tries.next().unwrap_or_default());
-        let forbidden = client::hear_reports(client);
+        let forbidden = client::poll_reports(client);
         let Err(error) = answer else {
             break answer.map_err(|error| fault::sort(&what, &error))?;
         };

@@ -1,7 +1,7 @@
-//! What librdkafka is told: this adapter's choices, then the user's.
+//! The properties of librdkafka's clients: this adapter's choices first, then the user's.
 //!
-//! librdkafka has one flat list of properties. Each client gets those of its own side only, since a producer complains
-//! about a consumer's property and the other way round.
+//! librdkafka has one list of properties for producers and consumers. Each client gets only those for its own kind,
+//! because librdkafka logs a warning for the others.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use rdkafka::config::RDKafkaLogLevel;
 use crate::kafka::fault;
 use crate::port::{LogError, Result, Subscription};
 
-/// How a consumer group is formed: by the members themselves, or by the broker (KIP-848).
+/// The property that says who assigns partitions: the members themselves, or the broker (KIP-848).
 const GROUP_PROTOCOL: &str = "group.protocol";
 
-/// Properties which KIP-848 leaves to the broker: librdkafka does not start a client that has one of them.
+/// Properties that are the broker's choice with KIP-848. librdkafka then does not start a client that has one of them.
 const CLASSIC_ONLY: [&str; 3] = [
     "session.timeout.ms",
     "heartbeat.interval.ms",
     "partition.assignment.strategy",
 ];
 
-/// Properties of a membership, which clients that only look must not have.
+/// Properties of members, which other clients must not have.
 const MEMBER_ONLY: [&str; 4] = [
     GROUP_PROTOCOL,
     "group.remote.assignor",
@@ -29,13 +29,14 @@ const MEMBER_ONLY: [&str; 4] = [
     INSTANCE,
 ];
 
-/// How large a batch of several records becomes at most, unless it is chosen otherwise.
+/// The most bytes of a batch of several records, unless the user chooses otherwise.
 const BATCH_SIZE: usize = 1_000_000;
 
-/// What makes a membership static: the group keeps its place for whoever comes back under the same id.
+/// The property that makes a member static: the group keeps its place for a member that comes back with the same id.
 const INSTANCE: &str = "group.instance.id";
 
-/// Properties that carry an invariant: the values that may be given (they say what is so anyway), and why no other.
+/// Properties on which an invariant rests: the values that may be given, which say what is so anyway, and the reason
+/// why no others may.
 const FIXED: [(&[&str], &[&str], &str); 12] = [
     (
         &["bootstrap.servers", "metadata.broker.list"],
@@ -91,7 +92,7 @@ const FIXED: [(&[&str], &[&str], &str); 12] = [
     ),
 ];
 
-/// What only consumers know, beside what begins with `fetch.`, `group.` or `queued.`.
+/// Properties for consumers only, besides those that begin with `fetch.`, `group.` or `queued.`.
 const CONSUMER_SIDE: [&str; 14] = [
     "partition.assignment.strategy",
     "session.timeout.ms",
@@ -109,7 +110,7 @@ const CONSUMER_SIDE: [&str; 14] = [
     "consume.callback.max.messages",
 ];
 
-/// What only producers know, beside what begins with `queue.buffering.` or `compression.`.
+/// Properties for producers only, besides those that begin with `queue.buffering.` or `compression.`.
 const PRODUCER_SIDE: [&str; 15] = [
     "enable.idempotence",
     "enable.gapless.guarantee",
@@ -128,6 +129,7 @@ const PRODUCER_SIDE: [&str; 15] = [
     "partitioner",
 ];
 
+/// The kinds of clients that a property is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Both,
@@ -135,7 +137,16 @@ enum Side {
     Producer,
 }
 
-/// Brokers and properties, checked.
+/// How a producer puts records into batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Batching {
+    /// A batch has as many records as are waiting.
+    Several,
+    /// A batch has one record, so that the broker's refusal of a batch names the record.
+    Single,
+}
+
+/// The brokers' addresses, and the user's properties, which have been checked.
 #[derive(Clone)]
 pub(super) struct Settings {
     bootstrap: String,
@@ -143,7 +154,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Refuses properties that are unknown, malformed or not the user's to choose.
+    /// Checks the properties. Returns [`LogError::Refused`] for one that is unknown, malformed, or not to be chosen.
     pub(super) fn new(bootstrap: &str, properties: Vec<(String, String)>) -> Result<Self> {
         if bootstrap.trim().is_empty() {
             return Err(LogError::Refused("no Kafka broker is named: give host:port".into()));
@@ -157,23 +168,22 @@ impl Settings {
         })
     }
 
-    /// Where the brokers are said to be, for messages.
+    /// The brokers' addresses as the user gave them.
     pub(super) fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 
-    /// For creating and growing topics.
+    /// The properties of a client that creates and grows topics, or describes topics and groups.
     pub(super) fn admin(&self) -> ClientConfig {
         let mut config = self.common();
-        self.give(&mut config, |name| {
+        self.add_chosen(&mut config, |name| {
             side(name) == Side::Both && !MEMBER_ONLY.contains(&name)
         });
         config
     }
 
-    /// For appends. `single`: each record travels alone, so that a refusal names its record. Several together make a batch
-    /// of `batch_size` bytes at most.
-    pub(super) fn producer(&self, single: bool, batch_size: usize) -> ClientConfig {
+    /// The properties of a producer. A batch of several records has at most `batch_size` bytes.
+    pub(super) fn producer(&self, batching: Batching, batch_size: usize) -> ClientConfig {
         let mut config = self.common();
         config
             .set("partitioner", "murmur2_random")
@@ -183,17 +193,17 @@ impl Settings {
             .set("message.timeout.ms", "0")
             .set("linger.ms", "0")
             .set("queue.buffering.max.kbytes", "65536")
-            // The broker's limit decides; this one only keeps nonsense out of the queue.
+            // The brokers' limits are lower. This one only keeps records out of the queue that no broker would take.
             .set("message.max.bytes", "10485760");
-        self.give(&mut config, |name| side(name) != Side::Consumer);
+        self.add_chosen(&mut config, |name| side(name) != Side::Consumer);
         config.set("batch.size", batch_size.to_string());
-        if single {
+        if batching == Batching::Single {
             config.set("batch.num.messages", "1");
         }
         config
     }
 
-    /// How large a batch of several records may become, where the topics take no larger ones than `limit`.
+    /// The most bytes of a batch of several records, for topics that take batches of up to `limit` bytes.
     pub(super) fn batch_size(&self, limit: Option<usize>) -> usize {
         let chosen = self.given("batch.size").and_then(|given| given.parse().ok());
         let limit = limit.unwrap_or(usize::MAX).max(1);
@@ -207,26 +217,27 @@ impl Settings {
         codecs.into_iter().flatten().any(|codec| codec != "none")
     }
 
-    /// For asking about topics and offsets.
+    /// The properties of a client that asks about topics and their extents.
     pub(super) fn looker(&self) -> ClientConfig {
         let mut config = self.observer("");
         config.remove("group.id").remove("enable.partition.eof");
         config
     }
 
-    /// For reading records, or the offsets of `group`, without ever joining it.
+    /// The properties of a client that reads records, or the offsets of `group`, without joining the group.
     pub(super) fn observer(&self, group: &str) -> ClientConfig {
         let mut config = self.consumer(group);
         config
             .set("enable.partition.eof", "true")
-            // Before it is pointed at something else, a client waits for the fetch that the broker holds back.
+            // A client that changes partitions waits for the fetch in progress, which the broker holds back for this
+            // long.
             .set("fetch.wait.max.ms", "20");
         let member = |name: &str| MEMBER_ONLY.contains(&name) || CLASSIC_ONLY.contains(&name);
-        self.give(&mut config, |name| side(name) != Side::Producer && !member(name));
+        self.add_chosen(&mut config, |name| side(name) != Side::Producer && !member(name));
         config
     }
 
-    /// For a member of a group.
+    /// The properties of a member of a group.
     pub(super) fn member(&self, subscription: &Subscription) -> Result<ClientConfig> {
         let mut config = self.consumer(&subscription.group);
         let session = subscription.session_timeout.as_millis().max(1);
@@ -248,31 +259,33 @@ impl Settings {
                 "property {name} can't be used with group.protocol=consumer: the broker decides it"
             )));
         }
-        self.give(&mut config, |name| side(name) != Side::Producer);
-        // Instances are given the same properties, and two members of one id fence each other.
+        self.add_chosen(&mut config, |name| side(name) != Side::Producer);
+        // All instances get the same properties, but two members with one id would fence each other.
         if let Some(given) = config.get(INSTANCE).map(str::to_owned) {
             config.set(INSTANCE, format!("{given}-{}", subscription.member));
         }
         Ok(config)
     }
 
+    /// Whether the broker assigns partitions (KIP-848).
     pub(super) fn broker_assigns(&self) -> bool {
         self.given(GROUP_PROTOCOL)
             .is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
     }
 
-    /// librdkafka starts no client whose poll interval is shorter than its session, whoever has chosen that.
+    /// The session timeout of a member: the user's choice, or else that of the subscription.
     pub(super) fn session(&self, subscription: &Subscription) -> Duration {
         let given = self.given("session.timeout.ms").and_then(|given| given.parse().ok());
         given.map_or(subscription.session_timeout, Duration::from_millis)
     }
 
-    /// What the user has said of a property; the last word counts.
+    /// The value that the user gave a property. If there are several, the last one counts.
     fn given(&self, property: &str) -> Option<&str> {
         let given = self.properties.iter().rev().find(|(name, _)| name == property);
         given.map(|(_, value)| value.as_str())
     }
 
+    /// The properties of all clients.
     fn common(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -286,7 +299,7 @@ impl Settings {
         config
     }
 
-    /// A connection that is closed is told at the level of information, and explains what follows.
+    /// librdkafka reports a closed connection at the level of information, which explains later errors.
     fn log_level(&self) -> RDKafkaLogLevel {
         match self.given("debug") {
             Some(_) => RDKafkaLogLevel::Debug,
@@ -294,6 +307,7 @@ impl Settings {
         }
     }
 
+    /// The properties of all consumers.
     fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.common();
         config
@@ -308,21 +322,25 @@ impl Settings {
         config
     }
 
-    fn give(&self, config: &mut ClientConfig, wanted: impl Fn(&str) -> bool) {
+    /// Adds the user's properties whose names are `wanted`.
+    fn add_chosen(&self, config: &mut ClientConfig, wanted: impl Fn(&str) -> bool) {
         for (name, value) in self.properties.iter().filter(|(name, _)| wanted(name)) {
             config.set(name, value);
         }
     }
 }
 
-/// How long a poll thread may be busy beside a drain: with commits and looks at committed offsets that are not answered,
-/// over again, and with whatever its caller does between two polls.
-const BUSY: Duration = Duration::from_secs(30);
+/// How long a polling thread may be busy besides a drain: with commits and requests that are not answered and repeated,
+/// and with the work of its caller between two polls.
+const BUSY_TIME: Duration = Duration::from_secs(30);
 
+/// The longest time between two polls of a member. librdkafka starts no client for which it is shorter than the
+/// session.
 fn max_poll_interval(subscription: &Subscription, session: Duration) -> Duration {
-    session.max(subscription.drain_timeout + BUSY)
+    session.max(subscription.drain_timeout + BUSY_TIME)
 }
 
+/// Checks one property, with librdkafka's help.
 fn check(name: &str, value: &str) -> Result<()> {
     if let Some((_, allowed, why)) = FIXED.iter().find(|(names, ..)| names.contains(&name))
         && !allowed.contains(&value)
@@ -335,6 +353,7 @@ fn check(name: &str, value: &str) -> Result<()> {
     probe.map(|_| ()).map_err(|error| fault::misconfigured(&error))
 }
 
+/// The kinds of clients that a property is for.
 fn side(name: &str) -> Side {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     if CONSUMER_SIDE.contains(&name) || begins(&["fetch.", "group.", "queued."]) {
@@ -391,19 +410,22 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_librdkafka_for_its_doings_is_told() {
+    fn the_property_debug_lowers_the_log_level() {
         assert!(matches!(member("1", &[]).log_level, RDKafkaLogLevel::Info));
         let debug = member("1", &[("debug", "cgrp")]);
         assert!(matches!(debug.log_level, RDKafkaLogLevel::Debug));
     }
 
     #[test]
-    fn a_poll_interval_is_the_member_s_alone() {
+    fn a_poll_interval_is_for_members_only() {
         let brief = ("max.poll.interval.ms".to_owned(), "6000".to_owned());
         let settings = Settings::new("localhost:1", vec![brief]).unwrap();
         let observer = settings
             .observer("delivery")
             .create::<rdkafka::consumer::BaseConsumer>();
-        assert!(observer.is_ok(), "it has no session that would have to be shorter");
+        assert!(
+            observer.is_ok(),
+            "a client that joins no group has no session that would have to be shorter"
+        );
     }
 }

@@ -1,32 +1,34 @@
-//! How large a record is to a broker, which compares the batch that it came in with the topic's `max.message.bytes`.
+//! Computes the size of a record as a broker sees it. The broker compares the batch that the record came in with the
+//! topic's `max.message.bytes`.
 //!
-//! Batches are of the second format (KIP-98), since an idempotent producer speaks no other.
+//! Batches have the second format (KIP-98), since an idempotent producer uses no other.
 
 use crate::record::{Header, NewRecord};
 
-/// What stands in a batch before its records.
-const BATCH: usize = 61;
+/// The bytes of a batch before its records.
+const BATCH_HEADER: usize = 61;
 
-/// The bytes of the smallest batch that a record can come in: alone, and not compressed.
+/// The bytes of the smallest batch that a record can come in, which has no other record and is not compressed.
 pub(super) fn alone(record: &NewRecord) -> usize {
-    // A byte of attributes, and how far time and offset are from those of the batch's first record, which it is itself.
+    // A byte of attributes, and two for the distances in time and offset to the batch's first record, which are 0 here.
     let fixed = 3;
     let headers: usize = record.headers.iter().map(header).sum();
     let count = length(record.headers.len());
     let body = fixed + field(record.key.as_deref()) + field(record.value.as_deref()) + count + headers;
-    BATCH + length(body) + body
+    BATCH_HEADER + length(body) + body
 }
 
+/// The bytes of a header.
 fn header(header: &Header) -> usize {
     field(Some(header.name.as_bytes())) + field(header.value.as_deref())
 }
 
-/// Bytes behind their length; what is missing has the length -1.
+/// The bytes of a field: its length, and then its content. A missing field has the length -1, which takes one byte.
 fn field(bytes: Option<&[u8]>) -> usize {
     bytes.map_or(1, |bytes| length(bytes.len()) + bytes.len())
 }
 
-/// The bytes that a length itself takes: seven bits each, after one bit for the sign.
+/// The bytes that a length itself takes, with seven bits in each byte and one bit for the sign.
 fn length(length: usize) -> usize {
     let bits = 1 + usize::BITS - length.leading_zeros();
     bits.div_ceil(7) as usize
@@ -53,9 +55,9 @@ mod tests {
         assert_eq!(limits.map(length), [1, 1, 2, 2, 3, 3, 4, 4, 5]);
     }
 
-    /// As Java's `MemoryRecords` makes them.
+    /// The expected sizes are those of batches that Java's `MemoryRecords` makes.
     #[test]
-    fn records_have_the_size_of_java_s_batches() {
+    fn records_have_the_size_of_javas_batches() {
         let headers = vec![
             Header::text("eventType", "OrderPlaced"),
             Header {
@@ -68,7 +70,7 @@ mod tests {
             (record(None, None, Vec::new()), 68),
             (record(Some(""), Some(Vec::new()), Vec::new()), 68),
             (record(Some("6"), Some(vec![b'x'; 30]), headers), 128),
-            // Where the length of the whole record grows by a byte, and then that of its value.
+            // Of each pair, the second is where a length takes one more byte: that of the record, or that of its value.
             (of(57), 125),
             (of(58), 127),
             (of(63), 132),

@@ -1,7 +1,7 @@
 //! What every log must do, whoever keeps it: each case runs once on the embedded log and once on Kafka.
 //!
-//! The Kafka half needs `MALL_TEST_KAFKA` (`host:port`) and `MALL_TEST_KAFKA_TOOLS` (a folder with Kafka's own tools), and
-//! fails without them.
+//! The Kafka half needs `MALL_TEST_KAFKA` (`host:port`) and `MALL_TEST_KAFKA_TOOLS` (a folder with Kafka's own tools),
+//! and fails without them.
 
 mod groups;
 #[cfg(feature = "kafka")]

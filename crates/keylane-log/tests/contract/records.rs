@@ -10,8 +10,8 @@ use keylane_log::{
 use crate::seat::{PATIENCE, Seat, partition, until};
 use crate::world::{World, subscription, unique};
 
-/// A record of a key, with a value that tells records apart. Its time is now: 30 s after its start a broker removes what
-/// is older than seven days.
+/// A record of a key, with a value that tells records apart. Its time is now: 30 s after its start a broker removes
+/// what is older than seven days.
 pub fn keyed(key: impl Into<Bytes>, value: impl Into<Bytes>) -> NewRecord {
     NewRecord {
         partition: None,

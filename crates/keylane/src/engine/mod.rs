@@ -9,11 +9,11 @@
 //! A *grant* is one assignment of one partition, and has an epoch as its number.
 //!
 //! # Invariants
-//! * A record belongs to the grant under which it was delivered, and completes in that grant's frontier alone. If the log
-//!   has gone back before the record since, it completes nowhere.
+//! * A record belongs to the grant under which it was delivered, and completes in that grant's frontier alone. If the
+//!   log has gone back before the record since, it completes nowhere.
 //! * A position is only ever given for a grant that is held.
-//! * A partition that holds less than its share of half the buffer is never paused, so that a stuck key can't stop other
-//!   partitions.
+//! * A partition that holds less than its share of half the buffer is never paused, so that a stuck key can't stop
+//!   other partitions.
 //! * There is no clock and no input or output in here; times are passed in.
 
 use std::collections::{BTreeMap, HashMap};
@@ -44,8 +44,8 @@ struct Grant {
     frontier: Frontier,
     /// The metadata that came with the assignment, until it has been read.
     unread_metadata: Option<String>,
-    /// Each time that the log went back: how many runs had been taken by then, and the offset it went back to. A run taken
-    /// before says nothing about the records that stand from this offset on now. Offsets ascend.
+    /// Each time that the log went back: how many runs had been taken by then, and the offset it went back to. A run
+    /// taken before says nothing about the records that stand from this offset on now. Offsets ascend.
     rewinds: Vec<(u64, Offset)>,
     /// Bytes of all its records that are queued or in flight.
     bytes: usize,
@@ -154,8 +154,8 @@ impl Engine {
         }
     }
 
-    /// Takes records in. Records of partitions that are not held, or are being given back, are dropped; their next owner
-    /// reads them again.
+    /// Takes records in. Records of partitions that are not held, or are being given back, are dropped; their next
+    /// owner reads them again.
     pub(crate) fn offer(&mut self, records: impl IntoIterator<Item = (LaneKey, Record)>) {
         let mut last: Option<(TopicPartition, Epoch)> = None;
         for (key, record) in records {
@@ -256,9 +256,9 @@ impl Engine {
         Finish::Noted
     }
 
-    /// Ends a run that is to be tried again. Until `due` its records wait in their lane, hold no place in flight, and can
-    /// be dropped like all queued records. Records whose grant is not held, or before which the log has gone back, are not
-    /// tried again.
+    /// Ends a run that is to be tried again. Until `due` its records wait in their lane, hold no place in flight, and
+    /// can be dropped like all queued records. Records whose grant is not held, or before which the log has gone back,
+    /// are not tried again.
     pub(crate) fn postpone(&mut self, run: Run<Record>, due: u64) -> Finish {
         let held = self
             .grants
@@ -339,8 +339,8 @@ impl Engine {
             .collect()
     }
 
-    /// Notes that a commit was answered. A refused position is not committed again until it changes, since the log is about
-    /// to report its partition as lost.
+    /// Notes that a commit was answered. A refused position is not committed again until it changes, since the log is
+    /// about to report its partition as lost.
     pub(crate) fn committed(&mut self, positions: Vec<Position>, refused: &[TopicPartition]) {
         for position in positions {
             if refused.contains(&position.partition) {
@@ -365,8 +365,8 @@ impl Engine {
     /// Which partitions to pause and to resume now. The caller reports what it has done with
     /// [`set_paused`](Self::set_paused).
     ///
-    /// Half of the buffer is divided into equal shares, one for each partition. The other half belongs to all: when what
-    /// partitions hold beyond their shares exceeds it, the fullest one pauses.
+    /// Half of the buffer is divided into equal shares, one for each partition. The other half belongs to all: when
+    /// what partitions hold beyond their shares exceeds it, the fullest one pauses.
     pub(crate) fn flow(&self) -> Flow {
         let common = self.buffer_bytes / 2;
         let share = common / self.current.len().max(1);

@@ -260,7 +260,8 @@ fn what_stands_before_a_repetition_is_still_done() {
     assert_eq!(engine.buffered_bytes(), 0);
 }
 
-/// The log is truncated and written anew, so that another record, of another key, stands at an offset that is in flight.
+/// The log is truncated and written anew, so that another record, of another key, stands at an offset that is in
+/// flight.
 #[test]
 fn what_stood_in_a_truncated_log_says_nothing_about_what_stands_there_now() {
     let mut engine = Engine::new(8, 1 << 20);
@@ -303,8 +304,8 @@ fn a_commit_of_unknown_fate_is_repeated_though_the_log_went_back_to_the_one_befo
     assert_eq!(offsets(engine.positions()), [3]);
 }
 
-/// Through runs of several records that end in any order, repetitions, revokes and restarts, no record is lost, committed
-/// before it is done, or stuck.
+/// Through runs of several records that end in any order, repetitions, revokes and restarts, no record is lost,
+/// committed before it is done, or stuck.
 #[test]
 fn a_log_that_repeats_itself_costs_repetitions_only() {
     for seed in 0..500 {

@@ -118,8 +118,8 @@ impl Frontier {
         metadata::encode(self.position(), self.done_behind())
     }
 
-    /// The ranges of offsets behind the position that are done. Offsets that don't exist between delivered ones count as
-    /// done, since they will never be delivered.
+    /// The ranges of offsets behind the position that are done. Offsets that don't exist between delivered ones count
+    /// as done, since they will never be delivered.
     fn done_behind(&self) -> impl Iterator<Item = Range<u64>> {
         let open = || self.delivered.iter().filter(|slot| !slot.done).map(|slot| slot.offset);
         let ends = open().skip(1).chain([self.end]);

@@ -1,7 +1,7 @@
 //! The metadata of a commit: which records behind the committed offset are done already.
 //!
-//! A runner writes and reads this text by itself. The module is public for tools that look at a consumer group from outside,
-//! for example to tell how many records really wait.
+//! A runner writes and reads this text by itself. The module is public for tools that look at a consumer group from
+//! outside, for example to tell how many records really wait.
 //!
 //! ```text
 //!   offset   100   101 … 4999   5000   5001 … 9000
@@ -9,16 +9,17 @@
 //! ```
 //!
 //! The text is `lanes1:<offset>:<lengths>:<checksum>`. The offset, in hexadecimal, is the one that the text was encoded
-//! for. The lengths of open and done stretches alternate, and begin at that offset. The checksum covers everything before
-//! its colon. A length is written in digits of six bits, lowest first; one bit of each says whether another digit follows.
+//! for. The lengths of open and done stretches alternate, and begin at that offset. The checksum covers everything
+//! before its colon. A length is written in digits of six bits, lowest first; one bit of each says whether another
+//! digit follows.
 //!
 //! # Invariants
-//! * The text is ASCII, because the broker replaces what is not UTF-8, and has at most [`LIMIT`] characters, because the
-//!   broker refuses more.
-//! * Ranges that don't fit are left out, those with the highest offsets first. Their records are handled again, which is
-//!   harmless.
-//! * Text that is foreign, torn, for another offset or about records that don't exist is not used at all: a record that is
-//!   skipped although it was never handled is lost.
+//! * The text is ASCII, because the broker replaces what is not UTF-8, and has at most [`LIMIT`] characters, because
+//!   the broker refuses more.
+//! * Ranges that don't fit are left out, those with the highest offsets first. Their records are handled again, which
+//!   is harmless.
+//! * Text that is foreign, torn, for another offset or about records that don't exist is not used at all: a record that
+//!   is skipped although it was never handled is lost.
 
 use std::fmt;
 use std::ops::Range;

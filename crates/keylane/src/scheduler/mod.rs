@@ -8,9 +8,9 @@
 //!              └── due ── waiting ◀── postpone: its records stand first in their lane again
 //! ```
 //!
-//! A lane with more than its share of the waiting records (1 in `limit`) is *favoured*: when a run of it finishes, it goes
-//! to the front of the queue. Such a lane ends last however fast the others are, so that every moment in which it is not
-//! in flight makes the whole work longer.
+//! A lane with more than its share of the waiting records (1 in `limit`) is *favoured*: when a run of it finishes, it
+//! goes to the front of the queue. Such a lane ends last however fast the others are, so that every moment in which it
+//! is not in flight makes the whole work longer.
 //!
 //! # Invariants
 //! * Records of a lane start in the order in which they were offered, each only after the one before has finished.
@@ -38,8 +38,8 @@ pub(crate) enum LaneKey {
     Instance,
 }
 
-/// The number of one assignment of one partition. No two assignments in the life of a runner have the same number, and a
-/// later one has a higher number.
+/// The number of one assignment of one partition. No two assignments in the life of a runner have the same number, and
+/// a later one has a higher number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
@@ -188,8 +188,8 @@ impl<T> Scheduler<T> {
         self.waiting.first().map(|(due, _)| *due)
     }
 
-    /// Starts the lane at the front of the ready queue, with up to `max` records of one epoch, or with exactly those that
-    /// were postponed. `now` is a time in any unit, and never goes back.
+    /// Starts the lane at the front of the ready queue, with up to `max` records of one epoch, or with exactly those
+    /// that were postponed. `now` is a time in any unit, and never goes back.
     pub(crate) fn take(&mut self, max: usize, now: u64) -> Option<Run<T>> {
         if self.in_flight == self.limit {
             return None;
@@ -219,9 +219,9 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// Ends a run that [`take`](Self::take) started and that is to be tried again. `items`, the run's records or those of
-    /// them that are still wanted, become the first of their lane again, and no record of the lane starts before `due`. The
-    /// run's place in flight is free for other lanes meanwhile.
+    /// Ends a run that [`take`](Self::take) started and that is to be tried again. `items`, the run's records or those
+    /// of them that are still wanted, become the first of their lane again, and no record of the lane starts before
+    /// `due`. The run's place in flight is free for other lanes meanwhile.
     pub(crate) fn postpone(&mut self, id: LaneId, epoch: Epoch, items: Vec<T>, due: u64) {
         assert!(!items.is_empty(), "a postponed run has at least one record");
         let ended = self.end_run(id);
@@ -234,7 +234,8 @@ impl<T> Scheduler<T> {
         });
         lane.last_arrival = ended.first_arrival - 1;
         self.queued += items.len();
-        // Arrival numbers in a lane ascend by at least one, so counting from the first keeps these below all later ones.
+        // Arrival numbers in a lane ascend by at least one, so counting from the first keeps these below all later
+        // ones.
         let numbered = items.into_iter().zip(ended.first_arrival..);
         for (item, arrival) in numbered.collect::<Vec<_>>().into_iter().rev() {
             lane.queue.push_front(Queued { arrival, epoch, item });
@@ -414,7 +415,8 @@ impl<T> Lane<T> {
         })
     }
 
-    /// Notes that the record with this arrival number starts. Returns 1 if a later one has been started before, or else 0.
+    /// Notes that the record with this arrival number starts. Returns 1 if a later one has been started before, or else
+    /// 0.
     fn note(&mut self, arrival: u64) -> u64 {
         let overtaken = arrival <= self.last_arrival;
         self.last_arrival = arrival;

@@ -90,8 +90,8 @@ impl Model {
         in_flight.chain(self.postponed.iter().map(|waits| waits.since)).min()
     }
 
-    /// Ends a run. A key with more than 1 in `limit` of all waiting items goes to the front, as long as a place is left for
-    /// keys that are not favoured.
+    /// Ends a run. A key with more than 1 in `limit` of all waiting items goes to the front, as long as a place is left
+    /// for keys that are not favoured.
     fn finish(&mut self, key: u8, limit: usize) {
         self.favoured.retain(|favoured| *favoured != key);
         let of_key = self.queued.iter().filter(|item| item.0 == key).count();

@@ -1,5 +1,5 @@
-//! Random grants, revokes and losses under load. No key is handled twice at once, its records come in order, and no commit
-//! passes a record that is not done.
+//! Random grants, revokes and losses under load. No key is handled twice at once, its records come in order, and no
+//! commit passes a record that is not done.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

@@ -150,7 +150,8 @@ fn a_restart_repeats_only_what_was_open(site: &Site) {
     assert_eq!(committed, [Some(keylane_log::Offset(2001))]);
 }
 
-/// While members come and go under load, each record is handled once, and each key in order and by one member at a time.
+/// While members come and go under load, each record is handled once, and each key in order and by one member at a
+/// time.
 fn order_survives_members_that_come_and_go(site: &Site) {
     const EACH: usize = 1500;
     let witness = Gated::default();

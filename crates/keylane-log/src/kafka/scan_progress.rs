@@ -1,4 +1,4 @@
-//! How far the partitions of a topic have come that are read together, from their starts to their ends as they were.
+//! How far a scan has come in the partitions that it reads together.
 
 use rdkafka::topic_partition_list::TopicPartitionList;
 
@@ -6,21 +6,21 @@ use crate::kafka::{convert, fault};
 use crate::port::{Extent, Result};
 use crate::record::{Offset, Record};
 
-/// How far the partitions of a topic have been read that are read together.
-pub(super) struct Sweep<'a> {
+/// The progress of a scan through the partitions of a topic, each within its extent.
+pub(super) struct ScanProgress<'a> {
     /// The topic that is read.
-    pub topic: &'a str,
+    pub(super) topic: &'a str,
     extents: &'a [Extent],
-    /// The next offset of each partition.
-    pub next: Vec<Offset>,
-    /// Whether more is expected of a partition.
+    /// The next offset to be read of each partition.
+    pub(super) next: Vec<Offset>,
+    /// Whether more records of each partition are expected.
     open: Vec<bool>,
-    /// How many are open.
+    /// How many partitions are open.
     left: usize,
 }
 
-impl<'a> Sweep<'a> {
-    pub fn new(topic: &'a str, extents: &'a [Extent]) -> Self {
+impl<'a> ScanProgress<'a> {
+    pub(super) fn new(topic: &'a str, extents: &'a [Extent]) -> Self {
         let open: Vec<bool> = extents.iter().map(|extent| extent.start < extent.end).collect();
         Self {
             topic,
@@ -31,12 +31,13 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    pub fn is_done(&self) -> bool {
+    /// Whether every partition has been read to its end.
+    pub(super) fn is_done(&self) -> bool {
         self.left == 0
     }
 
-    /// Every open partition at its start.
-    pub fn assignment(&self) -> Result<TopicPartitionList> {
+    /// The list of the open partitions, each with its start.
+    pub(super) fn assignment(&self) -> Result<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(self.left);
         for (number, extent) in self.extents.iter().enumerate().filter(|(number, _)| self.open[*number]) {
             let added = list.add_partition_offset(self.topic, number as i32, convert::native_offset(extent.start));
@@ -45,8 +46,9 @@ impl<'a> Sweep<'a> {
         Ok(list)
     }
 
-    /// Whether this record is wanted: what was written after the reading began is not.
-    pub fn takes(&mut self, record: &Record) -> bool {
+    /// Notes that a record was read. Returns whether it lies within its extent; records that were appended after the
+    /// scan began do not.
+    pub(super) fn takes(&mut self, record: &Record) -> bool {
         let number = record.partition.0 as usize;
         let Some(extent) = self.extents.get(number).filter(|_| self.open[number]) else {
             return false;
@@ -59,7 +61,8 @@ impl<'a> Sweep<'a> {
         wanted
     }
 
-    pub fn ended(&mut self, native: i32) {
+    /// Notes that a partition has no more records.
+    pub(super) fn ended(&mut self, native: i32) {
         if let Ok(number) = usize::try_from(native) {
             self.close(number);
         }
@@ -72,8 +75,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// `kafka.scaling-3 and 7 more`
-    pub fn awaited(&self) -> String {
+    /// Names the open partitions: `kafka.scaling-3 and 7 more`.
+    pub(super) fn awaited(&self) -> String {
         let first = self.open.iter().position(|open| *open).unwrap_or_default();
         let first = format!("{}-{first}", self.topic);
         match self.left {

@@ -1,15 +1,16 @@
-//! Appends: which producer they go through, and what its answers mean.
+//! Appends: which producer the records go through, and what its delivery reports mean for them.
 //!
-//! librdkafka keeps the order of records within one session of a producer only; a record that is given up leaves a
-//! hole, and what is sent anew stands behind it. So a producer lives as long as every record of every call is
-//! acknowledged; at the first failure or timeout it is thrown away with everything it holds, and the next call begins
-//! with a new one. A request that is on its way at that moment may still be carried out by the broker; it would have to
-//! stay in the network for longer than the new producer needs to connect and to get its producer id, to end up behind.
+//! librdkafka keeps the order of records only within one session of a producer. A record that it gives up leaves a gap,
+//! and when it is sent again it stands behind later ones. So a producer is used as long as every record of every call
+//! is acknowledged. At the first failure or timeout it is thrown away with all records that it holds, and the next call
+//! begins with a new one. A request that is on its way to the broker at that moment may still be carried out. It could
+//! only end up behind newer records if the network delayed it for longer than the new producer needs to connect and to
+//! get its id.
 //!
-//! What is larger than its topic takes is refused before it is sent, where that is known ([`limits`](super::limits)). A
-//! broker refuses whole batches, not records. Idempotence with the gapless guarantee stops everything behind a refused
-//! batch, in order; then what is left is sent again with batches of one record, until the guilty one is known and the
-//! rest stands in the log.
+//! A record that is larger than its topic takes is refused before it is sent, if the limit is known
+//! ([`limits`](super::limits)). A broker refuses whole batches, not single records, and the producer then delivers no
+//! record behind the refused batch (`enable.gapless.guarantee`). The records that are left are sent again in batches of
+//! one, until the record that is to be refused is known and all others stand in the log.
 
 use std::time::Instant;
 
@@ -18,29 +19,29 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::kafka::fault::{self, Right};
 use crate::kafka::limits::Limits;
 use crate::kafka::producer::{Delivery, Producer};
-use crate::kafka::settings::Settings;
+use crate::kafka::settings::{Batching, Settings};
 use crate::kafka::size;
 use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Placed};
 
-/// The producer of the moment, if there is a sound one.
-pub(super) struct Lifeline {
+/// Holds the current producer, if there is one that has not failed.
+pub(super) struct ProducerSlot {
     settings: Settings,
     limits: Limits,
     producer: Option<Producer>,
 }
 
-impl Lifeline {
-    /// Starts the first producer, so that wrong properties show before anything is appended.
+impl ProducerSlot {
+    /// Starts the first producer at once, so that wrong properties show before the first append.
     pub(super) fn new(settings: &Settings) -> Result<Self> {
         Ok(Self {
-            producer: Some(Producer::start(settings, false, settings.batch_size(None))?),
+            producer: Some(Producer::start(settings, Batching::Several, settings.batch_size(None))?),
             limits: Limits::new(settings),
             settings: settings.clone(),
         })
     }
 
-    /// Appends to a topic of `count` partitions; one answer a record.
+    /// Appends records to a topic of `count` partitions. Returns one result for each record, in order.
     pub(super) fn append(
         &mut self,
         topic: &str,
@@ -48,67 +49,67 @@ impl Lifeline {
         records: &[NewRecord],
         deadline: Instant,
     ) -> Vec<Result<Placed>> {
-        let mut answers: Vec<Option<Result<Placed>>> =
+        let mut results: Vec<Option<Result<Placed>>> =
             records.iter().map(|record| refuse(topic, count, record)).collect();
         let sizes: Vec<usize> = records.iter().map(size::alone).collect();
-        let mut single = false;
+        let mut batching = Batching::Several;
         loop {
-            self.refuse_too_large(topic, &sizes, deadline, &mut answers);
-            let open: Vec<usize> = (0..records.len()).filter(|index| answers[*index].is_none()).collect();
+            self.refuse_too_large(topic, &sizes, deadline, &mut results);
+            let open: Vec<usize> = (0..records.len()).filter(|index| results[*index].is_none()).collect();
             if open.is_empty() {
                 break;
             }
-            single = self.pass(topic, records, &open, single, deadline, &mut answers);
+            batching = self.send_once(topic, records, &open, batching, deadline, &mut results);
         }
-        let unanswered = || Err(LogError::Unavailable(format!("topic {topic} was not appended to")));
-        answers
+        let unknown = || Err(LogError::Unavailable(format!("topic {topic} was not appended to")));
+        results
             .into_iter()
-            .map(|answer| answer.unwrap_or_else(unanswered))
+            .map(|result| result.unwrap_or_else(unknown))
             .collect()
     }
 
-    /// Answers for records that the topic can't take, before they take a session's others with them.
+    /// Refuses records that are too large for the topic, before they end the producer's session.
     fn refuse_too_large(
         &mut self,
         topic: &str,
         sizes: &[usize],
         deadline: Instant,
-        answers: &mut [Option<Result<Placed>>],
+        results: &mut [Option<Result<Placed>>],
     ) {
-        let open = sizes.iter().zip(&*answers).filter(|(_, answer)| answer.is_none());
+        let open = sizes.iter().zip(&*results).filter(|(_, result)| result.is_none());
         let largest = open.map(|(size, _)| *size).max().unwrap_or(0);
         let Some(limit) = self.limits.of(topic, largest, deadline) else {
             return;
         };
-        for (size, answer) in sizes.iter().zip(answers) {
-            if answer.is_none() && *size > limit {
-                *answer = Some(Err(too_large(topic, *size, limit)));
+        for (size, result) in sizes.iter().zip(results) {
+            if result.is_none() && *size > limit {
+                *result = Some(Err(too_large(topic, *size, limit)));
             }
         }
     }
 
-    /// Sends the open records once, through a producer of single records if asked. Leaves open only those which a
-    /// refusal of others stopped, and then answers `true`: the next pass has to send records singly.
-    fn pass(
+    /// Sends the records that have no result yet. Afterwards only those have none that were not sent because of a
+    /// refusal of others. Returns how these have to be sent.
+    fn send_once(
         &mut self,
         topic: &str,
         records: &[NewRecord],
         open: &[usize],
-        single: bool,
+        batching: Batching,
         deadline: Instant,
-        answers: &mut [Option<Result<Placed>>],
-    ) -> bool {
-        // No batch of records that fit, each by itself, may be larger than a topic takes.
+        results: &mut [Option<Result<Placed>>],
+    ) -> Batching {
+        // Records that fit each by itself must not make a batch that is larger than a topic takes.
         let batch_size = self.settings.batch_size(self.limits.smallest());
         let fitting = self
             .producer
             .take()
             .filter(|producer| producer.batch_size() == batch_size);
-        let producer = match fitting.map_or_else(|| Producer::start(&self.settings, single, batch_size), Ok) {
+        let producer = match fitting.map_or_else(|| Producer::start(&self.settings, batching, batch_size), Ok) {
             Ok(producer) => producer,
             Err(error) => {
-                open.iter().for_each(|index| answers[*index] = Some(Err(error.clone())));
-                return false;
+                open.iter().for_each(|index| results[*index] = Some(Err(error.clone())));
+                return batching;
             }
         };
         let batch: Vec<&NewRecord> = open.iter().map(|index| &records[*index]).collect();
@@ -116,14 +117,15 @@ impl Lifeline {
         if deliveries.contains(&Delivery::Failed(RDKafkaErrorCode::MessageSizeTooLarge)) {
             self.limits.doubt(topic);
         }
-        let verdict = judge(&deliveries, single || open.len() == 1, Instant::now() < deadline);
+        let alone = batching == Batching::Single || open.len() == 1;
+        let verdict = judge(&deliveries, alone, Instant::now() < deadline);
         for ((index, delivery), ruling) in open.iter().zip(deliveries).zip(verdict.rulings) {
-            answers[*index] = answer(&producer, topic, delivery, ruling);
+            results[*index] = result_of(&producer, topic, delivery, ruling);
         }
-        if verdict.sound && !single {
+        if verdict.sound && batching == Batching::Several {
             self.producer = Some(producer);
         }
-        true
+        Batching::Single
     }
 }
 
@@ -132,19 +134,22 @@ impl Lifeline {
 enum Ruling {
     Placed,
     Refused,
+    /// It is unknown whether the record stands in the log.
     Unknown,
-    /// To be sent again, singly.
-    Open,
+    /// The record is to be sent again, in a batch of its own.
+    SendAgain,
 }
 
+/// What the deliveries of some records mean for them and for the producer.
 struct Verdict {
     rulings: Vec<Ruling>,
-    /// Whether the producer may be used again.
+    /// Whether the producer may be used for another call.
     sound: bool,
 }
 
-/// Rules on the deliveries of one pass. `certain`: no record travelled with another, so a refusal is its record's own.
-fn judge(deliveries: &[Delivery], certain: bool, in_time: bool) -> Verdict {
+/// Decides what deliveries mean. With `alone`, each record was in a batch of its own, so that a refusal concerns its
+/// record. `in_time` says whether there is time to send records again.
+fn judge(deliveries: &[Delivery], alone: bool, in_time: bool) -> Verdict {
     let refused = |delivery: &Delivery| matches!(delivery, Delivery::Failed(code) if fault::refuses_record(*code));
     let whole_topic = |delivery: &Delivery| matches!(delivery, Delivery::Failed(code) if fault::refuses_topic(*code));
     let stopped = deliveries.iter().any(refused) && in_time;
@@ -153,8 +158,8 @@ fn judge(deliveries: &[Delivery], certain: bool, in_time: bool) -> Verdict {
         Delivery::Placed(_) => Ruling::Placed,
         _ if closed => Ruling::Refused,
         Delivery::NotTaken(code) if fault::refuses_record(*code) => Ruling::Refused,
-        Delivery::Failed(code) if certain && fault::refuses_record(*code) => Ruling::Refused,
-        _ if stopped => Ruling::Open,
+        Delivery::Failed(code) if alone && fault::refuses_record(*code) => Ruling::Refused,
+        _ if stopped => Ruling::SendAgain,
         _ => Ruling::Unknown,
     };
     let rulings: Vec<Ruling> = deliveries.iter().map(rule).collect();
@@ -168,7 +173,8 @@ fn judge(deliveries: &[Delivery], certain: bool, in_time: bool) -> Verdict {
     }
 }
 
-fn answer(producer: &Producer, topic: &str, delivery: Delivery, ruling: Ruling) -> Option<Result<Placed>> {
+/// The result for a record; `None` if it is to be sent again.
+fn result_of(producer: &Producer, topic: &str, delivery: Delivery, ruling: Ruling) -> Option<Result<Placed>> {
     let code = match delivery {
         Delivery::Placed(placed) => return Some(Ok(placed)),
         Delivery::NotTaken(code) | Delivery::Failed(code) => code,
@@ -176,10 +182,10 @@ fn answer(producer: &Producer, topic: &str, delivery: Delivery, ruling: Ruling) 
     };
     let missing = Right::topic("Write", topic).missing(&format!("topic {topic} takes no records"), Some(code));
     match ruling {
-        Ruling::Open => None,
-        // The topic is closed to everybody's records: that says nothing about this one.
+        Ruling::SendAgain => None,
+        // The topic takes no records at all, so nothing is wrong with this one, and it may be tried again.
         Ruling::Refused if missing.is_some() => missing.map(Err),
-        Ruling::Refused if fault::refuses_topic(code) => Some(Err(fault::passing(fault::no_topic(topic)))),
+        Ruling::Refused if fault::refuses_topic(code) => Some(Err(fault::as_unavailable(fault::no_topic(topic)))),
         Ruling::Refused if delivery == Delivery::NotTaken(RDKafkaErrorCode::MessageSizeTooLarge) => {
             let sentence =
                 format!("the record is not sent to topic {topic}: it is larger than this client's message.max.bytes");
@@ -195,7 +201,7 @@ fn answer(producer: &Producer, topic: &str, delivery: Delivery, ruling: Ruling) 
     }
 }
 
-/// What can be refused without asking anybody.
+/// Refuses a record whose partition does not exist.
 fn refuse(topic: &str, count: u32, record: &NewRecord) -> Option<Result<Placed>> {
     let partition = record.partition.filter(|partition| partition.0 >= count)?;
     Some(Err(fault::no_partition(topic, partition, count)))
@@ -219,8 +225,8 @@ mod tests {
     const TOO_LARGE: Delivery = Delivery::Failed(RDKafkaErrorCode::MessageSizeTooLarge);
     const PURGED: Delivery = Delivery::Failed(RDKafkaErrorCode::PurgeQueue);
 
-    fn ruled(deliveries: &[Delivery], certain: bool, in_time: bool) -> (Vec<Ruling>, bool) {
-        let verdict = judge(deliveries, certain, in_time);
+    fn ruled(deliveries: &[Delivery], alone: bool, in_time: bool) -> (Vec<Ruling>, bool) {
+        let verdict = judge(deliveries, alone, in_time);
         (verdict.rulings, verdict.sound)
     }
 
@@ -235,26 +241,29 @@ mod tests {
     #[test]
     fn a_refused_batch_is_sent_again_singly() {
         let (rulings, sound) = ruled(&[PLACED, TOO_LARGE, TOO_LARGE, PURGED], false, true);
-        assert_eq!(rulings, [Ruling::Placed, Ruling::Open, Ruling::Open, Ruling::Open]);
+        assert_eq!(
+            rulings,
+            [Ruling::Placed, Ruling::SendAgain, Ruling::SendAgain, Ruling::SendAgain]
+        );
         assert!(!sound, "the producer is thrown away");
     }
 
     #[test]
     fn a_single_record_is_refused_for_itself() {
         let (rulings, sound) = ruled(&[PLACED, TOO_LARGE, PURGED], true, true);
-        assert_eq!(rulings, [Ruling::Placed, Ruling::Refused, Ruling::Open]);
+        assert_eq!(rulings, [Ruling::Placed, Ruling::Refused, Ruling::SendAgain]);
         assert!(!sound);
     }
 
     #[test]
-    fn nothing_is_known_of_what_was_not_answered_in_time() {
+    fn a_record_without_a_report_in_time_may_stand_in_the_log() {
         let (rulings, sound) = ruled(&[PLACED, Delivery::Unanswered], false, false);
         assert_eq!(rulings, [Ruling::Placed, Ruling::Unknown]);
         assert!(!sound);
     }
 
     #[test]
-    fn a_topic_that_is_closed_is_closed_for_every_record() {
+    fn a_topic_that_takes_no_records_refuses_every_record() {
         let forbidden = Delivery::Failed(RDKafkaErrorCode::TopicAuthorizationFailed);
         let (rulings, _) = ruled(&[forbidden, PURGED], false, true);
         assert_eq!(rulings, [Ruling::Refused, Ruling::Refused]);

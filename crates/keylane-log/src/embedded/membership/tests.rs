@@ -5,8 +5,8 @@ use super::super::retention::{Pruned, Retention, prune};
 use super::super::schema::in_memory;
 use super::super::topics;
 use super::*;
-use crate::port::Position;
-use crate::record::{NewRecord, Partition, Timestamp};
+use crate::port::{Position, Subscription};
+use crate::record::{NewRecord, Offset, Partition, Timestamp};
 
 const SESSION: Duration = Duration::from_secs(3);
 
@@ -47,11 +47,11 @@ fn position(number: u32, offset: u64) -> Position {
     }
 }
 
-fn take(conn: &Connection, member: &mut Member, now: u64) -> Step {
+fn take(conn: &Connection, member: &mut Member, now: u64) -> StepOutcome {
     step(conn, member, ms(now), &[]).unwrap()
 }
 
-fn claimed(step: &Step) -> Vec<(u32, u64)> {
+fn claimed(step: &StepOutcome) -> Vec<(u32, u64)> {
     let place = |a: &Assignment| (a.partition.partition.0, a.position.0);
     step.claimed.iter().map(place).collect()
 }
@@ -75,7 +75,7 @@ fn fill(conn: &Connection, numbers: &[u32]) {
 fn fetched(conn: &Connection, member: &mut Member) -> Vec<(u32, u64)> {
     match fetch(conn, member).unwrap() {
         Fetched::Records { records, .. } => records.iter().map(|r| (r.partition.0, r.offset.0)).collect(),
-        Fetched::Regroup => panic!("the group has changed"),
+        Fetched::GroupChanged => panic!("the group has changed"),
     }
 }
 
@@ -94,13 +94,13 @@ fn the_first_member_takes_all_and_reads_from_the_beginning() {
     let mut one = member("one", 1);
     assert_eq!(
         fetch(&conn, &mut one),
-        Ok(Fetched::Regroup),
-        "nothing before the first step"
+        Ok(Fetched::GroupChanged),
+        "no record is handed out before the first step"
     );
     assert_eq!(claimed(&take(&conn, &mut one, 0)), [(0, 0), (1, 0)]);
     assert_eq!(fetched(&conn, &mut one), [(0, 0), (0, 1), (1, 0)]);
     assert_eq!(fetched(&conn, &mut one), []);
-    assert_eq!(take(&conn, &mut one, 500), Step::default());
+    assert_eq!(take(&conn, &mut one, 500), StepOutcome::default());
 }
 
 #[test]
@@ -109,28 +109,44 @@ fn a_partition_changes_hands_only_once_it_is_released_with_its_position() {
     fill(&conn, &[0, 1, 1]);
     let (mut one, mut two) = (member("one", 1), member("two", 2));
     take(&conn, &mut one, 0);
-    assert_eq!(take(&conn, &mut two, 0), Step::default(), "nothing is free yet");
-    assert_eq!(fetch(&conn, &mut one), Ok(Fetched::Regroup), "the join is noticed");
+    assert_eq!(take(&conn, &mut two, 0), StepOutcome::default(), "nothing is free yet");
+    assert_eq!(
+        fetch(&conn, &mut one),
+        Ok(Fetched::GroupChanged),
+        "the first member notices that another has joined"
+    );
 
     assert_eq!(take(&conn, &mut one, 10).surplus, partitions(&[1]));
-    assert_eq!(take(&conn, &mut one, 20).surplus, [], "it is named once");
+    assert_eq!(
+        take(&conn, &mut one, 20).surplus,
+        [],
+        "a surplus partition is named in one step only"
+    );
     assert_eq!(
         fetched(&conn, &mut one),
         [(0, 0)],
-        "nothing more of what is to be given back"
+        "no more records of a surplus partition are handed out"
     );
-    assert_eq!(take(&conn, &mut two, 20), Step::default(), "it is still owned");
+    assert_eq!(
+        take(&conn, &mut two, 20),
+        StepOutcome::default(),
+        "the partition is still owned"
+    );
     assert_eq!(
         commit(&conn, &mut one, &[position(1, 1)]),
         Ok(vec![]),
-        "it is still the owner's to commit"
+        "until the release its owner may commit"
     );
 
     assert_eq!(
         release(&conn, &mut one, &partitions(&[1]), &[position(1, 2)]),
         Ok(vec![])
     );
-    assert_eq!(fetch(&conn, &mut two), Ok(Fetched::Regroup), "the release is noticed");
+    assert_eq!(
+        fetch(&conn, &mut two),
+        Ok(Fetched::GroupChanged),
+        "the second member notices the release"
+    );
     let step = take(&conn, &mut two, 30);
     assert_eq!((claimed(&step), &*step.claimed[0].metadata), (vec![(1, 2)], "at 2"));
     assert_eq!(commit(&conn, &mut one, &[position(1, 9)]), Ok(partitions(&[1])));
@@ -138,16 +154,16 @@ fn a_partition_changes_hands_only_once_it_is_released_with_its_position() {
 }
 
 #[test]
-fn whoever_is_silent_is_buried_and_its_late_commit_refused() {
+fn a_silent_member_is_removed_and_its_late_commit_refused() {
     let conn = log(2);
     let (mut one, mut two) = (member("one", 1), member("two", 2));
     take(&conn, &mut one, 0);
-    let mut buried = Vec::new();
+    let mut removed = Vec::new();
     for now in (0..=3000).step_by(500) {
-        assert!(buried.is_empty(), "too early, at {now}");
-        buried = take(&conn, &mut two, now).buried;
+        assert!(removed.is_empty(), "the member was removed too early, at {now} ms");
+        removed = take(&conn, &mut two, now).removed;
     }
-    assert_eq!(buried, [one.id().to_owned()]);
+    assert_eq!(removed, [one.id().to_owned()]);
     assert_eq!(two.held().count(), 2);
 
     assert_eq!(commit(&conn, &mut one, &[position(0, 5)]), Ok(partitions(&[0])));
@@ -156,14 +172,14 @@ fn whoever_is_silent_is_buried_and_its_late_commit_refused() {
     assert!(!one.joined());
     assert_eq!(
         take(&conn, &mut one, 3100),
-        Step::default(),
-        "it rests before it joins again"
+        StepOutcome::default(),
+        "a removed member pauses before it joins again"
     );
     take(&conn, &mut one, 3500);
     assert_eq!(take(&conn, &mut two, 3500).surplus, partitions(&[0]));
 }
 
-/// The owner alone would not tell: after its expiry the member is the owner again, in a later generation.
+/// Comparing the owner alone would not do: here the same member is the owner again, in a later generation.
 #[test]
 fn a_commit_of_an_earlier_generation_is_refused() {
     let conn = log(1);
@@ -177,14 +193,14 @@ fn a_commit_of_an_earlier_generation_is_refused() {
     assert_eq!(
         commit(&conn, &mut zombie, &[position(0, 5)]),
         Ok(partitions(&[0])),
-        "no owner"
+        "the partition has no owner"
     );
     let mut again = member("one", 1);
     assert_eq!(claimed(&take(&conn, &mut again, 10)), [(0, 0)]);
     assert_eq!(
         commit(&conn, &mut zombie, &[position(0, 5)]),
         Ok(partitions(&[0])),
-        "a later generation"
+        "the partition has a later generation"
     );
     assert_eq!(
         release(&conn, &mut zombie, &partitions(&[0]), &[position(0, 5)]),
@@ -195,12 +211,12 @@ fn a_commit_of_an_earlier_generation_is_refused() {
 }
 
 #[test]
-fn after_a_restart_under_its_name_the_former_one_is_a_stranger() {
+fn a_restarted_member_of_the_same_name_is_another_member() {
     let conn = log(1);
     let (mut before, mut after) = (member("one", 1), member("one", 2));
     take(&conn, &mut before, 0);
     let step = step(&conn, &mut after, ms(0), &[before.id().to_owned()]).unwrap();
-    assert_eq!((step.buried.len(), claimed(&step)), (1, vec![(0, 0)]));
+    assert_eq!((step.removed.len(), claimed(&step)), (1, vec![(0, 0)]));
     assert_eq!(commit(&conn, &mut before, &[position(0, 5)]), Ok(partitions(&[0])));
     assert_eq!(take(&conn, &mut before, 10).lost, partitions(&[0]));
     assert_eq!(commit(&conn, &mut after, &[position(0, 1)]), Ok(vec![]));
@@ -215,7 +231,7 @@ fn new_partitions_are_claimed_and_leaving_frees_all() {
     take(&conn, &mut one, 10);
     topics::grow(&conn, "orders", 3).unwrap();
     fill(&conn, &[1, 2]);
-    assert_eq!(fetch(&conn, &mut two), Ok(Fetched::Regroup));
+    assert_eq!(fetch(&conn, &mut two), Ok(Fetched::GroupChanged));
     assert_eq!(claimed(&take(&conn, &mut two, 20)), [(1, 0)]);
     assert_eq!(claimed(&take(&conn, &mut one, 20)), [(2, 0)]);
     assert_eq!(fetched(&conn, &mut two), [(1, 0)]);
@@ -224,12 +240,12 @@ fn new_partitions_are_claimed_and_leaving_frees_all() {
     assert_eq!(take(&conn, &mut two, 30).surplus, partitions(&[1]));
     release(&conn, &mut two, &partitions(&[1]), &[position(1, 1)]).unwrap();
     leave(&conn, &mut two).unwrap();
-    assert_eq!(fetch(&conn, &mut one), Ok(Fetched::Regroup));
+    assert_eq!(fetch(&conn, &mut one), Ok(Fetched::GroupChanged));
     assert_eq!(claimed(&take(&conn, &mut one, 40)), [(1, 1)]);
     assert_eq!(
         take(&conn, &mut two, 50),
-        Step::default(),
-        "whoever left does not come back"
+        StepOutcome::default(),
+        "a member that has left does not come back"
     );
 }
 
@@ -245,7 +261,7 @@ fn pruned_records_are_passed_over_and_committed_offsets_stay() {
         bytes: None,
     };
     while matches!(prune(&conn, all, Timestamp(9)), Ok(Pruned::Removed(_))) {}
-    // What is unread is never removed by ourselves; a log that lost it all the same is read on from what there is.
+    // Retention never removes unread records. If they are gone for another reason, the member reads on behind them.
     conn.execute("delete from records where partition = 1", []).unwrap();
     fill(&conn, &[0, 1]);
     assert_eq!(committed(&conn), [Some(2), None]);
@@ -266,10 +282,10 @@ fn a_paused_partition_goes_on_where_it_stopped() {
     assert_eq!(fetched(&conn, &mut one), [(0, 0)]);
 }
 
-/// The transaction committed, but the answer was lost: what the table says and the member does not know is taken up,
-/// or freed if it is no longer its share.
+/// A step has committed, but the member never learnt that, so the table says that it owns partitions of which it does
+/// not know. The next step takes them over, or frees those that are not its share.
 #[test]
-fn a_step_repairs_one_whose_outcome_was_never_learnt() {
+fn a_step_repairs_one_of_unknown_outcome() {
     let conn = log(2);
     let mut one = member("one", 1);
     take(&conn, &mut one, 0);

@@ -1,4 +1,4 @@
-//! Reading a page of a partition.
+//! Reads records of a partition.
 
 use rusqlite::{Connection, Row};
 
@@ -10,37 +10,42 @@ use crate::record::{Offset, Partition, Record, Timestamp, TopicPartition};
 const SELECT: &str = "select offset, timestamp, key, value, headers from records
      where topic = ? and partition = ? and offset >= ? order by offset limit ?";
 
-/// How much may be read at once: a long read keeps the write-ahead log growing, and memory is finite.
+/// How much more may be read in one snapshot. A long read would keep the write-ahead log growing, and fill the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Records.
-    pub records: usize,
-    /// Bytes of keys, values and headers; the record that exceeds it is the last.
-    pub bytes: usize,
+pub(super) struct Budget {
+    /// How many records.
+    pub(super) records: usize,
+    /// How many bytes of keys, values and headers. The record that exceeds this is read as the last one.
+    pub(super) bytes: usize,
 }
 
 impl Budget {
-    /// What one poll hands out.
-    pub const PAGE: Self = Self {
+    /// The most that one poll hands out.
+    pub(super) const POLL: Self = Self {
         records: 500,
         bytes: 8 << 20,
     };
 
-    /// Nothing more may be read.
-    pub fn spent(&self) -> bool {
+    /// Whether nothing more may be read.
+    pub(super) fn is_spent(&self) -> bool {
         self.records == 0 || self.bytes == 0
     }
 }
 
-/// Records of a partition from `from` on, as many as `budget` allows; takes them off it.
-pub fn read(conn: &Connection, partition: &TopicPartition, from: Offset, budget: &mut Budget) -> Result<Vec<Record>> {
+/// Reads records of a partition from `from` on, as many as `budget` allows, and takes them off the budget.
+pub(super) fn read(
+    conn: &Connection,
+    partition: &TopicPartition,
+    from: Offset,
+    budget: &mut Budget,
+) -> Result<Vec<Record>> {
     let mut select = conn.prepare_cached(SELECT)?;
     let Partition(number) = partition.partition;
     let limit = i64::try_from(budget.records).unwrap_or(i64::MAX);
     let from = i64::try_from(from.0).unwrap_or(i64::MAX);
     let mut rows = select.query((&*partition.topic, number, from, limit))?;
     let mut records = Vec::new();
-    while !budget.spent() {
+    while !budget.is_spent() {
         let Some(row) = rows.next()? else { break };
         let (record, size) = record(partition, row)?;
         budget.records -= 1;
@@ -50,14 +55,19 @@ pub fn read(conn: &Connection, partition: &TopicPartition, from: Offset, budget:
     Ok(records)
 }
 
-/// Up to `max` records of a partition from `from` on; never more than a page's bytes.
+/// Reads up to `max` records of a partition from `from` on, and no more bytes than one poll.
 ///
 /// # Errors
 /// [`crate::LogError::Refused`] if there is no such partition.
-pub fn scan(conn: &Connection, partition: &TopicPartition, from: Offset, max: usize) -> Result<Vec<Record>> {
+pub(super) fn read_up_to(
+    conn: &Connection,
+    partition: &TopicPartition,
+    from: Offset,
+    max: usize,
+) -> Result<Vec<Record>> {
     let mut budget = Budget {
         records: max,
-        ..Budget::PAGE
+        ..Budget::POLL
     };
     let records = read(conn, partition, from, &mut budget)?;
     if records.is_empty() {
@@ -66,6 +76,7 @@ pub fn scan(conn: &Connection, partition: &TopicPartition, from: Offset, max: us
     Ok(records)
 }
 
+/// A record from its row, and its size in bytes.
 fn record(partition: &TopicPartition, row: &Row<'_>) -> Result<(Record, usize)> {
     let bytes = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_blob_or_null()?);
     let (key, value, blob) = (bytes(2)?, bytes(3)?, bytes(4)?.unwrap_or_default());

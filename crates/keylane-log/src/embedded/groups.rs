@@ -1,33 +1,33 @@
-//! A look at groups from outside, and a new start for one that nobody is in.
+//! Describes groups to their observers, and resets the offsets of a group without members.
 //!
-//! `ended` tells of a member whether its process has certainly ended: such a one is only waiting for the others to bury
-//! it, and counts as gone.
+//! `ended` says whether the process of a member has certainly ended. Such a member counts as gone, although its row
+//! stays until another member removes it.
 
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::roster::bump;
+use super::roster::bump_epoch;
 use super::schema::{read, write};
 use super::topics;
 use crate::port::{GroupInfo, GroupMember, GroupState, LogError, Result};
 use crate::record::{Offset, Partition, TopicPartition};
 
-/// What the members agree on by themselves: partition `p` belongs to member number `p mod n`.
+/// Name of the rule by which the members share out partitions: partition `p` belongs to member number `p mod n`.
 const ASSIGNOR: &str = "modulo";
 
-/// Every member runs on this machine.
+/// The host of every member, since all run on this machine.
 const HOST: &str = "/127.0.0.1";
 
-/// All groups by name.
-pub fn groups(conn: &Connection) -> Result<Vec<String>> {
+/// The names of all groups, in order.
+pub(super) fn groups(conn: &Connection) -> Result<Vec<String>> {
     let mut select = conn.prepare_cached("select name from groups order by name")?;
     let names = select.query_map([], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }
 
-/// How `group` stands; `None` if there is no such group.
-pub fn describe(conn: &Connection, group: &str, ended: impl Fn(&str) -> bool) -> Result<Option<GroupInfo>> {
+/// Describes `group`; `None` if there is no such group.
+pub(super) fn describe(conn: &Connection, group: &str, ended: impl Fn(&str) -> bool) -> Result<Option<GroupInfo>> {
     read(conn, |tx| {
         let known = tx
             .prepare_cached("select 1 from groups where name = ?")?
@@ -48,11 +48,11 @@ pub fn describe(conn: &Connection, group: &str, ended: impl Fn(&str) -> bool) ->
     })
 }
 
-/// Sets committed offsets in one transaction; nobody owns these partitions afterwards.
+/// Sets committed offsets in one transaction. No member owns these partitions afterwards.
 ///
 /// # Errors
 /// [`LogError::Refused`] while the group has members, or for a partition that does not exist; nothing is changed then.
-pub fn reset(
+pub(super) fn reset(
     conn: &Connection,
     group: &str,
     positions: &BTreeMap<TopicPartition, Offset>,
@@ -76,10 +76,11 @@ pub fn reset(
             topics::check_partition(tx, partition)?;
             upsert.execute((group, &*partition.topic, partition.partition.0, offset.0 as i64))?;
         }
-        bump(tx, group)
+        bump_epoch(tx, group)
     })
 }
 
+/// The unique names of the members of `group`, in order.
 fn members(conn: &Connection, group: &str) -> Result<Vec<String>> {
     let mut select = conn.prepare_cached("select member from members where name = ? order by member")?;
     let members = select.query_map([group], |row| row.get(0))?;
@@ -94,7 +95,7 @@ fn member(conn: &Connection, group: &str, id: String) -> Result<GroupMember> {
         Ok(TopicPartition::new(row.get::<_, String>(0)?, Partition(row.get(1)?)))
     })?;
     let partitions = rows.collect::<Result<_, _>>()?;
-    // Behind the last dash stands what makes the name unique.
+    // A unique name is the member's own name, a hyphen, and a number.
     let client = id.rsplit_once('-').map_or(id.as_str(), |(name, _)| name).to_owned();
     Ok(GroupMember {
         id,
@@ -119,7 +120,8 @@ fn commits(conn: &Connection, group: &str) -> Result<BTreeMap<TopicPartition, Of
 mod tests {
     use std::time::Duration;
 
-    use super::super::group::{Member, step};
+    use super::super::member::Member;
+    use super::super::membership::step;
     use super::super::schema::in_memory;
     use super::*;
     use crate::port::Subscription;
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn one_whose_process_has_ended_counts_as_gone() {
+    fn a_member_whose_process_has_ended_counts_as_gone() {
         let conn = in_memory();
         topics::create(&conn, "t", 2).unwrap();
         let member = joined(&conn, "delivery-1");
