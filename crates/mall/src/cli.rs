@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Su
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, AuditArgs};
-use crate::config::{self, CourseValue, DeliveryOptions, File, Ports, RoleOptions, Settings, Storage};
+use crate::config::{self, ConfigFile, CourseValue, DeliveryOptions, Ports, RoleOptions, Settings, Storage};
 use crate::console::json;
 use crate::exit::Exit;
 use crate::net::{FIRST_DELIVERY_PORT, GATEWAY_PORT, ORDER_PORT, Port};
@@ -38,7 +38,7 @@ Examples:
   mall up --bootstrap-server localhost:9092 --database-url mysql://root:1234@localhost:3306/my-database
 
 Every option of a role can also be given as MALL_… in the environment (MALL_MODIFY_DELAY=1s) or in mall.toml
-(modify-delay = \"1s\"); mall config prints what counts, and where it came from.
+(modify-delay = \"1s\"); mall config prints the values in use, and where they came from.
 
 Exit codes: 0 done, 1 the answer is no, 2 could not do it, 64 wrong usage; the kafka-* commands keep Kafka's.";
 
@@ -67,7 +67,7 @@ enum Commands {
     /// Shows what a select, show tables or desc finds in the database; read-only
     #[command(after_help = "Example:\n  mall sql \"select * from Delivery_table where orderId = 1;\"")]
     Sql(SqlArgs),
-    /// What waits before the delivery side's fence, and the dead letters; both decisions only mark, an instance acts
+    /// Shows parked events and dead letters, and marks a parked event to be retried or discarded by an instance
     #[command(
         subcommand,
         after_help = "Example:\n  mall parked list\n  mall parked retry 6\n  mall parked discard 6 2"
@@ -75,11 +75,11 @@ enum Commands {
     Parked(ParkedCommand),
     /// Starts over: removes the embedded log and databases, so that the next order is number 1 again
     Reset(ResetArgs),
-    /// Asks of anybody's topic whether each key's events stand in one partition and in their order
+    /// Finds out whether the events of each key stand in one partition of a topic, and in their order
     Audit(AuditArgs),
-    /// Proves whether every order's events took effect once and in order, or names what went wrong
+    /// Finds out whether the events of every order took effect once and in order, and names what went wrong
     Verify(VerifyArgs),
-    /// Says what is wrong around the mall, each with its remedy; give it the options that the mall is started with
+    /// Says what is wrong with everything that the mall depends on, and what helps; takes the options of mall up
     #[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is, 2 could not look.")]
     Doctor(UpArgs),
     /// Prints every option's value and where it came from
@@ -142,10 +142,10 @@ struct SqlArgs {
 
 #[derive(Debug, Args)]
 struct ResetArgs {
-    /// Doesn't ask
+    /// Does not ask for confirmation
     #[arg(long, short)]
     yes: bool,
-    /// Keeps what is there, and goes on without a file of the data folder that is gone or was replaced by an older copy
+    /// Removes nothing, and replaces a file of the data folder that is gone or was replaced by an older copy
     #[arg(long)]
     accept_loss: bool,
     #[command(flatten)]
@@ -160,7 +160,7 @@ pub fn run(words: Vec<OsString>) -> Result<Exit> {
         return Ok(tools::run(tool, &words[2..], || storage_of(&words[..1])));
     }
     speak_as_asked(name, &words, None);
-    let file = File::find(&words)?;
+    let file = ConfigFile::find(&words)?;
     speak_as_asked(name, &words, Some(&file));
     let mut command = command(&file);
     let matches = match command.try_get_matches_from_mut(&words) {
@@ -177,7 +177,7 @@ pub fn run(words: Vec<OsString>) -> Result<Exit> {
 }
 
 /// Makes a role, or the supervisor, write nothing but JSON with `--log json`, from its first line to its last.
-fn speak_as_asked(name: &str, words: &[OsString], file: Option<&File>) {
+fn speak_as_asked(name: &str, words: &[OsString], file: Option<&ConfigFile>) {
     let role = match name {
         "up" => "mall",
         "order" | "delivery" | "gateway" => name,
@@ -188,10 +188,10 @@ fn speak_as_asked(name: &str, words: &[OsString], file: Option<&File>) {
     }
 }
 
-fn dispatch(command: Command, matches: &ArgMatches, file: &File) -> Result<Exit> {
+fn dispatch(command: Command, matches: &ArgMatches, file: &ConfigFile) -> Result<Exit> {
     let (name, given) = matches.subcommand().context("no command was given")?;
     let definition = command.find_subcommand(name).context("an unknown command")?;
-    let idle = config::idle_here(name, given);
+    let idle = config::idle_options(name, given);
     if !matches!(name, "order" | "delivery" | "gateway") {
         idle.iter()
             .for_each(|sentence| console::say(&format!("mall: {sentence}")));
@@ -292,15 +292,15 @@ impl PortArg {
 }
 
 /// The options, after the checks that concern several of them, and with the values of the course.
-fn checked(mut options: RoleOptions, given: &ArgMatches, file: &File) -> Result<RoleOptions> {
+fn checked(mut options: RoleOptions, given: &ArgMatches, file: &ConfigFile) -> Result<RoleOptions> {
     options.check()?;
     options.follow_course(&decided_by_course(&options, given, file));
-    config::refuse_idle(&options, given, file)?;
+    config::refuse_idle_options(&options, given, file)?;
     Ok(options)
 }
 
 /// The values that `--course` decides: of the options that were not given in a place that counts at least as much.
-fn decided_by_course(options: &RoleOptions, given: &ArgMatches, file: &File) -> Vec<CourseValue> {
+fn decided_by_course(options: &RoleOptions, given: &ArgMatches, file: &ConfigFile) -> Vec<CourseValue> {
     let course = config::origin_of(given, file, "course");
     let open = |option: &str| options.course && config::origin_of(given, file, option) < course;
     config::COURSE
@@ -312,7 +312,7 @@ fn decided_by_course(options: &RoleOptions, given: &ArgMatches, file: &File) -> 
 /// Where log and databases are according to environment and file, for the tools that read their command line themselves.
 fn storage_of(program: &[OsString]) -> Result<Storage> {
     let words: Vec<_> = program.iter().cloned().chain(["config".into()]).collect();
-    let file = File::find(&words)?;
+    let file = ConfigFile::find(&words)?;
     let matches = command(&file).try_get_matches_from(&words);
     let matches = matches.map_err(|error| config::usage_of(&error, &file, &words, &[]))?;
     match Cli::from_arg_matches(&matches)?.command {
@@ -322,15 +322,15 @@ fn storage_of(program: &[OsString]) -> Result<Storage> {
 }
 
 /// The command line's definition, with the values of the file and the place of the data folder as defaults.
-fn command(file: &File) -> Command {
-    let command = config::offering_what_works(Cli::command());
+fn command(file: &ConfigFile) -> Command {
+    let command = config::hide_idle_options(Cli::command());
     file.as_defaults(with_data(command, &data_dir::default_place().into_os_string()))
 }
 
 fn with_data(command: Command, data: &OsString) -> Command {
     let command = command.mut_args(|arg| match arg.get_id() == "data" {
         true => arg.default_value(data.clone()),
-        // A value from the environment may be a secret.
+        // A value in the environment may be a secret.
         false => arg.hide_env_values(true),
     });
     command.mut_subcommands(|subcommand| with_data(subcommand, data))
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        command(&File::default()).debug_assert();
+        command(&ConfigFile::default()).debug_assert();
     }
 
     #[test]
@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn what_stood_on_the_command_line_is_passed_on() {
-        let command = command(&File::default());
+        let command = command(&ConfigFile::default());
         let given = words(&[
             "mall",
             "up",

@@ -1,11 +1,12 @@
-//! Reads a topic from its first record to where it ended when the reading began, and shows how far it has come.
+//! Reads a topic up to where it ended when the reading began, and shows on a terminal how far it has come.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use keylane_log::{EventLog, Extent, LogError, Offset, Record};
 
-/// Shows every record between these extents to `see`, each partition in its order; answers with the next offset of each.
+/// Gives every record within these extents to `see`, those of each partition in their order. Answers with the next offset
+/// of each partition.
 pub fn each_record(
     log: &dyn EventLog,
     topic: &str,
@@ -16,28 +17,30 @@ pub fn each_record(
         .iter()
         .map(|extent| extent.end.0.saturating_sub(extent.start.0))
         .sum();
-    let mut progress = Progress::of(format!("reading {topic}"), total);
+    let mut progress = ProgressLine::of(format!("reading {topic}"), Some(total));
     log.scan(topic, extents, &mut |record| {
         see(record);
         progress.add(1);
     })
 }
 
-/// How far something has come, on a terminal; elsewhere nothing.
-pub struct Progress {
+/// A line on the terminal that shows how far some work has come. Without a terminal nothing is shown.
+pub struct ProgressLine {
     what: String,
-    total: u64,
+    /// How much there is to do, where that is known.
+    total: Option<u64>,
     done: u64,
+    /// When the line was last written.
     shown: Option<Instant>,
     on_terminal: bool,
 }
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(200);
+/// The time between two updates of the line.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(200);
 
-impl Progress {
-    /// Nothing is done yet of `total`; 0 if nobody knows how much there is.
-    pub fn of(what: impl Into<String>, total: u64) -> Self {
+impl ProgressLine {
+    /// The progress of work of which nothing is done yet.
+    pub fn of(what: impl Into<String>, total: Option<u64>) -> Self {
         Self {
             what: what.into(),
             total,
@@ -47,23 +50,19 @@ impl Progress {
         }
     }
 
-    /// So much more is done.
+    /// Notes that so much more is done.
     pub fn add(&mut self, done: u64) {
         self.done += done;
-        if self.on_terminal && self.shown.is_none_or(|shown| shown.elapsed() >= LOOK) {
+        if self.on_terminal && self.shown.is_none_or(|shown| shown.elapsed() >= UPDATE_INTERVAL) {
             self.shown = Some(Instant::now());
             let (what, done) = (&self.what, self.done);
-            let of = if self.total > 0 {
-                format!(" of {}", self.total)
-            } else {
-                String::new()
-            };
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{what}: {done}{of}");
+            let of_total = self.total.map_or(String::new(), |total| format!(" of {total}"));
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{what}: {done}{of_total}");
         }
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.shown.is_some() {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K");

@@ -6,16 +6,16 @@ use shop::domain::decide::ApplyKind;
 use shop::domain::{OrderEventType, Version};
 
 use super::evidence::{stands, took_effect, was_parked};
-use super::history::{Applied, OrderRecord, Parked, Waits};
-use super::index::Order;
+use super::history::{Applied, OrderRecord, Parked, WaitsFor};
+use super::index::OrderHistory;
 use super::settled::is_stuck;
 use super::verdict::{Anomaly, Fact, Verdict};
 
 /// Judges the sequence of effects. Its verdicts hold for the beginning of any history, so also while an order is changing.
-pub(super) fn sequence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+pub(super) fn sequence(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     verdicts.extend(orphan(order));
     verdicts.extend(chain_breaks(order));
-    let mut before = Before::default();
+    let mut before = EarlierEffects::default();
     for applied in order.effects() {
         for (anomaly, says, because) in before.clashes_with(applied) {
             let facts = because.into_iter().chain([applied]).map(took_effect).collect();
@@ -27,7 +27,7 @@ pub(super) fn sequence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
 
 /// The effects of an order before a given one.
 #[derive(Default)]
-struct Before<'a> {
+struct EarlierEffects<'a> {
     /// The first effect of each version.
     first: BTreeMap<Version, &'a Applied>,
     /// The effect of the highest version.
@@ -40,7 +40,7 @@ struct Before<'a> {
 /// What is wrong with an effect: the anomaly, a sentence, and the earlier effect that shows it.
 type Clash<'a> = (Anomaly, String, Option<&'a Applied>);
 
-impl<'a> Before<'a> {
+impl<'a> EarlierEffects<'a> {
     fn clashes_with(&self, applied: &'a Applied) -> impl Iterator<Item = Clash<'a>> {
         let version = version(applied);
         let once = self.first.get(&version);
@@ -58,7 +58,7 @@ impl<'a> Before<'a> {
         });
         let skipped = version > applied.before.next();
         let skip = skipped.then(|| {
-            let says = format!("v{version} took effect upon v{}", applied.before);
+            let says = format!("v{version} took effect directly after v{}", applied.before);
             (Anomaly::Skip, says, self.last)
         });
         let risen = self.cancelled.map(|cancelled| {
@@ -80,7 +80,7 @@ impl<'a> Before<'a> {
     }
 }
 
-fn orphan(order: &Order<'_>) -> Option<Verdict> {
+fn orphan(order: &OrderHistory<'_>) -> Option<Verdict> {
     let first = order.effects().next()?;
     let placed = first.event_type == Some(OrderEventType::Placed) || order.baseline() > Version(0);
     (!placed).then(|| {
@@ -91,18 +91,18 @@ fn orphan(order: &Order<'_>) -> Option<Verdict> {
 
 /// Effects that were not built upon the one before them. An event that was passed over counts, since it moves the version
 /// too.
-fn chain_breaks(order: &Order<'_>) -> impl Iterator<Item = Verdict> {
+fn chain_breaks(order: &OrderHistory<'_>) -> impl Iterator<Item = Verdict> {
     let pairs = order.applied.iter().zip(order.applied.iter().skip(1));
     let broken = pairs.filter(|(previous, applied)| applied.before != previous.after);
     broken.map(|(previous, applied)| {
         let (version, before, after) = (version(applied), applied.before, previous.after);
-        let says = format!("v{version} was built upon v{before}, but v{after} stood there");
+        let says = format!("v{version} was applied to the state of v{before}, but v{after} had been applied already");
         Anomaly::ChainBreak.of(order.id, says, vec![took_effect(previous), took_effect(applied)])
     })
 }
 
 /// Judges events that are in the topic and never took effect.
-pub(super) fn missing(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+pub(super) fn missing(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     if order.moving {
         return;
     }
@@ -132,7 +132,7 @@ pub(super) fn missing(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
 }
 
 /// Judges parked events that wait in vain, and events that a person had passed over.
-pub(super) fn parked(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+pub(super) fn parked(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     let passed_over = order
         .applied
         .iter()
@@ -143,14 +143,14 @@ pub(super) fn parked(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     }
     for parked in order.parked.values() {
         let version = parked.version;
-        if parked.waits == Waits::Predecessors && is_stuck(order, version) {
+        if parked.waits == WaitsFor::Predecessors && is_stuck(order, version) {
             let says = format!("v{version} is parked although nothing is missing before it");
             verdicts.push(Anomaly::StuckPark.of(order.id, says, evidence_of_stuck(order, parked)));
         }
     }
 }
 
-fn evidence_of_stuck(order: &Order<'_>, parked: &Parked) -> Vec<Fact> {
+fn evidence_of_stuck(order: &OrderHistory<'_>, parked: &Parked) -> Vec<Fact> {
     let below = |record: &&&OrderRecord| record.version == Some(Version(parked.version.0 - 1));
     let predecessor = order.topic.iter().find(below).map(|record| stands(record));
     predecessor.into_iter().chain([was_parked(parked)]).collect()

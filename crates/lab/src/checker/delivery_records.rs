@@ -10,7 +10,7 @@ use shop::domain::{DeliveryEventType, DeliveryId, EventType, OrderEventType, Ver
 
 use super::evidence::{published, took_effect};
 use super::history::{Applied, DeliveryRecord};
-use super::index::Order;
+use super::index::OrderHistory;
 use super::verdict::{Anomaly, Severity, Verdict};
 
 const KINDS: [DeliveryEventType; 3] = [
@@ -20,7 +20,7 @@ const KINDS: [DeliveryEventType; 3] = [
 ];
 
 /// Judges the delivery events of an order.
-pub(super) fn judge(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+pub(super) fn judge(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     let distinct = distinct(order, verdicts);
     inversions(order, verdicts);
     // Effects and topic were read at different times, and the order changed in between.
@@ -42,7 +42,7 @@ pub(super) fn judge(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
 
 /// A delivery event that another program wrote into the topic. It is a hazard only, since the delivery service doesn't read
 /// delivery events.
-fn forged(order: &Order<'_>, record: &DeliveryRecord) -> Verdict {
+fn forged(order: &OrderHistory<'_>, record: &DeliveryRecord) -> Verdict {
     let says = format!(
         "v{} of delivery {} is in the topic, but the delivery service never made it; it changed nothing here",
         record.version, record.delivery
@@ -53,7 +53,10 @@ fn forged(order: &Order<'_>, record: &DeliveryRecord) -> Verdict {
 }
 
 /// The first record of each delivery event, by delivery and version. Records that repeat one become verdicts.
-fn distinct<'a>(order: &Order<'a>, verdicts: &mut Vec<Verdict>) -> BTreeMap<(DeliveryId, Version), &'a DeliveryRecord> {
+fn distinct<'a>(
+    order: &OrderHistory<'a>,
+    verdicts: &mut Vec<Verdict>,
+) -> BTreeMap<(DeliveryId, Version), &'a DeliveryRecord> {
     let mut first = BTreeMap::new();
     for record in &order.delivery_records {
         let again = first.get(&(record.delivery, record.version)).copied();
@@ -71,7 +74,7 @@ fn distinct<'a>(order: &Order<'a>, verdicts: &mut Vec<Verdict>) -> BTreeMap<(Del
     first
 }
 
-fn inversions(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+fn inversions(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     let mut seen: BTreeSet<(Partition, DeliveryId, Version)> = BTreeSet::new();
     let mut places: BTreeMap<(DeliveryId, Version), BTreeSet<Partition>> = BTreeMap::new();
     for record in &order.delivery_records {
@@ -103,7 +106,7 @@ fn inversions(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
 }
 
 fn compare(
-    order: &Order<'_>,
+    order: &OrderHistory<'_>,
     kind: DeliveryEventType,
     distinct: &BTreeMap<(DeliveryId, Version), &DeliveryRecord>,
     verdicts: &mut Vec<Verdict>,
@@ -139,7 +142,10 @@ fn compare(
 }
 
 /// Finds a delivery whose events are as many as its effects, but in another sequence.
-fn other_sequence(order: &Order<'_>, distinct: &BTreeMap<(DeliveryId, Version), &DeliveryRecord>) -> Option<Verdict> {
+fn other_sequence(
+    order: &OrderHistory<'_>,
+    distinct: &BTreeMap<(DeliveryId, Version), &DeliveryRecord>,
+) -> Option<Verdict> {
     let deliveries: BTreeSet<DeliveryId> = distinct.keys().map(|(delivery, _)| *delivery).collect();
     deliveries.into_iter().find_map(|delivery| {
         let effects: Vec<&Applied> = order

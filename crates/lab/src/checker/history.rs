@@ -55,7 +55,7 @@ pub struct Written {
 
 /// Where a record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct PlaceInTopic {
     /// The record's partition.
     pub partition: Partition,
     /// The record's own offset.
@@ -74,7 +74,7 @@ pub struct OrderRecord {
     /// A hash of the record's value.
     pub hash: u64,
     /// Where the record stands.
-    pub place: Place,
+    pub place: PlaceInTopic,
     /// The record's timestamp.
     pub at: Timestamp,
 }
@@ -105,7 +105,7 @@ pub struct Applied {
     /// order service.
     pub epoch: Option<u64>,
     /// Where the record stands; none if the order service was asked for the event.
-    pub place: Option<Place>,
+    pub place: Option<PlaceInTopic>,
     /// When the event was applied.
     pub at: Timestamp,
 }
@@ -122,7 +122,7 @@ pub struct DeliveryRecord {
     /// What happened to the delivery.
     pub event_type: DeliveryEventType,
     /// Where the record stands.
-    pub place: Place,
+    pub place: PlaceInTopic,
     /// The record's timestamp.
     pub at: Timestamp,
 }
@@ -135,16 +135,16 @@ pub struct Parked {
     /// The event's number among those of its order.
     pub version: Version,
     /// Where the record stands; none if the order service was asked for the event.
-    pub place: Option<Place>,
+    pub place: Option<PlaceInTopic>,
     /// Since when the event has been parked.
     pub at: Timestamp,
     /// What the event waits for.
-    pub waits: Waits,
+    pub waits: WaitsFor,
 }
 
 /// What a parked event waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waits {
+pub enum WaitsFor {
     /// The versions below it.
     Predecessors,
     /// Nothing: an instance is applying the event, or is about to do what a person decided.
@@ -216,7 +216,7 @@ impl PartitionState {
 }
 
 /// `P1@7`
-impl fmt::Display for Place {
+impl fmt::Display for PlaceInTopic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "P{}@{}", self.partition, self.offset)
     }

@@ -9,7 +9,7 @@ use shop::domain::{Delivery, OrderId, Version};
 use super::history::{Applied, DeliveryRecord, History, OrderRecord, Parked, Written};
 
 /// What is known of one order.
-pub(super) struct Order<'a> {
+pub(super) struct OrderHistory<'a> {
     pub id: OrderId,
     /// The journal rows, by version.
     pub written: BTreeMap<Version, &'a Written>,
@@ -35,12 +35,12 @@ pub(super) struct Order<'a> {
     handed_out: BTreeSet<Version>,
     /// The versions that a person had passed over.
     pub discarded: BTreeSet<Version>,
-    log: &'a Log,
+    log: &'a LogPositions,
 }
 
 /// What is known of the log as a whole.
 #[derive(Default)]
-pub(super) struct Log {
+pub(super) struct LogPositions {
     /// The next offset that the group reads, by partition.
     next: BTreeMap<Partition, Offset>,
     /// The time up to which retention may have removed records; none if it has removed none.
@@ -49,7 +49,7 @@ pub(super) struct Log {
 
 /// The orders of a history, ascending. Deliveries of orders without any known event are left out, because an older system
 /// made them.
-pub(super) fn orders<'a>(history: &'a History, log: &'a Log) -> Vec<Order<'a>> {
+pub(super) fn orders<'a>(history: &'a History, log: &'a LogPositions) -> Vec<OrderHistory<'a>> {
     let mut orders = BTreeMap::new();
     for written in &history.written {
         at(&mut orders, written.order, log)
@@ -82,8 +82,12 @@ pub(super) fn orders<'a>(history: &'a History, log: &'a Log) -> Vec<Order<'a>> {
     orders
 }
 
-fn at<'a, 'm>(orders: &'m mut BTreeMap<OrderId, Order<'a>>, id: OrderId, log: &'a Log) -> &'m mut Order<'a> {
-    orders.entry(id).or_insert_with(|| Order {
+fn at<'a, 'm>(
+    orders: &'m mut BTreeMap<OrderId, OrderHistory<'a>>,
+    id: OrderId,
+    log: &'a LogPositions,
+) -> &'m mut OrderHistory<'a> {
+    orders.entry(id).or_insert_with(|| OrderHistory {
         id,
         written: BTreeMap::new(),
         topic: Vec::new(),
@@ -101,7 +105,7 @@ fn at<'a, 'm>(orders: &'m mut BTreeMap<OrderId, Order<'a>>, id: OrderId, log: &'
     })
 }
 
-impl Log {
+impl LogPositions {
     pub fn of(history: &History) -> Self {
         let partitions = &history.partitions;
         Self {
@@ -111,7 +115,7 @@ impl Log {
     }
 }
 
-impl<'a> Order<'a> {
+impl<'a> OrderHistory<'a> {
     fn arrange(&mut self) {
         self.topic.sort_by_key(|record| record.place);
         self.applied.sort_by_key(|applied| applied.counter);

@@ -28,14 +28,16 @@ mod state;
 mod verdict;
 mod zombies;
 
-pub use history::{Applied, DeliveryRecord, History, OrderRecord, Parked, PartitionState, Place, Waits, Written};
+pub use history::{
+    Applied, DeliveryRecord, History, OrderRecord, Parked, PartitionState, PlaceInTopic, WaitsFor, Written,
+};
 pub use verdict::{Anomaly, Doubt, Fact, Judgement, Severity, Verdict};
 
-use index::{Log, Order, orders};
+use index::{LogPositions, OrderHistory, orders};
 
 /// Judges a history.
 pub fn check(history: &History) -> Judgement {
-    let log = Log::of(history);
+    let log = LogPositions::of(history);
     let orders = orders(history, &log);
     let mut judgement = Judgement {
         orders: orders.len(),
@@ -52,7 +54,7 @@ pub fn check(history: &History) -> Judgement {
     judgement
 }
 
-fn judge(order: &Order<'_>, judgement: &mut Judgement) {
+fn judge(order: &OrderHistory<'_>, judgement: &mut Judgement) {
     judgement.doubts.extend(settled::doubts(order));
     let verdicts = &mut judgement.verdicts;
     published::hazards(order, verdicts);

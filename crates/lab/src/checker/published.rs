@@ -7,18 +7,18 @@ use shop::domain::Version;
 
 use super::evidence::{stands, took_effect, was_written};
 use super::history::{OrderRecord, Written};
-use super::index::Order;
+use super::index::OrderHistory;
 use super::verdict::{Anomaly, Fact, Severity, Verdict};
 
 /// Judges how the events of the order stand in the topic.
-pub(super) fn hazards(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+pub(super) fn hazards(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     verdicts.extend(split_key(order));
     log_inversions(order, verdicts);
     divergent(order, verdicts);
 }
 
 /// Judges which events the topic holds that it should not, and which it lacks.
-pub(super) fn harm(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+pub(super) fn harm(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     // Journal and topic were read at different times, and the order changed in between.
     if order.moving {
         return;
@@ -27,7 +27,7 @@ pub(super) fn harm(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     lost_events(order, verdicts);
 }
 
-fn split_key(order: &Order<'_>) -> Option<Verdict> {
+fn split_key(order: &OrderHistory<'_>) -> Option<Verdict> {
     let mut first: BTreeMap<Partition, &OrderRecord> = BTreeMap::new();
     for record in &order.topic {
         first.entry(record.place.partition).or_insert(record);
@@ -40,7 +40,7 @@ fn split_key(order: &Order<'_>) -> Option<Verdict> {
     })
 }
 
-fn log_inversions(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+fn log_inversions(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     let mut seen: BTreeSet<(Partition, Version)> = BTreeSet::new();
     let mut places: BTreeMap<Version, BTreeSet<Partition>> = BTreeMap::new();
     for record in &order.topic {
@@ -69,7 +69,7 @@ fn log_inversions(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     }
 }
 
-fn divergent(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+fn divergent(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     let mut first: BTreeMap<Version, (u64, Fact)> = BTreeMap::new();
     // An older system published its events in another form, which can't be compared.
     for written in order.written.values().filter(|written| !written.inherited) {
@@ -86,7 +86,7 @@ fn divergent(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     }
 }
 
-fn phantoms(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+fn phantoms(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     let mut told = BTreeSet::new();
     for record in &order.topic {
         let Some(version) = record.version else { continue };
@@ -98,7 +98,7 @@ fn phantoms(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
 
 /// A record that the order service never wrote. Anybody may write to a topic, so it is harm only if the delivery service took
 /// it for an event.
-fn phantom(order: &Order<'_>, version: Version, record: &OrderRecord) -> Verdict {
+fn phantom(order: &OrderHistory<'_>, version: Version, record: &OrderRecord) -> Verdict {
     let effect = order.effects().find(|effect| effect.version == Some(version));
     let says = match effect {
         Some(_) => format!("v{version} took effect, but was never written"),
@@ -112,7 +112,7 @@ fn phantom(order: &Order<'_>, version: Version, record: &OrderRecord) -> Verdict
     verdict
 }
 
-fn lost_events(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+fn lost_events(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     let gone = |written: &&&Written| {
         written.published
             && !written.inherited

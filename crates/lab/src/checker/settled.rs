@@ -2,8 +2,8 @@
 
 use shop::domain::Version;
 
-use super::history::{History, Waits};
-use super::index::Order;
+use super::history::{History, WaitsFor};
+use super::index::OrderHistory;
 use super::verdict::Doubt;
 
 /// A doubt for each partition to whose end the group has not come.
@@ -17,7 +17,7 @@ pub(super) fn lagging(history: &History) -> impl Iterator<Item = Doubt> {
 }
 
 /// The reasons why not everything about an order can be judged.
-pub(super) fn doubts(order: &Order<'_>) -> Vec<Doubt> {
+pub(super) fn doubts(order: &OrderHistory<'_>) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     if order.moving {
         doubts.push(Doubt::Moving(order.id));
@@ -41,21 +41,21 @@ pub(super) fn doubts(order: &Order<'_>) -> Vec<Doubt> {
 }
 
 /// What the lowest parked event waits for. Those above it wait for it.
-fn parked(order: &Order<'_>) -> Option<Doubt> {
+fn parked(order: &OrderHistory<'_>) -> Option<Doubt> {
     let parked = order.parked.values().next()?;
     match &parked.waits {
-        Waits::Apply => Some(Doubt::Applying(order.id, parked.version)),
-        Waits::Person(why) => Some(Doubt::Refused(order.id, parked.version, why.clone())),
-        Waits::Predecessors if is_stuck(order, parked.version) => None,
-        Waits::Predecessors => Some(Doubt::Waiting(order.id, parked.version)),
+        WaitsFor::Apply => Some(Doubt::Applying(order.id, parked.version)),
+        WaitsFor::Person(why) => Some(Doubt::Refused(order.id, parked.version, why.clone())),
+        WaitsFor::Predecessors if is_stuck(order, parked.version) => None,
+        WaitsFor::Predecessors => Some(Doubt::Waiting(order.id, parked.version)),
     }
 }
 
 /// Whether a parked event waits in vain: all versions below it could have been applied, none is under way, and none waits for
 /// a person.
-pub(super) fn is_stuck(order: &Order<'_>, version: Version) -> bool {
+pub(super) fn is_stuck(order: &OrderHistory<'_>, version: Version) -> bool {
     let mut below = order.parked.range(..version);
-    let somebody_acts = below.any(|(_, parked)| parked.waits != Waits::Predecessors);
+    let somebody_acts = below.any(|(_, parked)| parked.waits != WaitsFor::Predecessors);
     let there = |below: Version| {
         let known = below <= order.baseline() || order.published.contains(&below) || order.discarded.contains(&below);
         known && !order.may_come(below)
@@ -64,6 +64,6 @@ pub(super) fn is_stuck(order: &Order<'_>, version: Version) -> bool {
 }
 
 /// Whether everything that was written has come to its end, so that the final rows can be compared.
-pub(super) fn is_settled(order: &Order<'_>) -> bool {
+pub(super) fn is_settled(order: &OrderHistory<'_>) -> bool {
     doubts(order).is_empty() && !order.topic.iter().any(|record| order.is_ahead(record))
 }

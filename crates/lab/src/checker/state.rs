@@ -4,7 +4,7 @@ use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, OrderEventType, OrderFields, OrderPatch, Version};
 
 use super::evidence::{row, took_effect, was_written};
-use super::index::Order;
+use super::index::OrderHistory;
 use super::settled::is_settled;
 use super::verdict::{Anomaly, Verdict};
 
@@ -17,7 +17,7 @@ struct Expected {
 
 /// Compares, once everything that was written has come to its end. An event that a person had passed over was written all the
 /// same, so a row that lacks it differs from the order.
-pub(super) fn divergence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
+pub(super) fn divergence(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
     if !is_settled(order) {
         return;
     }
@@ -38,7 +38,7 @@ pub(super) fn divergence(order: &Order<'_>, verdicts: &mut Vec<Verdict>) {
     verdicts.push(Anomaly::Divergence.of(order.id, says, facts));
 }
 
-fn differences(order: &Order<'_>, expected: Option<&Expected>) -> Vec<String> {
+fn differences(order: &OrderHistory<'_>, expected: Option<&Expected>) -> Vec<String> {
     match (expected, &order.deliveries[..]) {
         (None, []) => Vec::new(),
         (None, rows) => vec![format!("{} delivery rows, but no event that leads to one", rows.len())],
@@ -52,7 +52,7 @@ fn differences(order: &Order<'_>, expected: Option<&Expected>) -> Vec<String> {
 }
 
 /// Says whether the events that a person discarded explain the difference. Empty if there are none.
-fn blamed_on_discards(order: &Order<'_>) -> String {
+fn blamed_on_discards(order: &OrderHistory<'_>) -> String {
     let written = order
         .discarded
         .iter()
@@ -70,7 +70,7 @@ fn blamed_on_discards(order: &Order<'_>) -> String {
 }
 
 /// The row that the written events lead to, one after the other, of those versions that count.
-fn fold(order: &Order<'_>, counts: impl Fn(Version) -> bool) -> Option<Expected> {
+fn fold(order: &OrderHistory<'_>, counts: impl Fn(Version) -> bool) -> Option<Expected> {
     let mut delivery: Option<Expected> = None;
     for written in order.written.values() {
         if !counts(written.version) {

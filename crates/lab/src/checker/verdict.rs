@@ -8,7 +8,7 @@ use keylane_log::{Offset, Partition, Timestamp};
 use shop::domain::{OrderId, Version};
 use shop::rfc3339;
 
-use super::history::Place;
+use super::history::PlaceInTopic;
 
 /// Everything that was found, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub struct Fact {
     /// What happened to it (`OrderModified applied`).
     pub what: String,
     /// Where the record stands.
-    pub place: Option<Place>,
+    pub place: Option<PlaceInTopic>,
     /// The instance that applied the event.
     pub instance: Option<Arc<str>>,
     /// The assignment under which the instance applied it.
@@ -130,7 +130,7 @@ pub enum Doubt {
     /// A delivery event waits to be published.
     UnpublishedDelivery(OrderId),
     /// An event carries no version, so its place in the sequence is not known.
-    Unsequenced(OrderId, Place),
+    Unsequenced(OrderId, PlaceInTopic),
     /// An event can't be applied, and its order waits for a person.
     Refused(OrderId, Version, String),
     /// A parked event is being applied.

@@ -1,7 +1,7 @@
 //! What is under way is not judged by its absence.
 
 use keylane_log::{Offset, Timestamp};
-use lab::checker::{Anomaly, Doubt, History, Parked, Waits, check};
+use lab::checker::{Anomaly, Doubt, History, Parked, WaitsFor, check};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{OrderId, Version};
 
@@ -106,10 +106,10 @@ fn a_delivery_event_that_waits_is_not_lost() {
 #[test]
 fn a_refused_event_waits_for_a_person_and_so_does_what_is_behind_it() {
     let mut history = with(Anomaly::StuckPark);
-    history.parked[0].waits = Waits::Person("too heavy".into());
+    history.parked[0].waits = WaitsFor::Person("too heavy".into());
     let behind = Parked {
         version: Version(5),
-        waits: Waits::Predecessors,
+        waits: WaitsFor::Predecessors,
         ..history.parked[0].clone()
     };
     history.parked.push(behind);
@@ -125,7 +125,7 @@ fn a_parked_event_is_not_stuck_while_one_before_it_is_missing_or_applied() {
         (vec![Anomaly::LostEvent], vec!["parked"])
     );
     let mut history = with(Anomaly::StuckPark);
-    history.parked[0].waits = Waits::Apply;
+    history.parked[0].waits = WaitsFor::Apply;
     assert_eq!((verdicts(&history), doubts(&history)), (vec![], vec!["applying"]));
 }
 

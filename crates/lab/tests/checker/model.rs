@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use keylane_log::{Offset, Partition, Timestamp};
-use lab::checker::{Applied, DeliveryRecord, History, OrderRecord, PartitionState, Place, Written};
+use lab::checker::{Applied, DeliveryRecord, History, OrderRecord, PartitionState, PlaceInTopic, Written};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryId, OrderEventType, OrderFields, OrderId, OrderPatch, Version};
 
@@ -54,7 +54,7 @@ impl Model {
     }
 
     /// Appends a written event to the topic, as a relay does that may have done so before.
-    pub fn publish(&mut self, written: &Written) -> Place {
+    pub fn publish(&mut self, written: &Written) -> PlaceInTopic {
         let place = self.append(written.order);
         self.history.topic.push(OrderRecord {
             order: written.order,
@@ -67,7 +67,7 @@ impl Model {
         place
     }
 
-    fn apply(&mut self, written: &Written, place: Place) {
+    fn apply(&mut self, written: &Written, place: PlaceInTopic) {
         self.counter += 1;
         let (instance, epoch) = self.owners[place.partition.0 as usize];
         self.history.applied.push(Applied {
@@ -110,10 +110,10 @@ impl Model {
         self.history.delivery_records.push(answer);
     }
 
-    fn append(&mut self, order: OrderId) -> Place {
+    fn append(&mut self, order: OrderId) -> PlaceInTopic {
         let partition = order.0 as usize % self.ends.len();
         self.ends[partition] += 1;
-        Place {
+        PlaceInTopic {
             partition: Partition(partition as u32),
             offset: Offset(self.ends[partition] - 1),
         }

@@ -1,7 +1,7 @@
 //! One thing goes wrong: each mutation turns a correct history into one in which a given verdict must be found.
 
 use keylane_log::{Offset, Partition};
-use lab::checker::{Anomaly, Applied, History, OrderRecord, Parked, Place, Waits};
+use lab::checker::{Anomaly, Applied, History, OrderRecord, Parked, PlaceInTopic, WaitsFor};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryEventType, OrderEventType, OrderId, Version};
 
@@ -112,12 +112,12 @@ fn delivery(history: &mut History, order: OrderId) -> &mut Delivery {
 }
 
 /// A new place at the end of a partition, which the group has finished with.
-fn place(history: &mut History, partition: usize) -> Place {
+fn place(history: &mut History, partition: usize) -> PlaceInTopic {
     let state = &mut history.partitions[partition];
     let offset = state.end;
     state.end = offset.next();
     state.committed = Some(state.end);
-    Place {
+    PlaceInTopic {
         partition: state.partition,
         offset,
     }
@@ -272,7 +272,7 @@ fn park(history: &mut History, order: OrderId) {
         version: lost.version.expect("it has one"),
         place: lost.place,
         at: lost.at,
-        waits: Waits::Predecessors,
+        waits: WaitsFor::Predecessors,
     });
 }
 

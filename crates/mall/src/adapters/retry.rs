@@ -13,7 +13,7 @@ use crate::data_dir::FolderError;
 /// How long a broker, a database or a data folder is waited for.
 const TRYING: Duration = Duration::from_secs(30);
 /// The pause between two tries.
-const PAUSE: Duration = Duration::from_millis(500);
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// An error that may pass by itself, or not.
 pub trait Passing: std::fmt::Display {
@@ -57,7 +57,7 @@ pub async fn until_available<T, E: Passing>(what: &str, mut attempt: impl AsyncF
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!("{what}: {error}; trying for {seconds} s");
                 }
-                sleep(PAUSE).await;
+                sleep(RETRY_PAUSE).await;
             }
         }
     }

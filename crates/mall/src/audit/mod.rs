@@ -1,4 +1,4 @@
-//! `mall audit`: whether the events of each key stand in one partition and in their order, in anybody's topic.
+//! `mall audit`: finds out whether the events of each key stand in one partition and in their order, in any topic.
 
 mod report;
 
@@ -12,11 +12,11 @@ use crate::config::Storage;
 use crate::exit::Exit;
 use crate::{console, scan};
 
-/// What `mall audit` is asked.
+/// The options of `mall audit`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct AuditArgs {
-    /// The topic
+    /// The topic to read
     #[arg(id = "audited_topic", long = "topic", value_name = "TOPIC")]
     topic: String,
 
@@ -49,14 +49,14 @@ Examples:
 Versions are compared within a partition, for each key and each source (the header ce_source, where there is one).
 Memory grows with the number of keys, not of records, and is bounded.
 
-Exit codes: 0 the order of each key is kept (repetitions are honest), 1 it is lost or in danger, 2 it can't be told: the
-topic is empty, or records lack the key or the version that is compared.";
+Exit codes: 0 the order of each key is kept (a record that is repeated does not count against it), 1 it is lost or in
+danger, 2 it can't be told: the topic is empty, or records lack the key or the version that is compared.";
 
-/// Reads the whole topic and says what was found.
+/// Reads the whole topic and prints what was found.
 pub fn run(args: &AuditArgs) -> Result<Exit> {
-    let say = |error: LogError| anyhow!(explained(&error, &args.storage));
+    let explain = |error: LogError| anyhow!(explained(&error, &args.storage));
     let log = open_existing_log(&args.storage)?;
-    let extents = log.extents(&args.topic).map_err(say)?;
+    let extents = log.extents(&args.topic).map_err(explain)?;
     let partitions = u32::try_from(extents.len()).unwrap_or(u32::MAX);
     let question = Question {
         key: args.key.clone(),
@@ -64,7 +64,7 @@ pub fn run(args: &AuditArgs) -> Result<Exit> {
         partitions,
     };
     let mut auditor = Auditor::new(question.clone());
-    scan::each_record(log.as_ref(), &args.topic, &extents, |record| auditor.see(record)).map_err(say)?;
+    scan::each_record(log.as_ref(), &args.topic, &extents, |record| auditor.see(record)).map_err(explain)?;
     let audit = auditor.finish();
     let answer = audit.answer(partitions);
     let text = match args.json {

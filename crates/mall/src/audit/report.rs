@@ -1,20 +1,20 @@
-//! What an audit found, for people and for machines.
+//! Prints the result of an audit: as lines for people, or as a JSON object.
 
 use std::fmt::Write;
 
 use lab::audit::{Audit, Conclusion, Explanation, Findings, MAX_KEYS, Question};
 use serde_json::json;
 
-/// Each trouble with its first examples, then the answer.
+/// Lines for people: each kind of trouble with its first examples, then the answer.
 pub fn text(topic: &str, asked: &Question, audit: &Audit, answer: Conclusion) -> String {
     let partitions = asked.partitions;
     let mut text = format!(
         "{topic}: {partitions} partition(s), {} records, {} keys, {} versions\n",
         audit.records, audit.keys, audit.versions
     );
-    for (name, means, findings) in troubles(audit) {
+    for (name, counted, findings) in troubles(audit) {
         if findings.count > 0 {
-            let _ = writeln!(text, "{name}: {} {means}", findings.count);
+            let _ = writeln!(text, "{name}: {} {counted}", findings.count);
             findings
                 .examples
                 .iter()
@@ -44,7 +44,7 @@ pub fn text(topic: &str, asked: &Question, audit: &Audit, answer: Conclusion) ->
     text
 }
 
-/// The same as one object.
+/// The same as a JSON object.
 pub fn json(topic: &str, asked: &Question, audit: &Audit, answer: Conclusion) -> String {
     let partitions = asked.partitions;
     let mut found = json!({
@@ -69,6 +69,7 @@ pub fn json(topic: &str, asked: &Question, audit: &Audit, answer: Conclusion) ->
     format!("{found}\n")
 }
 
+/// The kinds of trouble: a name, what was counted, and what was found.
 fn troubles(audit: &Audit) -> [(&'static str, &'static str, &Findings); 5] {
     [
         ("split-key", "key(s) with records in several partitions", &audit.split),
@@ -77,10 +78,14 @@ fn troubles(audit: &Audit) -> [(&'static str, &'static str, &Findings); 5] {
             "version(s) behind a higher one of the same key",
             &audit.backwards,
         ),
-        ("repeated", "version(s) again; at least once is honest", &audit.repeated),
+        (
+            "repeated",
+            "version(s) that stand there twice, as delivery at least once allows",
+            &audit.repeated,
+        ),
         (
             "keyless",
-            "record(s) without a key: any partition may get them",
+            "record(s) without a key, which may go to any partition",
             &audit.keyless,
         ),
         (
@@ -104,11 +109,13 @@ fn explained(explanation: Option<Explanation>, partitions: u32) -> String {
     }
 }
 
+/// What was not compared, and why.
 fn notes(asked: &Question, audit: &Audit) -> Vec<String> {
     let mut notes = Vec::new();
     if audit.records == 0 {
         notes.push(
-            "the topic holds no record, so nothing was compared; check --topic and where it was looked for".to_owned(),
+            "the topic holds no record, so nothing was compared; check --topic, and --data or --bootstrap-server"
+                .to_owned(),
         );
     }
     if audit.unidentified > 0 {

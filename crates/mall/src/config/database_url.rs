@@ -1,14 +1,14 @@
-//! `--database-url`: taken apart strictly, so that nothing in it is ignored and no part of its password is ever shown.
+//! `--database-url`: parsed strictly, so that nothing in it is ignored, and no part of its password is ever shown.
 //!
 //! ```text
 //!   mysql://root:1234@localhost:3306/my-database?ssl-mode=VERIFY_CA&ssl-ca=ca.pem
 //!           ─── ────  ──────────────  ──────────  ──────────────────────────────
-//!           user  password  server      database         only what has an effect
+//!           user  password  server      database         parameters that have an effect
 //! ```
 //! # Invariants
-//! * A text that can't be read is shown without anything that was in it: what looks like a host may be a password.
-//! * The driver passes over parameters that it doesn't know. Here they are refused, lest somebody believes in a TLS
-//!   check that never happens.
+//! * Nothing of a text that can't be parsed is shown, because what looks like a host may be a password.
+//! * The driver ignores parameters that it doesn't know. Here they are refused, or a user might rely on a TLS check that never
+//!   happens.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,10 +19,12 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use super::masked::MASK;
 
-/// Where MySQL or MariaDB is, with user, password and database. Shown without the password.
+/// The address of a MySQL or MariaDB server, with user, password and database. It is shown without the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
+    /// The address with its password.
     text: String,
+    /// The address as it may be shown.
     shown: String,
     database: String,
 }
@@ -35,7 +37,7 @@ const ENCODED: &str = "special characters of a user or password are written as %
 const KNOWN: &str = "known are ssl-mode (DISABLED, PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY), ssl-ca, ssl-cert, \
                      ssl-key and socket";
 
-/// The longest name that the servers take.
+/// The longest name of a database that the servers take, in characters.
 const LONGEST_NAME: usize = 64;
 
 impl DatabaseUrl {
@@ -44,14 +46,14 @@ impl DatabaseUrl {
         &self.database
     }
 
-    /// The address with its password, for the driver alone.
+    /// The address with its password. For the driver alone.
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// How to connect there.
+    /// The driver's options for a connection.
     pub fn options(&self) -> MySqlConnectOptions {
-        // It was parsed once already; only the driver's own type can't be compared, and so not be kept.
+        // The text was parsed before. The result was not kept, because the driver's type can't be compared.
         options_of(&self.text).unwrap_or_default().disable_statement_logging()
     }
 }
@@ -69,7 +71,7 @@ impl FromStr for DatabaseUrl {
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(end);
-        // A raw slash, question mark or hash ends what a reader of URLs takes for user and password.
+        // A raw slash, question mark or hash in a password ends what every parser of URLs takes for the password.
         if tail.contains('@') {
             return Err(format!("an @ stands behind a /, ? or #; {ENCODED}; {FORM}"));
         }
@@ -102,7 +104,7 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-/// As the driver reads it; it leaves the brackets around an IPv6 address, with which no address is found.
+/// The driver's options for an address. The driver leaves the brackets around an IPv6 address, with which it finds no host.
 fn options_of(text: &str) -> Option<MySqlConnectOptions> {
     let options: MySqlConnectOptions = text.parse().ok()?;
     let host = options.get_host().trim_matches(['[', ']']).to_owned();
@@ -130,7 +132,7 @@ fn shown(account: &str, server: &str, path: &str, parameters: bool) -> String {
     let (user, password) = account
         .split_once(':')
         .map_or((account, None), |(user, rest)| (user, Some(rest)));
-    // Somebody may have encoded the colon, too.
+    // With an encoded colon the password stands in the user's place.
     let user = match user.to_ascii_lowercase().contains("%3a") {
         true => MASK,
         false => user,
@@ -140,7 +142,7 @@ fn shown(account: &str, server: &str, path: &str, parameters: bool) -> String {
     format!("mysql://{user}{password}@{server}{path}{parameters}")
 }
 
-/// What the parameters say, each under the driver's own name for it.
+/// The parameters about TLS, each under one of the driver's names for it.
 #[derive(Default)]
 struct Tls {
     mode: Option<MySqlSslMode>,
@@ -169,13 +171,13 @@ fn check_parameters(parameters: &str) -> Result<(), String> {
 }
 
 impl Tls {
-    /// Each must have an effect beside the others.
+    /// Refuses parameters that have no effect beside the others.
     fn check(&self) -> Result<(), String> {
         let has = |name: &str| self.names.contains(&name);
         let verifies = matches!(self.mode, Some(MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity));
         if has("ssl-ca") && !verifies {
             return Err(
-                "its ssl-ca does nothing unless ssl-mode is VERIFY_CA or VERIFY_IDENTITY: nobody would compare it"
+                "its ssl-ca does nothing unless ssl-mode is VERIFY_CA or VERIFY_IDENTITY, since no certificate is checked otherwise"
                     .into(),
             );
         }
@@ -189,7 +191,7 @@ impl Tls {
     }
 }
 
-/// The driver's names that have an effect here.
+/// The name of a parameter that has an effect here, in one spelling.
 fn known(name: &str) -> Option<&'static str> {
     Some(match name {
         "ssl-mode" | "sslmode" => "ssl-mode",
@@ -201,7 +203,7 @@ fn known(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Says what to write instead. A value is never repeated, nor a name that may be a value.
+/// Refuses a parameter, and says what to write instead. A value is never repeated, nor a name that may be a value.
 fn unknown(name: &str, parameters: &str) -> String {
     let has_value = parameters
         .split('&')
@@ -215,7 +217,7 @@ fn unknown(name: &str, parameters: &str) -> String {
     format!("its parameter {name_shown} would do nothing here{instead}; {KNOWN}")
 }
 
-/// What JDBC's and other drivers' parameters are here.
+/// What to write here in place of a parameter of JDBC or of another driver.
 fn counterpart(name: &str) -> Option<&'static str> {
     let letters: String = name.chars().filter(char::is_ascii_alphabetic).collect();
     Some(match &*letters.to_ascii_lowercase() {
@@ -255,7 +257,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// A database address as it may be shown, also one that makes no sense.
+/// An address as it may be shown, also one that can't be parsed.
 pub fn masked_url(text: &str) -> String {
     match text.parse::<DatabaseUrl>() {
         Ok(url) => url.to_string(),

@@ -1,4 +1,4 @@
-//! `mall.toml`: the same options in kebab case, a line each.
+//! `mall.toml`: the options of the command line as keys, without their dashes.
 //!
 //! ```toml
 //! bootstrap-server = "localhost:9092"
@@ -20,16 +20,16 @@ use super::shown::masked_text;
 use super::spelling::distance;
 use crate::exit::Usage;
 
-/// What a configuration file says.
+/// A configuration file.
 #[derive(Debug, Default)]
-pub struct File {
-    /// Where it was found.
+pub struct ConfigFile {
+    /// Where the file was found.
     pub path: PathBuf,
-    /// The values of each option, as text.
+    /// The values of each option, as texts.
     values: BTreeMap<String, Vec<String>>,
 }
 
-impl File {
+impl ConfigFile {
     /// Reads the file that the command line or the environment names, else `mall.toml` if there is one.
     pub fn find(words: &[OsString]) -> Result<Self> {
         let named = option_in(words, "config").or_else(|| std::env::var_os("MALL_CONFIG"));
@@ -46,7 +46,7 @@ impl File {
 
     fn parse(path: PathBuf, text: &str) -> Result<Self> {
         let place = path.display();
-        // The parser's own message quotes the line, and the line may hold a password.
+        // The parser's message may quote the line, which may hold a password.
         let table: toml::Table = toml::from_str(text).map_err(|error: toml::de::Error| {
             let line = error
                 .span()
@@ -91,7 +91,7 @@ impl File {
 
     /// The command, with the file's values as defaults of it and of its subcommands.
     pub fn as_defaults(&self, command: Command) -> Command {
-        // By its id: an option of another meaning may look the same on the command line (the key of mall audit).
+        // Options are found by their ids: one with another meaning may look the same on the command line (--key of mall audit).
         let command = command.mut_args(|arg| match self.values.get(&arg.get_id().as_str().replace('_', "-")) {
             Some(values) => {
                 let secret = arg.get_long().is_some_and(|long| SECRET_OPTIONS.contains(&long));
@@ -103,15 +103,16 @@ impl File {
     }
 }
 
-/// Whether --log json is asked for, before anything is parsed: then what is wrong with the options is told as JSON, too.
-pub fn wants_json(words: &[OsString], file: Option<&File>) -> bool {
+/// Whether `--log json` was given. This is found out before anything is parsed, so that an error of the parser can be
+/// written as JSON too.
+pub fn wants_json(words: &[OsString], file: Option<&ConfigFile>) -> bool {
     let named = option_in(words, "log").or_else(|| std::env::var_os("MALL_LOG"));
     named
         .or_else(|| file?.value("log").map(OsString::from))
         .is_some_and(|format| format == "json")
 }
 
-/// The value of `--name VALUE` or `--name=VALUE`, before anything is parsed.
+/// The value of `--name VALUE` or `--name=VALUE`, found without parsing the command line.
 fn option_in(words: &[OsString], name: &str) -> Option<OsString> {
     let long = format!("--{name}");
     let mut words = words.iter().take_while(|word| *word != "--");
@@ -155,17 +156,10 @@ fn unknown(path: &Path, key: &str, allowed: &[String]) -> Usage {
     let nearest = allowed.iter().min_by_key(|name| distance(key, name));
     let hint = match nearest.filter(|name| distance(key, name) <= 3) {
         Some(name) => format!("; did you mean {name}?"),
-        None => String::new(),
+        None => ".".to_owned(),
     };
-    let place = path.display();
-    Usage(
-        format!(
-            "{place}: there is no option {}{hint} Allowed: {}",
-            masked_text(key),
-            allowed.join(", ")
-        )
-        .replace("?;", "?"),
-    )
+    let (place, key, allowed) = (path.display(), masked_text(key), allowed.join(", "));
+    Usage(format!("{place}: there is no option {key}{hint} Allowed: {allowed}"))
 }
 
 #[cfg(test)]
@@ -175,12 +169,14 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        File::parse("mall.toml".into(), text).expect_err("refused").to_string()
+        ConfigFile::parse("mall.toml".into(), text)
+            .expect_err("refused")
+            .to_string()
     }
 
     #[test]
     fn keys_are_the_options() {
-        let file = File::parse(
+        let file = ConfigFile::parse(
             "mall.toml".into(),
             "partitions = 2\ncourse = true\nkafka-property = ['a=b', 'c=d']\n",
         );
@@ -218,7 +214,7 @@ mod tests {
             after in "['\"\\],\\[= \n\\\\x{}]{0,8}",
         ) {
             let text = format!("{before}{quote}{secret}{after}");
-            if let Err(error) = File::parse("mall.toml".into(), &text) {
+            if let Err(error) = ConfigFile::parse("mall.toml".into(), &text) {
                 // The name of an option that there is not has to be named; a value never.
                 let named = error.to_string().contains("there is no option");
                 prop_assert!(named || !error.to_string().contains(['Q', 'Z', 'Ж']), "{text:?}: {error}");

@@ -1,22 +1,23 @@
-//! Options that would do nothing: refused where nobody can mean them, told where a role has no use for them.
+//! Options that have no effect. They are refused where the user must have meant something else, and warned of where a role
+//! merely does not use them.
 //!
 //! ```text
-//!  beside another option   --session-timeout with group.protocol=consumer      refused
-//!  in this role            mall order --modify-delay 1s                        told; both services may get the same words
-//!  in no role              MALL_DATABSE_URL                                    refused, with the name that was meant
+//!  because of another option   --session-timeout with group.protocol=consumer   refused
+//!  in this role                mall order --modify-delay 1s                     warned of: all roles may get the same options
+//!  in no role                  MALL_DATABSE_URL                                 refused, with the name that was meant
 //! ```
 
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 
-use super::file::File;
+use super::file::ConfigFile;
 use super::masked::MASK;
 use super::options::{Guard, RoleOptions};
 use super::origin::{Origin, origin_of};
 use super::spelling::distance;
 use crate::exit::Usage;
 
-/// What a command has no use for, by the ids of its options.
+/// For each command the ids of the options that have no effect on it.
 const IDLE: [(&str, &[&str]); 7] = [
     (
         "order",
@@ -61,28 +62,28 @@ const IDLE: [(&str, &[&str]); 7] = [
     ("audit", &["database_url"]),
 ];
 
-/// The command without the options that it has no use for: they are taken, but not offered.
-pub fn offering_what_works(command: Command) -> Command {
+/// The commands with the options hidden that have no effect on them. They are still accepted.
+pub fn hide_idle_options(command: Command) -> Command {
     IDLE.into_iter().fold(command, |command, (name, ids)| {
-        command.mut_subcommand(name, |subcommand| without(subcommand, ids))
+        command.mut_subcommand(name, |subcommand| hide(subcommand, ids))
     })
 }
 
-fn without(command: Command, ids: &[&str]) -> Command {
+fn hide(command: Command, ids: &[&str]) -> Command {
     let command = command.mut_args(|arg| match ids.contains(&arg.get_id().as_str()) {
         true => arg.hide(true),
         false => arg,
     });
-    command.mut_subcommands(|subcommand| without(subcommand, ids))
+    command.mut_subcommands(|subcommand| hide(subcommand, ids))
 }
 
-/// What stands on the command line and does nothing for this command, in words.
-pub fn idle_here(command: &str, given: &ArgMatches) -> Vec<String> {
+/// A sentence about each option on the command line that has no effect on this command.
+pub fn idle_options(command: &str, given: &ArgMatches) -> Vec<String> {
     let ids = IDLE
         .into_iter()
         .find(|(name, _)| *name == command)
         .map_or(&[][..], |(_, ids)| ids);
-    // A command of several words keeps its options in the last of them.
+    // A command within a command (mall parked list) holds the options of both.
     let given = given.subcommand().map_or(given, |(_, given)| given);
     let stands = |id: &&&str| {
         given.try_contains_id(id).is_ok() && given.value_source(id) == Some(clap::parser::ValueSource::CommandLine)
@@ -91,8 +92,8 @@ pub fn idle_here(command: &str, given: &ArgMatches) -> Vec<String> {
     ids.iter().filter(stands).map(option).collect()
 }
 
-/// Refuses what another option makes idle.
-pub fn refuse_idle(options: &RoleOptions, given: &ArgMatches, file: &File) -> Result<()> {
+/// Refuses options that have no effect because of another option.
+pub fn refuse_idle_options(options: &RoleOptions, given: &ArgMatches, file: &ConfigFile) -> Result<()> {
     let storage = &options.storage;
     let kafka = storage.bootstrap_server.is_some();
     let origin = |id: &str| origin_of(given, file, id);
@@ -103,7 +104,7 @@ pub fn refuse_idle(options: &RoleOptions, given: &ArgMatches, file: &File) -> Re
              (group.consumer.session.timeout.ms)",
         );
     }
-    // A file that serves several runs may well hold what this one has no use for.
+    // A file may serve several runs, and hold options that this one does not use.
     if kafka && origin("log_retention") > Origin::Default && origin("log_retention") >= origin("bootstrap_server") {
         return refuse(
             "--log-retention does nothing with --bootstrap-server: it is the embedded log's; in Kafka the topic has \
@@ -133,13 +134,13 @@ fn refuse(sentence: &str) -> Result<()> {
     Err(Usage(sentence.to_owned()).into())
 }
 
-/// What the binary and its scripts use beside the options.
-const OTHERS: [&str; 4] = ["MALL_SUPERVISED", "MALL_COLOURED", "MALL_CHECKOUT", "MALL_CONFIG"];
+/// Variables that the program and its scripts use, and that are no options.
+const OTHER_VARIABLES: [&str; 4] = ["MALL_SUPERVISED", "MALL_COLOURED", "MALL_CHECKOUT", "MALL_CONFIG"];
 
-/// Refuses a variable whose name is nearly an option's: it would do nothing, and its value be missed. Names of others that
-/// begin alike (a cluster that names a service's variables after it) are left alone.
+/// Refuses a variable whose name is nearly that of an option, since its value would be ignored. Variables of other programs
+/// may begin with MALL_ too (Kubernetes names some after a service), so names that are not similar are left alone.
 pub fn refuse_misspelt_variables(command: &Command, variables: impl Iterator<Item = String>) -> Result<()> {
-    let mut known: Vec<String> = OTHERS.map(str::to_owned).to_vec();
+    let mut known: Vec<String> = OTHER_VARIABLES.map(str::to_owned).to_vec();
     collect(command, &mut known);
     for variable in variables.filter(|name| name.starts_with("MALL_") && !known.contains(name)) {
         let near = |name: &&String| distance(&variable, name) <= 2;
@@ -159,7 +160,7 @@ fn collect(command: &Command, known: &mut Vec<String>) {
         .for_each(|subcommand| collect(subcommand, known));
 }
 
-/// A word of the command line that belongs nowhere, as it may be shown: an option's name, or a command nearly spelt right.
+/// An unknown word of the command line as it may be shown. Only the name of an option, or a misspelt command, is repeated.
 pub(super) fn misplaced(word: &str, commands: &[String]) -> String {
     let name = word.split('=').next().unwrap_or_default();
     let is_option = name.strip_prefix("--").is_some_and(|rest| {
@@ -168,7 +169,7 @@ pub(super) fn misplaced(word: &str, commands: &[String]) -> String {
     let is_nearly_a_command = commands.iter().any(|command| distance(word, command) <= 3);
     match is_option || is_nearly_a_command {
         true => format!("\"{name}\""),
-        // Whoever forgot the name of an option may have written a secret.
+        // If the name of an option was forgotten, the word may be the secret itself.
         false => format!("a word ({MASK}: it may be a secret)"),
     }
 }

@@ -6,7 +6,7 @@ pub const SECRET_OPTIONS: [&str; 2] = ["database-url", "kafka-property"];
 /// What is shown in a secret's place.
 pub const MASK: &str = "***";
 
-/// A property of the Kafka client, masked if its name says that it is a secret.
+/// A property of the Kafka client as it may be shown: without its value, if its name says that this is a secret.
 pub fn masked_property(property: &str) -> String {
     let Some((name, _)) = property.split_once('=') else {
         return MASK.to_owned();
@@ -23,7 +23,7 @@ pub fn masked_property(property: &str) -> String {
         "pem",
     ];
     match secret.iter().any(|word| lower.contains(word)) {
-        // A name is a word; anything else may be the secret itself.
+        // What does not look like a name may be the secret itself.
         true if name.len() <= 80
             && name
                 .chars()

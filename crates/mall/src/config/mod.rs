@@ -1,11 +1,11 @@
-//! What the options are, and where their values come from.
+//! The options: what they are, and where their values come from.
 //!
 //! ```text
 //!  command line  >  MALL_… in the environment  >  mall.toml  >  default
 //! ```
 //!
-//! clap reads the command line and the environment, and is given the file's values as defaults: so one parser checks
-//! every value, whichever way it came.
+//! clap reads the command line and the environment, and gets the file's values as defaults. So one parser checks every value,
+//! whichever way it came.
 //!
 //! # Invariants
 //! * A wrong value is refused before anything starts, naming option, value, source and what is allowed.
@@ -23,8 +23,8 @@ mod spelling;
 mod value;
 
 pub use database_url::DatabaseUrl;
-pub use file::{File, wants_json};
-pub use idle::{idle_here, offering_what_works, refuse_idle, refuse_misspelt_variables};
+pub use file::{ConfigFile, wants_json};
+pub use idle::{hide_idle_options, idle_options, refuse_idle_options, refuse_misspelt_variables};
 pub use options::{
     COURSE, CourseValue, DeliveryOptions, Guard, KeyMode, Ports, RoleOptions, Settings, Storage, properties_of,
 };

@@ -11,12 +11,12 @@ use web::Origin;
 
 use super::database_url::DatabaseUrl;
 use super::shown::masked_text;
-use super::value::{self, Bootstrap, Property};
+use super::value::{self, BootstrapServers, Property};
 use crate::exit::Usage;
 use crate::net::{FIRST_DELIVERY_PORT, GATEWAY_PORT, ORDER_PORT, Port};
-use crate::telemetry::Format;
+use crate::telemetry::LogFormat;
 
-/// Where things are kept: in the data folder, or in Kafka and MySQL.
+/// Where log and databases are: in the data folder, or in Kafka and MySQL.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where things are kept")]
 pub struct Storage {
@@ -26,13 +26,13 @@ pub struct Storage {
 
     /// Kafka's brokers, instead of the embedded log
     #[arg(long, env = "MALL_BOOTSTRAP_SERVER", value_name = "HOST:PORT")]
-    pub bootstrap_server: Option<Bootstrap>,
+    pub bootstrap_server: Option<BootstrapServers>,
 
     /// MySQL or MariaDB, instead of the embedded database; created when missing
     #[arg(long, env = "MALL_DATABASE_URL", value_name = "URL")]
     pub database_url: Option<DatabaseUrl>,
 
-    /// Handed to the Kafka client; repeatable (TLS, SASL, group.protocol=consumer, …)
+    /// A property of the Kafka client; repeatable (TLS, SASL, group.protocol=consumer, …)
     #[arg(long, env = "MALL_KAFKA_PROPERTY", value_name = "K=V", value_delimiter = '\n')]
     pub kafka_property: Vec<Property>,
 
@@ -68,7 +68,7 @@ pub struct RoleOptions {
     #[arg(long, env = "MALL_KEY", default_value = "order-id", value_enum, help_heading = EVENTS)]
     pub key: KeyMode,
 
-    /// The delivery side's fence
+    /// The fence of the delivery service, which decides whether an event takes effect
     #[arg(long, env = "MALL_GUARD", default_value = "version", value_enum, help_heading = EVENTS)]
     pub guard: Guard,
 
@@ -126,7 +126,7 @@ pub struct RoleOptions {
 
     /// How log lines look
     #[arg(long, env = "MALL_LOG", default_value = "text", value_enum, help_heading = LOGS)]
-    pub log: Format,
+    pub log: LogFormat,
 
     /// What is logged: error, warn, info, debug or trace, also per module
     #[arg(long, env = "MALL_LOG_LEVEL", default_value = "info", value_parser = value::level, value_name = "LEVEL", help_heading = LOGS)]
@@ -137,11 +137,11 @@ const EVENTS: &str = "Events";
 const NETWORK: &str = "Network";
 const LOGS: &str = "Logs";
 
-/// What `mall up` has beside the options that it passes on.
+/// The options of `mall up` that it does not pass on.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What to start")]
 pub struct Ports {
-    /// Delivery instances
+    /// How many delivery instances to run
     #[arg(long, env = "MALL_DELIVERIES", default_value = "1", value_name = "N", value_parser = value::deliveries)]
     pub deliveries: u16,
 
@@ -158,15 +158,15 @@ pub struct Ports {
     pub gateway_port: u16,
 }
 
-/// What a delivery instance has beside the common options.
+/// The options that only a delivery instance has.
 #[derive(Debug, Clone, Args)]
 pub struct DeliveryOptions {
-    /// What this instance is called in logs and in the group [default: delivery-1 on port 8082, and so on]
+    /// Name of this instance in log lines and in the group [default: delivery-1 on port 8082, and so on]
     #[arg(long, env = "MALL_NAME", value_parser = value::name)]
     pub name: Option<String>,
 }
 
-/// What a role is started with.
+/// Everything that a role is started with.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The common options, checked.
@@ -210,12 +210,12 @@ pub enum KeyMode {
     None,
 }
 
-/// What decides whether an event takes effect.
+/// The rule by which an event takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Guard {
-    /// Its version: each takes effect once and in order, an early one waits
+    /// By its version: each event takes effect once and in order, and an early one waits
     Version,
-    /// Nothing: events take effect as they come
+    /// Without a rule: events take effect as they come
     Off,
 }
 
@@ -259,7 +259,7 @@ impl Storage {
     }
 }
 
-/// Reads a Java properties file as far as Kafka's own tools' users write one: `name=value`, `#` and `!` comments.
+/// Reads a file of properties in Java's form, without its rarer parts: lines of `name=value`, and comments with `#` or `!`.
 pub fn properties_of(path: &std::path::Path) -> anyhow::Result<Vec<(String, String)>> {
     let place = masked_text(&path.to_string_lossy());
     let text = std::fs::read_to_string(path)
@@ -267,7 +267,7 @@ pub fn properties_of(path: &std::path::Path) -> anyhow::Result<Vec<(String, Stri
     Ok(properties_in(&text, &place)?)
 }
 
-/// The properties in the text of such a file, which is called `place`. No message repeats what stands in it.
+/// The properties in such a file's text. `place` names the file in messages, which repeat nothing of the text.
 fn properties_in(text: &str, place: &str) -> Result<Vec<(String, String)>, Usage> {
     let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
     let mut properties = Vec::new();
@@ -292,8 +292,8 @@ impl RoleOptions {
         if !self.listen.is_loopback() && !self.insecure {
             let listen = self.listen;
             anyhow::bail!(Usage(format!(
-                "--listen {listen} can be reached from other machines, and so can orders and their changes: give --insecure \
-                 beside it if that is meant; without, allowed is a loopback address (127.0.0.1)"
+                "--listen {listen} can be reached from other machines, whose users may then place and change orders: add \
+                 --insecure if that is intended, or give a loopback address (127.0.0.1)"
             )));
         }
         Ok(())

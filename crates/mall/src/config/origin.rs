@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use super::file::File;
+use super::file::ConfigFile;
 use super::masked::SECRET_OPTIONS;
 use super::options::CourseValue;
 use super::shown::shown;
@@ -25,7 +25,7 @@ pub enum Origin {
 }
 
 /// Where the value of the option `id` (snake case) came from.
-pub fn origin_of(matches: &ArgMatches, file: &File, id: &str) -> Origin {
+pub fn origin_of(matches: &ArgMatches, file: &ConfigFile, id: &str) -> Origin {
     match matches.value_source(id) {
         Some(ValueSource::CommandLine) => Origin::CommandLine,
         Some(ValueSource::EnvVariable) => Origin::Environment,
@@ -80,7 +80,7 @@ fn lines(matches: &ArgMatches, id: &str) -> OsString {
 
 /// A line for each option: its name, its value with secrets masked, and where that came from. `course` is what `--course`
 /// decided.
-pub fn listing(command: &Command, matches: &ArgMatches, file: &File, course: &[CourseValue]) -> String {
+pub fn listing(command: &Command, matches: &ArgMatches, file: &ConfigFile, course: &[CourseValue]) -> String {
     let mut rows = Vec::new();
     for arg in command.get_arguments() {
         let (id, Some(long)) = (arg.get_id().as_str(), arg.get_long()) else {
@@ -116,7 +116,7 @@ fn value_of(matches: &ArgMatches, id: &str, long: &str) -> String {
     }
 }
 
-fn source_of(matches: &ArgMatches, file: &File, id: &str, arg: &clap::Arg) -> String {
+fn source_of(matches: &ArgMatches, file: &ConfigFile, id: &str, arg: &clap::Arg) -> String {
     match origin_of(matches, file, id) {
         Origin::CommandLine => "command line".into(),
         Origin::Environment => arg

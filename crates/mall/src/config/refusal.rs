@@ -1,19 +1,19 @@
-//! Says why a command line was refused: option, value, source, and what is allowed.
+//! Says why a command line was refused: the option, the value and its source, and what is allowed.
 
 use std::error::Error as _;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::file::File;
+use super::file::ConfigFile;
 use super::idle;
 use super::masked::MASK;
 use super::shown::shown;
 use crate::exit::Usage;
 
-/// clap's error in our words where it is about a value or a stray word (clap would show a secret, and call every source an
-/// argument). `commands` are the names that there are.
-pub fn usage_of(error: &clap::Error, file: &File, words: &[OsString], commands: &[String]) -> Usage {
+/// The sentence for an error of clap. Errors about a value or an unknown word get a sentence of our own, because clap would
+/// show a secret, and would call a variable an argument. `commands` are the names of all commands.
+pub fn usage_of(error: &clap::Error, file: &ConfigFile, words: &[OsString], commands: &[String]) -> Usage {
     let in_our_words = match error.kind() {
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => value_refused(error, file, words),
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => Some(misplaced(error, commands)),
@@ -26,7 +26,7 @@ pub fn usage_of(error: &clap::Error, file: &File, words: &[OsString], commands: 
     })
 }
 
-fn value_refused(error: &clap::Error, file: &File, words: &[OsString]) -> Option<Usage> {
+fn value_refused(error: &clap::Error, file: &ConfigFile, words: &[OsString]) -> Option<Usage> {
     let arg = text(error.get(ContextKind::InvalidArg)?)?;
     let option = arg.split([' ', '=']).next()?.trim_start_matches("--").to_owned();
     let value = text(error.get(ContextKind::InvalidValue)?)?;
@@ -65,9 +65,7 @@ fn misplaced(error: &clap::Error, commands: &[String]) -> Usage {
         Some(name) => format!("did you mean {name}?"),
         None => "mall --help lists the commands, and mall COMMAND --help their options".to_owned(),
     };
-    Usage(format!(
-        "{word} stands where no command or option of that name is known; {hint}"
-    ))
+    Usage(format!("{word} is no command and no option here; {hint}"))
 }
 
 fn too_many(error: &clap::Error) -> Option<Usage> {
@@ -78,7 +76,7 @@ fn too_many(error: &clap::Error) -> Option<Usage> {
     )))
 }
 
-/// A sentence without any value of the command line that may be a secret.
+/// A sentence in which every value of the command line that may be a secret is masked.
 pub fn without_values(text: &str, words: &[OsString]) -> String {
     let values = words
         .iter()
@@ -91,7 +89,7 @@ pub fn without_values(text: &str, words: &[OsString]) -> String {
     secret.fold(text.to_owned(), |text, value| text.replace(value, MASK))
 }
 
-fn source(option: &str, file: &File, words: &[OsString]) -> String {
+fn source(option: &str, file: &ConfigFile, words: &[OsString]) -> String {
     let long = format!("--{option}");
     let on_command_line = words
         .iter()

@@ -1,4 +1,4 @@
-//! The values of options: parsed once, here, and typed from then on.
+//! The values of options. They are parsed once, here, and have types from then on.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::masked::masked_property;
 
 /// Kafka's brokers: `host:port`, several separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bootstrap(String);
+pub struct BootstrapServers(String);
 
 /// A property handed to the Kafka client.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,21 +21,21 @@ pub struct Property {
     pub value: String,
 }
 
-impl Bootstrap {
+impl BootstrapServers {
     /// `host:port,host:port`, as the client wants it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl FromStr for Bootstrap {
+impl FromStr for BootstrapServers {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let good = |address: &str| {
             let (host, port) = address.trim().rsplit_once(':')?;
             let port: u16 = port.parse().ok()?;
-            // An @ would mean that a password was given, which has no place here.
+            // An @ would mean that a password was given, for which there is no place here.
             let plain = !host.contains(['/', '@']) && !host.contains(char::is_whitespace);
             (!host.is_empty() && plain && port > 0).then_some(())
         };
@@ -81,7 +81,7 @@ pub fn port(text: &str) -> Result<u16, String> {
     within(text, 0, u16::MAX).map_err(|allowed| format!("{allowed} (0: any free one)"))
 }
 
-/// How many lanes.
+/// How many orders an instance handles at once.
 pub fn lanes(text: &str) -> Result<usize, String> {
     within(text, 1, 10_000)
 }
@@ -112,15 +112,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: Option<u64> = number.parse().ok();
     match number.and_then(|number| number.checked_mul(milliseconds)) {
-        Some(total) if milliseconds > 0 && total <= YEARS => Ok(Duration::from_millis(total)),
+        Some(total) if milliseconds > 0 && total <= TEN_YEARS => Ok(Duration::from_millis(total)),
         _ => Err("allowed: a whole number and its unit, ms, s, m, h or d (500ms, 10s, 7d), up to 3650d".into()),
     }
 }
 
-/// Ten years in milliseconds: more is a mistake, and would overflow sums with the clock.
-const YEARS: u64 = 3650 * 86_400_000;
+/// The longest time that is allowed, ten years in milliseconds. Longer ones would overflow when added to the clock.
+const TEN_YEARS: u64 = 3650 * 86_400_000;
 
-/// A length of time that is not nothing.
+/// A length of time that is longer than nothing.
 pub fn positive(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("allowed: anything longer than nothing (500ms, 10s, 7d)".into()),
@@ -137,7 +137,7 @@ pub fn topic(text: &str) -> Result<String, String> {
     }
 }
 
-/// A name that is not blank and stays on its line.
+/// A name that is not blank and holds no control characters.
 pub fn name(text: &str) -> Result<String, String> {
     match !text.trim().is_empty() && text.len() <= 249 && !text.chars().any(char::is_control) {
         true => Ok(text.to_owned()),
@@ -145,7 +145,7 @@ pub fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// What the log shows.
+/// A filter of log lines.
 pub fn level(text: &str) -> Result<String, String> {
     match tracing_subscriber::EnvFilter::try_new(text) {
         Ok(_) if !text.is_empty() => Ok(text.to_owned()),
@@ -161,7 +161,8 @@ pub fn listen(text: &str) -> Result<std::net::IpAddr, String> {
     })
 }
 
-/// A file or folder; no address or property that was meant for another option, and would be shown as a path.
+/// The path of a file or folder. Refuses an address or a property, which was meant for another option, and which messages
+/// would show as a path.
 pub fn path(path: OsString) -> Result<PathBuf, String> {
     let text = path.to_string_lossy();
     let secret = text.contains("://") || (text.contains('=') && masked_property(&text) != text);
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn brokers_are_host_and_port() {
-        assert!("localhost:9092,b:1".parse::<Bootstrap>().is_ok());
+        assert!("localhost:9092,b:1".parse::<BootstrapServers>().is_ok());
         for wrong in [
             "",
             "localhost",
@@ -212,7 +213,7 @@ mod tests {
             "a:1,",
             "user:pass@a:1",
         ] {
-            assert!(wrong.parse::<Bootstrap>().is_err(), "{wrong}");
+            assert!(wrong.parse::<BootstrapServers>().is_err(), "{wrong}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::files::DataFile;
-use super::look::{Facts, FileState, Identity, Mark};
+use super::look::{FileContents, FileState, Identity, Mark};
 
 /// The state of each file that is in use.
 pub type Files = BTreeMap<DataFile, FileState>;
@@ -50,7 +50,7 @@ pub fn identity(files: &Files) -> Option<Identity> {
     facts(files).find_map(|(_, facts)| facts.identity.clone())
 }
 
-fn facts(files: &Files) -> impl Iterator<Item = (DataFile, &Facts)> {
+fn facts(files: &Files) -> impl Iterator<Item = (DataFile, &FileContents)> {
     files.iter().filter_map(|(file, state)| match state {
         FileState::There(facts) => Some((*file, facts)),
         FileState::Missing | FileState::Empty | FileState::Unknown => None,
@@ -83,8 +83,8 @@ fn known_loss(files: &Files, file: DataFile) -> Option<Loss> {
         let kind = match state {
             FileState::Missing => LossKind::Missing,
             FileState::Empty => LossKind::Empty,
-            FileState::There(Facts { identity: None, .. }) => LossKind::Replaced,
-            FileState::There(Facts { mark, .. }) if is_behind(*mark, *seen) => LossKind::Older,
+            FileState::There(FileContents { identity: None, .. }) => LossKind::Replaced,
+            FileState::There(FileContents { mark, .. }) if is_behind(*mark, *seen) => LossKind::Older,
             FileState::There(_) | FileState::Unknown => return None,
         };
         Some(Loss {
@@ -162,11 +162,11 @@ impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, witness, .. } = self;
         match self.kind {
-            LossKind::Missing => write!(f, "{file} is missing, beside which {witness} was written"),
-            LossKind::Empty => write!(f, "{file} is empty, beside which {witness} was written"),
-            LossKind::Replaced => write!(f, "{file} is not the file beside which {witness} was written"),
-            LossKind::Older => write!(f, "{file} is older than what {witness} has seen of it"),
-            LossKind::Stranger => write!(f, "{file} and {witness} are of different data folders"),
+            LossKind::Missing => write!(f, "{file} is missing, and {witness} knows that it was there"),
+            LossKind::Empty => write!(f, "{file} is empty, and {witness} knows that it was not"),
+            LossKind::Replaced => write!(f, "{file} is not the file that {witness} knows"),
+            LossKind::Older => write!(f, "{file} is older than {witness} knows it to be"),
+            LossKind::Stranger => write!(f, "{file} and {witness} belong to different data folders"),
         }?;
         write!(f, ": {}; {}", self.consequence(), self.remedy())
     }
@@ -185,7 +185,7 @@ mod tests {
             id: id.to_owned(),
             created: 1,
         });
-        FileState::There(Facts {
+        FileState::There(FileContents {
             identity,
             mark: mark(count),
             neighbours: seen.iter().map(|(file, count)| (*file, mark(*count))).collect(),
@@ -216,7 +216,7 @@ mod tests {
         judge(&files).map(|loss| (loss.file, loss.kind))
     }
 
-    fn facts_of(files: &mut Files, file: DataFile) -> &mut Facts {
+    fn facts_of(files: &mut Files, file: DataFile) -> &mut FileContents {
         match files.get_mut(&file) {
             Some(FileState::There(facts)) => facts,
             other => panic!("{other:?}"),
@@ -304,7 +304,7 @@ mod tests {
         let loss = judge(&files).expect("it is empty");
         assert_eq!(
             loss.to_string(),
-            "orders.db is empty, beside which log.db was written: orders are gone, and order numbers up to 3 would be \
+            "orders.db is empty, and log.db knows that it was not: orders are gone, and order numbers up to 3 would be \
              given out a second time; put all three files of one copy of the folder back, or start over with mall reset, \
              or go on without what is gone: mall reset --accept-loss"
         );

@@ -23,7 +23,7 @@ use crate::config::Storage;
 /// How long a process that compares the files is waited for.
 const COMPARING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often marks are noted. An older copy of a file can hide what was written since marks were last noted.
-const INTERVAL: Duration = Duration::from_secs(1);
+const MARK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A data folder, and those of its files that are in use with the given options.
 #[derive(Debug, Clone)]
@@ -128,7 +128,7 @@ impl FolderKeeper {
     fn start(mut writer: MarkWriter) -> Result<Self, FolderError> {
         let (stop, stopped) = channel();
         let run = move || {
-            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(INTERVAL) {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(MARK_INTERVAL) {
                 writer.step();
             }
             writer.step();

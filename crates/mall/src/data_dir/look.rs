@@ -54,12 +54,12 @@ pub enum FileState {
     /// The file can't be read, or is no database of the mall. The service that opens it says what is wrong.
     Unknown,
     /// The file is a database of the mall.
-    There(Facts),
+    There(FileContents),
 }
 
 /// What a file says about the folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct FileContents {
     /// The folder that the file belongs to. None in a file from before folders had identities, and in one that is new.
     pub identity: Option<Identity>,
     /// How far this file has come.
@@ -117,9 +117,9 @@ fn state(connection: &Connection, file: DataFile) -> rusqlite::Result<FileState>
         let empty = connection.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0;
         return Ok(if empty { FileState::Empty } else { FileState::Unknown });
     }
-    let mut facts = Facts {
+    let mut facts = FileContents {
         mark: mark(connection, file)?,
-        ..Facts::default()
+        ..FileContents::default()
     };
     if has_table(connection, "folder")? {
         facts.identity = identity(connection)?;

@@ -1,4 +1,5 @@
-//! The database server: whether it lets us in, what time it is there, whether it takes writes, and does what the services ask.
+//! Looks at the database server: whether it answers, what time its clock shows, whether it takes writes, and whether it runs
+//! the statements of the services.
 
 use std::time::Duration;
 
@@ -15,16 +16,16 @@ use crate::clock::now;
 use crate::config::DatabaseUrl;
 use crate::runtime;
 
-/// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the server may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The server's clock in milliseconds since 1970, whatever its time zone.
-const TIME: &str = "select cast(unix_timestamp(now(3)) * 1000 as signed)";
+/// Asks for the time of the server in milliseconds since 1970, whatever its time zone is.
+const SELECT_TIME: &str = "select cast(unix_timestamp(now(3)) * 1000 as signed)";
 
 pub fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
     let runtime = runtime::on_this_thread()?;
     let asked = now().0;
-    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, time(url)).await });
+    let answer = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, time(url)).await });
     match answer {
         Ok(Ok(theirs)) => {
             report.fine(format!("the database at {url} answers"));
@@ -39,19 +40,19 @@ pub fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
             remedy(number(&error)),
         ),
         Err(_) => report.wrong(
-            format!("the database at {url} did not answer within {PATIENCE:?}"),
+            format!("the database at {url} did not answer within {ANSWER_TIMEOUT:?}"),
             remedy(None),
         ),
     }
     Ok(())
 }
 
-/// What helps against an error of a server that was asked for a connection.
+/// What helps against the error with which a server refuses a connection.
 fn remedy(number: Option<u16>) -> &'static str {
     match number {
         Some(1040) => "end clients that are no longer needed, or raise the server's max_connections",
         Some(1203 | 1226) => "raise what the server grants this account (alter user … with max_user_connections)",
-        Some(1129) => "flush hosts on the server, and see what has connected from here so badly",
+        Some(1129) => "run flush hosts on the server, and find out which program on this machine fails to log in",
         Some(1044 | 1045 | 1698) => "correct user and password in --database-url, or the account on the server",
         _ => "start the server, or correct --database-url (user, password, host and port)",
     }
@@ -62,7 +63,7 @@ fn number(error: &sqlx::Error) -> Option<u16> {
     Some(error.try_downcast_ref::<MySqlDatabaseError>()?.number())
 }
 
-/// Whether the services could write. It is tried, and taken back.
+/// Whether the services can write. Rows are written and rolled back.
 async fn writes(url: &DatabaseUrl, report: &mut Report) {
     for (name, source) in [("order", Source::Orders), ("delivery", Source::Deliveries)] {
         match takes_writes(url, source).await {
@@ -72,7 +73,7 @@ async fn writes(url: &DatabaseUrl, report: &mut Report) {
             )),
             Err(StoreError::Unwritable(why)) => report.wrong(
                 format!("the {name} service can't write: {why}"),
-                "lead --database-url to the server that takes writes, set read_only off there, or make room",
+                "point --database-url at a server that takes writes, switch read_only off on this one, or make room on its disk",
             ),
             Err(error) => report.wrong(
                 format!("the {name} service can't write: {error}"),
@@ -82,7 +83,7 @@ async fn writes(url: &DatabaseUrl, report: &mut Report) {
     }
 }
 
-/// Says how it went when everything was tried that a service does on the server.
+/// Reports whether the server runs the statements of a service.
 fn trial(url: &DatabaseUrl, source: Source, tried: Result<Trial, StoreError>, report: &mut Report) {
     let service = match source {
         Source::Orders => "order service",
@@ -91,34 +92,34 @@ fn trial(url: &DatabaseUrl, source: Source, tried: Result<Trial, StoreError>, re
     match tried {
         Ok(Trial::Ready) => report.fine(format!("the database does what the {service} needs, and its tables are there")),
         Ok(Trial::Unmade(tables)) => report.fine(format!(
-            "the database does what the {service} needs; it makes or changes {} when it starts",
+            "the database does what the {service} needs; it creates or changes {} when it starts",
             tables.join(", ")
         )),
         Ok(Trial::Untried) => report.fine(format!(
-            "the tables of the {service} are there and the account may use them; more was not tried, as it may make no \
-             temporary tables"
+            "the tables of the {service} are there and the account may use them; its statements were not tried, as it may \
+             create no temporary tables"
         )),
         Ok(Trial::NoDatabase(why)) => report.fine(format!(
-            "the database of the {service} is not there yet, or can't be used ({why}); it is made when the service starts, if \
-             the account may"
+            "the database of the {service} is not there yet, or can't be used ({why}); it is created when the service starts, if \
+             the account may do that"
         )),
         Err(error) => report.wrong(
             format!("the database at {url} doesn't do what the {service} needs: {error}"),
-            "mend what it says, or use MySQL 8 or later, or MariaDB 10.6 or later, and an account that may",
+            "mend what the line above names, or use MySQL 8 or later, or MariaDB 10.6 or later, and an account with the rights",
         ),
     }
 }
 
 async fn time(url: &DatabaseUrl) -> Result<i64, sqlx::Error> {
-    // The database itself is created when a role first starts.
+    // No database is named, because the services' own is created only when a role first starts.
     let mut connection = url.options().database("").connect().await?;
-    let time = sqlx::query(TIME).fetch_one(&mut connection).await?.try_get(0)?;
-    // What was asked is answered; how the connection ends changes nothing.
+    let time = sqlx::query(SELECT_TIME).fetch_one(&mut connection).await?.try_get(0)?;
+    // The answer is there, so it does not matter whether the connection is closed properly.
     let _ = connection.close().await;
     Ok(time)
 }
 
-/// Their time must lie between our asking and our hearing of it, give or take.
+/// Compares the server's time with ours before and after the question.
 fn clock(url: &DatabaseUrl, (asked, heard): (i64, i64), theirs: i64, report: &mut Report) {
     if theirs < asked - skew::TOLERATED_MS || theirs > heard + skew::TOLERATED_MS {
         let off = (theirs - heard) as f64 / 1000.0;

@@ -1,4 +1,4 @@
-//! The log: whether it answers, and whether topic, records and group are such that no event is lost or out of order.
+//! Looks at the log: whether it answers, and whether topic, records and group are such that no event gets lost or out of order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use crate::adapters::log::{Cause, Cluster, OpenFor, explained, kafka, open_log};
 use crate::clock::now;
 use crate::config::{RoleOptions, Storage};
 
-/// Records looked at in each partition, the newest.
+/// How many of the newest records are looked at in each partition.
 const SAMPLE: u64 = 500;
 
-/// Events have to be kept for at least as long as a service may be away.
-const SHORT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Events must be kept for as long as a service may be away. A shorter retention is a fault.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What librdkafka's members share their partitions by unless told otherwise, and what the brokers do (KIP-848).
-const OURS: [&str; 2] = ["cooperative-sticky", "uniform"];
+/// The assignors that the mall's members agree on: the one that they offer by default, and the one of the brokers (KIP-848).
+const OUR_ASSIGNORS: [&str; 2] = ["cooperative-sticky", "uniform"];
 
 pub fn look(options: &RoleOptions, report: &mut Report) {
     let storage = &options.storage;
@@ -46,7 +46,7 @@ pub fn look(options: &RoleOptions, report: &mut Report) {
     }
 }
 
-/// Whether Kafka answers, where it is to be used.
+/// Whether Kafka answers, where it is used.
 fn reach(storage: &Storage) -> Result<(), (LogError, Option<Cause>)> {
     match kafka(storage) {
         Some(kafka) => kafka.map_err(|error| (error, None))?.reach(),
@@ -66,7 +66,7 @@ fn away(error: &LogError, cause: Option<Cause>, options: &RoleOptions, report: &
             "give Kafka's user that right, or name another user with --kafka-property".into()
         }
         (LogError::Unavailable(_), None) => {
-            "as it says: continue or end the process that keeps the log, or make room on its disk".into()
+            "continue or end the process that keeps the log, or make room on its disk".into()
         }
         (LogError::Broken(_), None) => "restore the data folder, or start over with mall reset".into(),
     };
@@ -120,7 +120,7 @@ fn sample(log: &dyn EventLog, topic: &str, extents: &[Extent]) -> Result<Vec<Rec
     Ok(records)
 }
 
-/// The settings of a topic on Kafka.
+/// The settings of the topic on Kafka.
 fn settings(options: &RoleOptions) -> Result<BTreeMap<String, String>, LogError> {
     match kafka(&options.storage) {
         Some(kafka) => kafka?.topic_settings(&options.topic),
@@ -129,7 +129,7 @@ fn settings(options: &RoleOptions) -> Result<BTreeMap<String, String>, LogError>
     }
 }
 
-/// Partitions that nobody leads, or with copies that lag behind.
+/// Tells of partitions without a leader, or with copies that lag behind.
 fn copies(topic: &TopicInfo) -> Option<Fault> {
     let bad = |partition: &&keylane_log::PartitionInfo| {
         partition.leader.is_none() || partition.isr.len() < partition.replicas.len()
@@ -150,7 +150,7 @@ fn copies(topic: &TopicInfo) -> Option<Fault> {
     })
 }
 
-/// What a broker that dies takes along.
+/// Tells of what is lost, or stops, when one broker dies.
 fn redundancy(topic: &TopicInfo, cluster: Cluster, settings: &BTreeMap<String, String>, report: &mut Report) {
     let Cluster { brokers, offset_copies } = cluster;
     let name = &topic.name;
@@ -163,13 +163,13 @@ fn redundancy(topic: &TopicInfo, cluster: Cluster, settings: &BTreeMap<String, S
     if brokers == 1 {
         return report.fine(format!(
             "one broker, with the only copy of topic {name}: while it is away events wait in the journals; three brokers \
-             with three copies go on when one dies"
+             with three copies go on when one of them dies"
         ));
     }
     if copies < 2 {
         report.wrong(
-            format!("{brokers} brokers, and one copy of each partition of topic {name}: one that dies stops its orders, and \
-                 may lose their events (replication factor 1)"),
+            format!("{brokers} brokers, and one copy of each partition of topic {name}: a broker that dies stops the orders of its \
+                 partitions, and may lose their events (replication factor 1)"),
             "give the topic three copies with kafka-reassign-partitions, and new topics by default.replication.factor=3",
         );
     }
@@ -206,7 +206,7 @@ fn redundancy(topic: &TopicInfo, cluster: Cluster, settings: &BTreeMap<String, S
     }
 }
 
-/// Producers and consumers must see the same partitions.
+/// Tells of a topic of which producers and consumers may see different partitions.
 fn numbered(topic: &TopicInfo, extents: &[Extent]) -> Option<Fault> {
     let gapless = (0..)
         .zip(&topic.partitions)
@@ -222,7 +222,7 @@ fn numbered(topic: &TopicInfo, extents: &[Extent]) -> Option<Fault> {
     })
 }
 
-/// Settings that remove events before everybody has read them.
+/// Tells of settings that remove events before every group has read them.
 fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Fault> {
     let mut wrong = Vec::new();
     let get = |name| settings.get(name).map(String::as_str);
@@ -236,7 +236,7 @@ fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Fault> {
     let retention = get("retention.ms")
         .and_then(|text| text.parse::<u64>().ok())
         .map(Duration::from_millis);
-    if let Some(retention) = retention.filter(|retention| *retention < SHORT) {
+    if let Some(retention) = retention.filter(|retention| *retention < SHORTEST_RETENTION) {
         wrong.push(Fault {
             what: format!(
                 "topic {topic} keeps events for {} only: a service that is away for longer loses what it has not read",
@@ -248,10 +248,10 @@ fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Fault> {
     wrong
 }
 
-/// Tells of members that share the partitions out by an assignor that our instances don't offer. A group agrees on one
-/// that all its members offer; what else these offer, the coordinator doesn't tell.
+/// Tells of members that share the partitions by an assignor which the mall does not offer. A group uses an assignor that all
+/// its members offer. The coordinator does not tell which others the members offer too, so this is only a doubt.
 fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<String> {
-    // On the embedded log everybody follows the same rule; whoever chose an assignor knows what they do.
+    // All members of the embedded log use the same rule, and a user who chose an assignor has decided.
     let chosen = [
         "partition.assignment.strategy",
         "group.protocol",
@@ -261,7 +261,7 @@ fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<Stri
     if options.storage.bootstrap_server.is_none() || properties.iter().any(|(name, _)| chosen.contains(&&**name)) {
         return None;
     }
-    let theirs = info.assignor.as_deref().filter(|name| !OURS.contains(name))?;
+    let theirs = info.assignor.as_deref().filter(|name| !OUR_ASSIGNORS.contains(name))?;
     let members = info.members.len();
     Some(format!(
         "whether the mall can join group {group}: its {members} member(s) share the partitions by \"{theirs}\", and the mall \
@@ -270,7 +270,8 @@ fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<Stri
     ))
 }
 
-/// Events that are old enough to be removed, and kept because the group has yet to read them: the embedded log grows.
+/// Tells of events that are old enough to be removed, and are kept because the group has yet to read them. The embedded log
+/// grows by them.
 fn held(
     log: &dyn EventLog,
     info: &GroupInfo,
@@ -303,7 +304,7 @@ fn held(
     }))
 }
 
-/// Events that were removed before the group had read them.
+/// Tells of events that were removed before the group had read them.
 fn removed(group: &str, topic: &str, info: &GroupInfo, extents: &[Extent]) -> Option<Fault> {
     let lost = |(number, extent): (u32, &Extent)| {
         let committed = info.commits.get(&TopicPartition::new(topic, Partition(number)))?;

@@ -1,4 +1,4 @@
-//! This machine: the data folder, who keeps its databases, and the ports.
+//! Looks at this machine: at the data folder, at processes that keep its databases to themselves, and at the ports.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,14 +13,15 @@ use super::roles;
 use crate::config::{Ports, RoleOptions};
 use crate::data_dir::{self, DataFile, Folder, FolderError, privacy};
 
-/// A turn takes milliseconds; whoever keeps one for longer than this is stopped or stuck.
-const TURN: Duration = Duration::from_secs(2);
+/// How long a turn at a database may last. It usually takes milliseconds, so a process that keeps its turn for longer is
+/// stopped or stuck.
+const LONGEST_TURN: Duration = Duration::from_secs(2);
 
-/// Less than this on the disk of the data folder is worth a warning.
-const ROOM: u64 = 100 << 20;
+/// How many bytes must be free on the disk of the data folder.
+const LEAST_ROOM: u64 = 100 << 20;
 
-/// How long somebody who listens may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
+/// How long a program that listens on a port may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
     let storage = &options.storage;
@@ -33,10 +34,10 @@ pub fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
             whole(&Folder::of(storage), report);
         }
     }
-    // Opening the log takes its turn, too, and says who keeps it.
+    // The log's turnstile is tried when the log is opened.
     if storage.database_url.is_none() {
         for file in [DataFile::Orders, DataFile::Deliveries] {
-            turnstile(&storage.data.join(file.name()), report);
+            try_turnstile(&storage.data.join(file.name()), report);
         }
     }
     for (role, option, port) in [
@@ -51,7 +52,7 @@ pub fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
 fn folder(data: &Path, report: &mut Report) {
     let shown = data.display();
     let remedy = "give another folder with --data, or make this one a folder that you may write in";
-    // What is missing is created, in the nearest folder that is there.
+    // A missing folder will be created in the nearest folder above it that exists.
     let absolute = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
     let there = absolute
         .ancestors()
@@ -81,7 +82,7 @@ fn private(data: &Path, report: &mut Report) {
     };
     report.wrong(
         format!(
-            "others than their owner may open or enter {} file(s) or folder(s) of the data folder, {} among them",
+            "other users than their owner may open or enter {} file(s) or folder(s) of the data folder, {} among them",
             open.len(),
             first.display()
         ),
@@ -102,7 +103,7 @@ fn room(data: &Path, report: &mut Report) {
             format!("the disk of {shown} is mounted read-only"),
             "mount it for writing, or give another folder with --data",
         );
-    } else if free < ROOM {
+    } else if free < LEAST_ROOM {
         report.wrong(
             format!("the disk of {shown} is nearly full, {mib} MiB are left; without room orders are refused"),
             "make room on that disk, or give a folder on another with --data",
@@ -112,7 +113,7 @@ fn room(data: &Path, report: &mut Report) {
     }
 }
 
-/// Processes that work on files of the folder which were deleted under them: nobody will find what they write.
+/// Tells of processes that work on deleted files of the folder. What they write is lost when they end.
 fn deleted(data: &Path, report: &mut Report) {
     let Ok(data) = data.canonicalize() else { return };
     for process in numbered(Path::new("/proc")) {
@@ -129,6 +130,7 @@ fn deleted(data: &Path, report: &mut Report) {
     }
 }
 
+/// The entries of a folder whose names are numbers.
 fn numbered(dir: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let number = |path: &PathBuf| {
@@ -142,11 +144,12 @@ fn whole(folder: &Folder, report: &mut Report) {
     match folder.check() {
         Ok(()) => report.fine("no file of the data folder is gone or older than the others"),
         Err(FolderError::Kept(sentence)) => report.unseen(sentence),
-        Err(FolderError::Wrong(sentence)) => report.wrong(sentence, "as it says"),
+        Err(FolderError::Wrong(sentence)) => report.wrong(sentence, "do what the line above says"),
     }
 }
 
-fn turnstile(database: &Path, report: &mut Report) {
+/// Tells of a process that keeps a database to itself.
+fn try_turnstile(database: &Path, report: &mut Report) {
     if !database.is_file() {
         return;
     }
@@ -154,10 +157,10 @@ fn turnstile(database: &Path, report: &mut Report) {
         Ok(turnstile) => turnstile,
         Err(error) => return report.unseen(error.to_string()),
     };
-    match turnstile.enter(TURN) {
+    match turnstile.enter(LONGEST_TURN) {
         Ok(turn) => {
             drop(turn);
-            report.fine(format!("nobody keeps {} to itself", database.display()));
+            report.fine(format!("no process keeps {} to itself", database.display()));
         }
         Err(error) => report.wrong(
             error.to_string(),
@@ -185,11 +188,11 @@ fn port(role: &str, option: &str, address: SocketAddr, report: &mut Report) {
     }
 }
 
-/// Whether somebody answers there as the mall's roles do.
+/// Whether a role of the mall answers there.
 fn lives(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
-        stream.set_read_timeout(Some(ANSWER))?;
+        let mut stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT)?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut status = [0; 12];
         stream.read_exact(&mut status)?;

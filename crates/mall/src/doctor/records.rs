@@ -1,4 +1,4 @@
-//! What a sample of a topic's records gives away: who placed them, and what their producers' clocks said.
+//! Looks at a sample of a topic's records: at the partitions in which they stand, and at their timestamps.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use keylane_log::partitioner::partition_of;
 use super::report::Fault;
 use super::skew;
 
-/// Tells of keyed records that lie in another partition than the one that the Java client's murmur2 gives to their key:
-/// whoever wrote them uses another partitioner. A record that lies where murmur2 put it while the topic had fewer
-/// partitions is no mistake; the topic has grown since.
+/// Tells of records that lie in another partition than the Java client's murmur2 gives to their key, so that their producer
+/// must use another partitioner. A record that lies where murmur2 put it while the topic had fewer partitions is no fault; the
+/// topic has grown since.
 pub fn partitioner(topic: &str, partitions: u32, records: &[Record]) -> Option<Fault> {
     let misplaced = |record: &&Record| {
         let key = record.key.as_deref().filter(|key| !key.is_empty());
@@ -37,11 +37,11 @@ pub fn partitioner(topic: &str, partitions: u32, records: &[Record]) -> Option<F
     })
 }
 
-/// Records from the future.
+/// Tells of records from the future.
 pub fn clock(topic: &str, now: i64, records: &[Record]) -> Option<Fault> {
     let latest = records.iter().max_by_key(|record| record.timestamp.0)?;
     let ahead = latest.timestamp.0 - now;
-    let producers: BTreeSet<_> = records
+    let places: BTreeSet<_> = records
         .iter()
         .filter(|record| record.timestamp.0 > now + skew::TOLERATED_MS)
         .map(place)
@@ -49,7 +49,7 @@ pub fn clock(topic: &str, now: i64, records: &[Record]) -> Option<Fault> {
     (ahead > skew::TOLERATED_MS).then(|| Fault {
         what: format!(
             "{} sampled record(s) of {topic} come from the future, {} by {:.1} s (clock skew)",
-            producers.len(),
+            places.len(),
             place(latest),
             ahead as f64 / 1000.0
         ),

@@ -1,4 +1,4 @@
-//! What the roles that run say of themselves: each fact of `/readyz` that is not as it should be.
+//! Asks the roles that run how they are: each fact of `/readyz` that is not as it should be is a fault.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,30 +8,30 @@ use serde_json::Value;
 
 use super::report::{Fault, Report};
 
-/// How long a role may take: it asks its database before it answers.
-const ANSWER: Duration = Duration::from_secs(5);
-/// More than any role has to say.
-const LONGEST: u64 = 1 << 20;
+/// How long a role may take to answer, which asks its database first.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest answer that is read, in bytes.
+const LONGEST_ANSWER: u64 = 1 << 20;
 
-/// Asks the role at `address`, which lives, how it is.
+/// Asks the role that listens at `address` how it is.
 pub fn ask(role: &str, address: SocketAddr, report: &mut Report) {
     match ready(address) {
         Ok(body) => report.faults.extend(complaints(role, &body)),
-        Err(error) => report.unseen(format!("the {role} does not say how it is: {error}")),
+        Err(error) => report.unseen(format!("the {role} does not answer on /readyz: {error}")),
     }
 }
 
 fn ready(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
-    stream.set_read_timeout(Some(ANSWER))?;
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
-    stream.take(LONGEST).read_to_string(&mut answer)?;
+    stream.take(LONGEST_ANSWER).read_to_string(&mut answer)?;
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     Ok(body.to_owned())
 }
 
-/// What is wrong with a role by its own account. The gateway has nothing to check and no such list.
+/// The faults that a role tells of. The gateway has no facts, and answers without such a list.
 fn complaints(role: &str, body: &str) -> Vec<Fault> {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let checks = body["checks"].as_object().into_iter().flatten();
@@ -48,10 +48,14 @@ fn complaints(role: &str, body: &str) -> Vec<Fault> {
 
 fn remedy(check: &str) -> &'static str {
     match check {
-        "database" => "start the database, or let the account of --database-url in; the role goes on by itself",
-        "writable" => "lead --database-url to a server that takes writes, make room, or grant what is missing",
+        "database" => {
+            "start the database, or allow the account of --database-url to log in; the role goes on by itself"
+        }
+        "writable" => {
+            "point --database-url at a server that takes writes, make room on its disk, or grant the right that is missing"
+        }
         "log" => "start the log; events wait in the journal until then",
-        "blocked" => "raise what the topic takes (max.message.bytes), or see why it refuses them in the role's log",
+        "blocked" => "raise the size that the topic takes (max.message.bytes), or find the reason in the role's log",
         "parked" => "look with mall parked list, then mall parked retry or discard",
         _ => "see the role's log",
     }

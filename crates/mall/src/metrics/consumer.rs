@@ -10,7 +10,7 @@ use shop::on_log;
 
 use super::lag::{self, Lag};
 use super::sampled::Sampled;
-use super::text::Text;
+use super::text::MetricsText;
 use crate::clock;
 
 /// The metrics of a delivery instance.
@@ -43,7 +43,7 @@ impl ConsumerMetrics {
         }
     }
 
-    pub async fn write(&self, text: &mut Text) {
+    pub async fn write(&self, text: &mut MetricsText) {
         write_lanes(&self.lanes, text);
         write_events(&self.delivery, text);
         write_delivery(&self.delivery, text);
@@ -52,7 +52,7 @@ impl ConsumerMetrics {
         }
     }
 
-    fn write_lag(&self, lags: &[Lag], text: &mut Text) {
+    fn write_lag(&self, lags: &[Lag], text: &mut MetricsText) {
         let help = "Records that the group has not committed. Every instance tells this of all partitions.";
         let mut records = text.gauge("mall_consumer_lag_records", help);
         for lag in lags {
@@ -70,11 +70,11 @@ impl ConsumerMetrics {
 }
 
 #[rustfmt::skip]
-fn write_lanes(lanes: &LaneMetrics, text: &mut Text) {
+fn write_lanes(lanes: &LaneMetrics, text: &mut MetricsText) {
     let counters = [
         ("mall_lanes_done_total", "Records that were handled.", &lanes.done),
         ("mall_lanes_parked_total", "Records that the handler handed over to be parked.", &lanes.parked),
-        ("mall_lanes_retried_total", "Tries that are to be repeated.", &lanes.retried),
+        ("mall_lanes_retried_total", "Attempts at a record that failed and are to be repeated.", &lanes.retried),
         ("mall_lanes_skipped_total", "Records that a former owner had done behind its committed offset.", &lanes.skipped),
         ("mall_lanes_late_total", "Records that were done after their partition had been lost.", &lanes.late),
         ("mall_lanes_order_violations_total", "Records started out of the order of their key: a defect.", &lanes.order_violations),
@@ -105,7 +105,7 @@ fn write_lanes(lanes: &LaneMetrics, text: &mut Text) {
         .sample(&[], lanes.oldest_in_flight_ms.get() as f64 / 1000.0);
 }
 
-fn write_events(delivery: &DeliveryMetrics, text: &mut Text) {
+fn write_events(delivery: &DeliveryMetrics, text: &mut MetricsText) {
     let outcomes: [(&str, &EventCounter); 7] = [
         ("applied", &delivery.applied),
         ("duplicate", &delivery.duplicates),
@@ -133,11 +133,11 @@ fn write_events(delivery: &DeliveryMetrics, text: &mut Text) {
 }
 
 #[rustfmt::skip]
-fn write_delivery(delivery: &DeliveryMetrics, text: &mut Text) {
+fn write_delivery(delivery: &DeliveryMetrics, text: &mut MetricsText) {
     let counters = [
         ("mall_delivery_foreign_records_total", "Records that are no order events, and were passed over.", &delivery.foreign),
         ("mall_delivery_handed_over_total", "Parked events that got their turn.", &delivery.handed_over),
-        ("mall_delivery_discarded_total", "Versions that were passed over because a person wants it so.", &delivery.discarded),
+        ("mall_delivery_discarded_total", "Versions that were passed over because a person decided so.", &delivery.discarded),
         ("mall_delivery_gap_alarms_total", "Missing versions whose deadline passed.", &delivery.gap_alarms),
         ("mall_delivery_resynced_total", "Missing versions that the order service gave when asked.", &delivery.resynced),
     ];

@@ -30,7 +30,7 @@ use axum::routing::get;
 use web::Traffic;
 
 use process::Process;
-use text::Text;
+use text::MetricsText;
 
 /// The metrics of a role.
 pub struct RoleMetrics {
@@ -38,9 +38,9 @@ pub struct RoleMetrics {
     process: Process,
     /// Its HTTP requests, which are counted by the server.
     pub traffic: Arc<Traffic>,
-    /// Those of a service: none in the gateway.
+    /// The measures of a service; none in the gateway.
     pub service: Option<ServiceMetrics>,
-    /// Those of a consumer: only in a delivery instance.
+    /// The measures of a consumer; only in a delivery instance.
     pub consumer: Option<ConsumerMetrics>,
 }
 
@@ -67,7 +67,7 @@ impl RoleMetrics {
     }
 
     async fn scrape(&self) -> Response {
-        let mut text = Text::default();
+        let mut text = MetricsText::default();
         self.process.write(self.role, &mut text);
         write_traffic(&self.traffic, &mut text);
         if let Some(service) = &self.service {
@@ -80,7 +80,7 @@ impl RoleMetrics {
     }
 }
 
-fn write_traffic(traffic: &Traffic, text: &mut Text) {
+fn write_traffic(traffic: &Traffic, text: &mut MetricsText) {
     let mut answered = text.counter("mall_http_requests_total", "HTTP requests answered.");
     for (method, status, count) in traffic.answered() {
         answered.count(&[("method", method), ("status", status)], count);

@@ -2,7 +2,7 @@
 
 use keylane_log::Timestamp;
 
-use super::text::Text;
+use super::text::MetricsText;
 use crate::clock;
 
 /// This process.
@@ -16,7 +16,7 @@ impl Process {
         Self { started: clock::now() }
     }
 
-    pub fn write(&self, role: &str, text: &mut Text) {
+    pub fn write(&self, role: &str, text: &mut MetricsText) {
         let labels = [("version", env!("CARGO_PKG_VERSION")), ("role", role)];
         text.gauge("mall_build_info", "Which program this is.")
             .count(&labels, 1);

@@ -10,7 +10,7 @@ use shop::relay::RelayMetrics;
 use shop::store::{Backlog, Store, Waiting};
 
 use super::sampled::Sampled;
-use super::text::Text;
+use super::text::MetricsText;
 use crate::clock;
 
 /// The metrics of a service.
@@ -45,7 +45,7 @@ impl ServiceMetrics {
         }
     }
 
-    pub async fn write(&self, text: &mut Text) {
+    pub async fn write(&self, text: &mut MetricsText) {
         self.write_commits(text);
         self.write_relay(text);
         let backlog = self.backlog.get().await;
@@ -60,7 +60,7 @@ impl ServiceMetrics {
     }
 
     /// The facts of `/readyz` as numbers. A fact that has not been looked at yet is left out.
-    fn write_facts(&self, text: &mut Text) {
+    fn write_facts(&self, text: &mut MetricsText) {
         let help = "Whether this service can do its job, as /readyz says.";
         text.gauge("mall_ready", help)
             .count(&[], u64::from(self.readiness.is_ready()));
@@ -73,7 +73,7 @@ impl ServiceMetrics {
         }
     }
 
-    fn write_commits(&self, text: &mut Text) {
+    fn write_commits(&self, text: &mut MetricsText) {
         let mut sizes = text.histogram("mall_commit_batch_size", "Requests that shared a transaction.");
         for (batch, commit) in &self.commits {
             sizes.distribution(&[("batch", batch)], &commit.sizes.read());
@@ -90,7 +90,7 @@ impl ServiceMetrics {
         }
     }
 
-    fn write_relay(&self, text: &mut Text) {
+    fn write_relay(&self, text: &mut MetricsText) {
         let relay = &self.relay;
         let mut published = text.counter("mall_relay_published_total", "Events that the log has acknowledged.");
         let ours = relay
@@ -119,7 +119,7 @@ fn gauge(fact: Fact) -> (&'static str, &'static str) {
     match fact {
         Fact::Database => (
             "mall_database_reachable",
-            "Whether the database lets us in and answers.",
+            "Whether the database accepts our connections and answers.",
         ),
         Fact::Writable => (
             "mall_database_writable",
@@ -151,7 +151,7 @@ fn value(fact: Fact, state: &State) -> Option<u64> {
     }
 }
 
-fn write_journal(journal: &Waiting, text: &mut Text) {
+fn write_journal(journal: &Waiting, text: &mut MetricsText) {
     text.gauge(
         "mall_journal_unpublished",
         "Events in the journal that wait to be published.",
@@ -162,7 +162,7 @@ fn write_journal(journal: &Waiting, text: &mut Text) {
         .age(&[], journal.oldest, clock::now());
 }
 
-fn write_letters(letters: &Waiting, text: &mut Text) {
+fn write_letters(letters: &Waiting, text: &mut MetricsText) {
     text.gauge(
         "mall_dead_letters_unpublished",
         "Dead letters that wait to be published.",
@@ -173,14 +173,14 @@ fn write_letters(letters: &Waiting, text: &mut Text) {
         .age(&[], letters.oldest, clock::now());
 }
 
-fn write_parked(backlog: &Backlog, text: &mut Text) {
+fn write_parked(backlog: &Backlog, text: &mut MetricsText) {
     text.gauge("mall_parked_keys", "Orders of which an event is parked.")
         .count(&[], backlog.parked_keys);
     let of = |wanted: ParkReason| {
         let found = backlog.parked.iter().find(|(reason, _)| *reason == wanted);
         found.map_or(Waiting::default(), |(_, waiting)| *waiting)
     };
-    let mut events = text.gauge("mall_parked_events", "Events that are parked, by why.");
+    let mut events = text.gauge("mall_parked_events", "Events that are parked, by reason.");
     for reason in ParkReason::ALL {
         events.count(&[("reason", reason.name())], of(reason).count);
     }

@@ -24,7 +24,7 @@ pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
 /// A page of metrics.
 #[derive(Debug, Default)]
-pub struct Text(String);
+pub struct MetricsText(String);
 
 /// A family of samples that is being written.
 pub struct Family<'a> {
@@ -32,7 +32,7 @@ pub struct Family<'a> {
     name: &'a str,
 }
 
-impl Text {
+impl MetricsText {
     /// Begins a family of counters: numbers that only grow, whose name ends with `_total`.
     pub fn counter<'a>(&'a mut self, name: &'a str, help: &str) -> Family<'a> {
         self.family(name, "counter", help)
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_below_what_they_are() {
-        let mut text = Text::default();
+        let mut text = MetricsText::default();
         text.counter("a_total", "What it counts.").count(&[], 3);
         text.gauge("b", "Another.")
             .sample(&[("x", "1"), ("y", "2")], 0.25)
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_would_end_a_line_or_a_value_is_escaped() {
-        let mut text = Text::default();
+        let mut text = MetricsText::default();
         text.gauge("a", "one\\two\nthree \"four\"")
             .count(&[("l", "C:\\new \"서울\"\nline")], 1);
         let expected = "# HELP a one\\\\two\\nthree \"four\"\n# TYPE a gauge\n\
@@ -143,7 +143,7 @@ mod tests {
             count: 3,
             sum: 40.5,
         };
-        let mut text = Text::default();
+        let mut text = MetricsText::default();
         text.histogram("a_seconds", "Time.")
             .distribution(&[("l", "v")], &distribution);
         let expected = "# HELP a_seconds Time.\n# TYPE a_seconds histogram\n\

@@ -1,4 +1,5 @@
-//! `mall parked`: what waits before the fence, what went to the dead letters, and what a person decides about it.
+//! `mall parked`: shows what is parked and what went to the dead letters, and marks parked events with what a person decides.
+//! A delivery instance that runs acts on the marks.
 
 mod shown;
 
@@ -15,29 +16,29 @@ use crate::data_dir::DataFile;
 use crate::exit::Exit;
 use crate::{console, runtime};
 
-/// Orders that are read and printed at a time, however many there are.
+/// How many orders are read and printed at a time.
 const PAGE: usize = 1000;
-/// The same of events and dead letters, each of which may be as large as a record can be.
+/// How many events or dead letters are read and printed at a time. Each may be as large as a record can be.
 const LARGE_PAGE: usize = 100;
 
-/// What to do.
+/// The commands of `mall parked`.
 #[derive(Debug, Subcommand)]
 pub enum ParkedCommand {
     /// Lists the orders of which something is parked, and the dead letters
-    List(Where),
+    List(ParkedArgs),
     /// Shows what is parked of an order
     Show {
         /// The order's number
         order: i64,
         #[command(flatten)]
-        at: Where,
+        at: ParkedArgs,
     },
     /// Has an order's first parked event handled once more, as the order service wrote it, and then what stands behind it
     Retry {
         /// The order's number
         order: i64,
         #[command(flatten)]
-        at: Where,
+        at: ParkedArgs,
     },
     /// Has one version of an order passed over: it never takes effect
     Discard {
@@ -46,18 +47,18 @@ pub enum ParkedCommand {
         /// The version of the event
         version: i64,
         #[command(flatten)]
-        at: Where,
+        at: ParkedArgs,
     },
 }
 
-/// Where to look.
+/// The options that all of them have.
 #[derive(Debug, Args)]
-pub struct Where {
+pub struct ParkedArgs {
     #[command(flatten)]
     storage: Storage,
 }
 
-/// Does it.
+/// Runs a command.
 pub fn run(command: ParkedCommand) -> Result<Exit> {
     let storage = match &command {
         ParkedCommand::List(at)
@@ -65,7 +66,7 @@ pub fn run(command: ParkedCommand) -> Result<Exit> {
         | ParkedCommand::Retry { at, .. }
         | ParkedCommand::Discard { at, .. } => &at.storage,
     };
-    // Whoever only looks creates nothing.
+    // Opening the database would create it.
     if storage.database_url.is_none() && !storage.data.join(DataFile::Deliveries.name()).exists() {
         console::say(&format!(
             "There is no deliveries.db in {}, so it can't be told what is parked: no delivery instance has run there; check \
@@ -104,14 +105,14 @@ async fn act(store: &dyn Store, command: &ParkedCommand) -> Result<Exit> {
     }
 }
 
-/// Prints everything; whoever stops reading has seen enough.
+/// Prints orders and dead letters until all are printed, or nobody reads any more.
 async fn list(store: &dyn Store) -> Result<Exit> {
-    let (mut keys, mut after) = (shown::keys(), OrderId::BEFORE_ALL);
+    let (mut keys, mut after) = (shown::orders(), OrderId::BEFORE_ALL);
     loop {
         let page = store.parked_keys(after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.order_id;
-        if console::print(&keys.page(page.iter().map(|key| shown::key(key, now())))).is_err() {
+        if console::print(&keys.page(page.iter().map(|key| shown::order_row(key, now())))).is_err() {
             return Ok(Exit::DONE);
         }
     }
@@ -123,7 +124,7 @@ async fn list(store: &dyn Store) -> Result<Exit> {
         let Some(last) = page.last() else { break };
         after = last.id;
         let first = if letters.is_empty() { "\n" } else { "" };
-        let text = letters.page(page.iter().map(shown::letter));
+        let text = letters.page(page.iter().map(shown::letter_row));
         if console::print(&format!("{first}{text}")).is_err() {
             return Ok(Exit::DONE);
         }
@@ -153,7 +154,7 @@ async fn show(store: &dyn Store, order: OrderId) -> Result<Exit> {
     Ok(Exit::DONE)
 }
 
-/// Says what a person's decision came to; what came to nothing is a no.
+/// Prints what was marked, or why nothing was, which ends with exit code 1.
 fn told(said: Result<String, String>) -> Exit {
     let (Ok(text) | Err(text)) = &said;
     console::say(text);

@@ -1,4 +1,4 @@
-//! How what is parked looks on a screen.
+//! How parked events and dead letters are printed.
 
 use keylane_log::Timestamp;
 use shop::domain::fence::{DeadLetter, Mark, Marked, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
@@ -7,24 +7,26 @@ use shop::rfc3339;
 
 use crate::console::{columns, escape};
 
-/// A table that is printed a page at a time. A column becomes wider where a later page needs it.
-pub struct Table<const N: usize> {
+/// A table that is printed a page at a time. A column becomes wider from the page on that needs it.
+pub struct PagedTable<const N: usize> {
+    /// The heads of the columns, until they are printed.
     head: Option<[String; N]>,
     widths: [usize; N],
+    /// How many rows were printed.
     rows: usize,
 }
 
-/// A table of orders with something parked.
-pub fn keys() -> Table<7> {
-    Table::new(["ORDER", "APPLIED", "PARKED", "FIRST", "WHY", "SINCE", "STATE"])
+/// The table of orders of which something is parked.
+pub fn orders() -> PagedTable<7> {
+    PagedTable::new(["ORDER", "APPLIED", "PARKED", "FIRST", "WHY", "SINCE", "STATE"])
 }
 
-/// A table of dead letters.
-pub fn letters() -> Table<6> {
-    Table::new(["LETTER", "ORDER", "VERSION", "TOPIC", "SINCE", "ERROR"])
+/// The table of dead letters.
+pub fn letters() -> PagedTable<6> {
+    PagedTable::new(["LETTER", "ORDER", "VERSION", "TOPIC", "SINCE", "ERROR"])
 }
 
-/// What is parked of an order.
+/// Parked events, each with its record.
 pub fn events(events: &[ParkedEvent], now: Timestamp) -> String {
     let mut text = String::new();
     for event in events {
@@ -55,7 +57,7 @@ pub fn events(events: &[ParkedEvent], now: Timestamp) -> String {
     text
 }
 
-/// What became of a retry, or why there is nothing to retry.
+/// Says what a retry will do, or why there is nothing to retry.
 pub fn retried(order: OrderId, retried: Option<&(ParkedKey, Marked)>) -> Result<String, String> {
     let Some((key, Marked::Parked(reason))) = retried else {
         return Err(format!(
@@ -78,7 +80,7 @@ pub fn retried(order: OrderId, retried: Option<&(ParkedKey, Marked)>) -> Result<
     ))
 }
 
-/// What became of a discard, or why there is nothing to pass over.
+/// Says what a discard will do, or why there is nothing to pass over.
 pub fn discarded(order: OrderId, version: Version, marked: Marked) -> Result<String, String> {
     let then = "A delivery instance that runs passes it over in its turn, and it never takes effect.";
     match marked {
@@ -96,8 +98,8 @@ pub fn discarded(order: OrderId, version: Version, marked: Marked) -> Result<Str
     }
 }
 
-/// A row of that of the orders.
-pub fn key(key: &ParkedKey, now: Timestamp) -> [String; 7] {
+/// The row of an order.
+pub fn order_row(key: &ParkedKey, now: Timestamp) -> [String; 7] {
     let head = &key.lowest;
     let why = match key.has_gap() {
         true => format!("waits for v{}", key.cursor.next()),
@@ -124,8 +126,8 @@ fn state(head: &ParkedHead, now: Timestamp) -> String {
     }
 }
 
-/// A row of that of the letters.
-pub fn letter(letter: &DeadLetter) -> [String; 6] {
+/// The row of a dead letter.
+pub fn letter_row(letter: &DeadLetter) -> [String; 6] {
     let DeadLetter { id, letter } = letter;
     let or_none = |number: Option<i64>| number.map_or("-".to_owned(), |number| number.to_string());
     let header = |name: &str| {
@@ -144,7 +146,7 @@ pub fn letter(letter: &DeadLetter) -> [String; 6] {
     ]
 }
 
-impl<const N: usize> Table<N> {
+impl<const N: usize> PagedTable<N> {
     fn new(head: [&str; N]) -> Self {
         Self {
             head: Some(head.map(str::to_owned)),
@@ -153,12 +155,12 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Whether it has had no row yet.
+    /// Whether no row was printed yet.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// Its next rows, under its head if they are the first.
+    /// The next rows, below the heads if these are the first.
     pub fn page(&mut self, rows: impl Iterator<Item = [String; N]>) -> String {
         let before = usize::from(self.head.is_some());
         let lines: Vec<_> = self.head.take().into_iter().chain(rows).collect();
@@ -171,7 +173,7 @@ impl<const N: usize> Table<N> {
         lines.iter().map(|line| self.line(line)).collect()
     }
 
-    /// Its last line: how many there were of what, and what of them.
+    /// The last line: how many rows were printed, in words for none, one and many, and what is said about them.
     pub fn total(&self, (none, one, many): (&str, &str, &str), what: &str) -> String {
         match self.rows {
             0 => format!("{none}\n"),
@@ -209,21 +211,21 @@ mod tests {
     #[test]
     fn a_line_says_what_an_order_waits_for() {
         let rows = [parked(ParkReason::Poison, 2), parked(ParkReason::Gap, 4)];
-        let mut table = keys();
+        let mut table = orders();
         assert_eq!(
-            table.page(rows.iter().map(|row| key(row, Timestamp(9)))),
+            table.page(rows.iter().map(|row| order_row(row, Timestamp(9)))),
             "\
 ORDER  APPLIED  PARKED  FIRST  WHY           SINCE                     STATE
 6      v1       2       v2     poison        2025-06-12T03:05:12.193Z  waits for retry or discard
 6      v1       2       v4     waits for v2  2025-06-12T03:05:12.193Z  waits for its turn
 "
         );
-        assert_eq!(key(&rows[0], Timestamp(4))[6], "being handled by delivery-1/7");
+        assert_eq!(order_row(&rows[0], Timestamp(4))[6], "being handled by delivery-1/7");
     }
 
     #[test]
     fn a_table_goes_on_page_by_page_and_is_counted() {
-        let mut table = Table::new(["A", "B"]);
+        let mut table = PagedTable::new(["A", "B"]);
         assert!(table.is_empty());
         assert_eq!(table.total(("Nothing.", "has", "have"), "some"), "Nothing.\n");
         let cells = |a: &str| [a.to_owned(), "x".to_owned()];

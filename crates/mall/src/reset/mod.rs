@@ -50,14 +50,16 @@ pub fn accept_loss(storage: &Storage, yes: bool) -> Result<Exit> {
     let folder = Folder::of(storage);
     let shown = folder.dir().display();
     if data_dir::contents(folder.dir())?.is_empty() {
-        console::say(&format!("There is nothing in {shown} that could have lost anything."));
+        console::say(&format!(
+            "There is no file of the mall in {shown}, so nothing can be lost there."
+        ));
         return Ok(Exit::DONE);
     }
     let Some(_alone) = data_dir::hold_alone(folder.dir())? else {
         bail!("a role is running on {shown}; stop it first (Ctrl-C where mall runs), then try again");
     };
     let Some(loss) = folder.loss()? else {
-        console::say(&format!("Nothing of {shown} is gone."));
+        console::say(&format!("The data folder {shown} has lost nothing."));
         return Ok(Exit::DONE);
     };
     if !yes && !user_agrees(&format!("{loss}.\nGo on without it? [y/N] "))? {

@@ -80,8 +80,8 @@ impl Startup {
         self.shutdown.run_until_cancelled(work).await.transpose()
     }
 
-    /// Says that the role is ready, with a line that begins with its address, and serves until `stop` is cancelled. From then
-    /// on `/readyz` says no, where the role has facts to tell there.
+    /// Says that the role is ready, in the line `ready` and to the supervisor, and serves until `stop` is cancelled. From then
+    /// on `/readyz` says no, in a role that has facts to tell there.
     pub async fn serve(self, ready: &str, router: Router, readiness: Option<Arc<Readiness>>, stop: CancellationToken) {
         let options = &self.settings.options;
         let front = Front {

@@ -1,4 +1,4 @@
-//! The embedded databases of both services, opened read-only and attached to one connection that can do nothing but read.
+//! The embedded databases of both services, opened read-only and attached to a connection that can only read.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,37 +10,39 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::functions;
-use super::reading::{Kind, Reading};
+use super::statement::{ReadOnlyStatement, StatementKind};
 use super::table::{self, Column, Table};
+use crate::data_dir::DataFile;
 use crate::exit::Usage;
 
-/// The services' databases, by the name that qualifies their tables.
-const SERVICES: [&str; 2] = ["orders", "deliveries"];
+/// The databases, each under the name that qualifies its tables.
+const DATABASES: [(&str, DataFile); 2] = [("orders", DataFile::Orders), ("deliveries", DataFile::Deliveries)];
 
-/// How long others may keep us from opening a file.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long other processes that use a file are waited for.
+const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 
-const KEYS: &str = "case when pk > 0 then 'PRI' else '' end";
+/// The column `Key` of `desc`, as the mysql client shows it.
+const KEY_COLUMN: &str = "case when pk > 0 then 'PRI' else '' end";
 
 /// How long a statement may run.
-const LONGEST: Duration = Duration::from_secs(60);
-/// Steps of SQLite's machine between two looks at the clock.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How many instructions SQLite runs until it is checked whether the time is over.
 const STEPS: i32 = 10_000;
 
-/// Runs a statement on what is in the data folder.
-pub fn query(dir: &Path, statement: &Reading) -> Result<Table> {
+/// Runs a statement on the databases of a data folder.
+pub fn query(dir: &Path, statement: &ReadOnlyStatement) -> Result<Table> {
     let mut connection = open(dir)?;
     let table = match &statement.kind {
-        Kind::Tables => rows(&connection, &tables_statement())?,
-        Kind::Columns(name) => {
+        StatementKind::Tables => rows(&connection, &tables_statement())?,
+        StatementKind::Columns(name) => {
             let table = rows(&connection, &columns_statement(name))?;
             if table.rows.is_empty() {
                 bail!("there is no table {name}; show tables lists what there is");
             }
             table
         }
-        Kind::Show => bail!(Usage("of show, the embedded databases know show tables".into())),
-        Kind::Query => {
+        StatementKind::Show => bail!(Usage("the embedded databases know only show tables".into())),
+        StatementKind::Query => {
             protect(&mut connection)?;
             rows(&connection, &statement.text)?
         }
@@ -52,15 +54,15 @@ pub fn query(dir: &Path, statement: &Reading) -> Result<Table> {
 fn open(dir: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(":memory:", flags).context("can't open SQLite")?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(TURN_TIMEOUT)?;
     let mut found = false;
-    for service in SERVICES {
-        let path = dir.join(format!("{service}.db"));
+    for (name, file) in DATABASES {
+        let path = dir.join(file.name());
         if !path.exists() {
             continue;
         }
         found = true;
-        in_turn(&path, || attach(&connection, &path, service))
+        in_turn(&path, || attach(&connection, &path, name))
             .map_err(|error| anyhow!("can't read {}: {}", path.display(), sentence(&error)))?;
     }
     if !found {
@@ -74,18 +76,18 @@ fn open(dir: &Path) -> Result<Connection> {
 }
 
 /// Attaches a file so that nothing can be written to it.
-fn attach(connection: &Connection, path: &Path, service: &str) -> rusqlite::Result<()> {
+fn attach(connection: &Connection, path: &Path, name: &str) -> rusqlite::Result<()> {
     let encoded = path
         .to_string_lossy()
         .replace('%', "%25")
         .replace('?', "%3f")
         .replace('#', "%23");
     connection.execute(
-        &format!("attach database ?1 as {service}"),
+        &format!("attach database ?1 as {name}"),
         [format!("file:{encoded}?mode=ro")],
     )?;
-    // The file is opened for good by its first use.
-    connection.query_row(&format!("select count(*) from {service}.sqlite_schema"), [], |_| Ok(()))
+    // SQLite opens the file itself only when it is first used, which has to happen within the turn.
+    connection.query_row(&format!("select count(*) from {name}.sqlite_schema"), [], |_| Ok(()))
 }
 
 /// Lets a statement read tables and call known functions, for a minute, and nothing else.
@@ -95,27 +97,31 @@ fn protect(connection: &mut Connection) -> rusqlite::Result<()> {
         AuthAction::Function { function_name } if may_call(function_name) => Authorization::Allow,
         _ => Authorization::Deny,
     }))?;
-    let end = Instant::now() + LONGEST;
+    let end = Instant::now() + STATEMENT_TIMEOUT;
     connection.progress_handler(STEPS, Some(move || Instant::now() >= end))
 }
 
-/// Operators are functions of SQLite's, too.
+/// Whether a statement may call this function. SQLite counts some operators as functions.
 fn may_call(function: &str) -> bool {
     functions::is_allowed(function) || ["->", "->>", "regexp", "match"].contains(&function)
 }
 
-/// Whoever opens or closes one of these files takes its turn. Without its lock files nobody else does, either.
+/// Opens or closes a file in turn with the processes that write it. A file without lock files is used by no other process.
 fn in_turn<T>(path: &Path, work: impl FnOnce() -> T) -> T {
     let mut turnstile = Turnstile::open_existing(path).ok();
-    let _turn = turnstile.as_mut().and_then(|turnstile| turnstile.enter(PATIENCE).ok());
+    let _turn = turnstile
+        .as_mut()
+        .and_then(|turnstile| turnstile.enter(TURN_TIMEOUT).ok());
     work()
 }
 
 fn close(connection: Connection, dir: &Path) {
-    for service in SERVICES {
-        let path = dir.join(format!("{service}.db"));
-        // One that was not attached can't be detached; nothing is lost by trying.
-        in_turn(&path, || connection.execute(&format!("detach database {service}"), [])).ok();
+    for (name, file) in DATABASES {
+        // A database that was not attached can't be detached, which is of no concern here.
+        in_turn(&dir.join(file.name()), || {
+            connection.execute(&format!("detach database {name}"), [])
+        })
+        .ok();
     }
 }
 
@@ -157,7 +163,7 @@ fn text(value: ValueRef<'_>) -> Option<String> {
     }
 }
 
-/// What SQLite says, without its own name for the error.
+/// SQLite's sentence about an error, without its code.
 fn sentence(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqliteFailure(_, Some(sentence)) => sentence.clone(),
@@ -176,7 +182,7 @@ fn columns_statement(table: &str) -> String {
     let table = table.replace('\'', "''");
     format!(
         "select name as \"Field\", lower(type) as \"Type\", case when \"notnull\" or pk > 0 then 'NO' else 'YES' end as \"Null\", \
-         {KEYS} as \"Key\", dflt_value as \"Default\", '' as \"Extra\" from pragma_table_info('{table}')"
+         {KEY_COLUMN} as \"Key\", dflt_value as \"Default\", '' as \"Extra\" from pragma_table_info('{table}')"
     )
 }
 
@@ -187,8 +193,8 @@ mod tests {
     /// A data folder whose databases the services made.
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
-        for service in SERVICES {
-            let file = Connection::open(folder.path().join(format!("{service}.db"))).expect("it opens");
+        for (_, service) in DATABASES {
+            let file = Connection::open(folder.path().join(service.name())).expect("it opens");
             let made = "pragma journal_mode = wal; create table t (a int, b blob); insert into t values (1, x'00ff'), (2, 'text')";
             file.execute_batch(made).expect("it is made");
         }
@@ -196,9 +202,9 @@ mod tests {
     }
 
     /// What the judge would have let through by mistake.
-    fn unjudged(text: &str) -> Reading {
-        Reading {
-            kind: Kind::Query,
+    fn unjudged(text: &str) -> ReadOnlyStatement {
+        ReadOnlyStatement {
+            kind: StatementKind::Query,
             text: text.into(),
         }
     }

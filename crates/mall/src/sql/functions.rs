@@ -1,9 +1,9 @@
-//! The functions that `mall sql` may call: each computes a value from its arguments or tells something about the session.
+//! The functions that `mall sql` may call. Each computes a value from its arguments, or tells something about the session.
 //!
-//! This is a list of what is allowed, because a list of what is dangerous is never complete: servers have functions that
-//! read files (`load_file`), wait (`sleep`, `benchmark`), lock (`get_lock`), number (`nextval`), and any that somebody added.
+//! This lists what is allowed, because a list of what is dangerous could never be complete: servers have functions that read
+//! files (`load_file`), wait (`sleep`, `benchmark`), lock (`get_lock`) or draw numbers (`nextval`), and users add others.
 
-/// Functions, in lower case and sorted.
+/// The allowed functions, in lower case and sorted.
 #[rustfmt::skip]
 const ALLOWED: [&str; 256] = [
     "abs", "acos", "adddate", "addtime", "ascii", "asin", "atan", "atan2", "avg", "bin", "bin_to_uuid", "bit_and",

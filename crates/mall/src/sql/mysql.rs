@@ -1,4 +1,4 @@
-//! MySQL and MariaDB, asked in a session and a transaction that can't write.
+//! MySQL and MariaDB, read in a session and a transaction that can't write.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use anyhow::{Context, Result, anyhow, bail};
 use sqlx::mysql::{MySqlColumn, MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions, Connection, Row, TypeInfo};
 
-use super::reading::Reading;
+use super::statement::ReadOnlyStatement;
 use super::table::{self, Column, Table};
 use crate::config::DatabaseUrl;
 
-/// How long a server may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long connecting to the server may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a statement may run on the server.
-const LONGEST: Duration = Duration::from_secs(60);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs a statement there.
+/// Runs a statement on the server.
 ///
-/// The server prepares it, which takes one statement and no more, and gets its text as a value in hexadecimal digits: no
-/// character of it stands in a text that the server runs. Executed by name it is answered in text, as the mysql client sees
-/// it, where a statement of the binary protocol would leave it to us how each type is written.
-pub async fn query(url: &DatabaseUrl, statement: &Reading) -> Result<Table> {
+/// The server prepares the statement, which refuses more than one. It gets the text as a value in hexadecimal digits, so that no
+/// character of it stands in anything else that the server runs. The prepared statement is executed by its name, because the
+/// server then writes every value as text, as it does for the mysql client.
+pub async fn query(url: &DatabaseUrl, statement: &ReadOnlyStatement) -> Result<Table> {
     let mut connection = connect(url).await?;
     protect(&mut connection).await?;
     let hex: String = statement.text.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -29,7 +29,7 @@ pub async fn query(url: &DatabaseUrl, statement: &Reading) -> Result<Table> {
     run(&mut connection, given).await?;
     run(&mut connection, "prepare mall_statement from @mall_statement").await?;
     let rows = run(&mut connection, "execute mall_statement").await?;
-    // What was asked is answered; how the connection ends changes nothing.
+    // The answer is there, so it does not matter whether the connection is closed properly.
     let _ = connection.close().await;
     Ok(Table {
         columns: rows.first().map(columns).unwrap_or_default(),
@@ -38,20 +38,20 @@ pub async fn query(url: &DatabaseUrl, statement: &Reading) -> Result<Table> {
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<MySqlConnection> {
-    // Times are those of the server's zone, as the mysql client shows them.
+    // Without a time zone of its own the session shows times in the server's, as the mysql client does.
     let options = url.options().timezone(None);
-    let connected = tokio::time::timeout(PATIENCE, options.connect()).await;
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await;
     match connected {
         Ok(connected) => connected.with_context(|| format!("can't connect to {url}")),
-        Err(_) => bail!("{url} did not answer within {} s", PATIENCE.as_secs()),
+        Err(_) => bail!("{url} did not answer within {} s", CONNECT_TIMEOUT.as_secs()),
     }
 }
 
-/// Makes the session one that can't write. Its mode is the one whose words the statement was judged by: with
-/// `ANSI_QUOTES` or `NO_BACKSLASH_ESCAPES` strings would end elsewhere.
+/// Makes the session one that can't write. The SQL mode is the one that the statement was judged by: with `ANSI_QUOTES` or
+/// `NO_BACKSLASH_ESCAPES` strings would end elsewhere.
 async fn protect(connection: &mut MySqlConnection) -> Result<()> {
-    let seconds = LONGEST.as_secs();
-    // MySQL has the one limit and MariaDB the other.
+    let seconds = STATEMENT_TIMEOUT.as_secs();
+    // The first limit is MySQL's, in milliseconds, and the second MariaDB's; each refuses the other.
     let limits = [
         format!("max_execution_time = {}", seconds * 1000),
         format!("max_statement_time = {seconds}"),
@@ -73,7 +73,7 @@ async fn run(connection: &mut MySqlConnection, sql: impl Into<String>) -> Result
 }
 
 fn columns(row: &MySqlRow) -> Vec<Column> {
-    // BOOLEAN is what a tinyint(1) is called here, and NULL the type of a bare null.
+    // sqlx calls a tinyint(1) BOOLEAN, and the type of a bare null NULL.
     let numbers = ["INT", "DECIMAL", "FLOAT", "DOUBLE", "YEAR", "BOOLEAN", "NULL"];
     let column = |column: &MySqlColumn| Column {
         name: column.name().to_owned(),
@@ -84,7 +84,7 @@ fn columns(row: &MySqlRow) -> Vec<Column> {
 
 fn cells(row: &MySqlRow) -> Result<Vec<Option<String>>> {
     let cell = |column: &MySqlColumn| -> Result<Option<String>> {
-        // The answer is text, whatever the column's type.
+        // The server answers in text, whatever the type of the column.
         let bytes: Option<Vec<u8>> = row.try_get_unchecked(column.ordinal())?;
         Ok(bytes.map(|bytes| match column.type_info().name() {
             "BIT" => table::hexadecimal(&bytes),

@@ -13,26 +13,24 @@ use std::time::Duration;
 
 use crate::console::{columns, escape};
 
-/// Rows to be shown.
+/// The rows that a statement found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// The columns.
     pub columns: Vec<Column>,
-    /// The rows; `None` is NULL.
+    /// The cells of each row; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
 }
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Its name.
     pub name: String,
-    /// Whether it holds numbers, which stand on the right.
+    /// Whether the column holds numbers, which are aligned to the right.
     pub number: bool,
 }
 
 impl Table {
-    /// Draws it; `took` is how long the answer took.
+    /// Draws the table. `took` is how long the answer took.
     pub fn render(&self, took: Duration) -> String {
         let took = format!("({:.2} sec)", took.as_secs_f64());
         if self.rows.is_empty() {
@@ -40,7 +38,7 @@ impl Table {
         }
         let names: Vec<_> = self.columns.iter().map(|column| escape::line(&column.name)).collect();
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
-        // The client makes room for as many cells as there are bytes.
+        // The mysql client makes a column as wide as its longest cell has bytes.
         let widths: Vec<usize> = names
             .iter()
             .enumerate()
@@ -72,7 +70,7 @@ impl Table {
     }
 }
 
-/// Bytes as a person can read them: text where they are text, hexadecimal digits where they are not.
+/// Bytes as text where they are text, otherwise in hexadecimal digits.
 pub fn of_bytes(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => text.to_owned(),
@@ -80,14 +78,14 @@ pub fn of_bytes(bytes: &[u8]) -> String {
     }
 }
 
-/// Bytes as the mysql client writes what is no text.
+/// Bytes in hexadecimal digits, as the mysql client writes them.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold("0x".to_owned(), |text, byte| text + &format!("{byte:02X}"))
 }
 
-/// A value in its cell; a line break would tear the table apart.
+/// A value as it stands in its cell, on one line.
 fn shown(value: &Option<String>) -> String {
     let Some(text) = value else {
         return "NULL".into();

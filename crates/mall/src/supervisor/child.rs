@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::output::{Output, Stream};
-use super::policy::{Decision, Restarts, Run};
+use super::policy::{RestartDecision, Restarts, Run};
 use crate::config::PassedOn;
 use crate::exit::Exit;
 use crate::supervised::{SUPERVISED, SupervisorEnd};
@@ -38,7 +38,7 @@ pub struct Child {
 
 /// How a child ended for good.
 #[derive(Debug)]
-pub enum Ending {
+pub enum ChildEnding {
     /// The child was asked to stop, and did so.
     Stopped,
     /// The child could not start, or did not stop cleanly.
@@ -62,7 +62,7 @@ impl Child {
     }
 
     /// Starts the child, and again when it dies, until it is asked to stop or refuses to start.
-    pub async fn keep_running(&self, output: &Output, mut goals: watch::Receiver<Goal>) -> Ending {
+    pub async fn keep_running(&self, output: &Output, mut goals: watch::Receiver<Goal>) -> ChildEnding {
         let mut restarts = Restarts::default();
         while *goals.borrow() == Goal::Run {
             let started = Instant::now();
@@ -81,12 +81,12 @@ impl Child {
                 was_ready,
             };
             match restarts.judge(run) {
-                Decision::Refused(exit) => {
+                RestartDecision::Refused(exit) => {
                     let did_not_start = format!("{} did not start: it {how} (see its lines above)", self.name);
                     output.trouble(&did_not_start);
-                    return Ending::Failed(exit);
+                    return ChildEnding::Failed(exit);
                 }
-                Decision::Restart(pause) => {
+                RestartDecision::Restart(pause) => {
                     output.trouble(&format!("{} {how}; starting it again in {pause:?}", self.name));
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
@@ -95,15 +95,15 @@ impl Child {
                 }
             }
         }
-        Ending::Stopped
+        ChildEnding::Stopped
     }
 
-    fn stopped(&self, status: ExitStatus, output: &Output) -> Ending {
+    fn stopped(&self, status: ExitStatus, output: &Output) -> ChildEnding {
         match status.success() {
-            true => Ending::Stopped,
+            true => ChildEnding::Stopped,
             false => {
                 output.trouble(&format!("{} did not stop cleanly ({status})", self.name));
-                Ending::Failed(Exit::COULD_NOT)
+                ChildEnding::Failed(Exit::COULD_NOT)
             }
         }
     }
@@ -139,7 +139,7 @@ impl Child {
         }
     }
 
-    /// Waits until the process has ended, and passes on what it is to do. Answers with what it was asked last.
+    /// Waits until the process has ended, and signals it whenever the goal changes. Answers with the last goal.
     async fn wait(
         process: &mut tokio::process::Child,
         goals: &mut watch::Receiver<Goal>,

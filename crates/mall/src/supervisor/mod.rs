@@ -34,7 +34,7 @@ use crate::net::{self, Port};
 use crate::runtime;
 use crate::shutdown::Signals;
 
-use child::{Child, Ending, Goal};
+use child::{Child, ChildEnding, Goal};
 use output::Output;
 
 /// How much longer than its own deadline for shutdown a child may take to end.
@@ -43,20 +43,20 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Runs the mall until a signal comes. `passed_on` gives those options of the command line that a role knows.
 pub fn run(ports: &Ports, options: &RoleOptions, passed_on: &dyn Fn(&str) -> PassedOn) -> Result<Exit> {
     runtime::on_this_thread()?.block_on(async {
-        let plan = Plan::new(ports, options)?;
+        let plan = PortPlan::new(ports, options)?;
         let children = plan.children(options, passed_on)?;
         supervise(children, &plan, options).await
     })
 }
 
 /// The port of each role.
-struct Plan {
+struct PortPlan {
     order: u16,
     deliveries: Vec<u16>,
     gateway: u16,
 }
 
-impl Plan {
+impl PortPlan {
     /// Finds free ports. Those of deliveries may be others than asked for; clients rely on the other two.
     fn new(ports: &Ports, options: &RoleOptions) -> Result<Self> {
         // All ports are held until the last is found, or two roles could get the same one.
@@ -200,7 +200,7 @@ impl Plan {
     }
 }
 
-async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> Result<Exit> {
+async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions) -> Result<Exit> {
     let mut signals = Signals::listen().context("can't listen for signals")?;
     let width = children.iter().map(|child| child.name.len()).max().unwrap_or(0);
     let output = Output::new(width, options.log);
@@ -227,8 +227,8 @@ async fn supervise(children: Vec<Child>, plan: &Plan, options: &RoleOptions) -> 
         };
         tokio::select! {
             ending = endings.recv() => match ending {
-                Some(Ending::Stopped) => continue,
-                Some(Ending::Failed(code)) => {
+                Some(ChildEnding::Stopped) => continue,
+                Some(ChildEnding::Failed(code)) => {
                     exit = if exit == Exit::DONE { code } else { exit };
                     if *goal.borrow() != Goal::Run {
                         continue;

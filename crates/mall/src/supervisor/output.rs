@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tracing::Level;
 
 use crate::console::json;
-use crate::telemetry::{self, Format};
+use crate::telemetry::{self, LogFormat};
 
 /// The supervisor's name among its children's.
 const SUPERVISOR: &str = "mall";
@@ -35,12 +35,12 @@ pub struct Output {
     /// The length of the longest name.
     width: usize,
     colours: bool,
-    format: Format,
+    format: LogFormat,
 }
 
 impl Output {
     /// An output for names of up to `width` letters.
-    pub fn new(width: usize, format: Format) -> Self {
+    pub fn new(width: usize, format: LogFormat) -> Self {
         Self {
             width: width.max(SUPERVISOR.len()),
             colours: telemetry::colours(&io::stderr()),
@@ -66,8 +66,8 @@ impl Output {
     /// What was started and where: some lines for people, or one JSON object.
     pub fn greeting(&self, lines: &[String], fields: Map<String, Value>) {
         match self.format {
-            Format::Text => lines.iter().for_each(|line| self.own(line)),
-            Format::Json => write(
+            LogFormat::Text => lines.iter().for_each(|line| self.own(line)),
+            LogFormat::Json => write(
                 &json::line(Level::INFO, SUPERVISOR, TARGET, fields).into_bytes(),
                 Stream::Err,
             ),
@@ -76,8 +76,8 @@ impl Output {
 
     fn say(&self, level: Level, line: &str) {
         match self.format {
-            Format::Text => self.line(SUPERVISOR, line.as_bytes(), Stream::Err),
-            Format::Json => {
+            LogFormat::Text => self.line(SUPERVISOR, line.as_bytes(), Stream::Err),
+            LogFormat::Json => {
                 let fields = Map::from_iter([json::message(line)]);
                 write(&json::line(level, SUPERVISOR, TARGET, fields).into_bytes(), Stream::Err);
             }
@@ -100,8 +100,8 @@ impl Output {
 
     fn line(&self, name: &str, line: &[u8], stream: Stream) {
         let bytes = match self.format {
-            Format::Text => [self.prefix(name).as_bytes(), line].concat(),
-            Format::Json => json::line_of_child(name, line).into_bytes(),
+            LogFormat::Text => [self.prefix(name).as_bytes(), line].concat(),
+            LogFormat::Json => json::line_of_child(name, line).into_bytes(),
         };
         write(&bytes, stream);
     }
@@ -138,7 +138,7 @@ mod tests {
         let mut output = Output {
             width: 10,
             colours: false,
-            format: Format::Text,
+            format: LogFormat::Text,
         };
         assert_eq!(output.prefix("order"), "order      | ");
         assert_eq!(output.prefix("delivery-1"), "delivery-1 | ");

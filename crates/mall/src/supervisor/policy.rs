@@ -15,7 +15,7 @@ const HEALTHY: Duration = Duration::from_secs(60);
 
 /// What to do about a child that ended by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub enum RestartDecision {
     /// Give the child up: it refused its options, or could not start, and would end in the same way again.
     Refused(Exit),
     /// Start the child again after this pause.
@@ -47,11 +47,11 @@ pub struct Run {
 impl Restarts {
     /// Decides what follows a run. A role that was ever ready has options that work. So what ends it later lies in its
     /// surroundings (a full disk, a database that is away, a file that was edited meanwhile), and may pass.
-    pub fn judge(&mut self, run: Run) -> Decision {
+    pub fn judge(&mut self, run: Run) -> RestartDecision {
         self.was_ready |= run.was_ready;
         match run.code {
-            Some(64) if !self.was_ready => return Decision::Refused(Exit::USAGE),
-            Some(2) if !self.was_ready && self.total == 0 => return Decision::Refused(Exit::COULD_NOT),
+            Some(64) if !self.was_ready => return RestartDecision::Refused(Exit::USAGE),
+            Some(2) if !self.was_ready && self.total == 0 => return RestartDecision::Refused(Exit::COULD_NOT),
             _ => {}
         }
         if run.was_ready && run.lasted >= HEALTHY {
@@ -60,7 +60,7 @@ impl Restarts {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.in_row.min(16)).min(LONGEST_PAUSE);
         self.total = self.total.saturating_add(1);
         self.in_row = self.in_row.saturating_add(1);
-        Decision::Restart(pause)
+        RestartDecision::Restart(pause)
     }
 }
 
@@ -97,22 +97,25 @@ mod tests {
         let mut restarts = Restarts::default();
         let pauses: Vec<_> = (0..9).map(|_| restarts.judge(ready(None))).collect();
         let expected = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000];
-        assert_eq!(pauses, expected.map(|ms| Decision::Restart(Duration::from_millis(ms))));
+        assert_eq!(
+            pauses,
+            expected.map(|ms| RestartDecision::Restart(Duration::from_millis(ms)))
+        );
         let slow = Run {
             was_ready: false,
             ..long(None)
         };
-        let longest = Decision::Restart(LONGEST_PAUSE);
+        let longest = RestartDecision::Restart(LONGEST_PAUSE);
         assert_eq!(restarts.judge(slow), longest, "a long start is no good life");
-        assert_eq!(restarts.judge(long(Some(101))), Decision::Restart(FIRST_PAUSE));
+        assert_eq!(restarts.judge(long(Some(101))), RestartDecision::Restart(FIRST_PAUSE));
     }
 
     #[test]
     fn refused_options_are_never_tried_again() {
         let mut restarts = Restarts::default();
-        assert_eq!(restarts.judge(unready(Some(64))), Decision::Refused(Exit::USAGE));
+        assert_eq!(restarts.judge(unready(Some(64))), RestartDecision::Refused(Exit::USAGE));
         restarts.judge(unready(None));
-        assert_eq!(restarts.judge(unready(Some(64))), Decision::Refused(Exit::USAGE));
+        assert_eq!(restarts.judge(unready(Some(64))), RestartDecision::Refused(Exit::USAGE));
     }
 
     #[test]
@@ -122,12 +125,12 @@ mod tests {
             lasted: 2 * HEALTHY,
             ..unready(Some(2))
         };
-        assert_eq!(restarts.judge(slow), Decision::Refused(Exit::COULD_NOT));
+        assert_eq!(restarts.judge(slow), RestartDecision::Refused(Exit::COULD_NOT));
         let mut restarts = Restarts::default();
         restarts.judge(unready(None));
         assert_eq!(
             restarts.judge(unready(Some(2))),
-            Decision::Restart(2 * FIRST_PAUSE),
+            RestartDecision::Restart(2 * FIRST_PAUSE),
             "a crash came first, so options are not all that is wrong"
         );
     }
@@ -136,10 +139,14 @@ mod tests {
     fn what_was_ready_once_is_tried_again_whatever_its_code() {
         for code in [None, Some(0), Some(1), Some(2), Some(64), Some(101), Some(255)] {
             let mut restarts = Restarts::default();
-            assert_eq!(restarts.judge(ready(code)), Decision::Restart(FIRST_PAUSE), "{code:?}");
+            assert_eq!(
+                restarts.judge(ready(code)),
+                RestartDecision::Restart(FIRST_PAUSE),
+                "{code:?}"
+            );
             assert_eq!(
                 restarts.judge(unready(code)),
-                Decision::Restart(2 * FIRST_PAUSE),
+                RestartDecision::Restart(2 * FIRST_PAUSE),
                 "{code:?}"
             );
         }

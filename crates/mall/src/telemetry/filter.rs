@@ -12,7 +12,7 @@ use super::fields::{Fields, KIND};
 use super::tally::{Summary, Tally};
 
 /// How often it is checked whether a summary is due.
-const INTERVAL: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 static TALLY: Mutex<Tally> = Mutex::new(Tally::new());
 
@@ -29,7 +29,7 @@ pub fn count_repeated_lines() -> TallyFilter {
     let thread = std::thread::Builder::new().name("tally".to_owned());
     let started = thread.spawn(move || {
         loop {
-            std::thread::sleep(INTERVAL);
+            std::thread::sleep(CHECK_INTERVAL);
             let due = tally().due(start.elapsed());
             due.iter().for_each(tell);
         }

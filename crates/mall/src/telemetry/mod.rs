@@ -35,7 +35,7 @@ pub const COLOURED: &str = "MALL_COLOURED";
 
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum LogFormat {
     /// One readable line an event.
     Text,
     /// One JSON object an event.
@@ -44,10 +44,10 @@ pub enum Format {
 
 /// Sends the log of this process to stderr from now on. `name` is the role's or the instance's (`order`, `delivery-1`). The
 /// first call in a process counts.
-pub fn init(name: &str, format: Format, level: &str) {
+pub fn init(name: &str, format: LogFormat, level: &str) {
     let lines = Lines {
         // The supervisor puts the name in front of every text line by itself.
-        name: (!supervised::is_supervised() || format == Format::Json).then(|| name.to_owned()),
+        name: (!supervised::is_supervised() || format == LogFormat::Json).then(|| name.to_owned()),
         format,
         colours: colours(&io::stderr()),
     };
@@ -58,7 +58,7 @@ pub fn init(name: &str, format: Format, level: &str) {
         .with_filter(filter::count_repeated_lines());
     let subscriber = tracing_subscriber::registry().with(filter).with(layer);
     let _ = tracing::subscriber::set_global_default(subscriber);
-    if format == Format::Json {
+    if format == LogFormat::Json {
         json::speak_json(name);
         std::panic::set_hook(Box::new(|panic| console::say(&panic.to_string())));
     }
@@ -88,7 +88,7 @@ impl Write for Stderr {
 struct Lines {
     /// The name at the beginning of each line. None in lines that the supervisor puts it in front of.
     name: Option<String>,
-    format: Format,
+    format: LogFormat,
     colours: bool,
 }
 
@@ -102,7 +102,7 @@ where
         event.record(&mut fields);
         let level = *event.metadata().level();
         let line = match self.format {
-            Format::Text => {
+            LogFormat::Text => {
                 fields.take_kind();
                 // The message of a line about an event says everything that its fields say.
                 if event.metadata().target() == EVENTS {
@@ -110,7 +110,7 @@ where
                 }
                 self.text(clock::now(), level, &fields)
             }
-            Format::Json => self.json(level, event.metadata().target(), fields),
+            LogFormat::Json => self.json(level, event.metadata().target(), fields),
         };
         writeln!(writer, "{line}")
     }
@@ -161,7 +161,7 @@ mod tests {
     fn lines(colours: bool) -> Lines {
         Lines {
             name: Some("delivery-1".into()),
-            format: Format::Text,
+            format: LogFormat::Text,
             colours,
         }
     }

@@ -17,18 +17,18 @@ use std::time::Duration;
 use tracing::Level;
 
 /// The time between two summaries of a kind.
-pub const INTERVAL: Duration = Duration::from_secs(10);
+pub const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
 /// The length at which an example is cut, in characters.
 const LONGEST_EXAMPLE: usize = 400;
 
 /// The counts of all kinds. Times are measured from any fixed moment.
 #[derive(Debug, Default)]
 pub struct Tally {
-    kinds: BTreeMap<String, Kind>,
+    kinds: BTreeMap<String, KindCounts>,
 }
 
 #[derive(Debug)]
-struct Kind {
+struct KindCounts {
     level: Level,
     /// When the first line was written, or a summary was last due.
     since: Duration,
@@ -66,7 +66,7 @@ impl Tally {
     /// Counts a line, and says whether it is to be written itself.
     pub fn note(&mut self, kind: &str, level: Level, now: Duration, example: impl FnOnce() -> String) -> bool {
         let Some(known) = self.kinds.get_mut(kind) else {
-            let first = Kind {
+            let first = KindCounts {
                 level,
                 since: now,
                 more: 0,
@@ -87,7 +87,7 @@ impl Tally {
     pub fn due(&mut self, now: Duration) -> Vec<Summary> {
         let mut due = Vec::new();
         self.kinds.retain(|name, kind| {
-            if now < kind.since + INTERVAL {
+            if now < kind.since + SUMMARY_INTERVAL {
                 return true;
             }
             let over = kind.more == 0;
@@ -110,7 +110,7 @@ impl Tally {
     }
 }
 
-impl Kind {
+impl KindCounts {
     fn summary(&self, name: &str, over: bool) -> Summary {
         Summary {
             kind: name.to_owned(),

@@ -1,20 +1,21 @@
-//! Options as Kafka's tools read them: one dash or two, `--name value` or `--name=value`, never abbreviated.
+//! The options of a tool, read as Kafka's tools read theirs: one dash or two, `--name value` or `--name=value`, never
+//! abbreviated.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use crate::config::shown;
 
-/// An option a tool knows.
+/// An option that a tool knows.
 #[derive(Debug)]
 pub struct Opt {
-    /// Its name without dashes.
+    /// The option's name without dashes.
     pub name: &'static str,
-    /// What its value is called; none for a flag.
+    /// What the usage calls its value; none for a flag.
     pub value: Option<&'static str>,
-    /// Whether it may be given more than once.
+    /// Whether the option may be given more than once.
     repeated: bool,
-    /// What it is for.
+    /// What the option is for, in a sentence for the usage.
     pub about: &'static str,
 }
 
@@ -50,7 +51,7 @@ impl Opt {
     }
 }
 
-/// What was given.
+/// The options that were given, each with its values.
 #[derive(Debug, Default)]
 pub struct Given(BTreeMap<&'static str, Vec<String>>);
 
@@ -95,17 +96,17 @@ impl Given {
         self.0.contains_key(name)
     }
 
-    /// Its values, in order.
+    /// The values of the option, in the order in which they were given.
     pub fn all(&self, name: &str) -> &[String] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Its value.
+    /// The value of the option, the last one if there are several.
     pub fn last(&self, name: &str) -> Option<&str> {
         self.all(name).last().map(String::as_str)
     }
 
-    /// Its value as a number.
+    /// The value of the option as a number.
     pub fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, String> {
         self.last(name)
             .map(|text| {
@@ -120,7 +121,7 @@ fn unknown(name: &str) -> String {
     let sentence = format!("{name} is not a recognized option");
     match name {
         "zookeeper" | "broker-list" => format!(
-            "{sentence}: it is of older Kafka. Use --bootstrap-server HOST:PORT instead, or leave it out for the embedded log"
+            "{sentence}: it is an option of older versions of Kafka. Use --bootstrap-server HOST:PORT instead, or leave it out for the embedded log"
         ),
         _ => sentence,
     }

@@ -7,7 +7,7 @@ use keylane_log::{LogError, Offset, Partition, Record};
 
 use super::ToolError;
 use super::args::{Given, Opt};
-use super::format::{Format, check_deserializer};
+use super::format::{RecordFormat, check_deserializer};
 use super::pattern::TopicPattern;
 use super::source::{Member, Scan, Start, Topics, Wanted};
 use crate::adapters::log::{OpenFor, explained, no_log_yet, open_log};
@@ -62,7 +62,7 @@ pub const OPTIONS: [Opt; 18] = [
 ];
 
 /// How long records are waited for before the log is asked again.
-const PAUSE: Duration = Duration::from_millis(20);
+const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// How long until a warning is repeated while the same thing is still wrong.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
     storage
         .kafka_property
         .retain(|property| !names.contains(&property.name.as_str()));
-    let limits = Limits {
+    let limits = StopConditions {
         messages: given
             .number::<i64>("max-messages")
             .map_err(ToolError::Other)?
@@ -105,13 +105,13 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
 }
 
 /// When the tool stops by itself.
-struct Limits {
+struct StopConditions {
     messages: Option<u64>,
     silence: Option<Duration>,
 }
 
 /// Where the records come from. It is opened once there is a log.
-enum Source {
+enum RecordSource {
     NotOpen,
     Scan(Scan),
     Member(Member),
@@ -121,11 +121,11 @@ fn consume(
     storage: &Storage,
     wanted: &Wanted,
     group: Option<&str>,
-    limits: &Limits,
+    limits: &StopConditions,
     signal: &StopSignal,
     printer: &mut Printer,
 ) -> Result<(), String> {
-    let mut source = Source::NotOpen;
+    let mut source = RecordSource::NotOpen;
     let mut warning = Warning::default();
     let mut last = Instant::now();
     while signal.exit().is_none() {
@@ -156,18 +156,23 @@ fn consume(
             );
             break;
         } else {
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_TIMEOUT);
         }
     }
     match source {
-        Source::Member(member) => member.leave().map_err(|error| error.to_string()),
-        Source::NotOpen | Source::Scan(_) => Ok(()),
+        RecordSource::Member(member) => member.leave().map_err(|error| error.to_string()),
+        RecordSource::NotOpen | RecordSource::Scan(_) => Ok(()),
     }
 }
 
 /// Reads once from the source, which is opened first if need be.
-fn step(source: &mut Source, storage: &Storage, wanted: &Wanted, group: Option<&str>) -> Result<Vec<Record>, LogError> {
-    if let Source::NotOpen = source {
+fn step(
+    source: &mut RecordSource,
+    storage: &Storage,
+    wanted: &Wanted,
+    group: Option<&str>,
+) -> Result<Vec<Record>, LogError> {
+    if let RecordSource::NotOpen = source {
         let Some(log) = open_log(storage, OpenFor::Reading)? else {
             return Err(LogError::Unavailable(format!(
                 "{}; waiting for it",
@@ -175,18 +180,18 @@ fn step(source: &mut Source, storage: &Storage, wanted: &Wanted, group: Option<&
             )));
         };
         *source = match group {
-            None => Source::Scan(Scan::new(log, wanted.clone())),
+            None => RecordSource::Scan(Scan::new(log, wanted.clone())),
             Some(group) => {
                 // A member of a group writes its positions into the log.
                 let log = open_log(storage, OpenFor::Writing)?.unwrap_or(log);
-                Source::Member(Member::join(log.as_ref(), wanted, group)?)
+                RecordSource::Member(Member::join(log.as_ref(), wanted, group)?)
             }
         };
     }
     match source {
-        Source::NotOpen => Ok(Vec::new()),
-        Source::Scan(scan) => scan.step(),
-        Source::Member(member) => member.step(PAUSE),
+        RecordSource::NotOpen => Ok(Vec::new()),
+        RecordSource::Scan(scan) => scan.step(),
+        RecordSource::Member(member) => member.step(POLL_TIMEOUT),
     }
 }
 
@@ -207,12 +212,12 @@ impl Warning {
 }
 
 struct Printer {
-    format: Format,
+    format: RecordFormat,
     printed: u64,
 }
 
 impl Printer {
-    fn print(&mut self, records: &[Record], source: &mut Source) -> std::io::Result<()> {
+    fn print(&mut self, records: &[Record], source: &mut RecordSource) -> std::io::Result<()> {
         if records.is_empty() {
             return Ok(());
         }
@@ -224,7 +229,7 @@ impl Printer {
         stdout.write_all(&bytes)?;
         stdout.flush()?;
         self.printed += records.len() as u64;
-        if let Source::Member(member) = source {
+        if let RecordSource::Member(member) = source {
             records.iter().for_each(|record| member.done(record));
         }
         Ok(())
@@ -295,7 +300,7 @@ fn property(given: &Given, name: &str) -> Option<String> {
         .map(|(_, value)| value.to_owned())
 }
 
-fn format(given: &Given) -> Result<Format, String> {
+fn format(given: &Given) -> Result<RecordFormat, String> {
     if given.has("property") && given.has("formatter-property") {
         return Err("Options --property and --formatter-property cannot be specified together.".into());
     }
@@ -310,5 +315,5 @@ fn format(given: &Given) -> Result<Format, String> {
     for option in ["key-deserializer", "value-deserializer"] {
         given.last(option).map_or(Ok(()), check_deserializer)?;
     }
-    Format::with(&[given.all("property"), given.all("formatter-property")].concat())
+    RecordFormat::with(&[given.all("property"), given.all("formatter-property")].concat())
 }

@@ -1,10 +1,10 @@
-//! How a record is printed: Kafka's `DefaultMessageFormatter`, byte for byte.
+//! How the console consumer prints a record: byte for byte as Kafka's `DefaultMessageFormatter` does.
 
 use keylane_log::Record;
 
-/// What to print of a record, and with what between.
+/// Which parts of a record are printed, and what separates them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Format {
+pub struct RecordFormat {
     timestamp: bool,
     partition: bool,
     offset: bool,
@@ -17,7 +17,7 @@ pub struct Format {
     null: Vec<u8>,
 }
 
-impl Default for Format {
+impl Default for RecordFormat {
     fn default() -> Self {
         Self {
             timestamp: false,
@@ -34,8 +34,8 @@ impl Default for Format {
     }
 }
 
-impl Format {
-    /// With these properties (`print.key=true`); unknown ones are passed over, as in Kafka.
+impl RecordFormat {
+    /// The format that these properties describe (`print.key=true`). Unknown ones are ignored, as Kafka does.
     pub fn with(properties: &[String]) -> Result<Self, String> {
         let mut format = Self::default();
         for property in properties.iter().flat_map(|property| switches(property)) {
@@ -107,7 +107,7 @@ impl Format {
     }
 }
 
-/// `print.key=true,print.offset=true` is taken for two properties.
+/// The properties in one option: `print.key=true,print.offset=true` counts as two.
 fn switches(property: &str) -> Vec<&str> {
     let is_switch = |part: &&str| part.starts_with("print.") && part.contains('=');
     let parts: Vec<_> = property.split(',').collect();
@@ -118,7 +118,7 @@ fn switches(property: &str) -> Vec<&str> {
     }
 }
 
-/// Values are shown as they are; anything else is refused by name.
+/// Refuses every deserializer but those that show the bytes as they are.
 pub fn check_deserializer(class: &str) -> Result<(), String> {
     let plain = ["StringDeserializer", "ByteArrayDeserializer", "BytesDeserializer"];
     match plain.iter().any(|known| class.ends_with(known)) {
@@ -157,7 +157,7 @@ mod tests {
     fn printed(properties: &[&str], record: &Record) -> String {
         let properties: Vec<_> = properties.iter().map(|text| (*text).to_owned()).collect();
         let mut out = Vec::new();
-        Format::with(&properties).expect("good").write(record, &mut out);
+        RecordFormat::with(&properties).expect("good").write(record, &mut out);
         String::from_utf8(out).expect("text")
     }
 

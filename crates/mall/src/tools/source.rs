@@ -12,7 +12,7 @@ use keylane_log::{
 use super::pattern::TopicPattern;
 
 /// How often new topics and partitions are looked for, and positions are committed.
-const INTERVAL: Duration = Duration::from_secs(1);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many records are read at once where a single partition is read.
 const PAGE: usize = 500;
@@ -81,7 +81,7 @@ impl Scan {
 
     /// Reads the records that are there now, up to a limit.
     pub fn step(&mut self) -> Result<Vec<Record>, LogError> {
-        if self.looked.is_none_or(|looked| looked.elapsed() >= INTERVAL) {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= REFRESH_INTERVAL) {
             self.find_partitions()?;
         }
         // A log is fastest at reading on in a single partition.
@@ -172,14 +172,14 @@ impl Scan {
 /// Reads as a member of a group, and commits the positions of the records that were printed.
 pub struct Member {
     consumer: Box<dyn Consumer>,
-    progress: Progress,
+    progress: MemberPositions,
     /// When positions were last committed.
     committed: Instant,
 }
 
 /// How far the member has come in its partitions.
 #[derive(Default)]
-struct Progress {
+struct MemberPositions {
     /// The next offset to read, where a record has been printed.
     next: HashMap<TopicPartition, Offset>,
     /// Records before these offsets were there before the tool was started, and are not wanted.
@@ -198,7 +198,7 @@ impl Member {
             }));
         }
         topics.sort();
-        let mut progress = Progress::default();
+        let mut progress = MemberPositions::default();
         for topic in topics.iter().filter(|_| wanted.start == Start::Latest) {
             let committed = log.committed(group, topic)?;
             for (number, extent) in log.extents(topic)?.iter().enumerate() {
@@ -224,7 +224,7 @@ impl Member {
 
     /// Waits up to `patience` for records.
     pub fn step(&mut self, patience: Duration) -> Result<Vec<Record>, LogError> {
-        if self.committed.elapsed() >= INTERVAL {
+        if self.committed.elapsed() >= REFRESH_INTERVAL {
             self.committed = Instant::now();
             // A refusal means that another member continues from the last commit.
             self.consumer.commit(&self.progress.positions())?;
@@ -251,7 +251,7 @@ impl Member {
     }
 }
 
-impl Progress {
+impl MemberPositions {
     fn positions(&self) -> Vec<Position> {
         self.next
             .iter()
@@ -260,7 +260,7 @@ impl Progress {
     }
 }
 
-impl Rebalance for Progress {
+impl Rebalance for MemberPositions {
     fn assigned(&mut self, assignments: &[Assignment]) {
         for assignment in assignments {
             self.next.remove(&assignment.partition);

@@ -111,11 +111,11 @@ fn create(given: &Given, storage: &Storage, output: &mut String) -> Result<(), S
     if given.has("config") {
         return Err("--config is not supported here; use Kafka's own tool".into());
     }
-    let say = |error: LogError| explained(&error, storage);
+    let explain = |error: LogError| explained(&error, storage);
     let log = open_log(storage, OpenFor::Writing)
-        .map_err(say)?
+        .map_err(explain)?
         .ok_or("There is no log")?;
-    match log.create_topic(topic, partitions).map_err(say)? {
+    match log.create_topic(topic, partitions).map_err(explain)? {
         true => writeln!(output, "Created topic {topic}.").map_err(|error| error.to_string()),
         false if given.has("if-not-exists") => Ok(()),
         false => Err(format!("Topic '{topic}' already exists.")),
@@ -159,11 +159,11 @@ fn alter(given: &Given, storage: &Storage) -> Result<(), String> {
         let more = u32::try_from(wanted).ok().filter(|wanted| i64::from(*wanted) > now);
         match more {
             Some(wanted) => {
-                let say = |error: LogError| explained(&error, storage);
+                let explain = |error: LogError| explained(&error, storage);
                 let log = open_log(storage, OpenFor::Writing)
-                    .map_err(say)?
+                    .map_err(explain)?
                     .ok_or("There is no log")?;
-                log.grow_topic(&name, wanted).map_err(say)?;
+                log.grow_topic(&name, wanted).map_err(explain)?;
             }
             None if wanted <= 0 => return Err("The partitions must be greater than 0".into()),
             None if i64::from(wanted) == now => return Err(format!("Topic already has {now} partition(s).")),
@@ -229,9 +229,9 @@ fn chosen(given: &Given, storage: &Storage) -> Result<Vec<TopicInfo>, String> {
 }
 
 fn all(storage: &Storage) -> Result<Vec<TopicInfo>, String> {
-    let say = |error: LogError| explained(&error, storage);
-    let mut topics = match open_log(storage, OpenFor::Reading).map_err(say)? {
-        Some(log) => log.topics().map_err(say)?,
+    let explain = |error: LogError| explained(&error, storage);
+    let mut topics = match open_log(storage, OpenFor::Reading).map_err(explain)? {
+        Some(log) => log.topics().map_err(explain)?,
         None => Vec::new(),
     };
     topics.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,11 +1,12 @@
-//! Gathers a history while others may be writing it.
+//! Gathers a history while the services may be adding to it.
 //!
-//! Causes are read before what they lead to, and positions before effects:
+//! Causes are read before their effects, and positions before what they count:
 //!
 //! ```text
-//!   journal ▸ topic ▸ committed offsets ▸ apply history ▸ parked ▸ rows ▸ unpublished answers ▸ the tails of all three
+//!   journal ▸ topic ▸ committed offsets ▸ apply history ▸ parked ▸ rows ▸ unpublished deliveries ▸ the tails of the first, second and fourth
 //! ```
-//! An order that appears in a tail changed meanwhile, and what was read of it may not belong together: it is moving.
+//! An order with an event in one of the tails has changed meanwhile, so what was read of it may not fit together. It is marked
+//! as moving.
 
 use anyhow::Result;
 use keylane_log::{Extent, Offset, Partition, Timestamp};
@@ -14,11 +15,11 @@ use shop::domain::{DeliveryId, OrderId, Source, Version};
 use shop::store::{ApplyRow, JournalRow};
 
 use super::sources::Sources;
-use super::translate::{self, Found};
+use super::translate::{self, TopicRecord};
 use crate::clock;
-use crate::scan::{self, Progress};
+use crate::scan::{self, ProgressLine};
 
-/// Rows read at once.
+/// How many rows are read at once.
 const PAGE: usize = 1000;
 
 /// Reads everything.
@@ -38,7 +39,7 @@ pub fn gather(sources: &Sources) -> Result<History> {
     Ok(history)
 }
 
-/// What is new since: whose it is, is moving.
+/// Reads what has been added since the first reading, and marks its orders as moving.
 fn tails(sources: &Sources, history: &mut History, journal_end: i64, applies_end: i64) -> Result<()> {
     let moving = &mut history.moving;
     journal(sources, journal_end, |row| {
@@ -58,7 +59,7 @@ fn tails(sources: &Sources, history: &mut History, journal_end: i64, applies_end
 }
 
 fn journal(sources: &Sources, mut after: i64, mut take: impl FnMut(JournalRow) -> Result<()>) -> Result<i64> {
-    let mut progress = Progress::of("reading the order journal", 0);
+    let mut progress = ProgressLine::of("reading the order journal", None);
     loop {
         let page = sources.of_orders(|store| store.journal(Source::Orders, after, PAGE))?;
         let Some(last) = page.last() else { return Ok(after) };
@@ -69,7 +70,7 @@ fn journal(sources: &Sources, mut after: i64, mut take: impl FnMut(JournalRow) -
 }
 
 fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(ApplyRow)) -> Result<i64> {
-    let mut progress = Progress::of("reading the apply history", 0);
+    let mut progress = ProgressLine::of("reading the apply history", None);
     loop {
         let page = sources.of_deliveries(|store| store.applies(after, PAGE))?;
         let Some(last) = page.last() else { return Ok(after) };
@@ -79,15 +80,15 @@ fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(ApplyRow)) ->
     }
 }
 
-/// Reads the topic; each partition's extent and the time of its first record.
+/// Reads the topic. Answers with each partition's extent and the time of its first record.
 fn topic(sources: &Sources, history: &mut History) -> Result<Vec<(Extent, Option<Timestamp>)>> {
     let extents = sources.of_log(sources.log.extents(&sources.topic))?;
     let mut kept_since: Vec<Option<Timestamp>> = vec![None; extents.len()];
     let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
         kept_since[record.partition.0 as usize].get_or_insert(record.timestamp);
         match translate::found(record) {
-            Some(Found::Event(event)) => history.topic.push(event),
-            Some(Found::DeliveryRecord(answer)) => history.delivery_records.push(answer),
+            Some(TopicRecord::Order(record)) => history.topic.push(record),
+            Some(TopicRecord::Delivery(record)) => history.delivery_records.push(record),
             None => {}
         }
     });
@@ -140,7 +141,7 @@ fn parked_of(sources: &Sources, history: &mut History, order: OrderId, now: Time
 }
 
 fn deliveries(sources: &Sources, history: &mut History) -> Result<()> {
-    let mut progress = Progress::of("reading the deliveries", 0);
+    let mut progress = ProgressLine::of("reading the deliveries", None);
     let mut after = DeliveryId(i64::MIN);
     loop {
         let page = sources.of_deliveries(|store| store.deliveries_after(after, PAGE))?;

@@ -78,7 +78,7 @@ Exit codes: 0 no harm (hazards are named), 1 harm, 2 it can't be told: events ar
 there was nothing to compare.";
 
 /// The pause between two looks while something is under way.
-const PAUSE: Duration = Duration::from_millis(500);
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// A point in time, which can also be given as a time ago.
 #[derive(Debug, Clone, Copy)]
@@ -140,7 +140,7 @@ fn look_until_settled(args: &VerifyArgs, sources: &Sources) -> Result<Judgement>
         if !may_change || begun.elapsed() >= args.wait {
             return Ok(judgement);
         }
-        std::thread::sleep(PAUSE.min(args.wait.saturating_sub(begun.elapsed())));
+        std::thread::sleep(LOOK_PAUSE.min(args.wait.saturating_sub(begun.elapsed())));
     }
 }
 
@@ -166,8 +166,8 @@ fn watch(args: &VerifyArgs, sources: &Sources) -> Result<Exit> {
 
 fn pause(signal: &StopSignal) {
     let begun = Instant::now();
-    while begun.elapsed() < 4 * PAUSE && signal.exit().is_none() {
-        std::thread::sleep(PAUSE / 10);
+    while begun.elapsed() < 4 * LOOK_PAUSE && signal.exit().is_none() {
+        std::thread::sleep(LOOK_PAUSE / 10);
     }
 }
 

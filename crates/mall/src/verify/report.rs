@@ -1,18 +1,18 @@
-//! A judgement, for people and for machines.
+//! Prints a judgement: as lines for people, or as a JSON object.
 
 use std::fmt::Write;
 
 use lab::checker::{Doubt, Fact, Judgement, Severity, Verdict};
 use serde_json::{Value, json};
 
-/// Verdicts shown to people; --json and --order show all.
+/// How many verdicts of each kind are printed for people. `--json` and `--order` show all.
 const VERDICTS: usize = 50;
-/// Doubts shown to people.
+/// How many doubts are printed for people.
 const DOUBTS: usize = 10;
-/// Pieces of evidence shown of one verdict.
+/// How many pieces of evidence are printed for one verdict.
 const FACTS: usize = 6;
 
-/// Harm first, then hazards, then what could not be told, then the answer.
+/// Lines for people: harm first, then hazards, then what could not be told, then the answer.
 pub fn text(judgement: &Judgement) -> String {
     let mut text = String::new();
     let (harm, hazards): (Vec<_>, Vec<_>) = judgement
@@ -72,7 +72,7 @@ fn answer(judgement: &Judgement) -> &'static str {
     }
 }
 
-/// Everything as one object.
+/// Everything as a JSON object.
 pub fn json(judgement: &Judgement) -> String {
     let object = json!({
         "answer": answer(judgement),

@@ -26,7 +26,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Opens everything.
+    /// Opens the log and both databases.
     pub fn open(storage: &Storage, topic: &str, group: &str) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

@@ -1,30 +1,30 @@
-//! Rows and records as the checker knows them.
+//! Turns rows and records into the entries of the checker's history.
 
 use std::hash::{DefaultHasher, Hasher};
 
 use anyhow::{Context, Result, bail};
 use keylane_log::{Record, Timestamp};
-use lab::checker::{Applied, DeliveryRecord, OrderRecord, Parked, Place, Waits, Written};
+use lab::checker::{Applied, DeliveryRecord, OrderRecord, Parked, PlaceInTopic, WaitsFor, Written};
 use serde_json::Value;
 use shop::domain::fence::{LEASE, ParkedEvent};
 use shop::domain::{DeliveryId, EventType, IncomingEvent, OrderEventType, OrderId, Version, input};
 use shop::records::{self, Incoming, Malformed, header_text};
 use shop::store::{ApplyRow, JournalRow};
 
-/// What a record of the topic is to the checker.
-pub enum Found {
+/// A record of the topic that the checker judges.
+pub enum TopicRecord {
     /// An order event.
-    Event(OrderRecord),
+    Order(OrderRecord),
     /// A delivery event.
-    DeliveryRecord(DeliveryRecord),
+    Delivery(DeliveryRecord),
 }
 
-impl Found {
-    /// The order that it is about.
+impl TopicRecord {
+    /// The order that the event is about.
     pub fn order(&self) -> OrderId {
         match self {
-            Self::Event(event) => event.order,
-            Self::DeliveryRecord(answer) => answer.order,
+            Self::Order(record) => record.order,
+            Self::Delivery(record) => record.order,
         }
     }
 }
@@ -45,28 +45,33 @@ pub fn written(row: &JournalRow) -> Result<Written> {
         hash: hash(entry.payload.as_bytes()),
         at: entry.timestamp,
         published: row.published,
-        // Every event of the mall's own has a trace; rows that stand for those of an older system have none.
+        // Every event that the mall wrote has a trace. Rows that stand for events of an older system have none.
         inherited: row.published && entry.version == Version(1) && entry.traceparent.is_none(),
     })
 }
 
-/// What a record means, if it means something.
-pub fn found(record: &Record) -> Option<Found> {
+/// The event in a record. None if the record is no event of the mall.
+pub fn found(record: &Record) -> Option<TopicRecord> {
     match records::incoming(record) {
         Incoming::Order(IncomingEvent {
             order_id,
             version,
             event_type,
             ..
-        }) => Some(Found::Event(in_topic(record, order_id, version, Some(event_type)))),
+        }) => Some(TopicRecord::Order(order_record(
+            record,
+            order_id,
+            version,
+            Some(event_type),
+        ))),
         Incoming::Malformed(Malformed { order_id, version, .. }) => {
-            Some(Found::Event(in_topic(record, order_id?, version, None)))
+            Some(TopicRecord::Order(order_record(record, order_id?, version, None)))
         }
-        Incoming::Other => answer(record).map(Found::DeliveryRecord),
+        Incoming::Other => delivery_record(record).map(TopicRecord::Delivery),
     }
 }
 
-fn in_topic(
+fn order_record(
     record: &Record,
     order: OrderId,
     version: Option<Version>,
@@ -82,8 +87,8 @@ fn in_topic(
     }
 }
 
-/// A delivery event; none if it has no version, as those of an older system have none.
-fn answer(record: &Record) -> Option<DeliveryRecord> {
+/// A delivery event. None for one without a version, as an older system wrote them.
+fn delivery_record(record: &Record) -> Option<DeliveryRecord> {
     let value: Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
     let own_name = || Some(value.get("eventType")?.as_str()?.to_owned());
     let name = header_text(record, "type").ok()?.or_else(own_name)?;
@@ -100,7 +105,7 @@ fn answer(record: &Record) -> Option<DeliveryRecord> {
     })
 }
 
-/// A row of the apply history.
+/// A row of the history of applied events.
 pub fn applied(row: ApplyRow) -> Applied {
     let apply = row.apply;
     Applied {
@@ -114,7 +119,7 @@ pub fn applied(row: ApplyRow) -> Applied {
         after: apply.after,
         instance: apply.provenance.instance,
         epoch: apply.provenance.epoch,
-        place: apply.provenance.place.map(|place| Place {
+        place: apply.provenance.place.map(|place| PlaceInTopic {
             partition: place.partition,
             offset: place.offset,
         }),
@@ -122,19 +127,19 @@ pub fn applied(row: ApplyRow) -> Applied {
     }
 }
 
-/// An event that waits.
+/// An event that is parked.
 pub fn parked(event: ParkedEvent, now: Timestamp) -> Parked {
     let head = &event.head;
-    // A lease that has run out was left by a crash; the sweeper is given its time.
+    // A lease that has run out was left by an instance that crashed. The sweeper has as long again to take the event.
     let leased = head.lease_until.0 + LEASE.as_millis() as i64 > now.0;
     let waits = if head.mark.is_some() || leased {
-        Waits::Apply
+        WaitsFor::Apply
     } else if head.reason.is_refused() {
-        Waits::Person(event.error.unwrap_or_default())
+        WaitsFor::Person(event.error.unwrap_or_default())
     } else {
-        Waits::Predecessors
+        WaitsFor::Predecessors
     };
-    // What was asked from the order service stood in no topic.
+    // An event that the order service was asked for stood in no topic.
     let recorded = !event.record.topic.is_empty();
     Parked {
         order: event.order_id,
@@ -145,8 +150,8 @@ pub fn parked(event: ParkedEvent, now: Timestamp) -> Parked {
     }
 }
 
-fn place(record: &Record) -> Place {
-    Place {
+fn place(record: &Record) -> PlaceInTopic {
+    PlaceInTopic {
         partition: record.partition,
         offset: record.offset,
     }

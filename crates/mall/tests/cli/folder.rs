@@ -231,7 +231,7 @@ fn files_of_two_folders_are_not_mixed() {
         let kept = here.with_extension("kept");
         fs::rename(&here, &kept).expect("moved");
         fs::copy(&there, &here).expect("copied");
-        refused(&one, &["are of different data folders"]);
+        refused(&one, &["belong to different data folders"]);
         assert_eq!(accept(&one), Some(2));
         remove(&here);
         fs::rename(&kept, &here).expect("moved back");
@@ -310,10 +310,13 @@ fn folder_and_files_are_their_owners_alone_whatever_the_mask() {
     fs::set_permissions(data(&stack), fs::Permissions::from_mode(0o755)).expect("ours");
     let doctor = stack.run(&[&["doctor"], &PORTS[..]].concat());
     let said = String::from_utf8_lossy(&doctor.stdout);
-    assert!(said.contains("others than their owner may open or enter 3"), "{said}");
+    assert!(
+        said.contains("other users than their owner may open or enter 3"),
+        "{said}"
+    );
     let mall = Mall::start(&stack);
-    mall.order.wait_line("could be opened by others");
-    mall.order.wait_line("could be entered by others");
+    mall.order.wait_line("could be opened by other users");
+    mall.order.wait_line("could be entered by other users");
     assert_eq!(open_to_others(&data(&stack)), Vec::<String>::new());
     mall.stop();
 }

@@ -9,7 +9,7 @@ use crate::config::Storage;
 use crate::tools::args::Given;
 
 /// Why a command did not do what it was asked.
-pub enum Failure {
+pub enum CommandError {
     /// The options make no sense. The usage is printed, and the exit code is 1.
     Usage(String),
     /// Another reason, as a sentence on stdout. The exit code is 0, as with Kafka's tool.
@@ -18,18 +18,18 @@ pub enum Failure {
 
 /// What a command prints.
 #[derive(Default)]
-pub struct Output {
+pub struct CommandOutput {
     pub out: String,
     pub err: String,
 }
 
 /// The log, to be read. None if there is no embedded log yet.
-pub fn log_to_read(storage: &Storage) -> Result<Option<Arc<dyn EventLog>>, Failure> {
+pub fn log_to_read(storage: &Storage) -> Result<Option<Arc<dyn EventLog>>, CommandError> {
     open_log(storage, OpenFor::Reading).map_err(|error| failed(&error, storage))
 }
 
-pub fn failed(error: &LogError, storage: &Storage) -> Failure {
-    Failure::Command(explained(error, storage))
+pub fn failed(error: &LogError, storage: &Storage) -> CommandError {
+    CommandError::Command(explained(error, storage))
 }
 
 /// The one of these options that was given. Two of them are refused with the sentence that `refusal` makes of their names.
@@ -37,12 +37,12 @@ pub fn at_most_one<'a>(
     given: &Given,
     options: &[&'a str],
     refusal: impl FnOnce(&str, &str) -> String,
-) -> Result<Option<&'a str>, Failure> {
+) -> Result<Option<&'a str>, CommandError> {
     let chosen: Vec<_> = options.iter().filter(|option| given.has(option)).collect();
     match chosen[..] {
         [] => Ok(None),
         [one] => Ok(Some(one)),
-        [one, other, ..] => Err(Failure::Usage(refusal(one, other))),
+        [one, other, ..] => Err(CommandError::Usage(refusal(one, other))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keylane_log::{EventLog, GroupInfo, GroupMember, GroupState, LogError, Offset, TopicPartition};
 
-use super::command::{Failure, Output, at_most_one, failed, log_to_read};
+use super::command::{CommandError, CommandOutput, at_most_one, failed, log_to_read};
 use super::table::table;
 use crate::config::Storage;
 use crate::tools::args::Given;
@@ -19,10 +19,10 @@ const MISSING: &str = "-";
 type Ends = BTreeMap<TopicPartition, Offset>;
 
 /// Describes the groups that were named.
-pub(super) fn run(given: &Given, storage: &Storage, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn run(given: &Given, storage: &Storage, output: &mut CommandOutput) -> Result<(), CommandError> {
     let one_of = "Option [describe] takes one of these options: [group], [all-groups]";
     let group = at_most_one(given, &["group", "all-groups"], |_, _| one_of.into())?;
-    let group = group.ok_or(Failure::Usage(one_of.into()))?;
+    let group = group.ok_or(CommandError::Usage(one_of.into()))?;
     let view = at_most_one(given, &["members", "offsets", "state"], |_, _| {
         "Option [describe] takes at most one of these options: [members], [offsets], [state]".into()
     })?;
@@ -43,7 +43,7 @@ pub(super) fn run(given: &Given, storage: &Storage, output: &mut Output) -> Resu
         }
         let (Some(log), Some(info)) = (&log, info) else {
             let error = "org.apache.kafka.common.errors.GroupIdNotFoundException";
-            return Err(Failure::Command(format!("{error}: Group {group} not found.")));
+            return Err(CommandError::Command(format!("{error}: Group {group} not found.")));
         };
         output.err.push_str(&warning(&group, info.state));
         output.out.push_str(&match view {

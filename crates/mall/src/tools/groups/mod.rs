@@ -9,7 +9,7 @@ mod instant;
 mod reset;
 mod table;
 
-use command::{Failure, Output, cannot_be_used_together, failed, log_to_read};
+use command::{CommandError, CommandOutput, cannot_be_used_together, failed, log_to_read};
 
 use super::ToolError;
 use super::args::{Given, Opt};
@@ -87,7 +87,7 @@ const UNSUPPORTED: [&str; 9] = [
 ];
 
 /// A command: it gets the options, and where the log is, and writes its output.
-type Command = fn(&Given, &Storage, &mut Output) -> Result<(), Failure>;
+type Command = fn(&Given, &Storage, &mut CommandOutput) -> Result<(), CommandError>;
 
 const COMMANDS: [(&str, Command); 3] = [
     ("list", list),
@@ -106,9 +106,9 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
         let sentence = "Command must include exactly one action: --list, --describe, --reset-offsets";
         return Err(ToolError::Usage(sentence.into()));
     };
-    let mut output = Output::default();
+    let mut output = CommandOutput::default();
     let done = command(given, storage, &mut output);
-    if let Err(Failure::Command(sentence)) = &done {
+    if let Err(CommandError::Command(sentence)) = &done {
         output.out.push_str(&format!(
             "\nError: Executing consumer group command failed due to {sentence}\n"
         ));
@@ -116,15 +116,15 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
     let _ = console::print(&output.out);
     console::print_error(&output.err);
     match done {
-        Err(Failure::Usage(sentence)) => Err(ToolError::Usage(sentence)),
+        Err(CommandError::Usage(sentence)) => Err(ToolError::Usage(sentence)),
         _ => Ok(Exit::DONE),
     }
 }
 
-fn list(given: &Given, storage: &Storage, output: &mut Output) -> Result<(), Failure> {
+fn list(given: &Given, storage: &Storage, output: &mut CommandOutput) -> Result<(), CommandError> {
     for other in ["group", "all-groups", "topic", "members", "offsets", "state"] {
         if given.has(other) {
-            return Err(Failure::Usage(cannot_be_used_together(other, "list")));
+            return Err(CommandError::Usage(cannot_be_used_together(other, "list")));
         }
     }
     let Some(log) = log_to_read(storage)? else {

@@ -5,12 +5,12 @@ use std::fmt::Write;
 
 use keylane_log::{EventLog, Extent, GroupInfo, GroupState, LogError, Offset, Partition, TopicPartition};
 
-use super::command::{Failure, Output, at_most_one, cannot_be_used_together, failed, log_to_read};
+use super::command::{CommandError, CommandOutput, at_most_one, cannot_be_used_together, failed, log_to_read};
 use super::instant;
 use super::table::table;
 use crate::adapters::log::{OpenFor, no_log_yet, open_log};
 use crate::config::Storage;
-use crate::console;
+use crate::console::{self, columns};
 use crate::tools::args::Given;
 
 /// How many records are read at once.
@@ -55,14 +55,14 @@ enum Scenario {
 }
 
 /// Shows the offsets that would be set, or sets them with `--execute`.
-pub(super) fn run(given: &Given, storage: &Storage, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn run(given: &Given, storage: &Storage, output: &mut CommandOutput) -> Result<(), CommandError> {
     let group = check(given)?;
     let scenario = scenario(given)?;
     let Some(log) = log_to_read(storage)? else {
-        return Err(Failure::Command(no_log_yet(storage)));
+        return Err(CommandError::Command(no_log_yet(storage)));
     };
-    let say = |error: LogError| failed(&error, storage);
-    let info = log.describe_group(group).map_err(say)?;
+    let explain = |error: LogError| failed(&error, storage);
+    let info = log.describe_group(group).map_err(explain)?;
     let state = info.as_ref().map_or(GroupState::Empty, |info| info.state);
     if state != GroupState::Empty {
         let sentence = format!("if the group '{group}' is inactive, but the current state is {state}.");
@@ -81,21 +81,21 @@ pub(super) fn run(given: &Given, storage: &Storage, output: &mut Output) -> Resu
     };
     let positions = plan.plan(chosen, scenario).map_err(|error| error.explained(storage))?;
     if given.has("execute") {
-        let log = open_log(storage, OpenFor::Writing).map_err(say)?;
-        let log = log.ok_or_else(|| Failure::Command("there is no log".into()))?;
-        log.reset_group(group, &positions).map_err(say)?;
+        let log = open_log(storage, OpenFor::Writing).map_err(explain)?;
+        let log = log.ok_or_else(|| CommandError::Command("there is no log".into()))?;
+        log.reset_group(group, &positions).map_err(explain)?;
     }
     output.out.push_str(&planned(group, &positions));
     Ok(())
 }
 
 /// Checks that the options make sense, and gives the group.
-fn check(given: &Given) -> Result<&str, Failure> {
+fn check(given: &Given) -> Result<&str, CommandError> {
     let both = "Option [reset-offsets] only accepts one of [execute] and [dry-run]";
     if at_most_one(given, &["execute", "dry-run"], |_, _| both.into())?.is_none() {
         console::say(ONLY_SHOWN);
     }
-    let usage = |sentence: &str| Err(Failure::Usage(sentence.into()));
+    let usage = |sentence: &str| Err(CommandError::Usage(sentence.into()));
     if given.has("all-groups") {
         return usage("--all-groups is not supported with --reset-offsets here: name one --group");
     }
@@ -110,18 +110,18 @@ fn check(given: &Given) -> Result<&str, Failure> {
     }
 }
 
-fn scenario(given: &Given) -> Result<Scenario, Failure> {
+fn scenario(given: &Given) -> Result<Scenario, CommandError> {
     let names = SCENARIOS.map(|(name, _)| name);
     let Some(chosen) = at_most_one(given, &names, cannot_be_used_together)? else {
         let names = names.map(|name| format!("[{name}]"));
-        return Err(Failure::Usage(format!(
+        return Err(CommandError::Usage(format!(
             "Option '[reset-offsets]' requires one of the following scenarios: [{}]",
             names.join(", ")
         )));
     };
     let scenario = SCENARIOS.iter().find(|(name, _)| *name == chosen);
     let (name, read) = scenario.expect("the option is that of a scenario");
-    read(given, name).map_err(Failure::Command)
+    read(given, name).map_err(CommandError::Command)
 }
 
 fn number(given: &Given, name: &str) -> Result<i64, String> {
@@ -130,7 +130,7 @@ fn number(given: &Given, name: &str) -> Result<i64, String> {
 
 /// Why no offsets could be planned.
 enum PlanError {
-    Failure(Failure),
+    CommandError(CommandError),
     Log(LogError),
 }
 
@@ -141,9 +141,9 @@ impl From<LogError> for PlanError {
 }
 
 impl PlanError {
-    fn explained(self, storage: &Storage) -> Failure {
+    fn explained(self, storage: &Storage) -> CommandError {
         match self {
-            Self::Failure(failure) => failure,
+            Self::CommandError(failure) => failure,
             Self::Log(error) => failed(&error, storage),
         }
     }
@@ -169,7 +169,7 @@ fn partitions(log: &dyn EventLog, named: &[String]) -> Result<BTreeSet<TopicPart
         let missing: Vec<_> = missing.map(|number| format!("{topic}-{number}")).collect();
         if !missing.is_empty() {
             let sentence = format!("The partitions \"{}\" do not exist", missing.join(","));
-            return Err(PlanError::Failure(Failure::Command(sentence)));
+            return Err(PlanError::CommandError(CommandError::Command(sentence)));
         }
         chosen.extend(
             numbers
@@ -181,14 +181,14 @@ fn partitions(log: &dyn EventLog, named: &[String]) -> Result<BTreeSet<TopicPart
 }
 
 fn parsed(number: &str, text: &str) -> Result<u32, PlanError> {
-    let wrong = |_| Failure::Usage(format!("Invalid partition '{number}' specified in topic arg '{text}''"));
-    number.parse().map_err(wrong).map_err(PlanError::Failure)
+    let wrong = |_| CommandError::Usage(format!("Invalid partition '{number}' specified in topic arg '{text}''"));
+    number.parse().map_err(wrong).map_err(PlanError::CommandError)
 }
 
 struct Planner<'a> {
     log: &'a dyn EventLog,
     info: Option<&'a GroupInfo>,
-    output: &'a mut Output,
+    output: &'a mut CommandOutput,
 }
 
 impl Planner<'_> {
@@ -223,7 +223,7 @@ impl Planner<'_> {
             Scenario::Shift(by) => {
                 let Some(now) = committed else {
                     let place = format!("{}-{}", partition.topic, partition.partition);
-                    return Err(PlanError::Failure(Failure::Usage(format!(
+                    return Err(PlanError::CommandError(CommandError::Usage(format!(
                         "Cannot shift offset for partition {place} since there is no current committed offset"
                     ))));
                 };
@@ -296,5 +296,9 @@ fn planned(group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> String 
         ]
     };
     let heads = ["GROUP", "TOPIC", "PARTITION", "NEW-OFFSET"];
-    table(heads, [15, 15, 10, 0], &positions.iter().map(row).collect::<Vec<_>>())
+    table(
+        heads,
+        [columns::width(group).max(15), 15, 10, 0],
+        &positions.iter().map(row).collect::<Vec<_>>(),
+    )
 }

@@ -5,10 +5,10 @@ use super::*;
 /// Statements that do more than read, or read what is not the database's, one a line.
 const DANGEROUS: &str = include_str!("../../tests/sql/dangerous.sql");
 
-fn refused(text: &str, speech: Speech) -> String {
-    match read(text, speech) {
+fn refused(text: &str, speech: SqlDialect) -> String {
+    match judge(text, speech) {
         Err(Usage(why)) => why,
-        Ok(reading) => panic!("{text} was let through as {reading:?}"),
+        Ok(statement) => panic!("{text} was let through as {statement:?}"),
     }
 }
 
@@ -29,13 +29,13 @@ fn what_reads_is_let_through_on_both() {
         "select exists (select 1 from Order_table where id = 1)",
         "explain select 1",
     ] {
-        for speech in [Speech::MySql, Speech::Sqlite] {
-            let read = read(text, speech).unwrap_or_else(|Usage(why)| panic!("{text}: {why}"));
-            assert_eq!(read.kind, Kind::Query, "{text}");
+        for speech in [SqlDialect::MySql, SqlDialect::Sqlite] {
+            let judged = judge(text, speech).unwrap_or_else(|Usage(why)| panic!("{text}: {why}"));
+            assert_eq!(judged.kind, StatementKind::Query, "{text}");
             assert!(
-                !read.text.contains(';') && !read.text.contains("comment"),
+                !judged.text.contains(';') && !judged.text.contains("comment"),
                 "{}",
-                read.text
+                judged.text
             );
         }
     }
@@ -57,8 +57,8 @@ fn what_servers_show_is_let_through() {
         "show grants",
         "show engine innodb status",
     ] {
-        let read = read(text, Speech::MySql).unwrap_or_else(|Usage(why)| panic!("{text}: {why}"));
-        assert_eq!((read.kind, &*read.text), (Kind::Show, text));
+        let judged = judge(text, SqlDialect::MySql).unwrap_or_else(|Usage(why)| panic!("{text}: {why}"));
+        assert_eq!((judged.kind, &*judged.text), (StatementKind::Show, text));
     }
     for text in [
         "select @@version, @@global.read_only",
@@ -68,21 +68,21 @@ fn what_servers_show_is_let_through() {
         "select address regexp '^P' from Order_table use index (PRIMARY)",
         "select group_concat(distinct qty order by qty separator ';') from Order_table",
     ] {
-        let read = read(text, Speech::MySql).unwrap_or_else(|Usage(why)| panic!("{text}: {why}"));
-        assert_eq!((read.kind, &*read.text), (Kind::Query, text));
+        let judged = judge(text, SqlDialect::MySql).unwrap_or_else(|Usage(why)| panic!("{text}: {why}"));
+        assert_eq!((judged.kind, &*judged.text), (StatementKind::Query, text));
     }
 }
 
 #[test]
 fn tables_and_columns_are_known_by_their_kind() {
-    for speech in [Speech::MySql, Speech::Sqlite] {
+    for speech in [SqlDialect::MySql, SqlDialect::Sqlite] {
         for text in ["show tables", "SHOW  Tables ;", "show/**/tables"] {
-            assert_eq!(read(text, speech).expect(text).kind, Kind::Tables, "{text}");
+            assert_eq!(judge(text, speech).expect(text).kind, StatementKind::Tables, "{text}");
         }
         for text in ["desc Order_table", "DESCRIBE `Order_table`;", "explain Order_table"] {
             assert_eq!(
-                read(text, speech).expect(text).kind,
-                Kind::Columns("Order_table".into()),
+                judge(text, speech).expect(text).kind,
+                StatementKind::Columns("Order_table".into()),
                 "{text}"
             );
         }
@@ -92,7 +92,7 @@ fn tables_and_columns_are_known_by_their_kind() {
 #[test]
 fn whatever_else_is_refused_on_both() {
     for text in DANGEROUS.lines() {
-        for speech in [Speech::MySql, Speech::Sqlite] {
+        for speech in [SqlDialect::MySql, SqlDialect::Sqlite] {
             let why = refused(text, speech);
             assert!(
                 why.starts_with("mall sql only reads: ") && why.contains("allowed is one statement"),
@@ -105,7 +105,10 @@ fn whatever_else_is_refused_on_both() {
 #[test]
 fn comments_and_ends_of_lines_are_not_passed_on() {
     let text = "select 1 -- one\r\n, 2 # two\n/* three */,\t3--\u{20}four";
-    assert_eq!(read(text, Speech::MySql).expect(text).text, "select 1   , 2    , 3");
+    assert_eq!(
+        judge(text, SqlDialect::MySql).expect(text).text,
+        "select 1   , 2    , 3"
+    );
 }
 
 #[test]
@@ -120,22 +123,22 @@ fn a_deep_statement_is_read_or_refused_and_ends_nothing() {
         "case when 1 then ",
         "1 in (",
     ] {
-        let text = format!("select {}1", part.repeat((LONGEST - 8) / part.len()));
-        let _ = read(&text, Speech::MySql);
-        let _ = read(&text, Speech::Sqlite);
+        let text = format!("select {}1", part.repeat((LONGEST_STATEMENT - 8) / part.len()));
+        let _ = judge(&text, SqlDialect::MySql);
+        let _ = judge(&text, SqlDialect::Sqlite);
     }
-    assert!(refused(&"1".repeat(LONGEST + 1), Speech::MySql).contains("longer than"));
+    assert!(refused(&"1".repeat(LONGEST_STATEMENT + 1), SqlDialect::MySql).contains("longer than"));
 }
 
 #[test]
 fn a_table_is_selected_from() {
-    for speech in [Speech::MySql, Speech::Sqlite] {
+    for speech in [SqlDialect::MySql, SqlDialect::Sqlite] {
         assert_eq!(
-            read(" TABLE Order_table limit 3;", speech).expect("good").text,
+            judge(" TABLE Order_table limit 3;", speech).expect("good").text,
             "select * from Order_table limit 3"
         );
         assert_eq!(
-            read("table`Order_table`", speech).expect("good").text,
+            judge("table`Order_table`", speech).expect("good").text,
             "select * from`Order_table`"
         );
         refused("tables", speech);
@@ -146,8 +149,10 @@ fn a_table_is_selected_from() {
 fn a_string_ends_where_its_database_ends_it() {
     let text = "select 'a\\' into outfile '/tmp/mall-canary-out' -- '";
     assert_eq!(
-        read(text, Speech::MySql).expect("a string, divided by columns").text,
+        judge(text, SqlDialect::MySql)
+            .expect("a string, divided by columns")
+            .text,
         text
     );
-    refused(text, Speech::Sqlite);
+    refused(text, SqlDialect::Sqlite);
 }

@@ -1,14 +1,15 @@
-//! What `mall sql` runs: one statement that only reads, taken apart by a parser and put together again.
+//! Judges the statement that `mall sql` is given: it is parsed, every part of it is looked at, and its tokens are put together
+//! again.
 //!
 //! ```text
 //!   text ─▶ tokens ─▶ each of an allowed kind ─▶ syntax tree ─▶ each part of an allowed kind ─▶ tokens, without comments
 //! ```
 //!
 //! # Invariants
-//! * Everything is refused that is not on a list of what is allowed: kinds of tokens, kinds of statements, functions.
-//! * The database gets exactly the tokens that were judged. What the parser took for a comment or for space is not sent, so
-//!   the two can't disagree about where a comment, a string or a statement ends.
-//! * A word before a parenthesis is a call, wherever it stands and whatever the parser takes it for.
+//! * Only what is on a list is allowed: kinds of tokens, kinds of statements, functions.
+//! * The database gets exactly the tokens that were judged. Comments are not sent, so parser and database can't disagree about
+//!   where a comment, a string or a statement ends.
+//! * A word before a parenthesis counts as a call, wherever it stands and whatever the parser takes it for.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -22,19 +23,19 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace
 use super::functions;
 use crate::exit::Usage;
 
-/// The longest statement, in bytes. The tree of a longer one may be deeper than our stack.
-const LONGEST: usize = 16 * 1024;
-/// Enough for the deepest tree that a statement of that length can make.
+/// The longest statement, in bytes. The syntax tree of a longer one may be deeper than the stack.
+const LONGEST_STATEMENT: usize = 16 * 1024;
+/// The size of the stack in bytes. It holds the deepest syntax tree that a statement of that length can have.
 const STACK: usize = 256 * 1024 * 1024;
 
-/// Comments that a server runs.
+/// The beginnings of comments that a server runs.
 const RUN_COMMENTS: [&str; 4] = ["/*!", "/*m!", "/*+", "--+"];
-/// Words that no reading statement needs, unless quoted: they write a file, set a variable, or lock.
+/// Words that write a file, set a variable or lock. A statement that only reads needs none of them, except as quoted names.
 const WRITING: [&str; 6] = ["into", "outfile", "dumpfile", "update", "lock", "procedure"];
 
-/// Whose words a statement is in.
+/// The SQL dialect of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speech {
+pub enum SqlDialect {
     /// MySQL and MariaDB.
     MySql,
     /// SQLite.
@@ -43,58 +44,59 @@ pub enum Speech {
 
 /// A statement that only reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// What kind it is.
-    pub kind: Kind,
-    /// Its text: the tokens that were judged.
+pub struct ReadOnlyStatement {
+    pub kind: StatementKind,
+    /// The tokens that were judged, as text.
     pub text: String,
 }
 
-/// What kind of statement it is.
+/// The kinds of statements that only read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum StatementKind {
     /// `show tables`, without anything behind it.
     Tables,
     /// `desc` of a table.
     Columns(String),
-    /// Another `show`.
+    /// Any other `show`.
     Show,
     /// `select`, `with`, `values`, `table`, or `explain` of one of them.
     Query,
 }
 
-/// Takes a statement apart.
+/// Judges a statement.
 ///
 /// # Errors
-/// Whatever is not one statement that only reads; the sentence says what stands in the way and what is allowed.
-pub fn read(text: &str, speech: Speech) -> Result<Reading, Usage> {
-    let read = std::thread::scope(|scope| {
+/// Refuses everything but a single statement that only reads. The sentence says why, and what is allowed.
+pub fn judge(text: &str, speech: SqlDialect) -> Result<ReadOnlyStatement, Usage> {
+    let judged = std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(STACK);
         builder
-            .spawn_scoped(scope, || taken_apart(text, speech))?
+            .spawn_scoped(scope, || try_judge(text, speech))?
             .join()
             .map_err(|_| std::io::Error::other("panicked"))
     });
-    let read = read.unwrap_or_else(|error| Err(format!("the statement can't be taken apart: {error}")));
-    read.map_err(|why| {
+    let judged = judged.unwrap_or_else(|error| Err(format!("the statement can't be parsed: {error}")));
+    judged.map_err(|why| {
         Usage(format!(
             "mall sql only reads: {why}; allowed is one statement: select, with, values, table, show, desc, or explain of these"
         ))
     })
 }
 
-fn taken_apart(text: &str, speech: Speech) -> Result<Reading, String> {
-    if text.len() > LONGEST {
-        return Err(format!("the statement is longer than {LONGEST} bytes"));
+fn try_judge(text: &str, speech: SqlDialect) -> Result<ReadOnlyStatement, String> {
+    if text.len() > LONGEST_STATEMENT {
+        return Err(format!("the statement is longer than {LONGEST_STATEMENT} bytes"));
     }
     let text = &*table_as_select(text);
     let lower = text.to_ascii_lowercase();
     if let Some(comment) = RUN_COMMENTS.iter().find(|start| lower.contains(**start)) {
-        return Err(format!("comments that a server runs ({comment} …) are not passed on"));
+        return Err(format!(
+            "a comment that a server would run ({comment} …) is not allowed"
+        ));
     }
     let dialect: &dyn Dialect = match speech {
-        Speech::MySql => &MySqlDialect {},
-        Speech::Sqlite => &SQLiteDialect {},
+        SqlDialect::MySql => &MySqlDialect {},
+        SqlDialect::Sqlite => &SQLiteDialect {},
     };
     let tokens = Tokenizer::new(dialect, text)
         .with_unescape(false)
@@ -107,13 +109,13 @@ fn taken_apart(text: &str, speech: Speech) -> Result<Reading, String> {
     if let ControlFlow::Break(why) = statement.visit(&mut OnlyReading) {
         return Err(why);
     }
-    Ok(Reading {
+    Ok(ReadOnlyStatement {
         kind: kind(&statement, &tokens),
         text: pieces.trim().trim_end_matches([';', ' ']).to_owned(),
     })
 }
 
-/// `table T` is short for `select * from T`, which databases understand that don't know the short form.
+/// Writes `table T` as `select * from T`, because not every database knows the short form.
 fn table_as_select(text: &str) -> Cow<'_, str> {
     let start = text.trim_start();
     match start.split_at_checked("table".len()) {
@@ -126,7 +128,7 @@ fn table_as_select(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text again, token by token, with a blank for each comment. Each token must be what stands in the text.
+/// The text again, token by token, with a blank for each comment. Refused if a token is not what stands in the text.
 fn pieces(text: &str, tokens: &[TokenWithSpan]) -> Result<String, String> {
     let mut rest = text;
     let mut pieces = String::with_capacity(text.len());
@@ -138,7 +140,10 @@ fn pieces(text: &str, tokens: &[TokenWithSpan]) -> Result<String, String> {
             (token, tokens.get(index + 1).map(|next| &next.token)),
             (Token::Number(..), Some(Token::Word(_)))
         ) {
-            return Err(format!("a number and a word are not set apart in {}", beginning(rest)));
+            return Err(format!(
+                "a blank is missing between the number and the word in {}",
+                beginning(rest)
+            ));
         }
         rest = behind;
         match token {
@@ -152,7 +157,7 @@ fn pieces(text: &str, tokens: &[TokenWithSpan]) -> Result<String, String> {
     }
 }
 
-/// How much of the text a token takes; nothing where it isn't what stands there.
+/// How many bytes of the text a token takes. None if the token is not what stands there.
 fn length(token: &Token, text: &str) -> Option<usize> {
     let ways: Vec<String> = match token {
         Token::Whitespace(Whitespace::SingleLineComment { .. }) => {
@@ -174,7 +179,7 @@ fn beginning(text: &str) -> String {
     text.chars().take(20).collect()
 }
 
-/// Whether a token is of a kind that every parser takes for the same.
+/// Refuses a token that different parsers may read differently.
 fn is_allowed(token: &Token, piece: &str) -> Result<(), String> {
     let known = match token {
         Token::Word(word) => return is_allowed_word(word),
@@ -193,7 +198,7 @@ fn is_allowed(token: &Token, piece: &str) -> Result<(), String> {
     };
     match known {
         true => Ok(()),
-        false => Err(format!("{} is not taken", beginning(piece))),
+        false => Err(format!("{} is not allowed", beginning(piece))),
     }
 }
 
@@ -203,11 +208,11 @@ fn is_allowed_word(word: &Word) -> Result<(), String> {
     }
     let name = word.value.to_ascii_lowercase();
     if WRITING.contains(&&*name) {
-        return Err(format!("{} is not reading", word.value));
+        return Err(format!("{} does more than read", word.value));
     }
     if name.strip_prefix("@@").unwrap_or(&name).contains('@') {
         return Err(format!(
-            "variables such as {} are not taken, only those of the server (@@…)",
+            "variables such as {} are not allowed, only those of the server (@@…)",
             word.value
         ));
     }
@@ -217,7 +222,7 @@ fn is_allowed_word(word: &Word) -> Result<(), String> {
     Ok(())
 }
 
-/// The tokens that mean something, without the semicolons at the end.
+/// The tokens without comments, blanks, and the semicolons at the end.
 fn without_end(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     while tokens.last().is_some_and(|last| last.token == Token::SemiColon) {
@@ -241,7 +246,7 @@ fn parsed(dialect: &dyn Dialect, tokens: &[TokenWithSpan]) -> Result<Statement, 
     Ok(statement)
 }
 
-/// Refuses what may be a call of a function that is not on the list.
+/// Refuses words that may call a function which is not on the list.
 fn calls(tokens: &[TokenWithSpan], names: &HashSet<Location>) -> Result<(), String> {
     for (index, window) in tokens.windows(2).enumerate() {
         let (Token::Word(word), Token::LParen) = (&window[0].token, &window[1].token) else {
@@ -257,7 +262,7 @@ fn calls(tokens: &[TokenWithSpan], names: &HashSet<Location>) -> Result<(), Stri
     Ok(())
 }
 
-/// Where the names of common table expressions stand, which may have columns in parentheses.
+/// Where the names of common table expressions stand. Parentheses behind them hold columns, and call nothing.
 fn names(statement: &Statement) -> HashSet<Location> {
     struct Names(HashSet<Location>);
     impl Visitor for Names {
@@ -273,7 +278,7 @@ fn names(statement: &Statement) -> HashSet<Location> {
     names.0
 }
 
-/// Looks at every part of a statement, and stops at the first that does more than read.
+/// Visits every part of a statement, and stops at the first that does more than read.
 struct OnlyReading;
 
 impl Visitor for OnlyReading {
@@ -283,8 +288,8 @@ impl Visitor for OnlyReading {
         let why = match statement {
             Statement::Query(_) | Statement::ExplainTable { .. } => None,
             Statement::Explain { statement, .. } => (!matches!(**statement, Statement::Query(_)))
-                .then(|| "of what writes there is no explain here".to_owned()),
-            other => (!is_show(other)).then(|| "this writes or is something else".to_owned()),
+                .then(|| "explain is allowed of statements that read, and this one writes".to_owned()),
+            other => (!is_show(other)).then(|| "this is no statement that reads".to_owned()),
         };
         refused(why)
     }
@@ -297,7 +302,7 @@ impl Visitor for OnlyReading {
         refused(if !query.locks.is_empty() {
             Some("for update and for share lock rows".to_owned())
         } else if foreign || !is_plain(&query.body) {
-            Some("this writes or is something else".to_owned())
+            Some("this is no statement that reads".to_owned())
         } else {
             None
         })
@@ -313,7 +318,7 @@ impl Visitor for OnlyReading {
             TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => true,
             _ => false,
         };
-        refused((!plain).then(|| "functions don't make tables here".to_owned()))
+        refused((!plain).then(|| "a function in place of a table is not allowed".to_owned()))
     }
 }
 
@@ -330,7 +335,7 @@ fn is_plain(body: &SetExpr) -> bool {
     }
 }
 
-/// What begins with `show` reads, on every server; what stands behind it calls nothing, or [`calls`] has refused it.
+/// Whether a statement begins with `show`. Those read on every server, and [`calls`] has refused the ones that call anything.
 fn is_show(statement: &Statement) -> bool {
     matches!(
         statement,
@@ -350,18 +355,18 @@ fn is_show(statement: &Statement) -> bool {
     )
 }
 
-fn kind(statement: &Statement, tokens: &[TokenWithSpan]) -> Kind {
+fn kind(statement: &Statement, tokens: &[TokenWithSpan]) -> StatementKind {
     match statement {
-        Statement::ShowTables { .. } if tokens.len() == 2 => Kind::Tables,
+        Statement::ShowTables { .. } if tokens.len() == 2 => StatementKind::Tables,
         Statement::ExplainTable { table_name, .. } => {
             let name = table_name.0.last().and_then(|part| part.as_ident());
-            Kind::Columns(name.map(|name| name.value.clone()).unwrap_or_default())
+            StatementKind::Columns(name.map(|name| name.value.clone()).unwrap_or_default())
         }
-        shown if is_show(shown) => Kind::Show,
-        _ => Kind::Query,
+        shown if is_show(shown) => StatementKind::Show,
+        _ => StatementKind::Query,
     }
 }
 
 #[cfg(test)]
-#[path = "reading_tests.rs"]
+#[path = "statement_tests.rs"]
 mod tests;
