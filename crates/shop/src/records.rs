@@ -8,7 +8,7 @@ use keylane_log::{Header, NewRecord, Partition, Record};
 use serde_json::Value;
 
 use crate::domain::fence::{Held, ParkedEvent};
-use crate::domain::{EventType, IncomingEvent, JournalEntry, OrderEventType, OrderId, Place, Version, input};
+use crate::domain::{EventRecord, EventType, IncomingEvent, JournalEntry, OrderEventType, OrderId, Version, input};
 use crate::rfc3339;
 
 /// Without this header Spring hands the other headers over as bytes, and its routing conditions never match.
@@ -77,18 +77,44 @@ fn headers(entry: &JournalEntry) -> Vec<Header> {
     headers
 }
 
+/// What a record says of itself, wherever it came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    value: Option<&'a [u8]>,
+    headers: &'a [Header],
+}
+
+impl<'a> From<&'a Record> for Content<'a> {
+    fn from(record: &'a Record) -> Self {
+        Self {
+            value: record.value.as_deref(),
+            headers: &record.headers,
+        }
+    }
+}
+
+impl<'a> From<&'a EventRecord> for Content<'a> {
+    fn from(record: &'a EventRecord) -> Self {
+        Self {
+            value: record.value.as_deref(),
+            headers: &record.headers,
+        }
+    }
+}
+
 /// Reads a record as the delivery service sees it. Headers may be quoted, as Spring writes them, or raw.
 ///
 /// A header that is there but can't be read makes a record garbage. It never counts as if it were not there: an event would
 /// pass the fence as one without a version.
-pub fn incoming(record: &Record) -> Incoming {
+pub fn incoming<'a>(record: impl Into<Content<'a>>) -> Incoming {
+    let record = record.into();
     let named = header_text(record, "type");
     if let Ok(Some(name)) = &named
         && !matches!(EventType::from_name(name), Some(EventType::Order(_)))
     {
         return Incoming::Other;
     }
-    let value: Value = match serde_json::from_slice(record.value.as_deref().unwrap_or_default()) {
+    let value: Value = match serde_json::from_slice(record.value.unwrap_or_default()) {
         Ok(value) => value,
         // A value that is no JSON says nothing of being an order event; only its header can.
         Err(_) if named == Ok(None) => return Incoming::Other,
@@ -120,12 +146,12 @@ pub fn held(parked: &ParkedEvent) -> Held {
     Held {
         head: parked.head.clone(),
         event: event.filter(of_slot),
-        place: Place::of(&parked.record),
+        origin: parked.record.origin.clone(),
     }
 }
 
 /// An order event that can't be read: where it says whose it is, and nothing in it says otherwise, it is that order's.
-fn unreadable(record: &Record, value: &Value, why: String) -> Incoming {
+fn unreadable(record: Content<'_>, value: &Value, why: String) -> Incoming {
     match order_named(record, value) {
         Ok(order_id) => Incoming::Malformed(Malformed {
             why,
@@ -145,7 +171,7 @@ fn nobodys(why: String) -> Incoming {
     })
 }
 
-fn order_event(event_type: OrderEventType, record: &Record, value: &Value) -> Result<IncomingEvent, String> {
+fn order_event(event_type: OrderEventType, record: Content<'_>, value: &Value) -> Result<IncomingEvent, String> {
     let order_id = order_named(record, value)?;
     let in_value = value.get("id").and_then(Value::as_i64).and(order_id);
     Ok(IncomingEvent {
@@ -161,7 +187,7 @@ fn order_event(event_type: OrderEventType, record: &Record, value: &Value) -> Re
 ///
 /// # Errors
 /// If one of them is no order number, or they name two orders.
-fn order_named(record: &Record, value: &Value) -> Result<Option<OrderId>, String> {
+fn order_named(record: Content<'_>, value: &Value) -> Result<Option<OrderId>, String> {
     let subject = header(record, "ce_subject", |text| {
         number(text).ok_or_else(|| {
             let text = clipped(text);
@@ -183,8 +209,8 @@ fn order_named(record: &Record, value: &Value) -> Result<Option<OrderId>, String
 ///
 /// # Errors
 /// Why it can't be told.
-pub fn version(record: &Record) -> Result<Option<Version>, String> {
-    header(record, "ce_sequence", |text| {
+pub fn version<'a>(record: impl Into<Content<'a>>) -> Result<Option<Version>, String> {
+    header(record.into(), "ce_sequence", |text| {
         let version = number(text).map(Version).filter(|version| *version <= Version::MAX);
         version.ok_or_else(|| {
             let (text, most) = (clipped(text), Version::MAX);
@@ -213,14 +239,14 @@ fn clipped(text: &str) -> String {
 /// # Errors
 /// Why it can't be read: it is null, empty or not UTF-8, or it is there several times and they differ, so that which one is
 /// meant depends on who reads.
-pub fn header_text(record: &Record, name: &str) -> Result<Option<String>, String> {
-    header(record, name, |text| Ok(text.to_owned()))
+pub fn header_text<'a>(record: impl Into<Content<'a>>, name: &str) -> Result<Option<String>, String> {
+    header(record.into(), name, |text| Ok(text.to_owned()))
 }
 
 /// What a header's text is read as, if there is such a header. Of several it is what they are read as that is compared, and
 /// not how they write it.
 fn header<T: PartialEq>(
-    record: &Record,
+    record: Content<'_>,
     name: &str,
     read: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Option<T>, String> {
@@ -244,7 +270,7 @@ fn header<T: PartialEq>(
 
 /// The trace that a record belongs to. One that can't be read is none, as W3C Trace Context has it: it says nothing of the
 /// event.
-pub fn trace_of(record: &Record) -> Option<String> {
+pub fn trace_of<'a>(record: impl Into<Content<'a>>) -> Option<String> {
     header_text(record, "traceparent").ok().flatten()
 }
 

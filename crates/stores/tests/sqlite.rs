@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use keylane_log::Timestamp;
 use keylane_log::turnstile::Turnstile;
 use rusqlite::Connection;
-use shop::domain::{Condition, OrderCommand, OrderFields, OrderId, OrderOutcome, OrderRequest, Source};
-use shop::store::{PageRequest, Store, StoreError};
+use shop::domain::{Condition, OrderCommand, OrderFields, OrderId, OrderOutcome, OrderRequest, Source, Version};
+use shop::store::{FenceStore, PageRequest, Store, StoreError};
 use stores::sqlite::{Database, SqliteStore};
 
 const NOW: Timestamp = Timestamp(1_749_697_512_193);
@@ -212,6 +212,26 @@ async fn a_file_without_a_version_is_brought_up_to_date() {
     );
     let indexes = "select count(*) from sqlite_schema where name = 'order_event_unpublished'";
     assert_eq!(file.query_row(indexes, [], |row| row.get::<_, i64>(0)), Ok(1));
+}
+
+/// Before origins had names, an empty topic meant that a parked record came from no log.
+#[tokio::test]
+async fn a_parked_event_of_before_says_where_it_came_from() {
+    let (_folder, path) = orders_db();
+    drop(SqliteStore::open(&path, Source::Deliveries).unwrap());
+    closed(&path).await;
+    let file = Connection::open(&path).unwrap();
+    let before = "alter table parked_event drop column origin; pragma user_version = 2;
+        insert into parked_event (order_id, version, reason, topic, record_partition, record_offset, record_timestamp,
+            record_value, record_headers, since)
+        values (6, 2, 'gap', 'kafka.scaling', 1, 40, 0, x'7b7d', x'', 0), (6, 3, 'gap', '', 0, 3, 0, x'7b7d', x'', 0),
+            (6, 4, 'gap', '', 0, 0, 0, null, x'', 0)";
+    file.execute_batch(before).unwrap();
+    drop(file);
+    let store = SqliteStore::open(&path, Source::Deliveries).unwrap();
+    let parked = store.parked_events(OrderId(6), Version(0), 10).await.unwrap();
+    let origins: Vec<&str> = parked.iter().map(|event| event.record.origin.name()).collect();
+    assert_eq!(origins, ["log", "journal", "nowhere"]);
 }
 
 #[tokio::test]

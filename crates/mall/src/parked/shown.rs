@@ -2,7 +2,7 @@
 
 use keylane_log::Timestamp;
 use shop::domain::fence::{DeadLetter, Mark, Marked, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
-use shop::domain::{OrderId, Version};
+use shop::domain::{OrderId, Origin, Version};
 use shop::rfc3339;
 
 use crate::console::{columns, escape};
@@ -39,14 +39,16 @@ pub fn events(events: &[ParkedEvent], now: Timestamp) -> String {
             rfc3339(head.since),
             state(head, now)
         );
-        text += &match &*record.topic {
-            "" => "  from the order service\n".to_owned(),
-            topic => format!(
-                "  {topic} P{}@{} of {}\n",
-                record.partition,
-                record.offset,
+        text += &match &record.origin {
+            Origin::Log(place) => format!(
+                "  {} P{}@{} of {}\n",
+                place.topic,
+                place.partition,
+                place.offset,
                 rfc3339(record.timestamp)
             ),
+            Origin::Journal => "  from the order service\n".to_owned(),
+            Origin::Nowhere => "  never came\n".to_owned(),
         };
         if let Some(error) = &event.error {
             text += &format!("  error: {}\n", escape::line(error));

@@ -139,12 +139,13 @@ pub fn parked(event: ParkedEvent, now: Timestamp) -> Parked {
     } else {
         WaitsFor::Predecessors
     };
-    // An event that the order service was asked for stood in no topic.
-    let recorded = !event.record.topic.is_empty();
     Parked {
         order: event.order_id,
         version: event.head.version,
-        place: recorded.then(|| place(&event.record)),
+        place: event.record.origin.place().map(|place| PlaceInTopic {
+            partition: place.partition,
+            offset: place.offset,
+        }),
         at: event.head.since,
         waits,
     }

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use keylane_log::Record;
-
 use super::lines::{EVENTS, trace_of};
 use super::persistence::persistently;
 use super::{Instance, letter};
 use crate::commit::GroupCommit;
-use crate::domain::OrderEventType;
 use crate::domain::fence::{FenceCommand, FenceOutcome, NewDeadLetter};
+use crate::domain::{EventRecord, OrderEventType};
 use crate::records::Malformed;
 
 /// How long a record waits for its next try that not even the dead letters take.
@@ -17,7 +15,7 @@ const STUCK: Duration = Duration::from_secs(30);
 
 /// A record that can't be handled.
 pub(super) struct Unhandled<'a> {
-    pub record: &'a Record,
+    pub record: &'a EventRecord,
     /// What it is, if that much can be read.
     pub event_type: Option<OrderEventType>,
     /// What a person calls it: the event, or the place of the record.

@@ -23,7 +23,7 @@ use super::persistence::{RETRY, TRIES, persistently};
 use super::resync::{OrderJournal, Slot, Written};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome, LEASE, ParkReason, ParkedEvent, Received, Refused};
-use crate::domain::{DeliveryRequest, IncomingEvent, OrderId, Place, Provenance, Version};
+use crate::domain::{DeliveryRequest, EventRecord, IncomingEvent, OrderId, Provenance, Version};
 use crate::records::{self, Incoming, Malformed};
 use crate::trace;
 
@@ -37,7 +37,7 @@ pub struct Fence {
 
 /// A record whose turn it may be.
 pub(super) struct Turn {
-    pub record: Arc<Record>,
+    pub record: Arc<EventRecord>,
     /// The assignment that it came with.
     pub epoch: Option<u64>,
     /// The order and version under which it was parked, if it was; it has been handed over, and is leased.
@@ -134,7 +134,7 @@ impl Fence {
     }
 
     /// What the order service wrote as the version that an order waits for.
-    async fn written(&self, order: OrderId, version: Version) -> Option<Record> {
+    async fn written(&self, order: OrderId, version: Version) -> Option<EventRecord> {
         let applied = Version(version.0 - 1);
         let slot = match &self.journal {
             Some(journal) => Written::ask(journal, order)
@@ -163,7 +163,7 @@ impl Fence {
     }
 
     async fn take(&self, turn: &Turn) -> Ended {
-        let incoming = records::incoming(&turn.record);
+        let incoming = records::incoming(&*turn.record);
         if let Some((order, version)) = turn.parked
             && !matches!(&incoming, Incoming::Order(event) if event.is(order, version))
         {
@@ -213,14 +213,13 @@ impl Fence {
 
     fn received(&self, event: &IncomingEvent, turn: &Turn) -> Received {
         let record = &turn.record;
-        let from_log = !record.topic.is_empty();
         let request = DeliveryRequest {
             event: event.clone(),
-            traceparent: Some(trace::following(records::trace_of(record).as_deref())),
+            traceparent: Some(trace::following(records::trace_of(&**record).as_deref())),
             provenance: Provenance {
                 instance: self.instance.name.clone(),
                 epoch: turn.epoch,
-                place: from_log.then(|| Place::of(record)),
+                place: record.origin.place().cloned(),
             },
         };
         Received {
@@ -402,7 +401,7 @@ fn misplaced(incoming: Incoming, order: OrderId, version: Version) -> Malformed 
 
 impl Turn {
     /// A record that stands nowhere in the log, or stood there once.
-    fn of(record: Record) -> Self {
+    fn of(record: EventRecord) -> Self {
         Self {
             record: Arc::new(record),
             epoch: None,
@@ -412,7 +411,7 @@ impl Turn {
     }
 
     /// Something that the order service was asked for.
-    pub fn asked(record: Record) -> Self {
+    pub fn asked(record: EventRecord) -> Self {
         Self::of(record)
     }
 }
@@ -445,7 +444,7 @@ impl Handler for FencedHandler {
 
     async fn handle(&self, records: &[Record], attempt: Attempt) -> Outcome {
         let turn = Turn {
-            record: Arc::new(records[0].clone()),
+            record: Arc::new(EventRecord::from(&records[0])),
             epoch: Some(attempt.epoch.0),
             parked: None,
             attempt: attempt.number,

@@ -22,7 +22,7 @@ use super::fenced::Turn;
 use super::gap_watch::{Ending, GapWatch, Looked, Positions};
 use super::resync::{OrderJournal, Slot, Written};
 use crate::domain::fence::{FenceCommand, Mark, ParkedKey};
-use crate::domain::{OrderId, Version};
+use crate::domain::{EventRecord, OrderId, Version};
 use crate::health::{Call, Readiness};
 use crate::on_log;
 use crate::parked;
@@ -292,7 +292,7 @@ impl Asking {
         }
     }
 
-    async fn apply(&self, record: keylane_log::Record) {
+    async fn apply(&self, record: EventRecord) {
         self.fence.instance().metrics.resynced.inc();
         self.fence.follow(Turn::asked(record)).await;
     }

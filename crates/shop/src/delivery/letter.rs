@@ -1,14 +1,14 @@
 //! Dead letters: the record as it was, with headers that say where it stood and what was wrong, named as Kafka Connect and
-//! as Spring name them, so that the tools of both understand it.
+//! as Spring name them, so that the tools of both understand it. Where a record stood is left out if it stood in no log.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keylane_log::{Header, Record};
+use keylane_log::Header;
 
 use super::Instance;
 use crate::domain::fence::NewDeadLetter;
-use crate::domain::{OrderId, Version};
+use crate::domain::{EventRecord, OrderId, Version};
 
 /// The topic of the dead letters.
 pub const DEAD_LETTERS: &str = "dlq-kafka.delivery";
@@ -18,7 +18,7 @@ const ERROR: &str = "mall.delivery.Refused";
 
 /// The dead letter of a record that can't be handled.
 pub(super) fn of(
-    record: &Record,
+    record: &EventRecord,
     order_id: Option<OrderId>,
     version: Option<Version>,
     why: &str,
@@ -39,34 +39,43 @@ pub(super) fn of(
 }
 
 /// Kafka Connect writes everything as text.
-fn connect(record: &Record, why: &str, instance: &Instance) -> Vec<Header> {
-    vec![
-        Header::text("__connect.errors.topic", &*record.topic),
-        Header::text("__connect.errors.partition", record.partition.to_string()),
-        Header::text("__connect.errors.offset", record.offset.to_string()),
+fn connect(record: &EventRecord, why: &str, instance: &Instance) -> Vec<Header> {
+    let mut headers = Vec::new();
+    if let Some(place) = record.origin.place() {
+        headers.extend([
+            Header::text("__connect.errors.topic", &*place.topic),
+            Header::text("__connect.errors.partition", place.partition.to_string()),
+            Header::text("__connect.errors.offset", place.offset.to_string()),
+        ]);
+    }
+    headers.extend([
         Header::text("__connect.errors.connector.name", &*instance.group),
         Header::text("__connect.errors.task.id", &*instance.name),
         Header::text("__connect.errors.stage", "TASK_PUT"),
         Header::text("__connect.errors.exception.class.name", ERROR),
         Header::text("__connect.errors.exception.message", why),
-    ]
+    ]);
+    headers
 }
 
 /// Spring writes numbers as Java does: big-endian, an int for the partition, longs for offset and time.
-fn spring(record: &Record, why: &str, instance: &Instance) -> Vec<Header> {
-    let partition = record.partition.0.to_be_bytes();
-    let offset = record.offset.0.to_be_bytes();
-    let timestamp = record.timestamp.0.to_be_bytes();
-    vec![
-        Header::text("kafka_dlt-original-topic", &*record.topic),
-        bytes("kafka_dlt-original-partition", &partition),
-        bytes("kafka_dlt-original-offset", &offset),
-        bytes("kafka_dlt-original-timestamp", &timestamp),
+fn spring(record: &EventRecord, why: &str, instance: &Instance) -> Vec<Header> {
+    let mut headers = Vec::new();
+    if let Some(place) = record.origin.place() {
+        headers.extend([
+            Header::text("kafka_dlt-original-topic", &*place.topic),
+            bytes("kafka_dlt-original-partition", &place.partition.0.to_be_bytes()),
+            bytes("kafka_dlt-original-offset", &place.offset.0.to_be_bytes()),
+        ]);
+    }
+    headers.extend([
+        bytes("kafka_dlt-original-timestamp", &record.timestamp.0.to_be_bytes()),
         Header::text("kafka_dlt-original-timestamp-type", "CreateTime"),
         Header::text("kafka_dlt-original-consumer-group", &*instance.group),
         Header::text("kafka_dlt-exception-fqcn", ERROR),
         Header::text("kafka_dlt-exception-message", why),
-    ]
+    ]);
+    headers
 }
 
 fn bytes(name: &str, value: &[u8]) -> Header {

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use keylane_log::Record;
-
-use crate::domain::{Delivery, EventType, IncomingEvent, Version};
+use crate::domain::{Delivery, EventRecord, EventType, IncomingEvent, Origin, Version};
 use crate::{records, trace};
 
 /// Lines of this target say everything in their text; their fields repeat it for machines.
@@ -14,7 +12,7 @@ pub const EVENTS: &str = "events";
 /// `OrderModified order=2 v2 P1@7`
 pub(super) struct Line<'a> {
     pub event: &'a IncomingEvent,
-    pub record: &'a Record,
+    pub record: &'a EventRecord,
 }
 
 impl fmt::Display for Line<'_> {
@@ -29,16 +27,17 @@ impl fmt::Display for Line<'_> {
 }
 
 /// The trace that a record's event belongs to, for machines.
-pub(super) fn trace_of(record: &Record) -> Option<String> {
+pub(super) fn trace_of(record: &EventRecord) -> Option<String> {
     let traceparent = records::header_text(record, "traceparent").ok().flatten()?;
     trace::id(&traceparent).map(str::to_owned)
 }
 
 /// `P1@7`
-pub(super) fn place(record: &Record) -> String {
-    match &*record.topic {
-        "" => "from the order service".to_owned(),
-        _ => format!("P{}@{}", record.partition, record.offset),
+pub(super) fn place(record: &EventRecord) -> String {
+    match &record.origin {
+        Origin::Log(place) => format!("P{}@{}", place.partition, place.offset),
+        Origin::Journal => "from the order service".to_owned(),
+        Origin::Nowhere => "from nowhere".to_owned(),
     }
 }
 
@@ -60,13 +59,14 @@ pub(super) fn begun(line: &Line<'_>, delay: Duration) {
 /// An event took effect.
 pub(super) fn handled(line: &Line<'_>, delivery: &Delivery, took: Duration) {
     let status = delivery.status.as_deref().unwrap_or("no status");
+    let place = line.record.origin.place();
     tracing::info!(
         target: EVENTS,
         event = EventType::Order(line.event.event_type).name(),
         order = line.event.order_id.0,
         version = line.event.version.map(|version| version.0),
-        partition = line.record.partition.0,
-        offset = line.record.offset.0,
+        partition = place.map(|place| place.partition.0),
+        offset = place.map(|place| place.offset.0),
         delivery = delivery.id.0,
         status,
         trace = trace_of(line.record),

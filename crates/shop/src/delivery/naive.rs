@@ -14,7 +14,7 @@ use super::lines::{EVENTS, Line, begun, handled, place, trace_of};
 use super::persistence::{RETRY, TRIES, persistently};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome};
-use crate::domain::{DeliveryOutcome, DeliveryRequest, IncomingEvent, Place, Provenance};
+use crate::domain::{DeliveryOutcome, DeliveryRequest, EventRecord, IncomingEvent, Provenance};
 use crate::records::{self, Incoming, Malformed};
 use crate::trace;
 
@@ -39,7 +39,7 @@ impl NaiveHandler {
         }
     }
 
-    async fn take(&self, record: &Record, attempt: Attempt) -> Outcome {
+    async fn take(&self, record: &EventRecord, attempt: Attempt) -> Outcome {
         match records::incoming(record) {
             Incoming::Order(event) => self.apply(event, record, attempt).await,
             Incoming::Other => {
@@ -58,7 +58,7 @@ impl NaiveHandler {
         }
     }
 
-    async fn apply(&self, event: IncomingEvent, record: &Record, attempt: Attempt) -> Outcome {
+    async fn apply(&self, event: IncomingEvent, record: &EventRecord, attempt: Attempt) -> Outcome {
         let start = Instant::now();
         let line = Line { event: &event, record };
         if let Some(delay) = self.instance.delay.of(&event) {
@@ -90,14 +90,14 @@ impl NaiveHandler {
         self.try_again_or_bury(unhandled, attempt).await
     }
 
-    fn request(&self, event: &IncomingEvent, record: &Record, attempt: Attempt) -> DeliveryRequest {
+    fn request(&self, event: &IncomingEvent, record: &EventRecord, attempt: Attempt) -> DeliveryRequest {
         DeliveryRequest {
             event: event.clone(),
             traceparent: Some(trace::following(records::trace_of(record).as_deref())),
             provenance: Provenance {
                 instance: self.instance.name.clone(),
                 epoch: Some(attempt.epoch.0),
-                place: Some(Place::of(record)),
+                place: record.origin.place().cloned(),
             },
         }
     }
@@ -131,7 +131,7 @@ impl Handler for NaiveHandler {
 
     async fn handle(&self, records: &[Record], attempt: Attempt) -> Outcome {
         let start = Instant::now();
-        let outcome = self.take(&records[0], attempt).await;
+        let outcome = self.take(&EventRecord::from(&records[0]), attempt).await;
         self.instance.metrics.handling.observe(start.elapsed());
         outcome
     }

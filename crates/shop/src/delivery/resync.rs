@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keylane_log::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{Header, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::{OrderId, Version};
+use crate::domain::{EventRecord, OrderId, Origin, Version};
 
 /// Asks the order service for the events of an order: the body of its answer, none if it knows no such order, or why there
 /// is no answer.
@@ -29,13 +29,13 @@ struct Event<'a> {
 }
 
 /// What the order service's journal holds of one order.
-pub(super) struct Written(BTreeMap<Version, Record>);
+pub(super) struct Written(BTreeMap<Version, EventRecord>);
 
 /// What the journal says about one version of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// This was written, read back as a record from nowhere in a log.
-    Event(Box<Record>),
+    /// This was written, read back as a record.
+    Event(Box<EventRecord>),
     /// It was never written.
     Never,
     /// The journal lacks even what has been applied, so that it can't be believed about what it lacks.
@@ -77,7 +77,7 @@ impl Written {
     }
 
     /// What was written between `applied` and `parked`, both left out, up to the first version that was not.
-    pub fn between(&self, applied: Version, parked: Version) -> Vec<Record> {
+    pub fn between(&self, applied: Version, parked: Version) -> Vec<EventRecord> {
         let mut next = applied.next();
         let mut records = Vec::new();
         while let Some(record) = self.0.get(&next).filter(|_| next < parked) {
@@ -88,11 +88,9 @@ impl Written {
     }
 }
 
-fn record(event: &Event<'_>) -> Record {
-    Record {
-        topic: "".into(),
-        partition: Partition(0),
-        offset: Offset(event.version.cast_unsigned()),
+fn record(event: &Event<'_>) -> EventRecord {
+    EventRecord {
+        origin: Origin::Journal,
         timestamp: Timestamp(event.timestamp),
         key: None,
         value: Some(Bytes::copy_from_slice(event.payload.get().as_bytes())),
@@ -113,8 +111,9 @@ mod tests {
         {"version":2,"type":"OrderModified","timestamp":6,"payload":{"eventType":"OrderModified","id":6,"qty":4}},
         {"version":3,"type":"OrderCancelled","timestamp":7,"payload":{"eventType":"OrderCancelled","id":6,"qty":4}}]"#;
 
-    fn versions(records: &[Record]) -> Vec<u64> {
-        records.iter().map(|record| record.offset.0).collect()
+    fn versions(records: &[EventRecord]) -> Vec<i64> {
+        let version = |record: &EventRecord| crate::records::version(record).expect("it can be read");
+        records.iter().filter_map(version).map(|version| version.0).collect()
     }
 
     #[test]
@@ -136,14 +135,16 @@ mod tests {
     fn what_is_written_before_a_hole_is_not_held_back_by_it() {
         let written = Written::read(Some(BODY)).unwrap();
         assert_eq!(versions(&written.between(Version(1), Version(9))), [2, 3]);
-        assert_eq!(versions(&written.between(Version(3), Version(9))), [] as [u64; 0]);
+        assert_eq!(versions(&written.between(Version(3), Version(9))), [] as [i64; 0]);
         assert_eq!(versions(&written.between(Version(1), Version(i64::MAX))), [2, 3]);
     }
 
     #[test]
     fn a_version_was_written_or_never_or_nobody_knows() {
         let written = Written::read(Some(BODY)).unwrap();
-        assert!(matches!(written.slot(Version(2), Version(1)), Slot::Event(record) if record.offset == Offset(2)));
+        assert!(
+            matches!(written.slot(Version(2), Version(1)), Slot::Event(record) if versions(std::slice::from_ref(&record)) == [2])
+        );
         assert_eq!(written.slot(Version(7), Version(3)), Slot::Never);
         let behind = written.slot(Version(7), Version(4));
         assert!(

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use keylane_log::{Offset, Partition, Record};
-
-use super::{DeliveryId, OrderEventType, OrderFields, OrderId, OrderPatch, Version};
+use super::{DeliveryId, OrderEventType, OrderFields, OrderId, OrderPatch, Place, Version};
 
 /// A delivery as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,28 +61,6 @@ pub struct Provenance {
     pub epoch: Option<u64>,
     /// The record; none if the event was asked from the order service.
     pub place: Option<Place>,
-}
-
-/// Where a record stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// Its partition.
-    pub partition: Partition,
-    /// The record's own offset.
-    pub offset: Offset,
-}
-
-impl Place {
-    /// The place of a record.
-    pub fn of(record: &Record) -> Self {
-        Self {
-            topic: record.topic.clone(),
-            partition: record.partition,
-            offset: record.offset,
-        }
-    }
 }
 
 /// What became of an event.

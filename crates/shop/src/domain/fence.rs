@@ -22,9 +22,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use keylane_log::{Header, Record, Timestamp};
+use keylane_log::{Header, Timestamp};
 
-use super::{Delivery, DeliveryRequest, IncomingEvent, OrderId, Place, Version};
+use super::{Delivery, DeliveryRequest, EventRecord, IncomingEvent, OrderId, Origin, Version};
 
 /// For how long a parked event is left to whoever took it, unless they say that they are still at it.
 pub const LEASE: Duration = Duration::from_secs(10);
@@ -90,7 +90,7 @@ pub struct Received {
     /// What to apply, and for whom.
     pub request: DeliveryRequest,
     /// Kept if it has to wait.
-    pub record: Arc<Record>,
+    pub record: Arc<EventRecord>,
 }
 
 /// A record that can't be handled, though it says whose event it is.
@@ -103,7 +103,7 @@ pub struct Refused {
     /// What it says; none if it can't be read.
     pub event: Option<IncomingEvent>,
     /// Kept for a later try.
-    pub record: Arc<Record>,
+    pub record: Arc<EventRecord>,
     /// Why it can't be handled.
     pub error: String,
     /// What goes to the dead letters.
@@ -199,7 +199,7 @@ pub struct ParkedEvent {
     /// Why it can't be handled, if that is so.
     pub error: Option<String>,
     /// What it was read from; its topic is empty if it was asked from the order service.
-    pub record: Record,
+    pub record: EventRecord,
 }
 
 /// A parked event as the fence sees it when it decides.
@@ -209,8 +209,8 @@ pub struct Held {
     pub head: ParkedHead,
     /// What its record says; none if that can't be read, or is another order's or another version's event.
     pub event: Option<IncomingEvent>,
-    /// Where its record stands.
-    pub place: Place,
+    /// Where its record came from.
+    pub origin: Origin,
 }
 
 /// How it stands with an event that waits.
@@ -303,7 +303,7 @@ impl FenceCommand {
 impl Received {
     /// Whether it comes from the order service's journal, and not from the log.
     pub fn is_written(&self) -> bool {
-        self.record.topic.is_empty()
+        self.record.origin == Origin::Journal
     }
 }
 

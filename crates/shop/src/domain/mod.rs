@@ -9,12 +9,14 @@ mod fields;
 pub mod input;
 mod order;
 pub mod payload;
+mod record;
 
 pub use condition::{Condition, Versions};
-pub use delivery::{Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, Place, Provenance};
+pub use delivery::{Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, Provenance};
 pub use event::{DeliveryEventType, EventType, JournalEntry, OrderEventType, Source};
 pub use fields::{OrderFields, OrderPatch};
 pub use order::{Change, Order, OrderCommand, OrderOutcome, OrderRequest};
+pub use record::{EventRecord, Origin, Place};
 
 use std::fmt;
 

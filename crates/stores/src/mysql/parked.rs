@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use keylane_log::headers;
-use keylane_log::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{Header, Offset, Partition, Timestamp};
 use sqlx::mysql::MySqlRow;
 
 use super::rows::{self, column, statement};
 use super::session::Session;
 use shop::domain::decide::{FenceDecision, HeadChange, NewParked};
 use shop::domain::fence::{Held, Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
-use shop::domain::{OrderId, Version};
+use shop::domain::{EventRecord, OrderId, Origin, Place, Version};
 use shop::records;
 use shop::store::{Result, StoreError};
 
 const HEAD: &str = "p.version, p.reason, p.mark, p.since, p.lease_holder, p.lease_until";
 const REST: &str = "p.order_id, p.error, p.topic, cast(p.record_partition as signed), p.record_offset, \
-                    p.record_timestamp, p.record_key, p.record_value, p.record_headers";
+                    p.record_timestamp, p.record_key, p.record_value, p.record_headers, p.origin";
 
 /// A page of orders with something parked: which they are is found in one index, in their order.
 fn page_of(orders: &str) -> String {
@@ -126,19 +126,21 @@ pub(super) async fn write(session: &mut Session, decision: &FenceDecision) -> Re
 async fn park(session: &mut Session, parks: &[NewParked]) -> Result<()> {
     let mut query = statement(format!(
         "insert into parked_event (order_id, version, reason, error, topic, record_partition, record_offset, \
-         record_timestamp, record_key, record_value, record_headers, since, mark, lease_holder, lease_until) values {}",
-        rows::tuples(parks.len(), 15)
+         record_timestamp, record_key, record_value, record_headers, since, mark, lease_holder, lease_until, origin) values {}",
+        rows::tuples(parks.len(), 16)
     ));
     for new in parks {
-        let record = &new.record;
+        let (record, place) = (&new.record, new.record.origin.place());
         query = query.bind(new.order_id.0).bind(new.head.version.0);
         query = query.bind(new.head.reason.name()).bind(new.error.as_deref());
-        query = query.bind(&*record.topic).bind(i64::from(record.partition.0));
-        query = query.bind(record.offset.0.cast_signed()).bind(record.timestamp.0);
+        query = query.bind(place.map_or("", |place| &*place.topic));
+        query = query.bind(place.map_or(0, |place| i64::from(place.partition.0)));
+        query = query.bind(place.map_or(0, |place| place.offset.0.cast_signed()));
+        query = query.bind(record.timestamp.0);
         query = query.bind(record.key.as_deref()).bind(record.value.as_deref());
         query = query.bind(encoded(&record.headers)).bind(new.head.since.0);
         query = query.bind(new.head.mark.map(Mark::name)).bind(&new.head.lease_holder);
-        query = query.bind(new.head.lease_until.0);
+        query = query.bind(new.head.lease_until.0).bind(record.origin.name());
     }
     session.execute(query).await.map(drop)
 }
@@ -205,19 +207,28 @@ fn key(row: &MySqlRow) -> Result<ParkedKey> {
 }
 
 fn parked_event(row: &MySqlRow) -> Result<ParkedEvent> {
-    let partition: i64 = column(row, 9)?;
     Ok(ParkedEvent {
         head: head(row)?,
         order_id: OrderId(column(row, 6)?),
         error: column(row, 7)?,
-        record: Record {
-            topic: Arc::from(column::<String>(row, 8)?),
-            partition: Partition(u32::try_from(partition).unwrap_or_default()),
-            offset: Offset(column::<i64>(row, 10)?.cast_unsigned()),
+        record: EventRecord {
+            origin: origin(row)?,
             timestamp: Timestamp(column(row, 11)?),
             key: bytes(row, 12)?,
             value: bytes(row, 13)?,
             headers: decoded(row, 14)?,
         },
     })
+}
+
+fn origin(row: &MySqlRow) -> Result<Origin> {
+    let partition: i64 = column(row, 9)?;
+    let place = Place {
+        topic: Arc::from(column::<String>(row, 8)?),
+        partition: Partition(u32::try_from(partition).unwrap_or_default()),
+        offset: Offset(column::<i64>(row, 10)?.cast_unsigned()),
+    };
+    let name: String = column(row, 15)?;
+    Origin::from_name(&name, place)
+        .ok_or_else(|| StoreError::Broken(format!("a parked event has the unknown origin {name:?}")))
 }

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use keylane_log::headers;
-use keylane_log::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{Header, Offset, Partition, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::Database;
 use shop::domain::decide::FenceDecision;
 use shop::domain::fence::{Held, Mark, ParkReason, ParkedEvent, ParkedHead, ParkedKey};
-use shop::domain::{OrderId, Source, Version};
+use shop::domain::{EventRecord, OrderId, Origin, Place, Source, Version};
 use shop::records;
 use shop::store::Result;
 
 const EVENT: &str = "select version, reason, mark, since, lease_holder, lease_until, order_id, error, topic, \
-                     record_partition, record_offset, record_timestamp, record_key, record_value, record_headers \
+                     record_partition, record_offset, record_timestamp, record_key, record_value, record_headers, origin \
                      from parked_event where order_id = ? and version = ?";
 const EVENTS: &str = "select version, reason, mark, since, lease_holder, lease_until, order_id, error, topic, \
-                      record_partition, record_offset, record_timestamp, record_key, record_value, record_headers \
+                      record_partition, record_offset, record_timestamp, record_key, record_value, record_headers, origin \
                       from parked_event where order_id = ? and version > ? order by version limit ?";
 const KEYS: &str = "select p.version, p.reason, p.mark, p.since, p.lease_holder, p.lease_until, \
                     c.order_id, coalesce(c.version, 0), c.parked from order_cursor c \
@@ -36,7 +36,7 @@ const MARKED: &str = "select p.version, p.reason, p.mark, p.since, p.lease_holde
                       order by m.order_id";
 const PARK: &str = "insert into parked_event (order_id, version, reason, error, topic, record_partition, \
                     record_offset, record_timestamp, record_key, record_value, record_headers, since, mark, lease_holder, \
-                    lease_until) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                    lease_until, origin) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const CHANGE: &str = "update parked_event set reason = ?, mark = ?, lease_holder = ?, lease_until = ?, \
                       error = coalesce(?, error) where order_id = ? and version = ?";
 const UNPARK: &str = "delete from parked_event where order_id = ? and version = ?";
@@ -95,15 +95,15 @@ pub(super) fn write(connection: &Connection, decision: &FenceDecision) -> rusqli
     }
     let mut park = connection.prepare_cached(PARK)?;
     for new in &decision.parks {
-        let record = &new.record;
+        let (record, place) = (&new.record, new.record.origin.place());
         park.execute(params![
             new.order_id.0,
             new.head.version.0,
             new.head.reason.name(),
             new.error,
-            &*record.topic,
-            record.partition.0,
-            record.offset.0.cast_signed(),
+            place.map_or("", |place| &*place.topic),
+            place.map_or(0, |place| place.partition.0),
+            place.map_or(0, |place| place.offset.0.cast_signed()),
             record.timestamp.0,
             record.key.as_deref(),
             record.value.as_deref(),
@@ -111,7 +111,8 @@ pub(super) fn write(connection: &Connection, decision: &FenceDecision) -> rusqli
             new.head.since.0,
             new.head.mark.map(Mark::name),
             new.head.lease_holder,
-            new.head.lease_until.0
+            new.head.lease_until.0,
+            record.origin.name()
         ])?;
     }
     let mut change = connection.prepare_cached(CHANGE)?;
@@ -189,16 +190,24 @@ fn event(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
         head: head(row)?,
         order_id: OrderId(row.get(6)?),
         error: row.get(7)?,
-        record: Record {
-            topic: Arc::from(row.get_ref(8)?.as_str()?),
-            partition: Partition(row.get(9)?),
-            offset: Offset(row.get::<_, i64>(10)?.cast_unsigned()),
+        record: EventRecord {
+            origin: origin(row)?,
             timestamp: Timestamp(row.get(11)?),
             key: bytes(row, 12)?,
             value: bytes(row, 13)?,
             headers: decoded(row, 14)?,
         },
     })
+}
+
+fn origin(row: &Row<'_>) -> rusqlite::Result<Origin> {
+    let place = Place {
+        topic: Arc::from(row.get_ref(8)?.as_str()?),
+        partition: Partition(row.get(9)?),
+        offset: Offset(row.get::<_, i64>(10)?.cast_unsigned()),
+    };
+    let foreign = || rusqlite::Error::InvalidColumnType(15, "origin".to_owned(), Type::Text);
+    Origin::from_name(row.get_ref(15)?.as_str()?, place).ok_or_else(foreign)
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ const fn entity_table(source: Source) -> &'static str {
 const fn steps(source: Source) -> &'static [&'static str] {
     match source {
         Source::Orders => &[ORDERS],
-        Source::Deliveries => &[DELIVERIES, MARKS],
+        Source::Deliveries => &[DELIVERIES, MARKS, ORIGINS],
     }
 }
 
@@ -101,6 +101,13 @@ create table if not exists relay_lease (
 /// What a person has marked is found however much is parked.
 const MARKS: &str = "
 create index if not exists parked_event_marked on parked_event (mark, order_id) where mark is not null;
+";
+
+/// An empty topic was the sign that a record came from no log: a row without a value is a person's mark, any other was told
+/// by the order service.
+const ORIGINS: &str = "
+alter table parked_event add column origin varchar(16) not null default 'log';
+update parked_event set origin = case when record_value is null then 'nowhere' else 'journal' end where topic = '';
 ";
 
 const DELIVERIES: &str = "

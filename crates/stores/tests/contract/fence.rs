@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keylane_log::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{Header, Offset, Partition, Timestamp};
 use shop::domain::OrderEventType::{self, Cancelled, Modified, Placed};
 use shop::domain::fence::{
     FenceCommand, FenceOutcome, Mark, Marked, NewDeadLetter, ParkReason, ParkedEvent, ParkedKey, Received, Refused,
 };
-use shop::domain::{Delivery, EventType, IncomingEvent, OrderId, Place, Provenance, Source, Version};
+use shop::domain::{
+    Delivery, EventRecord, EventType, IncomingEvent, OrderId, Origin, Place, Provenance, Source, Version,
+};
 use shop::store::{Backlog, Store, Waiting};
 use tokio::sync::Barrier;
 
@@ -21,10 +23,13 @@ pub fn received(order: i64, version: i64, event_type: OrderEventType, address: &
     let value = serde_json::json!({
         "id": order, "productId": "100", "productName": "RADIO", "qty": 3, "customerId": 2000, "address": address,
     });
-    let record = Record {
+    let place = Place {
         topic: "kafka.scaling".into(),
         partition: Partition(1),
         offset: Offset(version.cast_unsigned().saturating_add(100)),
+    };
+    let record = EventRecord {
+        origin: Origin::Log(place.clone()),
         timestamp: Timestamp(NOW.0.saturating_add(version)),
         key: Some(Bytes::from_static(b"\x00\xFF \xF0\x9F\x8F\xA0")),
         value: Some(value.to_string().into()),
@@ -41,7 +46,7 @@ pub fn received(order: i64, version: i64, event_type: OrderEventType, address: &
     request.provenance = Provenance {
         instance: "delivery-1/7".into(),
         epoch: Some(3),
-        place: Some(Place::of(&record)),
+        place: Some(place),
     };
     Received {
         request,
@@ -55,10 +60,17 @@ fn unversioned(order: i64, event_type: OrderEventType, address: &str) -> Receive
     received
 }
 
+fn offset_of(record: &mut EventRecord) -> &mut Offset {
+    match &mut record.origin {
+        Origin::Log(place) => &mut place.offset,
+        Origin::Journal | Origin::Nowhere => panic!("the record comes from the log"),
+    }
+}
+
 /// A record that says which event it is, and can't be read.
-fn garbage(order: i64, version: i64) -> Record {
+fn garbage(order: i64, version: i64) -> EventRecord {
     let mut record = (*received(order, version, Modified, "").record).clone();
-    record.offset = Offset(record.offset.0.saturating_add(800));
+    *offset_of(&mut record) = Offset(version.cast_unsigned().saturating_add(900));
     record.value = Some(Bytes::from_static(b"{nope\x00\xFF"));
     record
 }
@@ -67,7 +79,7 @@ fn refused(order: i64, version: i64) -> FenceCommand {
     refused_record(order, version, garbage(order, version), None)
 }
 
-fn refused_record(order: i64, version: i64, record: Record, event: Option<IncomingEvent>) -> FenceCommand {
+fn refused_record(order: i64, version: i64, record: EventRecord, event: Option<IncomingEvent>) -> FenceCommand {
     FenceCommand::Refuse(Refused {
         order_id: OrderId(order),
         version: Version(version),
@@ -78,7 +90,7 @@ fn refused_record(order: i64, version: i64, record: Record, event: Option<Incomi
     })
 }
 
-fn letter(record: &Record, order: Option<i64>, version: Option<i64>) -> NewDeadLetter {
+fn letter(record: &EventRecord, order: Option<i64>, version: Option<i64>) -> NewDeadLetter {
     NewDeadLetter {
         order_id: order.map(OrderId),
         version: version.map(Version),
@@ -295,13 +307,13 @@ pub async fn garbage_takes_nothing_over(fixture: &dyn Fixture) {
     let look = run(&*store, FenceCommand::Look(other.clone())).await;
     assert_eq!(look, FenceOutcome::Disputed);
     let mut record = (*other.record).clone();
-    record.offset = Offset(700);
+    *offset_of(&mut record) = Offset(700);
     let refuse = refused_record(6, 3, record, Some(other.request.event));
     assert_eq!(run(&*store, refuse).await, FenceOutcome::Parked(ParkReason::Disputed));
     apply(&*store, received(6, 2, Modified, "SEOUL")).await;
     assert!(keys(&*store).await[0].waits_for_journal());
     let mut written = third;
-    Arc::make_mut(&mut written.record).topic = "".into();
+    Arc::make_mut(&mut written.record).origin = Origin::Journal;
     let (cancelled, _) = apply(&*store, written).await;
     assert_eq!(cancelled.status.as_deref(), Some("DELIVERY CANCELLED"));
     assert_eq!(keys(&*store).await, []);
@@ -436,8 +448,11 @@ pub async fn a_discard_passes_over_one_version(fixture: &dyn Fixture) {
     let told = store.parked_events(OrderId(6), Version(0), 10).await.unwrap();
     assert_eq!(told.len(), 1, "one row of the history says so");
     assert_eq!(
-        (told[0].record.offset, told[0].record.timestamp),
-        (Offset(1), Timestamp(2))
+        (
+            told[0].record.origin.place().map(|place| place.offset),
+            told[0].record.timestamp
+        ),
+        (Some(Offset(1)), Timestamp(2))
     );
 }
 
@@ -508,7 +523,9 @@ pub async fn nothing_stays_parked_when_two_race(fixture: &dyn Fixture) {
     let start = Arc::new(Barrier::new(2));
     let first = tokio::spawn(race(instances[0].clone(), start.clone(), ORDERS, 1, Placed));
     let second = tokio::spawn(race(instances[1].clone(), start, ORDERS, 2, Modified));
-    let handed_over = first.await.unwrap() + second.await.unwrap();
+    // One that fails leaves the other waiting at the barrier, so both are awaited at once.
+    let (first, second) = tokio::try_join!(first, second).unwrap();
+    let handed_over = first + second;
     let waiting = keys(&*instances[0]).await;
     let stuck: Vec<_> = waiting.iter().filter(|key| key.lowest.lease_until.0 == 0).collect();
     assert_eq!(stuck, [] as [&ParkedKey; 0], "parked after its predecessor was applied");

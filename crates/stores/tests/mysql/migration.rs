@@ -3,7 +3,7 @@
 use shop::domain::{
     DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderId, OrderPatch, Provenance, Source, Version,
 };
-use shop::store::Store;
+use shop::store::{FenceStore, Store};
 
 use super::database::{Database, execute, number, texts};
 use super::words::{NOW, move_to, number_of, place, request};
@@ -304,6 +304,26 @@ async fn deliveries_keep_duplicates_and_count_as_version_1() {
         .await,
         [Some("InnoDB".into())]
     );
+}
+
+/// Before origins had names, an empty topic meant that a parked record came from no log.
+#[tokio::test]
+async fn a_parked_event_of_before_says_where_it_came_from() {
+    let database = Database::unmade();
+    drop(database.open(Source::Deliveries).await);
+    let mut client = database.client().await;
+    let before = "alter table parked_event drop column origin; update mall_schema set version = 1; \
+        insert into parked_event (order_id, version, reason, topic, record_partition, record_offset, record_timestamp, \
+            record_value, record_headers, since) \
+        values (6, 2, 'gap', 'kafka.scaling', 1, 40, 0, '{}', '', 0), (6, 3, 'gap', '', 0, 3, 0, '{}', '', 0), \
+            (6, 4, 'gap', '', 0, 0, 0, null, '', 0)";
+    execute(&mut client, before).await;
+    let store = database.open(Source::Deliveries).await;
+    let parked = store.parked_events(OrderId(6), Version(0), 10).await.unwrap();
+    let origins: Vec<&str> = parked.iter().map(|event| event.record.origin.name()).collect();
+    assert_eq!(origins, ["log", "journal", "nowhere"]);
+    let version = number(&mut client, "select version from mall_schema where name = 'deliveries'").await;
+    assert_eq!(version, 2, "an older program keeps off from now on");
 }
 
 async fn column_names(client: &mut sqlx::mysql::MySqlConnection, table: &str) -> Vec<String> {

@@ -26,7 +26,7 @@ pub(super) use state::is_ready;
 pub use trial::Trial;
 
 use look::REBUILD;
-use state::{VERSION, missing, name, next_steps, version};
+use state::{missing, name, newest, next_steps, version};
 use turn::wait_for_turn;
 
 use tokio::time::Instant;
@@ -118,13 +118,25 @@ async fn make_ready(session: &mut Session, source: Source) -> Result<()> {
     if source == Source::Orders && version(session, source).await?.is_none() {
         backfill::run(session).await?;
     }
+    if source == Source::Deliveries {
+        name_origins(session).await?;
+    }
     let note =
         "insert into mall_schema (name, version) values (?, ?) on duplicate key update version = values(version)";
     session.allow(PATIENCE);
     session
-        .execute(statement(note.to_owned()).bind(name(source)).bind(VERSION))
+        .execute(statement(note.to_owned()).bind(name(source)).bind(newest(source)))
         .await?;
     Ok(())
+}
+
+/// An empty topic was the sign that a parked record came from no log: a row without a value is a person's mark, any other
+/// was told by the order service.
+async fn name_origins(session: &mut Session) -> Result<()> {
+    let sql = "update parked_event set origin = case when record_value is null then 'nowhere' else 'journal' end \
+               where topic = '' and origin = 'log'";
+    session.allow(REBUILD);
+    session.execute(statement(sql.to_owned())).await.map(drop)
 }
 
 async fn bring_up_to_date(session: &mut Session, table: &Table) -> Result<()> {

@@ -9,8 +9,14 @@ use super::super::sessions::PATIENCE;
 use super::tables::{self, Table};
 use super::{look, plan};
 
-/// The version of the tables that this program knows.
-pub(super) const VERSION: i64 = 1;
+/// The version of a service's tables that this program knows.
+pub(super) const fn newest(source: Source) -> i64 {
+    match source {
+        Source::Orders => 1,
+        // Since 2 a parked event says where its record came from.
+        Source::Deliveries => 2,
+    }
+}
 
 /// Whether the tables of a service are there, as this program knows them.
 pub(in crate::mysql) async fn is_ready(session: &mut Session, source: Source) -> Result<bool> {
@@ -19,7 +25,7 @@ pub(in crate::mysql) async fn is_ready(session: &mut Session, source: Source) ->
 
 /// The tables that are not there, or not as they should be.
 pub(super) async fn missing(session: &mut Session, source: Source) -> Result<Vec<&'static str>> {
-    if version(session, source).await? != Some(VERSION) {
+    if version(session, source).await? != Some(newest(source)) {
         return Ok(tables::of(source).iter().map(|table| table.name).collect());
     }
     let mut missing = Vec::new();
@@ -58,9 +64,10 @@ pub(super) async fn version(session: &mut Session, source: Source) -> Result<Opt
     let rows = session.fetch(query.bind(name(source))).await?;
     let version = rows.first().map(|row| column::<i64>(row, 0)).transpose()?;
     match version {
-        Some(version) if version > VERSION => Err(StoreError::Broken(format!(
-            "the {} in this database are of version {version}, made by a newer program; this one knows up to {VERSION}",
-            name(source)
+        Some(version) if version > newest(source) => Err(StoreError::Broken(format!(
+            "the {} in this database are of version {version}, made by a newer program; this one knows up to {}",
+            name(source),
+            newest(source)
         ))),
         version => Ok(version),
     }

@@ -176,6 +176,7 @@ static PARKED: Table = Table {
             "varchar(255) character set utf8mb4 collate utf8mb4_bin not null default ''",
         ),
         ("lease_until", "bigint not null default 0"),
+        ("origin", "varchar(16) not null default 'log'"),
     ],
     indexes: &[
         ("parked_event_version", "unique index", "(order_id, version)"),

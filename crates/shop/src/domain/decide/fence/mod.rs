@@ -22,12 +22,12 @@ pub use row::{FenceRow, HeadChange, NewParked};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keylane_log::{Offset, Partition, Record, Timestamp};
+use keylane_log::Timestamp;
 
 use super::effects::{Effect, Effects, NewDelivery};
 use super::{NewApply, NewEntry};
 use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, NewDeadLetter, ParkReason, ParkedEvent, Refused};
-use crate::domain::{Delivery, DeliveryId, OrderId, Version};
+use crate::domain::{Delivery, DeliveryId, EventRecord, OrderId, Origin, Version};
 use row::{Head, Row, Standing};
 
 /// The orders that a batch is about, ascending, and of each the versions whose parked events are to be loaded besides the
@@ -247,7 +247,7 @@ impl Fold {
             return FenceOutcome::Duplicate;
         }
         let event = refused.event.as_ref();
-        let written = event.is_some() && refused.record.topic.is_empty();
+        let written = event.is_some() && refused.record.origin == Origin::Journal;
         let outcome = match row.heads.get_mut(&refused.version) {
             Some(head) if head.is_of(&refused.record, event) => {
                 let known = head.state.reason == ParkReason::Poison;
@@ -351,11 +351,9 @@ impl Fold {
 }
 
 /// The record of something that never came.
-fn nothing(now: Timestamp) -> Record {
-    Record {
-        topic: "".into(),
-        partition: Partition(0),
-        offset: Offset(0),
+fn nothing(now: Timestamp) -> EventRecord {
+    EventRecord {
+        origin: Origin::Nowhere,
         timestamp: now,
         key: None,
         value: None,

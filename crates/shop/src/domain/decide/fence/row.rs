@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keylane_log::{Record, Timestamp};
+use keylane_log::Timestamp;
 
 use super::FenceDecision;
 use crate::domain::fence::{Held, LEASE, Mark, ParkReason, ParkedHead};
-use crate::domain::{Delivery, IncomingEvent, OrderId, Place, Version};
+use crate::domain::{Delivery, EventRecord, IncomingEvent, OrderId, Origin, Version};
 
 /// An order as the adapter has locked and loaded it.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ pub struct NewParked {
     /// Why it can't be handled, if that is so.
     pub error: Option<String>,
     /// What it was read from.
-    pub record: Arc<Record>,
+    pub record: Arc<EventRecord>,
 }
 
 /// A parked event that stands differently now.
@@ -113,9 +113,9 @@ pub(super) struct Head {
     pub error: Option<String>,
     /// What it says, if that can be read.
     event: Option<IncomingEvent>,
-    place: Place,
+    origin: Origin,
     /// Its record, if it is parked just now.
-    record: Option<Arc<Record>>,
+    record: Option<Arc<EventRecord>>,
     /// The database has a row of this version.
     stored: bool,
     changed: bool,
@@ -257,7 +257,7 @@ impl Head {
             state: held.head,
             error: None,
             event: held.event,
-            place: held.place,
+            origin: held.origin,
             record: None,
             stored: true,
             changed: false,
@@ -270,7 +270,7 @@ impl Head {
         reason: ParkReason,
         since: Timestamp,
         event: Option<IncomingEvent>,
-        record: Arc<Record>,
+        record: Arc<EventRecord>,
     ) -> Self {
         Self {
             state: ParkedHead {
@@ -283,7 +283,7 @@ impl Head {
             },
             error: None,
             event,
-            place: Place::of(&record),
+            origin: record.origin.clone(),
             record: Some(record),
             stored: false,
             changed: false,
@@ -291,8 +291,8 @@ impl Head {
     }
 
     /// Whether this record is what is parked here, or says the same.
-    pub fn is_of(&self, record: &Record, event: Option<&IncomingEvent>) -> bool {
-        self.place == Place::of(record) || (event.is_some() && self.event.as_ref() == event)
+    pub fn is_of(&self, record: &EventRecord, event: Option<&IncomingEvent>) -> bool {
+        self.origin == record.origin || (event.is_some() && self.event.as_ref() == event)
     }
 
     /// Whether what is parked here can be read.

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use keylane_log::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{Header, Offset, Partition, Timestamp};
 
 use super::*;
 use crate::domain::fence::Received;
-use crate::domain::{DeliveryRequest, EventType, IncomingEvent, OrderEventType, OrderFields, OrderPatch, Provenance};
+use crate::domain::{
+    DeliveryRequest, EventRecord, EventType, IncomingEvent, OrderEventType, OrderFields, OrderPatch, Origin, Place,
+    Provenance,
+};
 use crate::records;
 
 const ORDER: OrderId = OrderId(6);
@@ -118,7 +121,7 @@ impl Shelf {
     fn head(&self, event: &ParkedEvent) -> String {
         let head = &event.head;
         let mut text = format!("{} {}", head.version, head.reason);
-        if event.record.topic.is_empty() && event.record.value.is_some() {
+        if event.record.origin == Origin::Journal {
             text += " written";
         }
         if let Some(mark) = head.mark {
@@ -132,7 +135,7 @@ impl Shelf {
 }
 
 /// The record of an event, or one that can't be read.
-fn record(event: Option<&IncomingEvent>, topic: &str) -> Record {
+fn record(event: Option<&IncomingEvent>, origin: Origin) -> EventRecord {
     let value = event.map_or("{nope".to_owned(), |event| {
         let address = event.fields.address.clone().flatten();
         serde_json::json!({"id": event.order_id.0, "address": address}).to_string()
@@ -141,10 +144,8 @@ fn record(event: Option<&IncomingEvent>, topic: &str) -> Record {
     let mut headers = vec![Header::text("type", name)];
     let version = event.and_then(|event| event.version);
     headers.extend(version.map(|version| Header::text("ce_sequence", version.to_string())));
-    Record {
-        topic: topic.into(),
-        partition: Partition(0),
-        offset: Offset(event.map_or(0, |_| 100)),
+    EventRecord {
+        origin,
         timestamp: Timestamp(0),
         key: None,
         value: Some(value.into()),
@@ -204,9 +205,8 @@ fn received(words: &[&str], version: Option<Version>, holder: &Arc<str>) -> Rece
             ..OrderPatch::default()
         },
     };
-    let topic = if words.contains(&"written") { "" } else { "t" };
     Received {
-        record: Arc::new(record(Some(&event), topic)),
+        record: Arc::new(record(Some(&event), origin(words, 100))),
         request: DeliveryRequest {
             event,
             traceparent: None,
@@ -221,10 +221,9 @@ fn received(words: &[&str], version: Option<Version>, holder: &Arc<str>) -> Rece
 fn refused(words: &[&str], version: Version) -> Refused {
     let readable = words.len() > 2 && !words[2].starts_with('@');
     let event = readable.then(|| received(words, Some(version), &"x".into()).request.event);
-    let topic = if words.contains(&"written") { "" } else { "t" };
-    let mut record = record(event.as_ref(), topic);
     let offset = words.iter().find_map(|word| word.strip_prefix('@')?.parse().ok());
-    record.offset = offset.map_or(record.offset, Offset);
+    let usual = event.as_ref().map_or(0, |_| 100);
+    let record = record(event.as_ref(), origin(words, offset.unwrap_or(usual)));
     Refused {
         order_id: ORDER,
         version,
@@ -232,6 +231,18 @@ fn refused(words: &[&str], version: Version) -> Refused {
         record: Arc::new(record),
         error: "unreadable".into(),
         letter: letter(),
+    }
+}
+
+/// With `written` from the order service, otherwise from this offset of the log.
+fn origin(words: &[&str], offset: u64) -> Origin {
+    match words.contains(&"written") {
+        true => Origin::Journal,
+        false => Origin::Log(Place {
+            topic: "t".into(),
+            partition: Partition(0),
+            offset: Offset(offset),
+        }),
     }
 }
 
