@@ -1,6 +1,7 @@
-//! How fast the embedded log is here: `cargo run --release -p keylane-log --example embedded_speed`.
+//! Measures how fast the embedded log is on this machine:
+//! `cargo run --release -p keylane-log --example embedded_speed`.
 //!
-//! Prints one figure a line. The log is kept in a temporary folder, below `TMPDIR`.
+//! Prints one measurement on each line. The log is in a temporary folder below `TMPDIR`.
 
 #[cfg(feature = "embedded")]
 mod speed {
@@ -13,10 +14,12 @@ mod speed {
         TopicPartition,
     };
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    /// The timeout of appends, and the times of subscriptions.
+    const TIMEOUT: Duration = Duration::from_secs(10);
+    /// The records of a batch.
     const BATCH: usize = 500;
 
-    /// Has nothing in flight, ever; counts what it was given.
+    /// Never has records in flight, and counts the partitions that it was assigned.
     #[derive(Default)]
     struct Idle(usize);
 
@@ -73,7 +76,7 @@ mod speed {
     }
 
     fn append(log: &EmbeddedLog, records: Vec<NewRecord>) -> Result<()> {
-        log.append("orders", records, PATIENCE)
+        log.append("orders", records, TIMEOUT)
             .into_iter()
             .collect::<Result<Vec<_>>>()
             .map(drop)
@@ -106,12 +109,12 @@ mod speed {
             group: group.into(),
             topics: vec!["orders".into()],
             member: "speed".into(),
-            session_timeout: PATIENCE,
-            drain_timeout: PATIENCE,
+            session_timeout: TIMEOUT,
+            drain_timeout: TIMEOUT,
         }
     }
 
-    /// From before the append to after the poll, of records that come one at a time.
+    /// Measures the time from before an append to after the poll that returns its record, for records that come singly.
     fn hand_over(log: &EmbeddedLog) -> Result<()> {
         let mut consumer = log.subscribe(&subscription("latency"))?;
         while !consumer.poll(Duration::ZERO, &mut Idle::default())?.is_empty() {}
@@ -143,7 +146,7 @@ mod speed {
         })
     }
 
-    /// Everything from the beginning, with a commit per poll.
+    /// Reads all records from the beginning, with one commit for each poll.
     fn drain(log: &EmbeddedLog) -> Result<()> {
         let mut consumer = log.subscribe(&subscription("throughput"))?;
         let (begun, mut count) = (Instant::now(), 0);
@@ -167,7 +170,7 @@ mod speed {
         consumer.leave(&mut Idle::default())
     }
 
-    /// Commits of a consumer which a busy producer leaves little time for.
+    /// Measures commits while a producer appends as fast as it can.
     fn commits(log: &EmbeddedLog) -> Result<()> {
         let mut consumer = log.subscribe(&subscription("commits"))?;
         let mut idle = Idle::default();
@@ -193,7 +196,8 @@ mod speed {
         consumer.leave(&mut idle)
     }
 
-    /// From a member's first poll to its half of the partitions, which another one gives back.
+    /// Measures the time from a member's first poll until it has its half of the partitions, which another one gives
+    /// back.
     fn take_over(log: &EmbeddedLog) -> Result<()> {
         let enough = AtomicBool::new(false);
         std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What the embedded log says when its file is not what it should be.
+//! The errors of the embedded log when its file is missing, damaged, or not a log.
 
 #![cfg(feature = "embedded")]
 
@@ -11,7 +11,8 @@ use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::turnstile::Turnstile;
 use keylane_log::{EventLog, LogError, NewRecord, Offset, Partition, Result, Subscription, Timestamp, TopicPartition};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout of appends, and the times of a subscription.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn open(dir: &Path) -> Result<EmbeddedLog> {
     EmbeddedLog::open(dir, EmbeddedOptions::default())
@@ -25,17 +26,20 @@ fn fill(log: &EmbeddedLog, count: usize) -> Result<()> {
         value: Some(vec![7; 500].into()),
         headers: Vec::new(),
     };
-    let answers = log.append("orders", vec![record; count], PATIENCE);
-    answers.into_iter().collect::<Result<Vec<_>>>().map(drop)
+    let results = log.append("orders", vec![record; count], TIMEOUT);
+    results.into_iter().collect::<Result<Vec<_>>>().map(drop)
 }
 
 #[track_caller]
 fn assert_broken<T>(result: Result<T>, wanted: &str, dir: &Path) {
     let Err(LogError::Broken(sentence)) = result else {
-        panic!("it is broken");
+        panic!("the call must fail with Broken");
     };
     assert!(sentence.contains(wanted), "{sentence}");
-    assert!(sentence.contains(dir.to_str().unwrap()), "names the file: {sentence}");
+    assert!(
+        sentence.contains(dir.to_str().unwrap()),
+        "the sentence must name the file: {sentence}"
+    );
 }
 
 #[test]
@@ -56,8 +60,8 @@ fn reading_creates_nothing_and_writes_nothing() {
         group: "group".into(),
         topics: vec!["orders".into()],
         member: "member".into(),
-        session_timeout: PATIENCE,
-        drain_timeout: PATIENCE,
+        session_timeout: TIMEOUT,
+        drain_timeout: TIMEOUT,
     };
     assert!(matches!(reading.subscribe(&subscription), Err(LogError::Refused(_))));
 }
@@ -94,7 +98,7 @@ fn a_corrupt_page_is_told() {
     log.create_topic("orders", 1).unwrap();
     fill(&log, 1000).unwrap();
     drop(log);
-    // Nobody has it open now, so a plain handle does no harm.
+    // The log is closed now, so that a plain handle on its file does no harm.
     let file = fs::OpenOptions::new()
         .write(true)
         .open(dir.path().join("log.db"))
@@ -125,7 +129,7 @@ fn a_kept_turn_is_told_with_its_holder() {
     let log = open(dir.path()).unwrap();
     log.create_topic("orders", 1).unwrap();
     let mut keeper = Turnstile::open(&dir.path().join("log.db")).unwrap();
-    let turn = keeper.enter(PATIENCE).unwrap();
+    let turn = keeper.enter(TIMEOUT).unwrap();
     let Err(LogError::Unavailable(sentence)) = fill(&log, 1) else {
         panic!("the turn is taken");
     };
@@ -134,7 +138,7 @@ fn a_kept_turn_is_told_with_its_holder() {
     assert_eq!(
         log.extents("orders").unwrap()[0].end,
         Offset(0),
-        "what was refused is not there"
+        "the refused record is not in the log"
     );
     fill(&log, 1).unwrap();
 }

@@ -1,4 +1,4 @@
-//! What only the embedded log promises of its members and its appends.
+//! Promises about members and appends that only the embedded log makes.
 
 #![cfg(feature = "embedded")]
 
@@ -25,7 +25,7 @@ fn join(log: &EmbeddedLog) -> Box<dyn Consumer> {
     join_as(log, "delivery")
 }
 
-/// A session that no test lives to see the end of.
+/// Joins a group with a session that is longer than any of these tests.
 fn join_as(log: &EmbeddedLog, member: &str) -> Box<dyn Consumer> {
     let subscription = Subscription {
         group: "delivery".into(),
@@ -37,10 +37,11 @@ fn join_as(log: &EmbeddedLog, member: &str) -> Box<dyn Consumer> {
     log.subscribe(&subscription).unwrap()
 }
 
+/// The partitions that a member holds, and its records in flight.
 #[derive(Default)]
 struct Held(BTreeSet<TopicPartition>, Work);
 
-/// Whether there is work in flight, and how often a revoke had to wait for it.
+/// Whether records are in flight, and which partitions were asked for in revokes.
 #[derive(Default)]
 struct Work {
     busy: bool,
@@ -71,14 +72,17 @@ impl Rebalance for Held {
 fn poll_until(members: &mut [(&mut Box<dyn Consumer>, &mut Held, usize)]) {
     let deadline = Instant::now() + DEADLINE;
     while members.iter().any(|(_, held, wanted)| held.0.len() != *wanted) {
-        assert!(Instant::now() < deadline, "the partitions never got there");
+        assert!(
+            Instant::now() < deadline,
+            "the partitions did not get to their members in time"
+        );
         for (consumer, held, _) in &mut *members {
             consumer.poll(Duration::from_millis(1), *held).unwrap();
         }
     }
 }
 
-/// As a killed process does: its lock file is free long before its session ends.
+/// A dropped member leaves a free lock file behind, as a killed process does, long before its session ends.
 #[test]
 fn a_member_that_vanished_is_followed_at_once() {
     let dir = tempfile::tempdir().unwrap();
@@ -103,7 +107,7 @@ fn a_member_that_left_says_so() {
     assert_eq!(std::fs::read_dir(dir.path().join("log.members")).unwrap().count(), 0);
 }
 
-/// Two drains are ready when the first can't be written; neither may be forgotten.
+/// Two drains are ready when the release of the first fails; neither may be forgotten.
 #[test]
 fn a_release_that_failed_is_repeated_and_so_are_those_behind_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -116,7 +120,7 @@ fn a_release_that_failed_is_repeated_and_so_are_those_behind_it() {
     let end = Instant::now() + DEADLINE;
     for (consumer, held, surplus) in [(&mut two, &mut held_two, 2), (&mut three, &mut held_three, 3)] {
         while held_one.1.asked_for.len() < surplus {
-            assert!(Instant::now() < end, "the surplus is never asked for");
+            assert!(Instant::now() < end, "the surplus partitions are never asked for");
             consumer.poll(Duration::ZERO, held).unwrap();
             one.poll(Duration::ZERO, &mut held_one).unwrap();
         }
@@ -153,7 +157,10 @@ fn calls_at_once_get_each_their_own_places_in_order() {
         let callers: Vec<_> = (0..4).map(|_| scope.spawn(append)).collect();
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()
     });
-    assert!(all.iter().all(|offsets| offsets.is_sorted()), "each caller's own order");
+    assert!(
+        all.iter().all(|offsets| offsets.is_sorted()),
+        "the records of each caller stand in order"
+    );
     let all: BTreeSet<u64> = all.into_iter().flatten().collect();
     assert_eq!(all, (0..240).collect());
 }

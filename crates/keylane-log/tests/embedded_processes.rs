@@ -1,11 +1,12 @@
-//! Several processes on one embedded log: they join, leave, are killed and stopped, while the topic grows.
+//! Several processes on one embedded log, which join, leave, are killed and are stopped while the topic grows.
 //!
-//! Every member writes down, line by line in one file, what it handled (`H partition offset`), the ranges whose commit
-//! was accepted (`C partition from to`), and those refused (`R partition from to`). The verdicts:
+//! All members write into one file, line by line, which records they handled (`H partition offset`), which ranges of
+//! offsets they committed (`C partition from to`), and which ranges were refused (`R partition from to`). The test
+//! demands that
 //!
-//! * nothing skipped: every record was handled;
-//! * no two owners, and no late commit: the ranges accepted never overlap;
-//! * whoever was stopped for longer than its session has its next commit refused.
+//! * every record was handled;
+//! * the committed ranges never overlap, so that no partition had two owners and no late commit was taken;
+//! * the next commit of a member is refused if it was stopped for longer than its session.
 
 #![cfg(feature = "embedded")]
 
@@ -24,9 +25,11 @@ use keylane_log::{
     Timestamp, TopicPartition,
 };
 
-const FOLDER: &str = "EVENTLOG_TEST_MEMBER_FOLDER";
+/// The environment variable that gives a child process the log's folder.
+const FOLDER: &str = "KEYLANE_LOG_TEST_FOLDER";
 const SESSION: Duration = Duration::from_millis(900);
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long a member takes for the records of one poll.
 const WORK: Duration = Duration::from_millis(10);
 
 fn open(dir: &Path) -> EmbeddedLog {
@@ -43,14 +46,14 @@ fn journal(dir: &Path) -> File {
 
 // ---------------------------------------------------------------------------------------------- the child processes
 
-/// The body of the child processes, which the test below starts; alone it has nothing to do.
+/// The body of the child processes that the test below starts. Without the variable [`FOLDER`] it does nothing.
 #[test]
 fn member() {
     let Some(dir) = std::env::var_os(FOLDER) else { return };
     let dir = Path::new(&dir);
     static ENOUGH: AtomicBool = AtomicBool::new(false);
     std::thread::spawn(|| {
-        // The parent closes this end to have the member leave; if the parent dies, it closes too.
+        // The input ends when the parent wants the member to leave, or has died.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         ENOUGH.store(true, Ordering::Relaxed);
     });
@@ -71,7 +74,7 @@ fn member() {
     consumer.leave(&mut Idle).unwrap();
 }
 
-/// Whoever commits before it polls again has nothing in flight.
+/// Has no records in flight, because the members commit before they poll again.
 struct Idle;
 
 impl Rebalance for Idle {
@@ -87,7 +90,7 @@ impl Rebalance for Idle {
 fn round(consumer: &mut dyn Consumer, journal: &mut File) {
     let records = match consumer.poll(Duration::from_millis(50), &mut Idle) {
         Ok(records) => records,
-        // A stopped process keeps the turn until the test notices.
+        // A process that was stopped in its turn keeps the others waiting until the test notices.
         Err(LogError::Unavailable(_)) => return,
         Err(error) => panic!("{error}"),
     };
@@ -120,7 +123,8 @@ fn ranges(records: &[Record]) -> BTreeMap<Partition, (Offset, Offset)> {
     ranges
 }
 
-/// `None` if its outcome is unknown: then the range is not written down.
+/// Commits ranges, and returns the refused partitions. Returns `None` if the outcome is unknown; then the ranges are
+/// not written down.
 fn commit(consumer: &mut dyn Consumer, ranges: &BTreeMap<Partition, (Offset, Offset)>) -> Option<Vec<TopicPartition>> {
     let position = |(partition, (_, to)): (&Partition, &(Offset, Offset))| Position {
         partition: TopicPartition::new("orders", *partition),
@@ -140,7 +144,7 @@ fn commit(consumer: &mut dyn Consumer, ranges: &BTreeMap<Partition, (Offset, Off
 fn nothing_is_skipped_and_no_partition_has_two_owners() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    // Eight at once on an empty folder.
+    // Eight processes open the log at the same time in an empty folder.
     let mut members: Vec<Member> = (0..7).map(|_| Member::start(dir)).collect();
     let log = open(dir);
     log.create_topic("orders", 8).unwrap();
@@ -169,7 +173,7 @@ fn nothing_is_skipped_and_no_partition_has_two_owners() {
     judge(dir, &log);
 }
 
-/// Ends the producer, also when the test fails: the scope would wait for it for ever.
+/// Ends the producer when it is dropped, also if the test fails, because the scope would otherwise wait for ever.
 struct Enough<'a>(&'a AtomicBool);
 
 impl Drop for Enough<'_> {
@@ -178,7 +182,7 @@ impl Drop for Enough<'_> {
     }
 }
 
-/// A child process; it is killed if the test fails.
+/// A child process, which is killed when this is dropped.
 struct Member(Child);
 
 impl Member {
@@ -198,7 +202,7 @@ impl Member {
         assert!(status.unwrap().success(), "a member failed: see its output above");
     }
 
-    /// SIGKILL: it has no chance to say good-bye.
+    /// Kills the process by SIGKILL, so that it can't leave its group.
     fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -209,7 +213,7 @@ impl Member {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
-    /// Stops it at a moment at which it does not keep the turn from the others.
+    /// Stops the process at a moment at which it does not hold the turn.
     fn stop(&self, dir: &Path) {
         let mut turnstile = Turnstile::open(&dir.join("log.db")).unwrap();
         wait("it is stopped outside of its turn", || {
@@ -235,7 +239,7 @@ fn stop_one_until_its_commit_is_refused(dir: &Path, log: &EmbeddedLog, member: &
     let before = refused();
     wait("a late commit is refused", || {
         member.stop(dir);
-        // Only once every partition moves again has the stopped one been buried.
+        // When every partition makes progress again, the stopped member has been removed.
         wait("the others take over", progress(log));
         member.signal("-CONT");
         wait("all go on", progress(log));
@@ -243,7 +247,7 @@ fn stop_one_until_its_commit_is_refused(dir: &Path, log: &EmbeddedLog, member: &
     });
 }
 
-/// Tells when every partition's commit has moved since.
+/// Returns a function that tells whether the committed offset of every partition has risen since this call.
 fn progress(log: &EmbeddedLog) -> impl FnMut() -> bool {
     let before = committed(log);
     move || committed(log).iter().zip(&before).all(|(now, before)| now > before)
@@ -261,7 +265,7 @@ fn ends(log: &EmbeddedLog) -> Vec<Option<Offset>> {
         .collect()
 }
 
-/// Some for every partition, in small batches.
+/// Appends a record to every partition again and again.
 fn produce(log: &EmbeddedLog, enough: &AtomicBool) {
     while !enough.load(Ordering::Relaxed) {
         let record = |partition| NewRecord {
@@ -272,8 +276,8 @@ fn produce(log: &EmbeddedLog, enough: &AtomicBool) {
             headers: Vec::new(),
         };
         let records = (0..log.partitions("orders").unwrap()).map(record).collect();
-        for answer in log.append("orders", records, DEADLINE) {
-            match answer {
+        for result in log.append("orders", records, DEADLINE) {
+            match result {
                 Ok(_) | Err(LogError::Unavailable(_)) => {}
                 Err(error) => panic!("{error}"),
             }
@@ -291,6 +295,7 @@ fn wait(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// The lines of the file: kind, partition, and one or two offsets.
 fn lines(dir: &Path) -> Vec<(char, u32, u64, u64)> {
     let text = std::fs::read_to_string(dir.join("journal")).unwrap();
     let parse = |line: &str| {
@@ -301,6 +306,7 @@ fn lines(dir: &Path) -> Vec<(char, u32, u64, u64)> {
     text.lines().map(parse).collect()
 }
 
+/// Checks what the members have written down.
 fn judge(dir: &Path, log: &EmbeddedLog) {
     let lines = lines(dir);
     let handled: BTreeSet<(u32, u64)> = lines

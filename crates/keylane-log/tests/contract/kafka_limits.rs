@@ -1,4 +1,5 @@
-//! Records that are too large for a topic: what brokers compare is compared before they are asked, byte for byte.
+//! Records that are too large for a topic. They are refused before they are sent, by the same comparison as the brokers
+//! make, to the byte.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -14,11 +15,11 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, ClientContext};
 
 use crate::kafka_only::{admin, answered, simulated, tool};
+use crate::member::{TIMEOUT, partition};
 use crate::records::{append, keyed, placed_at, topic};
-use crate::seat::{PATIENCE, partition};
 use crate::world::{Kafka, World};
 
-/// Sets what the topic takes at most.
+/// Sets the largest batch that the topic takes, in bytes.
 fn limit(world: &Kafka, topic: &str, bytes: usize) {
     let bytes = bytes.to_string();
     let limit = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("max.message.bytes", &bytes);
@@ -30,7 +31,7 @@ fn sized(number: u32, bytes: usize) -> NewRecord {
     placed_at(number, vec![b'x'; bytes])
 }
 
-/// Bytes that no compression makes fewer.
+/// Bytes that can't be compressed.
 fn noise(bytes: usize) -> Bytes {
     let next = |state: &mut u64| {
         *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -45,7 +46,7 @@ fn is_refused<T>(answer: &Result<T, LogError>, words: &str) -> bool {
     matches!(answer, Err(LogError::Refused(why)) if why.contains(words))
 }
 
-/// The producers that a partition has had records of: each session of one has a number of its own.
+/// The ids of the producers that have written to a partition. Each session of a producer has an id of its own.
 fn sessions(world: &Kafka, topic: &str, number: u32) -> BTreeSet<String> {
     let number = number.to_string();
     let told = tool("kafka-transactions")
@@ -67,13 +68,13 @@ fn what_can_t_fit_costs_the_others_nothing() {
     limit(&world, &topic, 20_000);
     let mut next = 0;
     for round in 0..2 {
-        // The good ones would make several batches of what the topic takes.
+        // The good records are too many for one batch that the topic takes.
         let good = |n: u32| placed_at(0, format!("{round}-{n}-{}", "-".repeat(200)));
         let records = (0..300).flat_map(|n| [sized(0, 30_000), good(n)]).collect();
-        for pair in log.append(&topic, records, PATIENCE).chunks(2) {
+        for pair in log.append(&topic, records, TIMEOUT).chunks(2) {
             assert!(is_refused(&pair[0], "max.message.bytes is 20000"), "{:?}", pair[0]);
             let place = pair[1].as_ref().map(|placed| placed.offset);
-            assert_eq!(place, Ok(Offset(next)), "in their order, each once");
+            assert_eq!(place, Ok(Offset(next)), "the good records stand in order, each once");
             next += 1;
         }
     }
@@ -81,7 +82,7 @@ fn what_can_t_fit_costs_the_others_nothing() {
     assert_eq!(sessions.len(), 1, "{sessions:?}");
 }
 
-/// Up to its limit a topic takes batches of many records, too.
+/// The topic also takes batches of several records, up to its limit.
 #[test]
 fn a_limit_below_what_is_ordinary_is_learnt_from_the_first_refusal() {
     let world = Kafka::new();
@@ -91,35 +92,35 @@ fn a_limit_below_what_is_ordinary_is_learnt_from_the_first_refusal() {
     for round in 0..5 {
         let good = |n: u32| placed_at(0, format!("{round}-{n}-{}", "-".repeat(200)));
         let records = (0..50).flat_map(|n| [sized(0, 1_000), good(n)]).collect();
-        for pair in log.append(&topic, records, PATIENCE).chunks(2) {
+        for pair in log.append(&topic, records, TIMEOUT).chunks(2) {
             assert!(is_refused(&pair[0], "max.message.bytes is 1000"), "{:?}", pair[0]);
             assert!(pair[1].is_ok(), "{:?}", pair[1]);
         }
     }
     let sessions = sessions(&world, &topic, 0);
-    // The first one breaks off, another one then sends one record at a time, and the last one stays.
+    // The first producer fails, the second one sends the records singly, and the third one is used from then on.
     assert!(sessions.len() <= 3, "{sessions:?}");
 }
 
-/// A producer that compares nothing and sends each record alone: what the broker alone says.
-struct Bare(BaseProducer<Answer>);
+/// A producer that compares no sizes and sends each record alone, to learn what the broker says.
+struct BareProducer(BaseProducer<LastReport>);
 
-/// The broker's answer to the last record: its error, if there was one.
+/// The broker's report for the last record, if it has come: the error, if there was one.
 #[derive(Default)]
-struct Answer(Mutex<Option<Option<KafkaError>>>);
+struct LastReport(Mutex<Option<Option<KafkaError>>>);
 
-impl ClientContext for Answer {}
+impl ClientContext for LastReport {}
 
-impl ProducerContext for Answer {
+impl ProducerContext for LastReport {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         let error = result.as_ref().err().map(|(error, _)| error.clone());
-        *self.0.lock().expect("nobody panics") = Some(error);
+        *self.0.lock().expect("no holder of the lock panics") = Some(error);
     }
 }
 
-impl Bare {
+impl BareProducer {
     fn new(world: &Kafka) -> Self {
         let properties = [
             ("bootstrap.servers", world.bootstrap()),
@@ -132,7 +133,7 @@ impl Bare {
         let config = ClientConfig::from_iter(properties.map(own));
         Self(
             config
-                .create_with_context(Answer::default())
+                .create_with_context(LastReport::default())
                 .expect("a producer starts"),
         )
     }
@@ -151,7 +152,7 @@ impl Bare {
             native.headers = Some(record.headers.iter().fold(OwnedHeaders::new(), insert));
         }
         self.0.send(native).map_err(|(error, _)| error).expect("it is queued");
-        match self.answer() {
+        match self.wait_for_report() {
             None => true,
             Some(error) => {
                 let code = error.rdkafka_error_code();
@@ -161,11 +162,12 @@ impl Bare {
         }
     }
 
-    fn answer(&self) -> Option<KafkaError> {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits for the broker's report, and returns its error, if there was one.
+    fn wait_for_report(&self) -> Option<KafkaError> {
+        let deadline = Instant::now() + TIMEOUT;
         while Instant::now() < deadline {
             self.0.poll(Duration::from_millis(1));
-            if let Some(error) = self.0.context().0.lock().expect("nobody panics").take() {
+            if let Some(error) = self.0.context().0.lock().expect("no holder of the lock panics").take() {
                 return error;
             }
         }
@@ -173,13 +175,13 @@ impl Bare {
     }
 }
 
-/// One after the other, with and without keys and headers, up to a limit and beyond.
+/// Compares the decisions for records of every size around a limit, with and without keys and headers.
 #[test]
 fn the_broker_draws_the_same_line_to_the_byte() {
     let world = Kafka::new();
     let log = world.open();
     let topic = topic(&*log, "boundary", 1);
-    let bare = Bare::new(&world);
+    let bare = BareProducer::new(&world);
     let none = Header {
         name: "none".into(),
         value: None,
@@ -190,19 +192,19 @@ fn the_broker_draws_the_same_line_to_the_byte() {
         headers: headers.to_vec(),
         ..sized(0, bytes)
     };
-    // Beyond 8191 bytes a length takes one byte more, of the record or of its value.
+    // From 8192 on a length takes one more byte: that of the record, or that of its value.
     for bytes in [8_254, 8_255, 8_256, 8_265, 20_000] {
         limit(&world, &topic, bytes);
         let known = format!("max.message.bytes is {bytes}");
-        let deadline = Instant::now() + PATIENCE;
-        while !is_refused(&log.append(&topic, vec![sized(0, 30_000)], PATIENCE)[0], &known) {
+        let deadline = Instant::now() + TIMEOUT;
+        while !is_refused(&log.append(&topic, vec![sized(0, 30_000)], TIMEOUT)[0], &known) {
             assert!(Instant::now() < deadline, "the new limit is never seen");
         }
         for (key, headers) in [(None, &[][..]), (Some(""), &[]), (Some("order-6"), &headers)] {
             let mut taken = Vec::new();
             for length in bytes - 240..bytes - 60 {
                 let record = shaped(length, key, headers);
-                let answer = log.append(&topic, vec![record.clone()], PATIENCE).remove(0);
+                let answer = log.append(&topic, vec![record.clone()], TIMEOUT).remove(0);
                 let local = is_refused(&answer, &known);
                 assert!(local || answer.is_ok(), "{length}: {answer:?}");
                 assert_eq!(
@@ -214,7 +216,7 @@ fn the_broker_draws_the_same_line_to_the_byte() {
             }
             assert!(
                 taken[0] && !taken[taken.len() - 1],
-                "both sides of the line were looked at"
+                "sizes on both sides of the limit were tried"
             );
         }
     }
@@ -225,22 +227,22 @@ fn a_limit_that_is_changed_counts_soon() {
     let world = Kafka::new();
     let log = world.open();
     let topic = topic(&*log, "changed", 1);
-    let send = || log.append(&topic, vec![sized(0, 30_000)], PATIENCE).remove(0);
+    let send = || log.append(&topic, vec![sized(0, 30_000)], TIMEOUT).remove(0);
     limit(&world, &topic, 20_000);
     assert!(is_refused(&send(), "max.message.bytes is 20000"));
     limit(&world, &topic, 40_000);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while send().is_err() {
-        assert!(Instant::now() < deadline, "it is refused for ever");
+        assert!(Instant::now() < deadline, "the record is refused for ever");
     }
-    // Of what was taken before nobody asks; the broker says that it is too large now.
+    // The limit is not asked for, since records of this size were taken before, and the broker refuses the record.
     limit(&world, &topic, 10_000);
     assert!(is_refused(&send(), &topic));
     assert!(is_refused(&send(), "max.message.bytes is 10000"));
     append(&*log, &topic, vec![sized(0, 9_000)]);
 }
 
-/// Where batches are compressed, only the broker sees how large they are.
+/// If batches are compressed, only the broker knows how large they are.
 #[test]
 fn what_is_compressed_is_left_to_the_broker() {
     for name in ["compression.type", "compression.codec"] {
@@ -249,27 +251,28 @@ fn what_is_compressed_is_left_to_the_broker() {
         let topic = topic(&*log, "compressed", 1);
         limit(&world, &topic, 20_000);
         append(&*log, &topic, vec![sized(0, 30_000), keyed("6", vec![b'x'; 1_000_000])]);
-        let answers = log.append(&topic, vec![placed_at(0, noise(30_000)), placed_at(0, "v")], PATIENCE);
-        assert!(is_refused(&answers[0], &topic), "{answers:?}");
-        assert!(answers[1].is_ok(), "{answers:?}");
+        let results = log.append(&topic, vec![placed_at(0, noise(30_000)), placed_at(0, "v")], TIMEOUT);
+        assert!(is_refused(&results[0], &topic), "{results:?}");
+        assert!(results[1].is_ok(), "{results:?}");
     }
 }
 
-/// These brokers describe nothing.
+/// The simulated brokers describe no settings.
 #[test]
 fn where_nobody_tells_the_limit_the_broker_decides() {
     let (brokers, log) = simulated("untold");
     append(&log, "untold", vec![sized(0, 30_000)]);
     let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
     brokers.request_errors(RDKafkaApiKey::Produce, &[refused]);
-    let answer = log.append("untold", vec![sized(0, 30_000)], PATIENCE).remove(0);
+    let answer = log.append("untold", vec![sized(0, 30_000)], TIMEOUT).remove(0);
     assert!(is_refused(&answer, "untold"), "{answer:?}");
     append(&log, "untold", vec![sized(0, 30_000)]);
 }
 
 #[test]
 fn the_broker_s_own_limit_refuses_only_the_guilty() {
-    // Many batches, so that others are in flight behind the refused one; compressed, so that nobody refuses it before.
+    // There are many batches, so that some are in flight behind the refused one. They are compressed, so that no record
+    // is refused before it is sent.
     let world = Kafka::with(&[("batch.num.messages", "10"), ("compression.type", "lz4")]);
     let log = world.open();
     let topic = topic(&*log, "limit", 2);
@@ -281,22 +284,22 @@ fn the_broker_s_own_limit_refuses_only_the_guilty() {
     records.insert(100, placed_at(0, large.clone()));
     records.insert(200, placed_at(1, large));
     records.push(sized(0, 11_000_000));
-    let answers = log.append(&topic, records.clone(), PATIENCE);
-    let guilty: Vec<usize> = (0..answers.len()).filter(|index| answers[*index].is_err()).collect();
+    let results = log.append(&topic, records.clone(), TIMEOUT);
+    let guilty: Vec<usize> = (0..results.len()).filter(|index| results[*index].is_err()).collect();
     assert_eq!(
         guilty,
         [100, 200, 302],
         "{:?}",
-        guilty.first().map(|index| &answers[*index])
+        guilty.first().map(|index| &results[*index])
     );
     for index in guilty {
-        assert!(is_refused(&answers[index], &topic), "{:?}", answers[index]);
+        assert!(is_refused(&results[index], &topic), "{:?}", results[index]);
     }
     in_order_of_first_appearance(&*log, &topic, &records);
     append(&*log, &topic, vec![placed_at(0, "afterwards")]);
 }
 
-/// Everything small stands in its partition, and first appearances keep the order.
+/// Checks that every small record stands in its partition, and that their first appearances are in order.
 fn in_order_of_first_appearance(log: &dyn EventLog, topic: &str, records: &[keylane_log::NewRecord]) {
     for number in 0..2 {
         let read = log

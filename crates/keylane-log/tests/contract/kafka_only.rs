@@ -1,4 +1,4 @@
-//! What only Kafka can be asked: Java beside us, assignors, properties, limits, a broker that is away.
+//! Cases for Kafka alone: Java's producer, assignors, properties, and brokers that are away or refuse.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -15,14 +15,14 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, TopicPartitionList};
 
 use crate::groups;
+use crate::member::{TIMEOUT, TestMember, partition, until};
 use crate::records::{append, keyed, placed_at, topic};
-use crate::seat::{PATIENCE, Seat, partition, until};
 use crate::world::{Kafka, World, subscription};
 
 /// Starts one of Kafka's own tools.
 pub fn tool(name: &str) -> Command {
-    let folder =
-        std::env::var("MALL_TEST_KAFKA_TOOLS").expect("MALL_TEST_KAFKA_TOOLS names the folder of Kafka's tools");
+    let folder = std::env::var("MALL_TEST_KAFKA_TOOLS")
+        .expect("MALL_TEST_KAFKA_TOOLS must be the folder with Kafka's own tools");
     Command::new(std::path::Path::new(&folder).join(name))
 }
 
@@ -31,16 +31,19 @@ pub fn admin(world: &Kafka) -> AdminClient<DefaultClientContext> {
     config.create().expect("an admin client starts")
 }
 
-/// Waits for an answer of the admin client, which has threads of its own.
+/// Waits for a future of the admin client, whose own threads complete it.
 pub fn answered<F: Future>(answer: F) -> F::Output {
     let mut answer = std::pin::pin!(answer);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         if let std::task::Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
             return answer;
         }
-        assert!(Instant::now() < deadline, "the broker answers the admin client");
+        assert!(
+            Instant::now() < deadline,
+            "the broker must answer the admin client in time"
+        );
         std::thread::yield_now();
     }
 }
@@ -65,7 +68,7 @@ fn java_producers_agree_about_partitions() {
     keys.iter()
         .for_each(|key| writeln!(lines, "{key}=v").expect("it reads its input"));
     drop(lines);
-    assert!(producer.wait().expect("it ends").success());
+    assert!(producer.wait().expect("the call ends").success());
 
     let mut found = 0;
     for number in 0..7 {
@@ -184,17 +187,17 @@ fn a_broker_that_is_away_is_said_soon() {
     let started = Instant::now();
     said("create", log.create_topic("any", 1).err(), started);
     let started = Instant::now();
-    let answers = log.append("any", vec![keyed("1", "v"), keyed("2", "v")], Duration::from_secs(1));
-    assert_eq!(answers.len(), 2);
-    said("append", answers.into_iter().next().and_then(Result::err), started);
+    let results = log.append("any", vec![keyed("1", "v"), keyed("2", "v")], Duration::from_secs(1));
+    assert_eq!(results.len(), 2);
+    said("append", results.into_iter().next().and_then(Result::err), started);
 }
 
-/// Three brokers in this process which can be switched off, with a topic of one partition.
+/// Makes three simulated brokers in this process, which can be switched off, with a topic of one partition.
 pub fn simulated(topic: &str) -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
     let brokers = MockCluster::new(3).expect("simulated brokers start");
     brokers.create_topic(topic, 1, 3).expect("the topic is made");
-    // A real broker refuses a batch behind one that failed, by its sequence number; these take it. So one is on its way
-    // at a time.
+    // By its sequence number a real broker refuses a batch behind one that failed, but these brokers take it. So only
+    // one batch may be in flight at a time.
     let alone = ("max.in.flight.requests.per.connection".to_owned(), "1".to_owned());
     let log = KafkaLog::connect(&brokers.bootstrap_servers(), vec![alone]).expect("the clients start");
     (brokers, log)
@@ -208,14 +211,14 @@ fn nothing_of_a_failed_append_comes_behind_a_later_one() {
     brokers.broker_down(-1).expect("the brokers go down");
     for (from, to) in [(10, 20), (20, 30)] {
         let started = Instant::now();
-        let answers = log.append("outage", numbered(from, to), Duration::from_secs(1));
+        let results = log.append("outage", numbered(from, to), Duration::from_secs(1));
         assert!(
             started.elapsed() < Duration::from_secs(3),
             "it took {:?}",
             started.elapsed()
         );
         let unavailable = |answer: &_| matches!(answer, Err(LogError::Unavailable(_)));
-        assert!(answers.iter().all(unavailable), "{:?}", answers[0]);
+        assert!(results.iter().all(unavailable), "{:?}", results[0]);
     }
     brokers.broker_up(-1).expect("the brokers come back");
     append(&log, "outage", numbered(30, 40));
@@ -227,7 +230,7 @@ fn nothing_of_a_failed_append_comes_behind_a_later_one() {
         .iter()
         .map(|record| String::from_utf8_lossy(record.value.as_ref().expect("a value")).into_owned());
     let numbers: Vec<u32> = values.map(|value| value.parse().expect("a number")).collect();
-    // While the brokers were down nothing could be on its way, so nothing of those calls may appear at all.
+    // While the brokers were down no request could be in flight, so no record of those calls may appear at all.
     assert_eq!(numbers, (0..10).chain(30..50).collect::<Vec<_>>());
 }
 
@@ -238,16 +241,16 @@ fn an_append_whose_time_was_taken_by_others_is_not_begun() {
     brokers.broker_down(-1).expect("the brokers go down");
     let send = |patience| log.append("queue", vec![placed_at(0, "v")], patience).remove(0);
     let not_begun = |answer| matches!(answer, Err(LogError::Unavailable(why)) if why.contains("earlier appends"));
-    // Which of the two is let in first is the lock's affair.
+    // Either of the two calls may get the lock first.
     let told = thread::scope(|scope| {
         let patient = scope.spawn(|| send(Duration::from_secs(1)));
         let mut told = false;
         while !patient.is_finished() && !told {
             told = not_begun(send(Duration::from_millis(50)));
         }
-        told | not_begun(patient.join().expect("it ends"))
+        told | not_begun(patient.join().expect("the call ends"))
     });
-    assert!(told, "one of them has waited in vain");
+    assert!(told, "one of the calls has waited for all of its time");
 }
 
 #[test]
@@ -271,64 +274,64 @@ fn a_broker_that_stumbles_is_asked_again_in_order() {
 fn a_member_outlives_an_outage() {
     let (brokers, log) = simulated("member");
     append(&log, "member", (0..10).map(|n| placed_at(0, n.to_string())).collect());
-    let mut seat = Seat::join(&log, &subscription("outlives", "member", "member"));
-    until("the backlog is read", &mut [&mut seat], |seats| {
-        seats[0].books.read.len() == 10
+    let mut member = TestMember::join(&log, &subscription("outlives", "member", "member"));
+    until("the backlog is read", &mut [&mut member], |members| {
+        members[0].observed.read.len() == 10
     });
     brokers.broker_down(-1).expect("the brokers go down");
     let started = Instant::now();
-    let outcome = seat.try_commit();
+    let outcome = member.try_commit();
     assert!(matches!(outcome, Err(LogError::Unavailable(_))), "{outcome:?}");
     assert!(
         started.elapsed() < Duration::from_secs(10),
         "it took {:?}",
         started.elapsed()
     );
-    let heard = Instant::now() + PATIENCE;
-    while !matches!(seat.try_turn(), Err(LogError::Unavailable(_))) {
+    let heard = Instant::now() + TIMEOUT;
+    while !matches!(member.try_poll(), Err(LogError::Unavailable(_))) {
         assert!(Instant::now() < heard, "polling says that the brokers are away");
     }
     brokers.broker_up(-1).expect("the brokers come back");
-    let back = Instant::now() + PATIENCE;
-    while seat.try_commit() != Ok(Vec::new()) {
+    let back = Instant::now() + TIMEOUT;
+    while member.try_commit() != Ok(Vec::new()) {
         assert!(Instant::now() < back, "commits work again");
-        let _still_away = seat.try_turn();
+        let _still_away = member.try_poll();
     }
     append(&log, "member", vec![placed_at(0, "10")]);
-    while seat.books.read.len() < 11 {
+    while member.observed.read.len() < 11 {
         assert!(Instant::now() < back, "the rest is read");
-        let _still_away = seat.try_turn();
+        let _still_away = member.try_poll();
     }
 }
 
-/// A coordinator that dies is replaced after as long as a session lasts; what a member has is its own until then.
+/// A dead coordinator is replaced only after about a session. Until then the member keeps its partitions.
 #[test]
 fn a_member_keeps_what_it_has_while_its_coordinator_is_away() {
     let (brokers, log) = simulated("kept");
     brokers
         .coordinator(MockCoordinator::Group("kept".into()), 2)
-        .expect("the second broker looks after it");
+        .expect("the second broker becomes the coordinator");
     let subscription = subscription("kept", "kept", "member");
-    let mut seat = Seat::join(&log, &subscription);
-    until("it has the partition", &mut [&mut seat], |seats| {
-        seats[0].books.owned.len() == 1
+    let mut member = TestMember::join(&log, &subscription);
+    until("the member has the partition", &mut [&mut member], |members| {
+        members[0].observed.owned.len() == 1
     });
-    brokers.broker_down(2).expect("it dies");
+    brokers.broker_down(2).expect("the broker goes down");
     let died = Instant::now();
     while died.elapsed() < subscription.session_timeout * 2 {
-        let _away = seat.try_turn();
-        assert_eq!(seat.books.lost, [], "given up after {:?}", died.elapsed());
+        let _away = member.try_poll();
+        assert_eq!(member.observed.lost, [], "given up after {:?}", died.elapsed());
     }
-    brokers.broker_up(2).expect("it comes back");
+    brokers.broker_up(2).expect("the broker comes back");
     append(&log, "kept", vec![placed_at(0, "v")]);
-    let back = Instant::now() + PATIENCE;
-    while seat.books.read.is_empty() || seat.try_commit() != Ok(Vec::new()) {
+    let back = Instant::now() + TIMEOUT;
+    while member.observed.read.is_empty() || member.try_commit() != Ok(Vec::new()) {
         assert!(Instant::now() < back, "it reads and commits again");
-        let _still_away = seat.try_turn();
+        let _still_away = member.try_poll();
     }
 }
 
-/// Every broker is asked for groups for a while before it has read them, when it has just been started.
+/// After its start every broker gets requests for groups that it has not read from the log yet.
 #[test]
 fn a_coordinator_that_is_not_ready_yet_is_asked_again() {
     use RDKafkaRespErr as E;
@@ -343,34 +346,38 @@ fn a_coordinator_that_is_not_ready_yet_is_asked_again() {
     brokers.request_errors(RDKafkaApiKey::OffsetFetch, &settling);
     assert_eq!(log.committed("settling", "settling"), Ok(vec![None]));
     brokers.request_errors(RDKafkaApiKey::OffsetFetch, &settling);
-    let mut seat = Seat::join(&log, &subscription("settling", "settling", "member"));
-    until("it is read", &mut [&mut seat], |seats| seats[0].books.read.len() == 1);
+    let mut member = TestMember::join(&log, &subscription("settling", "settling", "member"));
+    until("the record is read", &mut [&mut member], |members| {
+        members[0].observed.read.len() == 1
+    });
 }
 
 #[test]
 fn a_commit_between_two_generations_can_be_repeated() {
     let (brokers, log) = simulated("overtaken");
     append(&log, "overtaken", vec![placed_at(0, "v")]);
-    let mut seat = Seat::join(&log, &subscription("overtaken", "overtaken", "member"));
-    until("it is read", &mut [&mut seat], |seats| seats[0].books.read.len() == 1);
-    // As many as are sat out within the call, and one more.
+    let mut member = TestMember::join(&log, &subscription("overtaken", "overtaken", "member"));
+    until("the record is read", &mut [&mut member], |members| {
+        members[0].observed.read.len() == 1
+    });
+    // The call itself repeats the commit 20 times, so it fails after 21 such errors.
     let stale = RDKafkaRespErr::RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH;
     brokers.request_errors(RDKafkaApiKey::OffsetCommit, &[stale; 21]);
-    let outcome = seat.try_commit();
+    let outcome = member.try_commit();
     assert!(matches!(outcome, Err(LogError::Unavailable(_))), "{outcome:?}");
-    assert_eq!(seat.commit(), []);
-    // While nothing is being rebalanced, librdkafka takes this one to say that everything is lost.
+    assert_eq!(member.commit(), []);
+    // Outside of a rebalance librdkafka takes this error to mean that the whole assignment is lost.
     let illegal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
     brokers.request_errors(RDKafkaApiKey::OffsetCommit, &[illegal]);
-    assert_eq!(seat.commit(), [partition("overtaken", 0)]);
+    assert_eq!(member.commit(), [partition("overtaken", 0)]);
 }
 
 #[test]
 fn a_topic_may_be_unknown_for_a_while() {
     let (brokers, log) = simulated("unknown");
-    let mut seat = Seat::join(&log, &subscription("unknown", "unknown", "member"));
-    until("it has the partition", &mut [&mut seat], |seats| {
-        seats[0].books.owned.len() == 1
+    let mut member = TestMember::join(&log, &subscription("unknown", "unknown", "member"));
+    until("the member has the partition", &mut [&mut member], |members| {
+        members[0].observed.owned.len() == 1
     });
     let answer = |error| {
         brokers
@@ -378,18 +385,18 @@ fn a_topic_may_be_unknown_for_a_while() {
             .expect("the topic's answer is set")
     };
     answer(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let told = loop {
-        assert!(Instant::now() < deadline, "it is never told");
-        if let Err(error) = seat.try_turn() {
+        assert!(Instant::now() < deadline, "polling never returns the error");
+        if let Err(error) = member.try_poll() {
             break error;
         }
     };
     assert!(matches!(told, LogError::Unavailable(_)), "{told:?}");
     answer(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
-    let deadline = Instant::now() + PATIENCE;
-    while seat.try_turn().is_err() || seat.books.owned.is_empty() {
-        assert!(Instant::now() < deadline, "it is polled again");
+    let deadline = Instant::now() + TIMEOUT;
+    while member.try_poll().is_err() || member.observed.owned.is_empty() {
+        assert!(Instant::now() < deadline, "polling works again");
     }
 }
 
@@ -397,18 +404,18 @@ fn a_topic_may_be_unknown_for_a_while() {
 fn an_outage_does_not_hold_up_who_leaves() {
     let (brokers, log) = simulated("away");
     append(&log, "away", (0..10).map(|n| placed_at(0, n.to_string())).collect());
-    let mut seats: Vec<Seat> = ["leaves", "is dropped"]
-        .map(|group| Seat::join(&log, &subscription(group, "away", "member")))
+    let mut members: Vec<TestMember> = ["leaves", "is dropped"]
+        .map(|group| TestMember::join(&log, &subscription(group, "away", "member")))
         .into();
-    for seat in &mut seats {
-        until("the backlog is read", &mut [seat], |seats| {
-            seats[0].books.read.len() == 10
+    for member in &mut members {
+        until("the backlog is read", &mut [member], |members| {
+            members[0].observed.read.len() == 10
         });
     }
     brokers.broker_down(-1).expect("the brokers go down");
     let started = Instant::now();
-    let _not_told = seats[0].try_leave();
-    drop(seats);
+    let _outcome = members[0].try_leave();
+    drop(members);
     assert!(
         started.elapsed() < Duration::from_secs(30),
         "it took {:?}",
@@ -416,7 +423,7 @@ fn an_outage_does_not_hold_up_who_leaves() {
     );
 }
 
-/// Removes what stands before an offset of a partition.
+/// Removes the records before an offset of a partition.
 pub fn delete_records(world: &Kafka, topic: &str, number: i32, before: i64) {
     let mut upto = TopicPartitionList::new();
     upto.add_partition_offset(topic, number, rdkafka::Offset::Offset(before))

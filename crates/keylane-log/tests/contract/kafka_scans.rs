@@ -1,4 +1,5 @@
-//! Scans of what only Kafka has: markers of transactions, holes, partitions without a leader, and very many partitions.
+//! Scans of topics as only Kafka has them: with transaction markers, gaps, partitions without a leader, or very many
+//! partitions.
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,9 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::kafka_only::{delete_records, simulated};
+use crate::member::TIMEOUT;
 use crate::records::{append, placed_at, topic};
 use crate::scans::{extent, scanned};
-use crate::seat::PATIENCE;
 use crate::world::{Kafka, World};
 
 /// Puts records into a partition as one transaction, which is then committed or aborted.
@@ -19,17 +20,17 @@ fn transaction(world: &Kafka, topic: &str, number: i32, records: usize, commit: 
         ("transactional.id".to_owned(), format!("{topic}-{number}")),
     ]);
     let producer: BaseProducer = config.create().expect("a producer starts");
-    producer.init_transactions(PATIENCE).expect("transactions can be made");
+    producer.init_transactions(TIMEOUT).expect("transactions can be made");
     producer.begin_transaction().expect("one begins");
     for n in 0..records {
         let value = n.to_string();
         let record: BaseRecord<'_, str, str> = BaseRecord::to(topic).partition(number).payload(&value);
         producer.send(record).map_err(|(error, _)| error).expect("it is queued");
     }
-    producer.flush(PATIENCE).expect("it is sent");
+    producer.flush(TIMEOUT).expect("it is sent");
     match commit {
-        true => producer.commit_transaction(PATIENCE).expect("it ends"),
-        false => producer.abort_transaction(PATIENCE).expect("it ends"),
+        true => producer.commit_transaction(TIMEOUT).expect("it ends"),
+        false => producer.abort_transaction(TIMEOUT).expect("it ends"),
     }
 }
 
@@ -49,15 +50,26 @@ fn markers_and_holes_do_not_make_a_scan_wait() {
         (extent(0, 5), extent(0, 5), extent(0, 3))
     );
     delete_records(&world, &topic, 3, 3);
-    // Bounds from before the records were removed.
+    // These extents are from before the records were removed.
     let begun = Instant::now();
     let (shown, ends) = scanned(&*log, &topic, &before);
-    assert_eq!(shown.get(&0), Some(&vec![0, 1, 2, 3]), "the marker is no record");
-    assert_eq!(shown.get(&1), Some(&vec![0]), "what was aborted is not shown");
-    assert_eq!(shown.get(&3), None, "nothing is left");
+    assert_eq!(
+        shown.get(&0),
+        Some(&vec![0, 1, 2, 3]),
+        "the transaction marker is not seen"
+    );
+    assert_eq!(
+        shown.get(&1),
+        Some(&vec![0]),
+        "records of an aborted transaction are not seen"
+    );
+    assert_eq!(shown.get(&3), None, "all records of the partition were removed");
     assert_eq!((shown.get(&2), shown.get(&4)), (Some(&vec![0]), Some(&vec![0])));
     assert_eq!((ends[0], ends[4]), (4, 1));
-    assert!(begun.elapsed() < PATIENCE, "nobody waits for what never comes");
+    assert!(
+        begun.elapsed() < TIMEOUT,
+        "the scan does not wait for records that never come"
+    );
 }
 
 #[test]
@@ -66,16 +78,19 @@ fn a_partition_that_is_away_is_said_soon_and_read_once_it_is_back() {
     let (cluster, log) = simulated(TOPIC);
     append(&log, TOPIC, vec![placed_at(0, "a"), placed_at(0, "b")]);
     let extents = log.extents(TOPIC).expect("there are extents");
-    // Nobody has a second partition.
+    // The topic has no second and third partition.
     let beyond = [&extents[..], &[extent(0, 5), extent(0, 5)]].concat();
     let refused = |extents| {
         let begun = Instant::now();
-        let answer = log.scan(TOPIC, extents, &mut |_: &Record| {});
-        let why = match answer {
+        let scanned = log.scan(TOPIC, extents, &mut |_: &Record| {});
+        let why = match scanned {
             Err(LogError::Unavailable(why) | LogError::Refused(why)) => why,
             other => panic!("{other:?}"),
         };
-        assert!(begun.elapsed() < Duration::from_secs(60), "it does not wait for ever");
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "the scan does not wait for ever"
+        );
         why
     };
     let why = refused(&beyond);
@@ -84,7 +99,7 @@ fn a_partition_that_is_away_is_said_soon_and_read_once_it_is_back() {
     let why = refused(&extents);
     assert!(why.contains("leaderless-0"), "{why}");
     cluster.broker_up(-1).expect("the brokers come back");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let shown = loop {
         let mut shown = Vec::new();
         match log.scan(TOPIC, &extents, &mut |record: &Record| shown.push(record.offset.0)) {
@@ -95,7 +110,7 @@ fn a_partition_that_is_away_is_said_soon_and_read_once_it_is_back() {
     assert_eq!(shown, [0, 1]);
 }
 
-/// A partition after the other took a quarter of a second each.
+/// Reading them one after the other would take a quarter of a second for each.
 #[test]
 fn hundreds_of_partitions_are_read_at_once() {
     let world = Kafka::new();

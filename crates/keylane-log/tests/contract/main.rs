@@ -1,7 +1,7 @@
-//! What every log must do, whoever keeps it: each case runs once on the embedded log and once on Kafka.
+//! What every log must do: each case runs once on the embedded log and once on Kafka.
 //!
-//! The Kafka half needs `MALL_TEST_KAFKA` (`host:port`) and `MALL_TEST_KAFKA_TOOLS` (a folder with Kafka's own tools),
-//! and fails without them.
+//! The part on Kafka needs a broker whose address (`host:port`) is in `MALL_TEST_KAFKA`, and a folder with Kafka's own
+//! tools in `MALL_TEST_KAFKA_TOOLS`. It fails without them.
 
 mod groups;
 #[cfg(feature = "kafka")]
@@ -10,12 +10,12 @@ mod kafka_limits;
 mod kafka_only;
 #[cfg(feature = "kafka")]
 mod kafka_scans;
+mod member;
 mod records;
 mod scans;
-mod seat;
 mod world;
 
-/// Makes a test of each case, for each log.
+/// Makes a test of each case on each log.
 macro_rules! contract {
     ($($module:ident :: $case:ident),* $(,)?) => {
         #[cfg(feature = "embedded")]

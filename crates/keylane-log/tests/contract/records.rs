@@ -1,4 +1,4 @@
-//! Topics and records, without groups.
+//! Topics and records, but no groups.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,11 +7,11 @@ use keylane_log::{
     EventLog, Extent, Header, LogError, NewRecord, Offset, Partition, Placed, Record, Timestamp, partitioner,
 };
 
-use crate::seat::{PATIENCE, Seat, partition, until};
+use crate::member::{TIMEOUT, TestMember, partition, until};
 use crate::world::{World, subscription, unique};
 
-/// A record of a key, with a value that tells records apart. Its time is now: 30 s after its start a broker removes
-/// what is older than seven days.
+/// A record with a key, and a value that tells it from other records. Its timestamp is now, because a broker removes
+/// records that are older than seven days, 30 s after its start.
 pub fn keyed(key: impl Into<Bytes>, value: impl Into<Bytes>) -> NewRecord {
     NewRecord {
         partition: None,
@@ -22,7 +22,7 @@ pub fn keyed(key: impl Into<Bytes>, value: impl Into<Bytes>) -> NewRecord {
     }
 }
 
-/// A keyless record for a partition.
+/// A record without a key, for this partition.
 pub fn placed_at(number: u32, value: impl Into<Bytes>) -> NewRecord {
     NewRecord {
         partition: Some(Partition(number)),
@@ -31,16 +31,16 @@ pub fn placed_at(number: u32, value: impl Into<Bytes>) -> NewRecord {
     }
 }
 
-/// Appends records that nobody refuses.
+/// Appends records, all of which the log must take.
 pub fn append(log: &dyn EventLog, topic: &str, records: Vec<NewRecord>) -> Vec<Placed> {
-    let answers = log.append(topic, records, PATIENCE);
-    answers
+    let results = log.append(topic, records, TIMEOUT);
+    results
         .into_iter()
-        .map(|answer| answer.expect("the log takes the record"))
+        .map(|result| result.expect("the log takes the record"))
         .collect()
 }
 
-/// Makes a topic of its own for a case.
+/// Creates a topic for one case.
 pub fn topic(log: &dyn EventLog, what: &str, partitions: u32) -> String {
     let topic = unique(what);
     assert!(log.create_topic(&topic, partitions).expect("the topic can be created"));
@@ -53,7 +53,7 @@ fn text(value: &Option<Bytes>) -> String {
 
 pub fn keys_lie_where_java_puts_them(world: &dyn World) {
     let log = world.open();
-    // As Kafka's Java producer places them (org.apache.kafka.common.utils.Utils.murmur2, sign bit cleared).
+    // These partitions are where Kafka's Java producer puts the key (Utils.murmur2 with the sign bit cleared).
     for (partitions, golden) in [(4, Partition(2)), (8, Partition(6))] {
         let topic = topic(&*log, "java", partitions);
         assert_eq!(append(&*log, &topic, vec![keyed("order-1", "v")])[0].partition, golden);
@@ -83,7 +83,7 @@ pub fn a_partition_keeps_the_order(world: &dyn World) {
         let values: Vec<String> = records.iter().map(|record| text(&record.value)).collect();
         for (value, placed) in values.into_iter().zip(append(&*log, &topic, records)) {
             let held = &mut expected[placed.partition.0 as usize];
-            assert_eq!(placed.offset, Offset(held.len() as u64), "offsets follow each other");
+            assert_eq!(placed.offset, Offset(held.len() as u64), "offsets rise by one");
             held.push(value);
         }
     }
@@ -145,13 +145,14 @@ pub fn records_come_back_as_they_were(world: &dyn World) {
     assert_eq!(read, as_read(&topic, &written));
     assert_eq!(read[0].header("type"), Some(&b"again"[..]));
 
-    let mut seat = Seat::join(&*log, &subscription(&unique("fields"), &topic, "reader"));
-    until("all records are polled", &mut [&mut seat], |seats| {
-        seats[0].books.read.len() >= written.len()
+    let mut member = TestMember::join(&*log, &subscription(&unique("fields"), &topic, "reader"));
+    until("all records are polled", &mut [&mut member], |members| {
+        members[0].observed.read.len() >= written.len()
     });
-    assert_eq!(seat.books.read, read, "a group reads the same");
+    assert_eq!(member.observed.read, read, "a member of a group reads the same records");
 }
 
+/// The records as a reader must see them.
 fn as_read(topic: &str, written: &[NewRecord]) -> Vec<Record> {
     let record = |(offset, new): (usize, &NewRecord)| Record {
         topic: topic.into(),
@@ -205,26 +206,26 @@ pub fn an_explicit_partition_wins_over_the_key(world: &dyn World) {
 pub fn one_refused_record_does_not_refuse_the_others(world: &dyn World) {
     let log = world.open();
     let topic = topic(&*log, "refused", 2);
-    assert_eq!(log.append(&topic, Vec::new(), PATIENCE), []);
-    let answers = log.append(
+    assert_eq!(log.append(&topic, Vec::new(), TIMEOUT), []);
+    let results = log.append(
         &topic,
         vec![placed_at(0, "a"), placed_at(2, "b"), placed_at(1, "c")],
-        PATIENCE,
+        TIMEOUT,
     );
     assert_eq!(
-        answers[0],
+        results[0],
         Ok(Placed {
             partition: Partition(0),
             offset: Offset(0)
         })
     );
     assert!(
-        matches!(&answers[1], Err(LogError::Refused(why)) if why.contains(&topic)),
+        matches!(&results[1], Err(LogError::Refused(why)) if why.contains(&topic)),
         "{:?}",
-        answers[1]
+        results[1]
     );
     assert_eq!(
-        answers[2],
+        results[2],
         Ok(Placed {
             partition: Partition(1),
             offset: Offset(0)
@@ -240,17 +241,17 @@ pub fn pages_follow_each_other(world: &dyn World) {
     let place = partition(&topic, 0);
     let mut next = Offset(0);
     let mut seen = Vec::new();
-    // The last page is full, and what comes later still follows it.
+    // The last read returns as many records as it asked for, and later records follow it all the same.
     for size in [1, 399, 600] {
-        let page = log.read(&place, next, size).expect("a page is read");
-        assert_eq!(page.len(), size);
-        next = page.last().expect("the page is not empty").offset.next();
-        seen.extend(page.iter().map(|record| text(&record.value)));
+        let batch = log.read(&place, next, size).expect("records are read");
+        assert_eq!(batch.len(), size);
+        next = batch.last().expect("there are records").offset.next();
+        seen.extend(batch.iter().map(|record| text(&record.value)));
     }
     assert_eq!(log.read(&place, next, 10), Ok(Vec::new()));
     append(&*log, &topic, values(1_000, 1_010));
-    let page = log.read(&place, next, 100).expect("the rest is read");
-    seen.extend(page.iter().map(|record| text(&record.value)));
+    let batch = log.read(&place, next, 100).expect("the rest is read");
+    seen.extend(batch.iter().map(|record| text(&record.value)));
     assert_eq!(seen, (0..1_010).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
@@ -292,7 +293,7 @@ pub fn an_unknown_topic_is_refused(world: &dyn World) {
     refused("committed", log.committed("anybody", &topic).err());
     refused(
         "append",
-        log.append(&topic, vec![keyed("1", "v")], PATIENCE).remove(0).err(),
+        log.append(&topic, vec![keyed("1", "v")], TIMEOUT).remove(0).err(),
     );
     refused(
         "subscribe",
@@ -304,13 +305,17 @@ pub fn topics_are_created_once_and_only_grow(world: &dyn World) {
     let log = world.open();
     let other = world.open();
     let topic = topic(&*log, "topics", 2);
-    assert_eq!(log.create_topic(&topic, 5), Ok(false), "it exists and stays as it is");
+    assert_eq!(
+        log.create_topic(&topic, 5),
+        Ok(false),
+        "the topic exists and stays as it is"
+    );
     assert_eq!(other.partitions(&topic), Ok(2));
     for fewer in [0, 1, 2] {
-        let answer = log.grow_topic(&topic, fewer);
-        assert!(matches!(answer, Err(LogError::Refused(_))), "{fewer}: {answer:?}");
+        let grown = log.grow_topic(&topic, fewer);
+        assert!(matches!(grown, Err(LogError::Refused(_))), "{fewer}: {grown:?}");
     }
-    log.grow_topic(&topic, 3).expect("it can grow");
+    log.grow_topic(&topic, 3).expect("the topic can grow");
     assert_eq!(log.partitions(&topic), Ok(3));
     let deadline = Instant::now() + Duration::from_secs(5);
     while other.partitions(&topic) != Ok(3) {
@@ -344,7 +349,7 @@ pub fn a_new_partition_is_used_soon(world: &dyn World) {
     append(&*log, &topic, vec![keyed("order-1", "v")]);
     world.open().grow_topic(&topic, 4).expect("the topic grows");
     let grown = Instant::now();
-    // With four partitions Java puts this key into partition 2.
+    // With four partitions this key belongs to partition 2.
     while append(&*log, &topic, vec![keyed("order-1", "v")])[0].partition != Partition(2) {
         assert!(grown.elapsed() < Duration::from_secs(10), "the key has not moved");
         std::thread::sleep(Duration::from_millis(50));

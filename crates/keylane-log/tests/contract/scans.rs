@@ -1,11 +1,11 @@
-//! Scans: all partitions of a topic read together.
+//! Scans, which read all partitions of a topic together.
 
 use std::collections::BTreeMap;
 
 use keylane_log::{EventLog, Extent, Offset, Partition, Record};
 
+use crate::member::partition;
 use crate::records::{append, placed_at, topic};
-use crate::seat::partition;
 use crate::world::World;
 
 pub fn extent(start: u64, end: u64) -> Extent {
@@ -15,7 +15,8 @@ pub fn extent(start: u64, end: u64) -> Extent {
     }
 }
 
-/// Each partition's offsets in the order in which they were shown, and the answer.
+/// Scans a topic. Returns the offsets of each partition in the order in which they were seen, and where the scan ended
+/// in each.
 pub fn scanned(log: &dyn EventLog, topic: &str, extents: &[Extent]) -> (BTreeMap<u32, Vec<u64>>, Vec<u64>) {
     let mut shown: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     let mut see = |record: &Record| shown.entry(record.partition.0).or_default().push(record.offset.0);
@@ -26,7 +27,7 @@ pub fn scanned(log: &dyn EventLog, topic: &str, extents: &[Extent]) -> (BTreeMap
 pub fn many_partitions_are_read_together(world: &dyn World) {
     let log = world.open();
     let topic = topic(&*log, "together", 60);
-    // Some hold much, some little, most nothing.
+    // One partition has many records, some have a few, and most have none.
     let records = (0..60).flat_map(|number| {
         let held = match number {
             7 => 1_300,
@@ -42,7 +43,10 @@ pub fn many_partitions_are_read_together(world: &dyn World) {
     for (number, extent) in extents.iter().enumerate() {
         let wanted: Vec<u64> = (0..extent.end.0).collect();
         let shown = shown.get(&(number as u32)).cloned().unwrap_or_default();
-        assert_eq!(shown, wanted, "partition {number}: all, once, in order");
+        assert_eq!(
+            shown, wanted,
+            "partition {number}: every record is seen once and in order"
+        );
     }
 }
 
@@ -57,8 +61,13 @@ pub fn a_scan_shows_what_stands_between_its_bounds(world: &dyn World) {
     assert_eq!(scanned(&*log, &topic, &[]), (BTreeMap::new(), Vec::new()));
     let nothing = scanned(&*log, &topic, &[extent(4, 4), extent(0, 0), extent(9, 3)]);
     assert!(nothing.0.is_empty(), "{nothing:?}");
-    // A second scan is none the wiser for the first, nor is a page in between.
-    assert_eq!(log.read(&partition(&topic, 0), Offset(5), 2).expect("a page").len(), 2);
+    // A second scan does not depend on the first one, nor on a read in between.
+    assert_eq!(
+        log.read(&partition(&topic, 0), Offset(5), 2)
+            .expect("records are read")
+            .len(),
+        2
+    );
     let (again, _) = scanned(&*log, &topic, &[extent(2, 5), extent(0, 0), extent(9, 10)]);
     assert_eq!(again, [(0, vec![2, 3, 4]), (2, vec![9])].into());
 }
@@ -77,7 +86,7 @@ pub fn whoever_is_shown_records_may_ask_the_log(world: &dyn World) {
         let place = record.topic_partition();
         let again = log.read(&place, record.offset, 1).expect("it is read");
         assert_eq!(again[0], *record);
-        // What comes now is behind the bounds.
+        // A record that is appended now lies behind the extents of the scan.
         append(&*log, &topic, vec![placed_at(record.partition.0, "later")]);
         seen.push((record.partition, record.offset));
     };

@@ -1,4 +1,5 @@
-//! Where a case runs: a log that can be opened several times, as by several processes, and names nobody else uses.
+//! Where a case runs: a log that can be opened several times, as several processes do, and names that no other test
+//! uses.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,11 +8,11 @@ use keylane_log::{EventLog, Subscription};
 
 /// A place that holds one log.
 pub trait World: Sync {
-    /// Opens the log once more: another process, or the same one after a restart.
+    /// Opens the log once more, as another process does, or the same one after a restart.
     fn open(&self) -> Box<dyn EventLog>;
 }
 
-/// A name that no other test, and no other run, uses.
+/// Makes a name that no other test and no other run uses.
 pub fn unique(what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now()
@@ -21,7 +22,7 @@ pub fn unique(what: &str) -> String {
     format!("{what}-{}-{:x}-{number}", std::process::id(), now.as_micros())
 }
 
-/// A membership that is taken for dead after 6 s, the shortest time that brokers allow by default.
+/// A subscription whose member is taken for dead after 6 s, the shortest time that brokers allow by default.
 pub fn subscription(group: &str, topic: &str, member: &str) -> Subscription {
     Subscription {
         group: group.to_owned(),
@@ -32,7 +33,7 @@ pub fn subscription(group: &str, topic: &str, member: &str) -> Subscription {
     }
 }
 
-/// A folder of its own.
+/// The embedded log in a temporary folder.
 #[cfg(feature = "embedded")]
 pub struct Embedded(tempfile::TempDir);
 
@@ -51,7 +52,7 @@ impl World for Embedded {
     }
 }
 
-/// The brokers that `MALL_TEST_KAFKA` names.
+/// Kafka at the address in `MALL_TEST_KAFKA`.
 #[cfg(feature = "kafka")]
 pub struct Kafka {
     bootstrap: String,
@@ -67,7 +68,8 @@ impl Kafka {
     pub fn with(properties: &[(&str, &str)]) -> Self {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self {
-            bootstrap: std::env::var("MALL_TEST_KAFKA").expect("MALL_TEST_KAFKA names a Kafka broker (host:port)"),
+            bootstrap: std::env::var("MALL_TEST_KAFKA")
+                .expect("MALL_TEST_KAFKA must be the address (host:port) of a Kafka broker to test with"),
             properties: properties.iter().map(own).collect(),
         }
     }

@@ -1,4 +1,4 @@
-//! A member of a group as a test sees it: what it was given, what it read, what it will commit.
+//! A member of a group as the tests use it: it remembers what it was assigned, what it read, and what it would commit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,68 +9,70 @@ use keylane_log::{
     Assignment, Consumer, EventLog, Offset, Partition, Position, Rebalance, Record, Subscription, TopicPartition,
 };
 
-/// How long anything may take before a case gives up. A member that stops polling is given up after half a minute,
-/// and a rebalance that waits for it may take as long again.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+/// The longest wait before a case fails. The group gives up a member that stops polling after half a minute, and a
+/// rebalance that waits for that member may take as long again.
+pub const TIMEOUT: Duration = Duration::from_secs(90);
 
-const TURN: Duration = Duration::from_millis(20);
+/// The timeout of one poll.
+const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// A member and its books.
-pub struct Seat {
+/// A member, and what it has observed.
+pub struct TestMember {
     consumer: Box<dyn Consumer>,
-    pub books: Books,
+    pub observed: Observations,
 }
 
-/// What a member knows.
+/// What a member has observed so far.
 #[derive(Default)]
-pub struct Books {
-    /// Everything handed out, in order.
+pub struct Observations {
+    /// All records that polls returned, in order.
     pub read: Vec<Record>,
-    /// What is this member's now, as it was assigned.
+    /// The partitions that the member owns, as they were assigned.
     pub owned: BTreeMap<TopicPartition, Assignment>,
-    /// Every assignment ever.
+    /// All assignments so far.
     pub given: Vec<Assignment>,
+    /// All partitions lost so far.
     pub lost: Vec<TopicPartition>,
-    /// Whether work is in flight that a revoke has to wait for.
+    /// Whether records are in flight that a revoke has to wait for.
     pub busy: Arc<AtomicBool>,
-    /// The next record of each owned partition: whatever was read is done.
+    /// The offset of the next record of each owned partition. All records that were read count as done.
     next: BTreeMap<TopicPartition, Offset>,
 }
 
-impl Seat {
+impl TestMember {
     pub fn join(log: &dyn EventLog, subscription: &Subscription) -> Self {
         Self {
             consumer: log.subscribe(subscription).expect("the group can be joined"),
-            books: Books::default(),
+            observed: Observations::default(),
         }
     }
 
-    /// Polls once, and keeps the books.
-    pub fn turn(&mut self) {
-        self.try_turn().expect("polling works");
+    /// Polls once, and checks that records come only from owned partitions and in order.
+    pub fn poll(&mut self) {
+        self.try_poll().expect("polling works");
     }
 
-    pub fn try_turn(&mut self) -> keylane_log::Result<()> {
-        for record in self.consumer.poll(TURN, &mut self.books)? {
+    pub fn try_poll(&mut self) -> keylane_log::Result<()> {
+        for record in self.consumer.poll(POLL_TIMEOUT, &mut self.observed)? {
             let partition = record.topic_partition();
             assert!(
-                self.books.owned.contains_key(&partition),
+                self.observed.owned.contains_key(&partition),
                 "{partition} was read without being owned"
             );
-            let next = self.books.next.insert(partition.clone(), record.offset.next());
-            assert_eq!(next, Some(record.offset), "{partition} goes on where it was");
-            self.books.read.push(record);
+            let next = self.observed.next.insert(partition.clone(), record.offset.next());
+            assert_eq!(next, Some(record.offset), "{partition} goes on with its next record");
+            self.observed.read.push(record);
         }
         Ok(())
     }
 
-    /// Commits where everything read is done; returns what was refused.
+    /// Commits the positions behind all records that were read. Returns the refused partitions.
     pub fn commit(&mut self) -> Vec<TopicPartition> {
         self.try_commit().expect("the log answers a commit")
     }
 
     pub fn try_commit(&mut self) -> keylane_log::Result<Vec<TopicPartition>> {
-        self.consumer.commit(&self.books.positions(|_| true))
+        self.consumer.commit(&self.observed.positions(|_| true))
     }
 
     pub fn commit_at(&mut self, positions: &[Position]) -> Vec<TopicPartition> {
@@ -90,12 +92,12 @@ impl Seat {
     }
 
     pub fn try_leave(&mut self) -> keylane_log::Result<()> {
-        self.consumer.leave(&mut self.books)
+        self.consumer.leave(&mut self.observed)
     }
 }
 
-impl Books {
-    /// Where the owned partitions stand that `wanted` picks.
+impl Observations {
+    /// The positions of the owned partitions that are `wanted`.
     pub fn positions(&self, wanted: impl Fn(&TopicPartition) -> bool) -> Vec<Position> {
         let position = |(partition, offset): (&TopicPartition, &Offset)| Position {
             partition: partition.clone(),
@@ -119,21 +121,21 @@ impl Books {
     }
 }
 
-impl Rebalance for Books {
+impl Rebalance for Observations {
     fn assigned(&mut self, assignments: &[Assignment]) {
         assert!(!assignments.is_empty(), "an assignment names partitions");
         for assignment in assignments {
             let partition = assignment.partition.clone();
             self.next.insert(partition.clone(), assignment.position);
             let before = self.owned.insert(partition, assignment.clone());
-            assert_eq!(before, None, "what is owned is not assigned again");
+            assert_eq!(before, None, "a partition that is owned is not assigned again");
             self.given.push(assignment.clone());
         }
     }
 
     fn revoke(&mut self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>> {
         if self.busy.load(Ordering::Acquire) {
-            std::thread::sleep(patience.min(TURN));
+            std::thread::sleep(patience.min(POLL_TIMEOUT));
             return None;
         }
         let positions = self.positions(|partition| partitions.contains(partition));
@@ -147,13 +149,13 @@ impl Rebalance for Books {
     }
 }
 
-/// Polls the seats in turn until `done` says so.
-pub fn until(what: &str, seats: &mut [&mut Seat], mut done: impl FnMut(&[&mut Seat]) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done(seats) {
+/// Polls the members one after the other until `done` says so, and fails if that does not come in time.
+pub fn until(what: &str, members: &mut [&mut TestMember], mut done: impl FnMut(&[&mut TestMember]) -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
+    while !done(members) {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
-        for seat in seats.iter_mut() {
-            seat.turn();
+        for member in members.iter_mut() {
+            member.poll();
         }
     }
 }
