@@ -6,7 +6,7 @@ use rusqlite::{Error, ErrorCode};
 
 use crate::port::LogError;
 
-/// The sentence does not name the file, because a SQLite error does not know it; [`in_file`] adds it.
+/// The sentence does not name the file, because a SQLite error does not know it; `in_file` adds it.
 impl From<Error> for LogError {
     fn from(error: Error) -> Self {
         let Some(code) = error.sqlite_error_code() else {
