@@ -1,4 +1,4 @@
-//! The audit of anybody's topic, over records that are made here.
+//! The audit, over records that are made here.
 #![allow(missing_docs)]
 
 use bytes::Bytes;
@@ -25,7 +25,7 @@ fn audit_by(key: &str, version: &str, records: &[Record]) -> Audit {
     auditor.finish()
 }
 
-/// A record of this key and version where Java puts it.
+/// A record with this key and version, in the partition where Java's partitioner puts it.
 fn record(key: &str, version: i64, offset: u64) -> Record {
     Record {
         topic: "orders".into(),

@@ -73,7 +73,7 @@ fn crc32(data: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// The check value of the algorithm's catalogue.
+    /// The check value that catalogues of CRC algorithms give for CRC-32.
     #[test]
     fn crc32_is_zlibs() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);

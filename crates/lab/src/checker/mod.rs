@@ -31,7 +31,7 @@ mod zombies;
 pub use history::{
     Applied, DeliveryRecord, History, OrderRecord, Parked, PartitionState, PlaceInTopic, WaitsFor, Written,
 };
-pub use verdict::{Anomaly, Doubt, Fact, Judgement, Severity, Verdict};
+pub use verdict::{Anomaly, Doubt, Fact, Judgement, Outcome, Severity, Verdict};
 
 use index::{LogPositions, OrderHistory, orders};
 

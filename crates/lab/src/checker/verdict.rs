@@ -139,7 +139,27 @@ pub enum Doubt {
     Waiting(OrderId, Version),
 }
 
+/// What a judgement comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing went wrong that did harm.
+    NoHarm,
+    /// Something did harm.
+    Harm,
+    /// No harm was found, but not everything could be judged.
+    Unknown,
+}
+
 impl Judgement {
+    /// What it comes to.
+    pub fn outcome(&self) -> Outcome {
+        match (self.harm().next(), self.doubts.is_empty()) {
+            (Some(_), _) => Outcome::Harm,
+            (None, true) => Outcome::NoHarm,
+            (None, false) => Outcome::Unknown,
+        }
+    }
+
     /// The verdicts that are about effects.
     pub fn harm(&self) -> impl Iterator<Item = &Verdict> {
         self.verdicts

@@ -1,4 +1,4 @@
-//! What is under way is not judged by its absence.
+//! An order with events under way gets a doubt, and no verdict that something is missing.
 
 use keylane_log::{Offset, Timestamp};
 use lab::checker::{Anomaly, Doubt, History, Parked, WaitsFor, check};

@@ -1,4 +1,4 @@
-//! The checker, against histories that are right and histories that one thing is wrong with.
+//! The checker, on histories in which everything is right, and on histories in which one thing is wrong.
 #![allow(missing_docs)]
 
 mod doubts;

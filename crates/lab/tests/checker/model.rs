@@ -1,5 +1,5 @@
-//! A mall in miniature that makes correct histories: orders written, published, applied and answered, one event after the
-//! other, over a log that grows, repeats itself and changes hands.
+//! A small model of the mall that makes correct histories. Orders are written, published, applied and reported, one event
+//! after the other, over a log that gets more partitions, repeats records and changes owners.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub struct Model {
     now: i64,
     counter: i64,
     ends: Vec<u64>,
-    /// Who owns each partition, under which of its assignments.
+    /// The owner of each partition: the instance, and the number of its assignment.
     owners: Vec<(u32, u64)>,
     deliveries: BTreeMap<OrderId, Delivery>,
 }
@@ -31,7 +31,7 @@ impl Model {
         }
     }
 
-    /// Writes the next event of an order and all that it leads to.
+    /// Writes the next event of an order, and everything that it leads to.
     pub fn event(&mut self, order: OrderId, event_type: OrderEventType) {
         self.now += 10;
         let version = self
@@ -53,7 +53,7 @@ impl Model {
         self.history.written.push(written);
     }
 
-    /// Appends a written event to the topic, as a relay does that may have done so before.
+    /// Appends a written event to the topic. A relay may do so several times.
     pub fn publish(&mut self, written: &Written) -> PlaceInTopic {
         let place = self.append(written.order);
         self.history.topic.push(OrderRecord {
@@ -119,7 +119,7 @@ impl Model {
         }
     }
 
-    /// The history, every record of which the group has finished with.
+    /// The history, with a group that has finished with every record.
     pub fn done(mut self) -> History {
         self.history.deliveries = self.deliveries.into_values().collect();
         let states = self.ends.iter().enumerate().map(|(partition, end)| PartitionState {
@@ -142,7 +142,7 @@ fn fields(order: OrderId, version: Version) -> OrderPatch {
     }
 }
 
-/// One order: placed, modified twice, cancelled.
+/// The history of one order, which is placed, modified twice, and cancelled.
 pub fn one_order() -> History {
     let mut model = Model::new(2);
     for event in [
@@ -156,8 +156,8 @@ pub fn one_order() -> History {
     model.done()
 }
 
-/// A correct history of some orders, with everything that honest systems do: records repeated, partitions added and
-/// handed over, orders cancelled or not.
+/// A correct history of some orders, with everything that may happen without harm: records are repeated, partitions added and
+/// handed over, and orders cancelled or not.
 pub fn random(rng: &mut Rng) -> History {
     let mut model = Model::new(rng.usize(1..4));
     let orders = rng.i64(1..12);
@@ -171,7 +171,7 @@ pub fn random(rng: &mut Rng) -> History {
         model.event(OrderId(order), event);
         left.entry(order).and_modify(|left| *left -= 1);
         left.retain(|_, left| *left > 0);
-        honest_trouble(&mut model, rng, OrderId(order));
+        harmless_trouble(&mut model, rng, OrderId(order));
     }
     let mut history = model.done();
     rng.shuffle(&mut history.written);
@@ -181,7 +181,7 @@ pub fn random(rng: &mut Rng) -> History {
     history
 }
 
-fn honest_trouble(model: &mut Model, rng: &mut Rng, order: OrderId) {
+fn harmless_trouble(model: &mut Model, rng: &mut Rng, order: OrderId) {
     match rng.u8(0..20) {
         0 => {
             model.ends.push(0);

@@ -1,4 +1,4 @@
-//! One thing goes wrong: each mutation turns a correct history into one in which a given verdict must be found.
+//! Mutations: each turns a correct history into one with a single fault, in which a given verdict must be found.
 
 use keylane_log::{Offset, Partition};
 use lab::checker::{Anomaly, Applied, History, OrderRecord, Parked, PlaceInTopic, WaitsFor};
@@ -28,7 +28,7 @@ pub const ALL: [Anomaly; 20] = [
     Anomaly::OutInversion,
 ];
 
-/// Makes `anomaly` happen to `order`; `false` if its history is too short for that.
+/// Makes `anomaly` happen to `order`. False if the order's history is too short for that.
 pub fn mutate(history: &mut History, order: OrderId, anomaly: Anomaly) -> bool {
     let last = last(history, order);
     let needed = match anomaly {
@@ -65,18 +65,18 @@ pub fn mutate(history: &mut History, order: OrderId, anomaly: Anomaly) -> bool {
     true
 }
 
-/// The verdicts that come with it in the history of [`super::model::one_order`]: what follows from the same mutation.
+/// The further verdicts to which the same mutation leads in the history of [`super::model::one_order`].
 pub fn companions(anomaly: Anomaly) -> &'static [Anomaly] {
     match anomaly {
-        // The last event is the cancellation, and it had one delivery event.
+        // The event that is applied twice is the cancellation, and only one delivery event reports it.
         Anomaly::DoubleApply => &[Anomaly::Resurrection, Anomaly::OutLost],
-        // The later version was built upon what was there.
+        // The later version was applied before the earlier one.
         Anomaly::Inversion => &[Anomaly::Divergence, Anomaly::Skip],
         Anomaly::Skip => &[Anomaly::LostApply],
         Anomaly::LostApply => &[Anomaly::Skip],
         Anomaly::Orphan => &[Anomaly::Skip, Anomaly::LostApply],
         Anomaly::Resurrection => &[Anomaly::Divergence, Anomaly::Skip, Anomaly::Inversion],
-        // What was passed over was written, and the row lacks it.
+        // The event was written, and the row lacks it.
         Anomaly::Unseen | Anomaly::StuckPark | Anomaly::Discarded => &[Anomaly::Divergence],
         _ => &[],
     }
@@ -149,7 +149,7 @@ fn swap_records(history: &mut History, order: OrderId) -> bool {
         records.map(|record| record.place).collect::<Vec<_>>()
     };
     let (first, second) = (places(1), places(2));
-    // Of a version that stands there twice it is the first that counts.
+    // If a version stands there twice, the first record counts.
     if first.len() > 1 || second.len() > 1 || first[0].partition != second[0].partition {
         return false;
     }
@@ -169,7 +169,7 @@ fn next_counter(history: &History) -> i64 {
     history.applied.iter().map(|applied| applied.counter).max().unwrap_or(0) + 1
 }
 
-/// As a naive consumer does it: two neighbours change places, and the later version stays as the row's number.
+/// Two effects that follow each other change places, as with a consumer without a fence. The row keeps the later version.
 fn invert(history: &mut History, order: OrderId, low: Version, high: Version) {
     let (first, second) = (
         applied(history, order, low).clone(),
@@ -198,7 +198,7 @@ fn orphan(history: &mut History, order: OrderId) {
     applied(history, order, Version(2)).before = Version(0);
 }
 
-/// An effect that never was, with the delivery event that it led to.
+/// Removes an effect, and the delivery event that reported it.
 fn forget(history: &mut History, order: OrderId, version: Version) {
     history
         .applied
@@ -219,7 +219,7 @@ fn resurrect(history: &mut History, order: OrderId) -> bool {
         .iter_mut()
         .filter(|answer| answer.order == order)
     {
-        // The delivery's own versions follow its effects.
+        // The delivery's own versions are renumbered, since they count its effects.
         match last.0 - answer.version.0 {
             0 => answer.event_type = DeliveryEventType::Modified,
             1 => answer.event_type = DeliveryEventType::Cancelled,
@@ -230,7 +230,7 @@ fn resurrect(history: &mut History, order: OrderId) -> bool {
     true
 }
 
-/// The one in the middle was somebody else's, and the first owner writes on.
+/// The effect in the middle becomes another instance's, after which the first owner writes on.
 fn zombie(history: &mut History, order: OrderId) -> bool {
     let (instance, epoch, place) = {
         let first = applied(history, order, Version(1));
@@ -276,7 +276,7 @@ fn park(history: &mut History, order: OrderId) {
     });
 }
 
-/// The last event is passed over, and the delivery stays as it was before.
+/// The last event is passed over, and the delivery stays as it was before it.
 fn discard(history: &mut History, order: OrderId) {
     let mut lost = unseen(history, order);
     lost.kind = ApplyKind::Discarded;

@@ -71,7 +71,7 @@ fn hazards_are_no_harm() {
     }
 }
 
-/// What a person had passed over was written all the same.
+/// An event that a person had passed over was written all the same, so the row without it differs.
 #[test]
 fn a_row_that_lacks_what_was_discarded_is_harm_and_says_so() {
     let history = mutated(Anomaly::Discarded);
@@ -96,7 +96,7 @@ fn a_row_that_lacks_what_was_discarded_is_harm_and_says_so() {
     );
 }
 
-/// What a later event says again is not missed.
+/// The row lacks nothing if a later event carries the same fields again.
 #[test]
 fn a_discard_that_makes_no_difference_is_a_hazard_alone() {
     let mut history = one_order();
@@ -133,7 +133,7 @@ fn a_record_that_can_not_be_read_stands_for_no_event() {
     assert_eq!(found, [(Anomaly::Divergent, Severity::Hazard)]);
 }
 
-/// Of each phantom: how bad, and what is said.
+/// Each phantom in the judgement: its severity, and its sentence.
 fn phantoms(history: &History) -> Vec<(Severity, String)> {
     let found = found(history, Anomaly::Phantom).into_iter();
     found.map(|phantom| (phantom.severity, phantom.says)).collect()

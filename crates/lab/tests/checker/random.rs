@@ -1,4 +1,4 @@
-//! Random histories: the correct ones are clean, and what is put wrong in them is found.
+//! Random histories: correct ones get no verdict of harm, and whatever is made wrong in one is found.
 
 use fastrand::Rng;
 use lab::checker::{Anomaly, History, check};
@@ -15,11 +15,11 @@ fn correct_histories_are_clean() {
         let history = random(&mut Rng::with_seed(seed));
         let judgement = check(&history);
         assert_eq!(judgement.doubts, [], "seed {seed}");
-        let honest = [Anomaly::SplitKey, Anomaly::OutDup];
+        let harmless = [Anomaly::SplitKey, Anomaly::OutDup];
         let unexpected: Vec<_> = judgement
             .verdicts
             .iter()
-            .filter(|found| !honest.contains(&found.anomaly))
+            .filter(|found| !harmless.contains(&found.anomaly))
             .collect();
         assert!(unexpected.is_empty(), "seed {seed}: {unexpected:#?}");
     }

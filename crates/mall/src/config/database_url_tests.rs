@@ -1,4 +1,4 @@
-//! What a database's address may look like, and that no part of a password is shown, whatever it looks like.
+//! Which database addresses are accepted, and that no part of a password is ever shown.
 
 use proptest::prelude::*;
 

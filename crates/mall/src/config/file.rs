@@ -205,7 +205,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// A password of letters that no message of ours has, in whatever stands around it.
+        /// The password is made of letters that stand in no message, and is put between random texts.
         #[test]
         fn a_file_never_panics_and_no_value_of_it_is_quoted(
             before in "(topic = 'x'|database-url = |kafka-property = \\[|[a-z-]{0,10} ?= ?|\\[|#|)(\n|)",
@@ -215,7 +215,7 @@ mod tests {
         ) {
             let text = format!("{before}{quote}{secret}{after}");
             if let Err(error) = ConfigFile::parse("mall.toml".into(), &text) {
-                // The name of an option that there is not has to be named; a value never.
+                // A message may name an unknown option, but never repeats a value.
                 let named = error.to_string().contains("there is no option");
                 prop_assert!(named || !error.to_string().contains(['Q', 'Z', 'Ж']), "{text:?}: {error}");
             }

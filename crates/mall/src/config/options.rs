@@ -281,6 +281,17 @@ fn properties_in(text: &str, place: &str) -> Result<Vec<(String, String)>, Usage
 }
 
 impl RoleOptions {
+    /// The order service's address, given or the usual one.
+    pub fn order_url(&self) -> BaseUrl {
+        self.order_url.clone().unwrap_or_else(|| BaseUrl::local(ORDER_PORT))
+    }
+
+    /// The address of a delivery instance, given or the usual one of the first.
+    pub fn delivery_url(&self) -> BaseUrl {
+        let local = || BaseUrl::local(FIRST_DELIVERY_PORT);
+        self.delivery_url.clone().unwrap_or_else(local)
+    }
+
     /// Takes these values of the course.
     pub fn follow_course(&mut self, decided: &[CourseValue]) {
         decided.iter().for_each(|course| (course.set)(self));

@@ -193,7 +193,7 @@ mod tests {
         })
     }
 
-    /// Orders with 5 events and the number 3, all of them in a log of 9 records, of which 4 have become deliveries.
+    /// A whole folder: orders with 5 events and numbers up to 3, a log of 9 records, and 4 applied events.
     fn whole() -> Files {
         let mut orders = there("a", 5, &[(DataFile::Log, 9), (DataFile::Deliveries, 4)]);
         let mut log = there("a", 9, &[(DataFile::Orders, 5), (DataFile::Deliveries, 4)]);
@@ -233,7 +233,7 @@ mod tests {
         );
         let none = DataFile::ALL.map(|file| (file, FileState::Missing)).into();
         assert_eq!(judge(&none), None);
-        // The delivery service has never run here, or keeps its rows elsewhere.
+        // The delivery service has never run in this folder, or keeps its rows on a server.
         assert_eq!(
             with(|files| {
                 files.insert(DataFile::Deliveries, FileState::Missing);

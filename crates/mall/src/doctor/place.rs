@@ -1,7 +1,7 @@
 //! Looks at this machine: at the data folder, at processes that keep its databases to themselves, and at the ports.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,9 +19,6 @@ const LONGEST_TURN: Duration = Duration::from_secs(2);
 
 /// How many bytes must be free on the disk of the data folder.
 const LEAST_ROOM: u64 = 100 << 20;
-
-/// How long a program that listens on a port may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
     let storage = &options.storage;
@@ -177,7 +174,7 @@ fn port(role: &str, option: &str, address: SocketAddr, report: &mut Report) {
             format!("the {role} can't listen on {ip}, port {port}: {error}"),
             format!("give another port with {option}, or another address with --listen"),
         ),
-        Err(_) if lives(address) => {
+        Err(_) if roles::lives(address) => {
             report.fine(format!("port {port} is taken by a role of the mall"));
             roles::ask(role, address, report);
         }
@@ -186,17 +183,4 @@ fn port(role: &str, option: &str, address: SocketAddr, report: &mut Report) {
             format!("give a free port with {option}, or end that program"),
         ),
     }
-}
-
-/// Whether a role of the mall answers there.
-fn lives(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT)?;
-        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut status = [0; 12];
-        stream.read_exact(&mut status)?;
-        Ok(status.starts_with(b"HTTP/1.1 200"))
-    };
-    ask().unwrap_or(false)
 }

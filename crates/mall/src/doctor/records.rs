@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_another_partitioner_placed_is_noticed_and_a_growth_is_not() {
-        // Of four partitions murmur2 gives "order-1" the third, of eight the seventh.
+        // murmur2 puts "order-1" into the third of four partitions, and into the seventh of eight.
         let good = [record("order-1", 6, 0), record("order-1", 2, 0), record("", 5, 0)];
         assert_eq!(partitioner("t", 8, &good), None);
         let bad: Vec<_> = (0..8).map(|partition| record("order-1", partition, 0)).collect();

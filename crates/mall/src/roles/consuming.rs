@@ -20,14 +20,13 @@ use shop::health::Readiness;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use web::{BaseUrl, order_journal};
+use web::order_journal;
 
 use super::relaying::Relaying;
 use crate::adapters::RoleAdapters;
 use crate::clock;
 use crate::config::{Guard, RoleOptions};
 use crate::metrics::ConsumerMetrics;
-use crate::net::ORDER_PORT;
 
 /// How many bytes of records may wait in memory where one record is handled at a time, which is slow.
 const ONE_BY_ONE_BUFFER: usize = 8 << 20;
@@ -69,7 +68,7 @@ impl Consuming {
                 tokio::spawn(keylane::run(consumer, handler, lanes, shutdown))
             }
             Guard::Version => {
-                let journal = order_journal(options.order_url.clone().unwrap_or_else(|| BaseUrl::local(ORDER_PORT)));
+                let journal = order_journal(options.order_url());
                 let fence = Fence::new(commands.clone(), instance, shutdown.clone()).asking(journal.clone());
                 let fence = Arc::new(fence);
                 parked_tasks = fence_tasks(adapters, &relaying.readiness, options, &fence, journal, &stop);

@@ -9,15 +9,11 @@ use web::BaseUrl;
 use super::startup::Startup;
 use crate::config::Settings;
 use crate::exit::Usage;
-use crate::net::{FIRST_DELIVERY_PORT, ORDER_PORT};
 
 /// Runs until `shutdown` is cancelled, then finishes the requests in flight.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let role = Startup::begin("gateway", settings, shutdown, |_, _| "gateway".to_owned())?;
-    let options = role.options();
-    let url = |given: &Option<BaseUrl>, port| given.clone().unwrap_or_else(|| BaseUrl::local(port));
-    let order = url(&options.order_url, ORDER_PORT);
-    let delivery = url(&options.delivery_url, FIRST_DELIVERY_PORT);
+    let (order, delivery) = (role.options().order_url(), role.options().delivery_url());
     refuse_itself(role.address, &order, &delivery)?;
     let ready = format!(
         "gateway on http://{}: /orders from {}, /deliveries from {}",

@@ -190,7 +190,7 @@ fn columns_statement(table: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A data folder whose databases the services made.
+    /// A data folder with both databases.
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
         for (_, service) in DATABASES {
@@ -201,7 +201,7 @@ mod tests {
         folder
     }
 
-    /// What the judge would have let through by mistake.
+    /// A statement as if the judge had let it through by mistake.
     fn unjudged(text: &str) -> ReadOnlyStatement {
         ReadOnlyStatement {
             kind: StatementKind::Query,
@@ -216,7 +216,7 @@ mod tests {
             || ["orders.db", "deliveries.db"].map(|file| std::fs::read(folder.path().join(file)).expect("a file"));
         let before = state();
         for text in include_str!("../../tests/sql/dangerous.sql").lines() {
-            // Some of them only read here, or SQLite doesn't know their words.
+            // Some of these statements only read on SQLite, or are none there.
             let _ = query(folder.path(), &unjudged(text));
         }
         assert!(state() == before && !Path::new("/tmp/mall-canary-out").exists());

@@ -67,11 +67,11 @@ pub enum StatementKind {
 ///
 /// # Errors
 /// Refuses everything but a single statement that only reads. The sentence says why, and what is allowed.
-pub fn judge(text: &str, speech: SqlDialect) -> Result<ReadOnlyStatement, Usage> {
+pub fn judge(text: &str, dialect: SqlDialect) -> Result<ReadOnlyStatement, Usage> {
     let judged = std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(STACK);
         builder
-            .spawn_scoped(scope, || try_judge(text, speech))?
+            .spawn_scoped(scope, || try_judge(text, dialect))?
             .join()
             .map_err(|_| std::io::Error::other("panicked"))
     });
@@ -83,7 +83,7 @@ pub fn judge(text: &str, speech: SqlDialect) -> Result<ReadOnlyStatement, Usage>
     })
 }
 
-fn try_judge(text: &str, speech: SqlDialect) -> Result<ReadOnlyStatement, String> {
+fn try_judge(text: &str, dialect: SqlDialect) -> Result<ReadOnlyStatement, String> {
     if text.len() > LONGEST_STATEMENT {
         return Err(format!("the statement is longer than {LONGEST_STATEMENT} bytes"));
     }
@@ -94,7 +94,7 @@ fn try_judge(text: &str, speech: SqlDialect) -> Result<ReadOnlyStatement, String
             "a comment that a server would run ({comment} …) is not allowed"
         ));
     }
-    let dialect: &dyn Dialect = match speech {
+    let dialect: &dyn Dialect = match dialect {
         SqlDialect::MySql => &MySqlDialect {},
         SqlDialect::Sqlite => &SQLiteDialect {},
     };

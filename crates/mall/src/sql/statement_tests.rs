@@ -1,12 +1,12 @@
-//! What is let through, and what is not.
+//! Which statements the judge lets through, and which it refuses.
 
 use super::*;
 
 /// Statements that do more than read, or read what is not the database's, one a line.
 const DANGEROUS: &str = include_str!("../../tests/sql/dangerous.sql");
 
-fn refused(text: &str, speech: SqlDialect) -> String {
-    match judge(text, speech) {
+fn refused(text: &str, dialect: SqlDialect) -> String {
+    match judge(text, dialect) {
         Err(Usage(why)) => why,
         Ok(statement) => panic!("{text} was let through as {statement:?}"),
     }
@@ -29,8 +29,8 @@ fn what_reads_is_let_through_on_both() {
         "select exists (select 1 from Order_table where id = 1)",
         "explain select 1",
     ] {
-        for speech in [SqlDialect::MySql, SqlDialect::Sqlite] {
-            let judged = judge(text, speech).unwrap_or_else(|Usage(why)| panic!("{text}: {why}"));
+        for dialect in [SqlDialect::MySql, SqlDialect::Sqlite] {
+            let judged = judge(text, dialect).unwrap_or_else(|Usage(why)| panic!("{text}: {why}"));
             assert_eq!(judged.kind, StatementKind::Query, "{text}");
             assert!(
                 !judged.text.contains(';') && !judged.text.contains("comment"),
@@ -75,13 +75,13 @@ fn what_servers_show_is_let_through() {
 
 #[test]
 fn tables_and_columns_are_known_by_their_kind() {
-    for speech in [SqlDialect::MySql, SqlDialect::Sqlite] {
+    for dialect in [SqlDialect::MySql, SqlDialect::Sqlite] {
         for text in ["show tables", "SHOW  Tables ;", "show/**/tables"] {
-            assert_eq!(judge(text, speech).expect(text).kind, StatementKind::Tables, "{text}");
+            assert_eq!(judge(text, dialect).expect(text).kind, StatementKind::Tables, "{text}");
         }
         for text in ["desc Order_table", "DESCRIBE `Order_table`;", "explain Order_table"] {
             assert_eq!(
-                judge(text, speech).expect(text).kind,
+                judge(text, dialect).expect(text).kind,
                 StatementKind::Columns("Order_table".into()),
                 "{text}"
             );
@@ -92,8 +92,8 @@ fn tables_and_columns_are_known_by_their_kind() {
 #[test]
 fn whatever_else_is_refused_on_both() {
     for text in DANGEROUS.lines() {
-        for speech in [SqlDialect::MySql, SqlDialect::Sqlite] {
-            let why = refused(text, speech);
+        for dialect in [SqlDialect::MySql, SqlDialect::Sqlite] {
+            let why = refused(text, dialect);
             assert!(
                 why.starts_with("mall sql only reads: ") && why.contains("allowed is one statement"),
                 "{text}: {why}"
@@ -132,16 +132,16 @@ fn a_deep_statement_is_read_or_refused_and_ends_nothing() {
 
 #[test]
 fn a_table_is_selected_from() {
-    for speech in [SqlDialect::MySql, SqlDialect::Sqlite] {
+    for dialect in [SqlDialect::MySql, SqlDialect::Sqlite] {
         assert_eq!(
-            judge(" TABLE Order_table limit 3;", speech).expect("good").text,
+            judge(" TABLE Order_table limit 3;", dialect).expect("good").text,
             "select * from Order_table limit 3"
         );
         assert_eq!(
-            judge("table`Order_table`", speech).expect("good").text,
+            judge("table`Order_table`", dialect).expect("good").text,
             "select * from`Order_table`"
         );
-        refused("tables", speech);
+        refused("tables", dialect);
     }
 }
 

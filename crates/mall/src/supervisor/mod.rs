@@ -19,6 +19,7 @@ mod output;
 mod policy;
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -157,8 +158,8 @@ impl PortPlan {
             Some(url) => url.to_string(),
             None => format!("embedded, in {}", storage.data.display()),
         };
-        let shown = |port: u16| match options.listen.to_string().as_str() {
-            "127.0.0.1" => format!("http://localhost:{port}"),
+        let shown = |port: u16| match options.listen {
+            IpAddr::V4(Ipv4Addr::LOCALHOST) => format!("http://localhost:{port}"),
             _ => BaseUrl::of_listener(options.listen, port).as_str().to_owned(),
         };
         let deliveries: Vec<_> = self.deliveries.iter().map(|port| shown(*port)).collect();

@@ -49,10 +49,12 @@ impl Restarts {
     /// surroundings (a full disk, a database that is away, a file that was edited meanwhile), and may pass.
     pub fn judge(&mut self, run: Run) -> RestartDecision {
         self.was_ready |= run.was_ready;
-        match run.code {
-            Some(64) if !self.was_ready => return RestartDecision::Refused(Exit::USAGE),
-            Some(2) if !self.was_ready && self.total == 0 => return RestartDecision::Refused(Exit::COULD_NOT),
-            _ => {}
+        let ended_with = |exit: Exit| run.code == Some(exit.0.into());
+        if !self.was_ready && ended_with(Exit::USAGE) {
+            return RestartDecision::Refused(Exit::USAGE);
+        }
+        if !self.was_ready && self.total == 0 && ended_with(Exit::COULD_NOT) {
+            return RestartDecision::Refused(Exit::COULD_NOT);
         }
         if run.was_ready && run.lasted >= HEALTHY {
             self.in_row = 0;

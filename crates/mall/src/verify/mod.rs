@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Result;
 use clap::Args;
 use keylane_log::Timestamp;
-use lab::checker::{Doubt, Judgement, check};
+use lab::checker::{Doubt, Judgement, Outcome, check};
 use shop::domain::OrderId;
 use shop::rfc3339;
 
@@ -114,12 +114,10 @@ pub fn run(args: &VerifyArgs) -> Result<Exit> {
 }
 
 fn exit_of(judgement: &Judgement) -> Exit {
-    if judgement.harm().next().is_some() {
-        Exit::NO
-    } else if judgement.doubts.is_empty() {
-        Exit::DONE
-    } else {
-        Exit::COULD_NOT
+    match judgement.outcome() {
+        Outcome::NoHarm => Exit::DONE,
+        Outcome::Harm => Exit::NO,
+        Outcome::Unknown => Exit::COULD_NOT,
     }
 }
 

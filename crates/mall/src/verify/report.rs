@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use lab::checker::{Doubt, Fact, Judgement, Severity, Verdict};
+use lab::checker::{Doubt, Fact, Judgement, Outcome, Severity, Verdict};
 use serde_json::{Value, json};
 
 /// How many verdicts of each kind are printed for people. `--json` and `--order` show all.
@@ -63,12 +63,10 @@ fn lines(verdict: &Verdict) -> String {
 }
 
 fn answer(judgement: &Judgement) -> &'static str {
-    if judgement.harm().next().is_some() {
-        "harm"
-    } else if judgement.doubts.is_empty() {
-        "no harm"
-    } else {
-        "unknown"
+    match judgement.outcome() {
+        Outcome::NoHarm => "no harm",
+        Outcome::Harm => "harm",
+        Outcome::Unknown => "unknown",
     }
 }
 

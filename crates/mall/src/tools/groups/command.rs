@@ -13,7 +13,7 @@ pub enum CommandError {
     /// The options make no sense. The usage is printed, and the exit code is 1.
     Usage(String),
     /// Another reason, as a sentence on stdout. The exit code is 0, as with Kafka's tool.
-    Command(String),
+    Failed(String),
 }
 
 /// What a command prints.
@@ -29,20 +29,21 @@ pub fn log_to_read(storage: &Storage) -> Result<Option<Arc<dyn EventLog>>, Comma
 }
 
 pub fn failed(error: &LogError, storage: &Storage) -> CommandError {
-    CommandError::Command(explained(error, storage))
+    CommandError::Failed(explained(error, storage))
 }
 
-/// The one of these options that was given. Two of them are refused with the sentence that `refusal` makes of their names.
-pub fn at_most_one<'a>(
+/// What the one of these options that was given stands for. Two of them are refused with the sentence that `refusal` makes of
+/// their names.
+pub fn at_most_one<T: Copy>(
     given: &Given,
-    options: &[&'a str],
+    options: &[(&str, T)],
     refusal: impl FnOnce(&str, &str) -> String,
-) -> Result<Option<&'a str>, CommandError> {
-    let chosen: Vec<_> = options.iter().filter(|option| given.has(option)).collect();
-    match chosen[..] {
-        [] => Ok(None),
-        [one] => Ok(Some(one)),
-        [one, other, ..] => Err(CommandError::Usage(refusal(one, other))),
+) -> Result<Option<T>, CommandError> {
+    let mut chosen = options.iter().filter(|(name, _)| given.has(name));
+    match (chosen.next(), chosen.next()) {
+        (None, _) => Ok(None),
+        (Some((_, meaning)), None) => Ok(Some(*meaning)),
+        (Some((one, _)), Some((other, _))) => Err(CommandError::Usage(refusal(one, other))),
     }
 }
 

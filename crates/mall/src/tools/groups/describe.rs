@@ -18,44 +18,67 @@ const MISSING: &str = "-";
 /// The end of each partition, where it is known.
 type Ends = BTreeMap<TopicPartition, Offset>;
 
-/// Describes the groups that were named.
+/// Which groups are described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    Named,
+    All,
+}
+
+/// What is told of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    Members,
+    Offsets,
+    State,
+}
+
+const VIEWS: [(&str, View); 3] = [
+    ("members", View::Members),
+    ("offsets", View::Offsets),
+    ("state", View::State),
+];
+
+/// Describes the groups that were chosen.
 pub(super) fn run(given: &Given, storage: &Storage, output: &mut CommandOutput) -> Result<(), CommandError> {
     let one_of = "Option [describe] takes one of these options: [group], [all-groups]";
-    let group = at_most_one(given, &["group", "all-groups"], |_, _| one_of.into())?;
-    let group = group.ok_or(CommandError::Usage(one_of.into()))?;
-    let view = at_most_one(given, &["members", "offsets", "state"], |_, _| {
+    let chosen = [("group", Chosen::Named), ("all-groups", Chosen::All)];
+    let chosen = at_most_one(given, &chosen, |_, _| one_of.into())?;
+    let chosen = chosen.ok_or(CommandError::Usage(one_of.into()))?;
+    let view = at_most_one(given, &VIEWS, |_, _| {
         "Option [describe] takes at most one of these options: [members], [offsets], [state]".into()
-    })?;
+    })?
+    .unwrap_or(View::Offsets);
     let log = log_to_read(storage)?;
-    let groups = match (group, &log) {
-        ("group", _) => given.all("group").to_vec(),
-        (_, Some(log)) => log.groups().map_err(|error| failed(&error, storage))?,
-        (_, None) => Vec::new(),
+    let groups = match (chosen, &log) {
+        (Chosen::Named, _) => given.all("group").to_vec(),
+        (Chosen::All, Some(log)) => log.groups().map_err(|error| failed(&error, storage))?,
+        (Chosen::All, None) => Vec::new(),
     };
     for group in groups {
         let info = match &log {
             Some(log) => log.describe_group(&group).map_err(|error| failed(&error, storage))?,
             None => None,
         };
-        if info.is_none() && !given.has("group") {
+        if info.is_none() && chosen == Chosen::All {
             // The group has gone since the groups were listed.
             continue;
         }
         let (Some(log), Some(info)) = (&log, info) else {
             let error = "org.apache.kafka.common.errors.GroupIdNotFoundException";
-            return Err(CommandError::Command(format!("{error}: Group {group} not found.")));
+            return Err(CommandError::Failed(format!("{error}: Group {group} not found.")));
         };
         output.err.push_str(&warning(&group, info.state));
         output.out.push_str(&match view {
-            Some("members") => members(&group, &info),
-            Some("state") => state(&group, &info),
-            _ => offsets(
+            View::Members => members(&group, &info),
+            View::State => state(&group, &info),
+            View::Offsets => offsets(
                 &group,
                 &info,
                 &ends(&**log, &info).map_err(|error| failed(&error, storage))?,
             ),
         });
-        if view != Some("state") {
+        if view != View::State {
             output.err.push_str(&idle(&info));
         }
     }

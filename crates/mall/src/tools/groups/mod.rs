@@ -108,7 +108,7 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
     };
     let mut output = CommandOutput::default();
     let done = command(given, storage, &mut output);
-    if let Err(CommandError::Command(sentence)) = &done {
+    if let Err(CommandError::Failed(sentence)) = &done {
         output.out.push_str(&format!(
             "\nError: Executing consumer group command failed due to {sentence}\n"
         ));

@@ -59,7 +59,7 @@ pub(super) fn run(given: &Given, storage: &Storage, output: &mut CommandOutput) 
     let group = check(given)?;
     let scenario = scenario(given)?;
     let Some(log) = log_to_read(storage)? else {
-        return Err(CommandError::Command(no_log_yet(storage)));
+        return Err(CommandError::Failed(no_log_yet(storage)));
     };
     let explain = |error: LogError| failed(&error, storage);
     let info = log.describe_group(group).map_err(explain)?;
@@ -82,7 +82,7 @@ pub(super) fn run(given: &Given, storage: &Storage, output: &mut CommandOutput) 
     let positions = plan.plan(chosen, scenario).map_err(|error| error.explained(storage))?;
     if given.has("execute") {
         let log = open_log(storage, OpenFor::Writing).map_err(explain)?;
-        let log = log.ok_or_else(|| CommandError::Command("there is no log".into()))?;
+        let log = log.ok_or_else(|| CommandError::Failed("there is no log".into()))?;
         log.reset_group(group, &positions).map_err(explain)?;
     }
     output.out.push_str(&planned(group, &positions));
@@ -92,7 +92,7 @@ pub(super) fn run(given: &Given, storage: &Storage, output: &mut CommandOutput) 
 /// Checks that the options make sense, and gives the group.
 fn check(given: &Given) -> Result<&str, CommandError> {
     let both = "Option [reset-offsets] only accepts one of [execute] and [dry-run]";
-    if at_most_one(given, &["execute", "dry-run"], |_, _| both.into())?.is_none() {
+    if at_most_one(given, &[("execute", ()), ("dry-run", ())], |_, _| both.into())?.is_none() {
         console::say(ONLY_SHOWN);
     }
     let usage = |sentence: &str| Err(CommandError::Usage(sentence.into()));
@@ -104,24 +104,22 @@ fn check(given: &Given) -> Result<&str, CommandError> {
         [] => return usage("Option [reset-offsets] takes one of these options: [group], [all-groups]"),
         _ => return usage("Option [reset-offsets] supports one --group at a time"),
     };
-    match at_most_one(given, &["topic", "all-topics"], cannot_be_used_together)? {
+    match at_most_one(given, &[("topic", ()), ("all-topics", ())], cannot_be_used_together)? {
         Some(_) => Ok(group),
         None => usage("One of the reset scopes should be defined: --all-topics, --topic."),
     }
 }
 
 fn scenario(given: &Given) -> Result<Scenario, CommandError> {
-    let names = SCENARIOS.map(|(name, _)| name);
-    let Some(chosen) = at_most_one(given, &names, cannot_be_used_together)? else {
-        let names = names.map(|name| format!("[{name}]"));
+    let scenarios = SCENARIOS.map(|(name, read)| (name, (name, read)));
+    let Some((name, read)) = at_most_one(given, &scenarios, cannot_be_used_together)? else {
+        let names = SCENARIOS.map(|(name, _)| format!("[{name}]"));
         return Err(CommandError::Usage(format!(
             "Option '[reset-offsets]' requires one of the following scenarios: [{}]",
             names.join(", ")
         )));
     };
-    let scenario = SCENARIOS.iter().find(|(name, _)| *name == chosen);
-    let (name, read) = scenario.expect("the option is that of a scenario");
-    read(given, name).map_err(CommandError::Command)
+    read(given, name).map_err(CommandError::Failed)
 }
 
 fn number(given: &Given, name: &str) -> Result<i64, String> {
@@ -130,7 +128,7 @@ fn number(given: &Given, name: &str) -> Result<i64, String> {
 
 /// Why no offsets could be planned.
 enum PlanError {
-    CommandError(CommandError),
+    Command(CommandError),
     Log(LogError),
 }
 
@@ -143,7 +141,7 @@ impl From<LogError> for PlanError {
 impl PlanError {
     fn explained(self, storage: &Storage) -> CommandError {
         match self {
-            Self::CommandError(failure) => failure,
+            Self::Command(error) => error,
             Self::Log(error) => failed(&error, storage),
         }
     }
@@ -169,7 +167,7 @@ fn partitions(log: &dyn EventLog, named: &[String]) -> Result<BTreeSet<TopicPart
         let missing: Vec<_> = missing.map(|number| format!("{topic}-{number}")).collect();
         if !missing.is_empty() {
             let sentence = format!("The partitions \"{}\" do not exist", missing.join(","));
-            return Err(PlanError::CommandError(CommandError::Command(sentence)));
+            return Err(PlanError::Command(CommandError::Failed(sentence)));
         }
         chosen.extend(
             numbers
@@ -182,7 +180,7 @@ fn partitions(log: &dyn EventLog, named: &[String]) -> Result<BTreeSet<TopicPart
 
 fn parsed(number: &str, text: &str) -> Result<u32, PlanError> {
     let wrong = |_| CommandError::Usage(format!("Invalid partition '{number}' specified in topic arg '{text}''"));
-    number.parse().map_err(wrong).map_err(PlanError::CommandError)
+    number.parse().map_err(wrong).map_err(PlanError::Command)
 }
 
 struct Planner<'a> {
@@ -223,7 +221,7 @@ impl Planner<'_> {
             Scenario::Shift(by) => {
                 let Some(now) = committed else {
                     let place = format!("{}-{}", partition.topic, partition.partition);
-                    return Err(PlanError::CommandError(CommandError::Usage(format!(
+                    return Err(PlanError::Command(CommandError::Usage(format!(
                         "Cannot shift offset for partition {place} since there is no current committed offset"
                     ))));
                 };
