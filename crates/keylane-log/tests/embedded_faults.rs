@@ -67,7 +67,7 @@ fn reading_creates_nothing_and_writes_nothing() {
 }
 
 #[test]
-fn what_is_not_a_log_is_named_and_left_alone() {
+fn a_file_that_is_not_a_log_is_named_and_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("log.db");
     fs::write(&file, "a letter, and not a database".repeat(100)).unwrap();
@@ -92,7 +92,7 @@ fn a_folder_that_cannot_be_is_named() {
 }
 
 #[test]
-fn a_corrupt_page_is_told() {
+fn a_corrupt_page_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path()).unwrap();
     log.create_topic("orders", 1).unwrap();
@@ -113,7 +113,7 @@ fn a_corrupt_page_is_told() {
 }
 
 #[test]
-fn a_file_deleted_while_open_is_told() {
+fn a_file_deleted_while_open_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path()).unwrap();
     log.create_topic("orders", 1).unwrap();
@@ -124,7 +124,7 @@ fn a_file_deleted_while_open_is_told() {
 }
 
 #[test]
-fn a_kept_turn_is_told_with_its_holder() {
+fn a_kept_turn_is_reported_with_its_holder() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path()).unwrap();
     log.create_topic("orders", 1).unwrap();

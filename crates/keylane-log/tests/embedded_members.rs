@@ -84,7 +84,7 @@ fn poll_until(members: &mut [(&mut Box<dyn Consumer>, &mut Held, usize)]) {
 
 /// A dropped member leaves a free lock file behind, as a killed process does, long before its session ends.
 #[test]
-fn a_member_that_vanished_is_followed_at_once() {
+fn the_partitions_of_a_dropped_member_move_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let (mut one, mut two) = (join(&log), join(&log));
@@ -95,7 +95,7 @@ fn a_member_that_vanished_is_followed_at_once() {
 }
 
 #[test]
-fn a_member_that_left_says_so() {
+fn a_member_that_has_left_returns_errors() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let mut one = join(&log);
@@ -139,7 +139,7 @@ fn a_release_that_failed_is_repeated_and_so_are_those_behind_it() {
 }
 
 #[test]
-fn calls_at_once_get_each_their_own_places_in_order() {
+fn concurrent_appends_each_keep_their_order() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let record = NewRecord {

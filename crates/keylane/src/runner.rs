@@ -184,7 +184,7 @@ impl<H: Handler> Runner<H> {
         }
         let rewound = self.pool.lock().engine.rewound();
         for partition in rewound {
-            tracing::warn!(%partition, "the log has gone back; it was truncated or repeats itself, and is read from there");
+            tracing::warn!(%partition, "the log has gone back, because it was truncated or repeats records, and is read from there");
         }
     }
 
@@ -211,7 +211,7 @@ impl<H: Handler> Runner<H> {
             match metadata::decode(grant.position, end.copied(), &grant.metadata) {
                 Ok(done) => self.pool.lock().engine.inherit(grant.epoch, done),
                 Err(reason) => tracing::warn!(partition = %grant.partition, position = %grant.position, %reason,
-                    "the metadata of the last commit is not used; records done before may come again"),
+                    "the metadata of the last commit is not used; records that were done before may be handled again"),
             }
         }
     }
@@ -279,7 +279,10 @@ impl<H: Handler> Runner<H> {
                 metrics.commits_refused.inc_by(refused.len() as u64);
                 if !refused.is_empty() {
                     let partitions = names(&refused);
-                    tracing::warn!(partitions, "a commit was refused: the partition is no longer ours");
+                    tracing::warn!(
+                        partitions,
+                        "a commit was refused: the partitions are no longer this member's"
+                    );
                 }
                 self.pool.lock().engine.committed(positions, &refused);
                 Ok(())
@@ -329,7 +332,7 @@ impl<H: Handler> Runner<H> {
         }
         self.pool.lock().leaving = true;
         if let Err(error) = self.consumer.leave(&mut self.rebalance) {
-            tracing::warn!(%error, "the group could not be left in good order; what was done last may come again");
+            tracing::warn!(%error, "the group could not be left in good order; the last records may be handled again");
         }
         self.update_metrics();
         let state = self.pool.lock();

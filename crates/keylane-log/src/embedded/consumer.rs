@@ -112,7 +112,7 @@ impl EmbeddedConsumer {
     /// Reports what a step has changed to `rebalance`, and begins to drain the partitions that are to be given back.
     fn report(&mut self, outcome: StepOutcome, rebalance: &mut dyn Rebalance) {
         for member in &outcome.removed {
-            tracing::info!(member, "the member is dead, its partitions are free");
+            tracing::info!(member, "a member is dead, and its partitions are free");
             self.presences.clear(member);
         }
         if !outcome.lost.is_empty() {

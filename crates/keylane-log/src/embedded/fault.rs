@@ -10,7 +10,9 @@ use crate::port::LogError;
 impl From<Error> for LogError {
     fn from(error: Error) -> Self {
         let Some(code) = error.sqlite_error_code() else {
-            return Self::Broken(format!("the log holds something unexpected ({error})"));
+            return Self::Broken(format!(
+                "the log's file holds data that this program does not expect ({error})"
+            ));
         };
         let sentence = match code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
@@ -21,7 +23,7 @@ impl From<Error> for LogError {
                 "the log's file is corrupt: restore it, or start over with an empty folder".into()
             }
             ErrorCode::DiskFull => {
-                return Self::Unavailable("the disk is full, nothing can be written to the log".into());
+                return Self::Unavailable("the disk is full, so nothing can be written to the log".into());
             }
             ErrorCode::SystemIoFailure => {
                 return Self::Unavailable(format!("the log's file cannot be read or written ({error})"));
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_and_nothing_is_half_written() {
+    fn a_full_disk_is_reported_and_nothing_is_half_written() {
         let conn = in_memory();
         let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))

@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_old_goes_step_by_step_and_offsets_go_on() {
+    fn old_records_are_removed_in_steps_and_offsets_go_on() {
         let conn = in_memory();
         topics::create(&conn, "orders", 2).unwrap();
         fill(&conn, 0, 1500, 1_000);
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_goes_oldest_first() {
+    fn a_log_that_is_too_large_loses_its_oldest_records_first() {
         let conn = in_memory();
         topics::create(&conn, "orders", 2).unwrap();
         fill(&conn, 1, 1000, 1_000);

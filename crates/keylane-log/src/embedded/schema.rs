@@ -64,7 +64,7 @@ pub(super) fn check(conn: &Connection) -> Result<()> {
     match number("user_version")? {
         VERSION => Ok(()),
         other => Err(LogError::Broken(format!(
-            "the log's file has format {other}, this program knows format {VERSION} only"
+            "the log's file has format {other}, but this program knows format {VERSION} only"
         ))),
     }
 }

@@ -39,7 +39,7 @@ impl Committer {
             }
         };
         let thread = thread::Builder::new().name("kafka-commits".into()).spawn(work);
-        let thread = thread.map_err(|error| LogError::Broken(format!("no thread can be started: {error}")))?;
+        let thread = thread.map_err(|error| LogError::Broken(format!("a thread could not be started: {error}")))?;
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),

@@ -58,7 +58,7 @@ fn assignment(partition: TopicPartition, last: Option<(Offset, String)>, extent:
         && !(extent.start..=extent.end).contains(&committed)
     {
         tracing::warn!(%partition, committed = committed.0, start = extent.start.0, end = extent.end.0,
-            "the committed offset is outside of the log; reading from its start");
+            "the committed offset is outside of the log; the partition is read from its start");
     }
     let inside = last.filter(|(committed, _)| (extent.start..=extent.end).contains(committed));
     let (position, metadata) = inside.unwrap_or((extent.start, String::new()));

@@ -65,7 +65,7 @@ impl Producer {
                 }
             }
         });
-        let reporter = reporter.map_err(|error| LogError::Broken(format!("no thread can be started: {error}")))?;
+        let reporter = reporter.map_err(|error| LogError::Broken(format!("a thread could not be started: {error}")))?;
         Ok(Self {
             client,
             stop,

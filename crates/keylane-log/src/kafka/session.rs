@@ -63,7 +63,7 @@ impl SessionKeeper {
             }
         };
         let thread = thread::Builder::new().name("kafka-session".into()).spawn(work);
-        let thread = thread.map_err(|error| LogError::Broken(format!("no thread can be started: {error}")))?;
+        let thread = thread.map_err(|error| LogError::Broken(format!("a thread could not be started: {error}")))?;
         Ok(Self {
             last_answer,
             stop: Some(stop),
@@ -149,7 +149,7 @@ impl Watcher {
 
     /// Subscribes by patterns, which has librdkafka rejoin.
     fn start_rejoining(&mut self) {
-        tracing::debug!("the group's coordinator is silent; joining anew under the same name");
+        tracing::debug!("the group's coordinator is silent; the member joins anew under the same name");
         let patterns: Vec<String> = self.topics.iter().map(|topic| pattern(topic)).collect();
         self.rejoining = self.subscribe(&patterns);
     }

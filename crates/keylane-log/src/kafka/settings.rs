@@ -41,9 +41,9 @@ const FIXED: [(&[&str], &[&str], &str); 12] = [
     (
         &["bootstrap.servers", "metadata.broker.list"],
         &[],
-        "the brokers are named elsewhere",
+        "the brokers are given separately",
     ),
-    (&["group.id"], &[], "the group is named elsewhere"),
+    (&["group.id"], &[], "the group is given separately"),
     (
         &["enable.auto.commit", "auto.commit.enable"],
         &["false"],
@@ -62,13 +62,13 @@ const FIXED: [(&[&str], &[&str], &str); 12] = [
     (
         &["enable.partition.eof"],
         &[],
-        "ends of partitions are watched internally",
+        "the adapter itself watches for the ends of partitions",
     ),
     (&["enable.idempotence"], &["true"], "retries would change the order"),
     (
         &["enable.gapless.guarantee"],
         &["true"],
-        "a refused batch must stop those behind it",
+        "a refused batch must stop the batches behind it",
     ),
     (
         &["acks", "request.required.acks"],
@@ -78,7 +78,7 @@ const FIXED: [(&[&str], &[&str], &str); 12] = [
     (
         &["message.timeout.ms", "delivery.timeout.ms"],
         &["0"],
-        "a timeout would leave holes in the order",
+        "a timeout would leave gaps in the order",
     ),
     (
         &["partitioner"],
@@ -88,7 +88,7 @@ const FIXED: [(&[&str], &[&str], &str); 12] = [
     (
         &["transactional.id", "queuing.strategy", "delivery.report.only.error"],
         &[],
-        "appends rely on it",
+        "appends rely on its default",
     ),
 ];
 

@@ -184,7 +184,7 @@ pub fn a_member_that_sleeps_too_long_is_fenced(world: &dyn World) {
 }
 
 pub fn a_revoke_waits_for_the_drain(world: &dyn World) {
-    drained_before_it_moves(world, 2, |worker, done| {
+    partitions_move_after_the_drain(world, 2, |worker, done| {
         while !done() {
             worker.poll();
         }
@@ -192,12 +192,12 @@ pub fn a_revoke_waits_for_the_drain(world: &dyn World) {
 }
 
 pub fn leaving_waits_for_the_drain(world: &dyn World) {
-    drained_before_it_moves(world, 1, |worker, _| worker.leave());
+    partitions_move_after_the_drain(world, 1, |worker, _| worker.leave());
 }
 
 /// A worker gives its partitions back, by the function `giving`, while an heir waits for them. The records in flight
 /// take longer than a session.
-fn drained_before_it_moves(world: &dyn World, partitions: u32, giving: fn(&mut TestMember, &dyn Fn() -> bool)) {
+fn partitions_move_after_the_drain(world: &dyn World, partitions: u32, giving: fn(&mut TestMember, &dyn Fn() -> bool)) {
     let log = world.open();
     let (topic, group) = (topic(&*log, "drain", partitions), unique("drain"));
     fill(&*log, &topic, partitions, 10);
@@ -322,7 +322,7 @@ pub fn a_paused_partition_is_silent(world: &dyn World) {
     });
 }
 
-pub fn who_leaves_is_gone_at_once(world: &dyn World) {
+pub fn a_member_that_leaves_is_gone_at_once(world: &dyn World) {
     let log = world.open();
     let (topic, group) = (topic(&*log, "leave", 2), unique("leave"));
     fill(&*log, &topic, 2, 10);

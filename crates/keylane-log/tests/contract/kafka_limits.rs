@@ -61,7 +61,7 @@ fn sessions(world: &Kafka, topic: &str, number: u32) -> BTreeSet<String> {
 }
 
 #[test]
-fn what_can_t_fit_costs_the_others_nothing() {
+fn records_that_are_too_large_do_not_disturb_the_others() {
     let world = Kafka::new();
     let log = world.open();
     let topic = topic(&*log, "interleaved", 1);
@@ -244,7 +244,7 @@ fn a_limit_that_is_changed_counts_soon() {
 
 /// If batches are compressed, only the broker knows how large they are.
 #[test]
-fn what_is_compressed_is_left_to_the_broker() {
+fn the_size_of_compressed_batches_is_left_to_the_broker() {
     for name in ["compression.type", "compression.codec"] {
         let world = Kafka::with(&[(name, "lz4")]);
         let log = world.open();
@@ -259,7 +259,7 @@ fn what_is_compressed_is_left_to_the_broker() {
 
 /// The simulated brokers describe no settings.
 #[test]
-fn where_nobody_tells_the_limit_the_broker_decides() {
+fn the_broker_decides_where_the_limit_is_not_known() {
     let (brokers, log) = simulated("untold");
     append(&log, "untold", vec![sized(0, 30_000)]);
     let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;

@@ -115,8 +115,8 @@ fn a_new_partition_is_read_soon_with_the_broker_assigning() {
 }
 
 #[test]
-fn who_leaves_is_gone_at_once_from_an_eager_group() {
-    groups::who_leaves_is_gone_at_once(&Kafka::with(&[("partition.assignment.strategy", "range")]));
+fn a_member_that_leaves_an_eager_group_is_gone_at_once() {
+    groups::a_member_that_leaves_is_gone_at_once(&Kafka::with(&[("partition.assignment.strategy", "range")]));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn properties_that_break_an_invariant_are_refused() {
 }
 
 #[test]
-fn a_broker_that_is_away_is_said_soon() {
+fn a_broker_that_is_away_is_reported_soon() {
     let nobody = "127.0.0.1:1";
     let log = KafkaLog::connect(nobody, Vec::new()).expect("connecting does not need a broker");
     let said = |what: &str, error: Option<LogError>, started: Instant| {
@@ -204,7 +204,7 @@ pub fn simulated(topic: &str) -> (MockCluster<'static, DefaultProducerContext>, 
 }
 
 #[test]
-fn nothing_of_a_failed_append_comes_behind_a_later_one() {
+fn no_record_of_a_failed_append_comes_behind_a_later_one() {
     let (brokers, log) = simulated("outage");
     let numbered = |from: u32, to: u32| (from..to).map(|n| placed_at(0, n.to_string())).collect::<Vec<_>>();
     append(&log, "outage", numbered(0, 10));
@@ -254,7 +254,7 @@ fn an_append_whose_time_was_taken_by_others_is_not_begun() {
 }
 
 #[test]
-fn a_broker_that_stumbles_is_asked_again_in_order() {
+fn an_append_is_repeated_in_order_after_errors_that_pass() {
     let (brokers, log) = simulated("stumble");
     append(&log, "stumble", vec![placed_at(0, "first")]);
     brokers.request_errors(
@@ -401,7 +401,7 @@ fn a_topic_may_be_unknown_for_a_while() {
 }
 
 #[test]
-fn an_outage_does_not_hold_up_who_leaves() {
+fn an_outage_does_not_hold_up_a_member_that_leaves() {
     let (brokers, log) = simulated("away");
     append(&log, "away", (0..10).map(|n| placed_at(0, n.to_string())).collect());
     let mut members: Vec<TestMember> = ["leaves", "is dropped"]

@@ -73,7 +73,7 @@ fn markers_and_holes_do_not_make_a_scan_wait() {
 }
 
 #[test]
-fn a_partition_that_is_away_is_said_soon_and_read_once_it_is_back() {
+fn a_partition_that_is_away_is_reported_soon_and_read_once_it_is_back() {
     const TOPIC: &str = "leaderless";
     let (cluster, log) = simulated(TOPIC);
     append(&log, TOPIC, vec![placed_at(0, "a"), placed_at(0, "b")]);

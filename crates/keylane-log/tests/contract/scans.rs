@@ -72,7 +72,7 @@ pub fn a_scan_shows_what_stands_between_its_bounds(world: &dyn World) {
     assert_eq!(again, [(0, vec![2, 3, 4]), (2, vec![9])].into());
 }
 
-pub fn whoever_is_shown_records_may_ask_the_log(world: &dyn World) {
+pub fn the_log_may_be_used_during_a_scan(world: &dyn World) {
     let log = world.open();
     let topic = topic(&*log, "asking", 2);
     append(

@@ -228,7 +228,7 @@ impl Engine {
                 return;
             };
             let grant = self.grants.get_mut(&run.epoch);
-            grant.expect("what is queued has a grant").in_flight += 1;
+            grant.expect("a queued record has a grant").in_flight += 1;
             taken(run);
         }
     }

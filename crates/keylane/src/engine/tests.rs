@@ -104,7 +104,7 @@ fn a_refused_commit_is_not_repeated_but_not_taken_for_landed_either() {
 }
 
 #[test]
-fn what_was_lost_is_never_committed_and_its_successor_waits() {
+fn a_run_of_a_lost_grant_is_never_committed_and_its_successor_waits() {
     let mut engine = Engine::new(8, 1 << 20);
     assigned(&mut engine, 0, 0);
     offer(&mut engine, "a", record(0, 0));
@@ -182,7 +182,7 @@ fn a_try_that_ends_in_a_drain_or_a_loss_is_not_postponed() {
 }
 
 #[test]
-fn what_waits_behind_a_repetition_is_forgotten_and_before_it_waits_on() {
+fn postponed_records_are_dropped_from_a_repetition_on_and_kept_before_it() {
     let mut engine = Engine::new(8, 1 << 20);
     assigned(&mut engine, 0, 0);
     (0..4).for_each(|offset| offer(&mut engine, "a", record(0, offset)));
@@ -229,7 +229,7 @@ fn a_truncated_log_is_read_from_where_it_was_cut() {
 }
 
 #[test]
-fn what_stands_before_a_repetition_is_still_done() {
+fn records_before_a_repetition_are_still_handled() {
     let mut engine = Engine::new(8, 1 << 20);
     assigned(&mut engine, 0, 0);
     for (offset, key) in ["a", "b", "a", "c", "c"].into_iter().enumerate() {
@@ -263,7 +263,7 @@ fn what_stands_before_a_repetition_is_still_done() {
 /// The log is truncated and written anew, so that another record, of another key, stands at an offset that is in
 /// flight.
 #[test]
-fn what_stood_in_a_truncated_log_says_nothing_about_what_stands_there_now() {
+fn a_run_from_before_a_truncation_completes_no_record_of_now() {
     let mut engine = Engine::new(8, 1 << 20);
     assigned(&mut engine, 0, 3);
     offer(&mut engine, "a", record(0, 3));

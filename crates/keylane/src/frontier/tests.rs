@@ -78,7 +78,7 @@ fn one_step(rng: &mut Rng, frontier: &mut Frontier, model: &mut Model) {
 }
 
 #[test]
-fn it_does_what_a_plain_map_does_through_restarts_too() {
+fn the_frontier_does_what_a_plain_map_does_through_restarts_too() {
     for seed in 0..300 {
         let mut rng = Rng::with_seed(seed);
         let mut offset = rng.usize(..5) as u64;

@@ -17,7 +17,7 @@ fn random_ranges(rng: &mut Rng, position: u64, count: usize, longest: usize) -> 
 }
 
 #[test]
-fn what_is_encoded_is_decoded() {
+fn ranges_are_decoded_as_they_were_encoded() {
     for seed in 0..500 {
         let mut rng = Rng::with_seed(seed);
         let position = Offset(rng.usize(..1 << 30) as u64);
@@ -31,7 +31,7 @@ fn what_is_encoded_is_decoded() {
 }
 
 #[test]
-fn what_does_not_fit_is_left_out_from_the_far_end() {
+fn ranges_that_do_not_fit_are_left_out_from_the_far_end() {
     let mut rng = Rng::with_seed(1);
     let ranges = random_ranges(&mut rng, 7, 10_000, 40);
     let text = encode(Offset(7), ranges.clone());
@@ -46,13 +46,13 @@ fn what_does_not_fit_is_left_out_from_the_far_end() {
 }
 
 #[test]
-fn nothing_done_is_no_metadata() {
+fn without_done_records_the_metadata_is_empty() {
     assert_eq!(encode(Offset(9), []), "");
     assert_eq!(decode(Offset(9), None, ""), Ok(Vec::new()));
 }
 
 #[test]
-fn whatever_is_cut_off_or_changed_skips_nothing() {
+fn metadata_that_is_cut_off_or_changed_skips_nothing() {
     let text = encode(Offset(1000), [1001..1040, 1041..90_000]);
     for length in 1..text.len() {
         assert!(decode(Offset(1000), END, &text[..length]).is_err(), "cut to {length}");
@@ -69,7 +69,7 @@ fn whatever_is_cut_off_or_changed_skips_nothing() {
 }
 
 #[test]
-fn the_words_of_others_skip_nothing() {
+fn metadata_of_other_programs_skips_nothing() {
     for foreign in [
         "{\"offset\":5}",
         "bAAJ//8AAAAA",

@@ -246,7 +246,7 @@ impl<T> Scheduler<T> {
     /// Takes the lane's run out of flight.
     fn end_run(&mut self, id: LaneId) -> InFlight {
         let lane = &mut self.lanes[id.index()];
-        let ended = lane.current.take().expect("only a lane in flight ends");
+        let ended = lane.current.take().expect("only a lane in flight has a run to end");
         self.in_flight -= 1;
         self.favoured -= usize::from(std::mem::take(&mut lane.favoured));
         ended
@@ -390,7 +390,7 @@ impl<T> Lane<T> {
         let epoch = first.epoch;
         let mut items = Items::One(first.item);
         while items.len() < max && self.queue.front().is_some_and(|next| next.epoch == epoch) {
-            let next = self.queue.pop_front().expect("it was just looked at");
+            let next = self.queue.pop_front().expect("the queue has a first record");
             violations += self.note(next.arrival);
             items.push(next.item);
         }

@@ -220,7 +220,7 @@ fn one_step(rng: &mut Rng, scheduler: &mut Scheduler<Item>, model: &mut Model, s
 }
 
 #[test]
-fn it_does_what_a_plain_list_does() {
+fn the_scheduler_does_what_a_plain_list_does() {
     for seed in 0..300 {
         let mut rng = Rng::with_seed(seed);
         let mut scheduler = Scheduler::new(1 + rng.usize(..4));
@@ -251,7 +251,7 @@ fn a_newer_epoch_waits_for_what_is_in_flight_of_an_older_one() {
 }
 
 #[test]
-fn who_has_more_than_a_fair_share_does_not_wait_and_the_others_go_on() {
+fn a_lane_with_more_than_its_share_goes_first_and_the_others_go_on() {
     let mut scheduler = Scheduler::new(2);
     (0..10).for_each(|number| scheduler.offer(key(0), Epoch(1), (0, number)));
     (1..4).for_each(|other| scheduler.offer(key(other), Epoch(1), (other, 0)));
@@ -267,7 +267,7 @@ fn who_has_more_than_a_fair_share_does_not_wait_and_the_others_go_on() {
 }
 
 #[test]
-fn who_has_little_is_not_passed_over_for_ever() {
+fn a_short_lane_is_not_passed_over_for_ever() {
     const HOT: u8 = 4;
     let mut scheduler = Scheduler::new(HOT.into());
     (0..HOT).for_each(|hot| scheduler.offer(key(hot), Epoch(1), hot));
@@ -287,7 +287,7 @@ fn who_has_little_is_not_passed_over_for_ever() {
 }
 
 #[test]
-fn what_waits_for_its_next_try_leaves_its_place_to_others() {
+fn a_run_that_waits_for_its_next_try_leaves_its_place_to_others() {
     let mut scheduler = Scheduler::new(1);
     for item in [(1, "first"), (1, "second"), (2, "other")] {
         scheduler.offer(key(item.0), Epoch(1), item.1);
@@ -317,7 +317,7 @@ fn what_waits_for_its_next_try_leaves_its_place_to_others() {
 }
 
 #[test]
-fn what_stood_behind_a_postponed_one_that_is_dropped_goes_at_once() {
+fn records_behind_a_dropped_postponed_run_may_start_at_once() {
     let mut scheduler = Scheduler::new(1);
     scheduler.offer(key(1), Epoch(1), "old");
     let run = scheduler.take(1, 0).unwrap();
@@ -332,7 +332,7 @@ fn what_stood_behind_a_postponed_one_that_is_dropped_goes_at_once() {
 }
 
 #[test]
-fn it_tells_how_long_the_oldest_has_been_in_flight() {
+fn the_age_of_the_oldest_run_in_flight_is_known() {
     let mut scheduler = Scheduler::new(8);
     (0..3).for_each(|item| scheduler.offer(key(item), Epoch(1), item));
     let first = scheduler.take(1, 5).unwrap();

@@ -60,7 +60,7 @@ fn a_retry_comes_again_in_place_and_a_park_counts_as_done() {
 
 /// With one place in flight and a lane for each key, a thousand records wait for a next try that is an hour away.
 #[test]
-fn who_waits_for_a_next_try_holds_up_its_own_key_only() {
+fn a_record_that_waits_for_its_next_try_holds_up_its_own_key_only() {
     let bench = bench(Options::lanes(1));
     bench.script.assign(0, 0);
     for offset in 0..1000 {
@@ -188,7 +188,7 @@ fn a_key_is_one_lane_even_across_partitions() {
 }
 
 #[test]
-fn what_follows_a_finished_record_starts_without_the_polling_thread() {
+fn the_next_record_of_a_key_starts_without_the_polling_thread() {
     let bench = bench(Options::lanes(2));
     bench.script.assign(0, 0);
     for place in ["0@0", "0@1"] {
@@ -211,7 +211,7 @@ fn what_follows_a_finished_record_starts_without_the_polling_thread() {
 }
 
 #[test]
-fn what_has_piled_up_of_a_key_comes_in_one_run_where_asked_for() {
+fn waiting_records_of_a_key_come_in_one_run_if_asked_for() {
     let bench = bench_with(Options::lanes(4), Gated::with_runs_of(3));
     bench.script.assign(0, 0);
     bench.handler.hold("0@0");

@@ -63,7 +63,7 @@ fn a_revoke_waits_for_what_has_started_and_drops_what_is_queued() {
 }
 
 #[test]
-fn what_is_done_after_its_partition_was_lost_is_not_committed() {
+fn a_record_done_after_its_partition_was_lost_is_not_committed() {
     let bench = bench(Options::lanes(8));
     bench.script.assign(0, 0);
     bench.script.assign(1, 0);
