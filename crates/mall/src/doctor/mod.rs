@@ -2,15 +2,15 @@
 //! nothing.
 //!
 //! ```text
-//!   place: data folder, turnstiles, ports ─┐
-//!   log: broker, topic, records, group ────┼─▶ Report ─▶ lines and an exit code
-//!   database: reachable, its clock, writes ┤
-//!   roles that run: their own account ─────┘
+//!   machine: data folder, turnstiles, ports ┐
+//!   log: broker, topic, records, group ─────┼─▶ Report ─▶ lines and an exit code
+//!   database: reachable, its clock, writes ─┤
+//!   roles that run: their own account ──────┘
 //! ```
 
 mod database;
 mod log;
-mod place;
+mod machine;
 mod records;
 mod report;
 mod roles;
@@ -27,7 +27,7 @@ use crate::console;
 /// Looks at everything that the mall would use with these options, and prints what was found.
 pub fn run(ports: &Ports, options: &RoleOptions) -> Result<Exit> {
     let mut report = Report::default();
-    place::look(ports, options, &mut report);
+    machine::look(ports, options, &mut report);
     log::look(options, &mut report);
     if let Some(url) = &options.storage.database_url {
         database::look(url, &mut report)?;

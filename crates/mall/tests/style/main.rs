@@ -114,7 +114,6 @@ fn none(complaints: impl Iterator<Item = String>) {
 /// The source folders of all crates.
 fn crates() -> Vec<PathBuf> {
     let crates = entries(&root().join("crates")).into_iter();
-    let crates = crates.filter(|path| !["lab", "mall"].iter().any(|name| path.ends_with(name)));
     let folders: Vec<PathBuf> = crates
         .map(|path| path.join("src"))
         .filter(|folder| folder.is_dir())
