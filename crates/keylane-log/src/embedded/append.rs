@@ -150,12 +150,12 @@ fn check_size(record: &NewRecord) -> Result<()> {
 
 impl RoundRobin {
     fn next(&mut self, topic: &str, count: u32) -> Partition {
-        let turn = match self.0.get_mut(topic) {
-            Some(turn) => turn,
+        let number = match self.0.get_mut(topic) {
+            Some(number) => number,
             None => self.0.entry(topic.to_owned()).or_default(),
         };
-        let partition = Partition(*turn % count);
-        *turn = turn.wrapping_add(1);
+        let partition = Partition(*number % count);
+        *number = number.wrapping_add(1);
         partition
     }
 }

@@ -70,7 +70,7 @@ pub(super) struct Member {
     client: Arc<BaseConsumer<Events>>,
     bootstrap: Bootstrap,
     /// When records came last, or when the connection was checked last.
-    last_connected: Instant,
+    connection_checked: Instant,
     /// The settings of another client, which asks for extents where `client` must not.
     settings: Settings,
     subscription: Subscription,
@@ -100,7 +100,7 @@ impl Member {
             session_keeper: session_keeper.transpose()?,
             client,
             bootstrap: Bootstrap::new(settings),
-            last_connected: Instant::now(),
+            connection_checked: Instant::now(),
             settings: settings.clone(),
             subscription: subscription.clone(),
             assigned: BTreeSet::new(),
@@ -271,7 +271,7 @@ impl Member {
     fn poll_result(&mut self, records: Vec<Record>, trouble: Option<LogError>) -> Result<Vec<Record>> {
         if !records.is_empty() {
             self.trouble = None;
-            self.last_connected = Instant::now();
+            self.connection_checked = Instant::now();
             return Ok(records);
         }
         if let Some(trouble) = trouble.or_else(|| self.check_connection()) {
@@ -286,10 +286,10 @@ impl Member {
     /// The error if there is no connection to any broker, which librdkafka does not always report.
     fn check_connection(&mut self) -> Option<LogError> {
         let topic = self.subscription.topics.first()?;
-        if self.last_connected.elapsed() < CONNECTION_CHECK {
+        if self.connection_checked.elapsed() < CONNECTION_CHECK {
             return None;
         }
-        self.last_connected = Instant::now();
+        self.connection_checked = Instant::now();
         if bootstrap::is_connected(&self.client, topic) {
             return None;
         }
