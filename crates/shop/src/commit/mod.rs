@@ -1,19 +1,20 @@
-//! Group commit: whoever waits while a batch runs forms the next one.
+//! Group commit: the requests that arrive while one batch runs form the next batch.
 //!
 //! ```text
 //!   submit ─▶ queue ─▶ [ take all that waits ] ─▶ run(batch) ─▶ outcomes
 //!                                                     │ rolled back
 //!                                                     └▶ pieces, each alone, beside the main loop
 //! ```
-//! No batch waits to fill: a request that comes alone runs alone, at once.
+//! A batch never waits to fill up: a request that comes alone runs alone, at once.
 //!
 //! # Invariants
 //! * A request runs again only when its batch is known to be rolled back ([`StoreError::Conflict`],
 //!   [`StoreError::Rejected`]); one of unknown outcome never does.
 //! * A piece that is rejected or locked fails alone, and stalls nobody else.
-//! * Requests that wait at the same time have no order among them; who needs one waits for the first outcome.
-//! * Queue, batches, retries and their number are bounded; whoever comes to a full queue waits.
-//! * What was accepted is answered, also after [`GroupCommit::close`].
+//! * Requests that wait at the same time have no order among them; a caller that needs an order waits for the first
+//!   outcome before it submits the second request.
+//! * The queue, the batches, the retries and the pieces are bounded in number; a caller that finds the queue full waits.
+//! * Every request that was accepted gets an outcome, also after [`GroupCommit::close`].
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,18 +32,18 @@ use tokio_util::task::TaskTracker;
 use crate::store::StoreError;
 use keylane::measure::{Counter, Sizes, Times};
 
-/// Requests in one transaction. Longer ones would only make each of them wait longer.
+/// The most requests that one transaction runs. A larger batch would only make each of its requests wait longer.
 const BATCH: usize = 256;
-/// Requests that wait for the next batch; beyond it the caller waits.
+/// The most requests that wait for the next batch; once there are as many, `submit` waits for a place.
 const QUEUE: usize = 1024;
-/// Pieces of batches that were rolled back, waiting or running; beyond it the main loop waits.
+/// The most single requests of rolled-back batches that wait or run; once there are as many, the main loop waits.
 const PIECES: u32 = 1024;
-/// Pieces that run at once: fewer than a store has connections, so that the main loop always finds one.
+/// How many pieces run at once: fewer than a store has connections, so that the main loop always finds a free one.
 const PIECES_AT_ONCE: usize = 4;
-/// How long a piece is tried before its conflict is final. Between attempts it holds no turn: pieces that nobody locks out
-/// pass those that wait.
-const PIECE_PATIENCE: Duration = Duration::from_secs(4);
-/// The pauses between attempts at a piece; two that collided don't collide again.
+/// How long after its first attempt a piece may be tried again; then its conflict is its outcome. A piece that pauses
+/// between two attempts doesn't count among those that run at once, so pieces that nobody locks out overtake it.
+const PIECE_DEADLINE: Duration = Duration::from_secs(4);
+/// The pauses between attempts at a piece. They are random in part, so that two pieces that collided don't collide again.
 const PAUSES: Backoff = Backoff {
     first: Duration::from_millis(20),
     most: Duration::from_millis(200),
@@ -56,18 +57,18 @@ pub struct GroupCommit<Q, A> {
     metrics: Arc<CommitMetrics>,
 }
 
-/// What a group commit tells about itself. All zero at first.
+/// The measures of one group commit. All are zero at the start.
 #[derive(Debug, Default)]
 pub struct CommitMetrics {
-    /// Requests in a batch.
+    /// How many requests each batch held.
     pub sizes: Sizes,
-    /// How long a batch took, whatever its outcome.
+    /// How long each batch took, whatever its outcome.
     pub times: Times,
-    /// Tries of requests alone, after their batch had been rolled back.
+    /// How often a request was tried alone, after its batch had been rolled back.
     pub alone: Counter,
 }
 
-/// A request and where its outcome goes.
+/// A request, and the channel that its outcome goes to.
 struct Waiter<Q, A> {
     request: Q,
     answer: oneshot::Sender<Result<A, StoreError>>,
@@ -78,8 +79,8 @@ where
     Q: Clone + Send + Sync + 'static,
     A: Send + 'static,
 {
-    /// Starts a group commit on the current runtime. `run` runs one batch: altogether or not at all, one outcome a
-    /// request, in order.
+    /// Starts a group commit on the current runtime. `run` runs one batch in one transaction, so altogether or not at all,
+    /// and returns one outcome for each request, in the order of the requests.
     pub fn start<F, R>(run: F) -> Self
     where
         F: Fn(Arc<[Q]>) -> R + Send + Sync + 'static,
@@ -101,17 +102,17 @@ where
                 metrics: handle.metrics.clone(),
                 run: Arc::new(run),
                 room: Arc::new(Semaphore::new(PIECES as usize)),
-                turns: Arc::new(Semaphore::new(PIECES_AT_ONCE)),
+                running: Arc::new(Semaphore::new(PIECES_AT_ONCE)),
             },
         };
         handle.tasks.spawn(driver.serve());
         handle
     }
 
-    /// Runs `request` in the next batch and waits for its outcome. It runs also if the caller stops waiting.
+    /// Runs `request` in the next batch and waits for its outcome. The request runs also if the caller stops waiting.
     ///
     /// # Errors
-    /// What the store answered; `Unavailable` once this is closed; `Unknown` if the batch panicked.
+    /// The store's own error; `Unavailable` once the group commit is closed; `Unknown` if the batch panicked.
     pub async fn submit(&self, request: Q) -> Result<A, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let closed = || StoreError::Unavailable("the service is shutting down".to_owned());
@@ -124,12 +125,12 @@ where
         outcome.await.map_err(lost)?
     }
 
-    /// Where it counts what it does.
+    /// The measures that this group commit keeps up to date.
     pub fn metrics(&self) -> &Arc<CommitMetrics> {
         &self.metrics
     }
 
-    /// Takes nothing more, and waits until everything that was accepted has been answered.
+    /// Accepts no more requests, and waits until every accepted one has its outcome.
     pub async fn close(&self) {
         self.closing.cancel();
         self.tasks.close();
@@ -148,7 +149,7 @@ impl<Q, A> Clone for GroupCommit<Q, A> {
     }
 }
 
-/// The main loop. It ends when the last handle is dropped, or after a close, and nothing waits any more.
+/// The main loop. It ends once the queue is empty and the last handle was dropped or the group commit was closed.
 struct Driver<Q, A, F> {
     queue: mpsc::Receiver<Waiter<Q, A>>,
     closing: CancellationToken,
@@ -171,7 +172,8 @@ where
         }
     }
 
-    /// Takes whatever waits, and waits for the first of it; none once everything is over.
+    /// Waits for a first request and takes all that wait by then, up to a batch. Returns how many; 0 once the queue is
+    /// closed and empty.
     async fn receive(&mut self, waiting: &mut Vec<Waiter<Q, A>>) -> usize {
         tokio::select! {
             biased;
@@ -181,7 +183,7 @@ where
         self.queue.recv_many(waiting, BATCH).await
     }
 
-    /// Runs one batch.
+    /// Runs one batch and sends each request its outcome.
     async fn step(&self, batch: Vec<Waiter<Q, A>>) {
         let (requests, answers): (Vec<Q>, Vec<_>) =
             batch.into_iter().map(|waiter| (waiter.request, waiter.answer)).unzip();
@@ -206,7 +208,7 @@ where
         }
     }
 
-    /// Runs the pieces of a batch that was rolled back one by one, beside the main loop.
+    /// Runs each request of a rolled-back batch as a piece of its own, beside the main loop.
     async fn retry(&self, requests: &[Q], answers: Vec<oneshot::Sender<Result<A, StoreError>>>) {
         for (request, answer) in requests.iter().cloned().zip(answers) {
             let room = self.pieces.room.clone().acquire_owned().await;
@@ -219,12 +221,14 @@ where
     }
 }
 
-/// What runs batches, and what bounds the pieces of those that were rolled back.
+/// The function that runs a batch, and the bounds on the pieces of rolled-back batches.
 struct Pieces<F> {
     run: Arc<F>,
     metrics: Arc<CommitMetrics>,
+    /// Bounds the pieces that exist, waiting or running.
     room: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
+    /// Bounds the pieces that run at the same time.
+    running: Arc<Semaphore>,
 }
 
 impl<F> Clone for Pieces<F> {
@@ -233,26 +237,26 @@ impl<F> Clone for Pieces<F> {
             run: self.run.clone(),
             metrics: self.metrics.clone(),
             room: self.room.clone(),
-            turns: self.turns.clone(),
+            running: self.running.clone(),
         }
     }
 }
 
 impl<F> Pieces<F> {
-    /// Runs one request as a batch of its own, and again while it conflicts with somebody else.
+    /// Runs one request as a batch of its own, and runs it again as long as it conflicts with another transaction.
     async fn alone<Q: Clone, A, R>(&self, request: Q) -> Result<A, StoreError>
     where
         F: Fn(Arc<[Q]>) -> R,
         R: Future<Output = Result<Vec<A>, StoreError>>,
     {
         let piece: Arc<[Q]> = [request].into();
-        let deadline = Instant::now() + PIECE_PATIENCE;
+        let deadline = Instant::now() + PIECE_DEADLINE;
         let mut attempt = 1;
         loop {
-            let turn = self.turns.acquire().await.expect("nobody closes it");
+            let permit = self.running.acquire().await.expect("the semaphore is never closed");
             self.metrics.alone.inc();
             let result = unharmed((self.run)(piece.clone())).await;
-            drop(turn);
+            drop(permit);
             let pause = PAUSES.after(attempt, fastrand::u64(..));
             match result {
                 Ok(outcomes) => return Ok(outcomes.into_iter().next().expect("one outcome a request")),
@@ -265,7 +269,8 @@ impl<F> Pieces<F> {
     }
 }
 
-/// A batch whose panic is its outcome: it is a defect of ours, and must not end the loop that serves everybody else.
+/// Runs a batch and turns its panic into an outcome: a panic is a defect of ours, and must not end the loop that serves
+/// all other callers.
 async fn unharmed<A>(batch: impl Future<Output = Result<A, StoreError>>) -> Result<A, StoreError> {
     let mut batch = pin!(batch);
     poll_fn(|cx| {
@@ -275,8 +280,8 @@ async fn unharmed<A>(batch: impl Future<Output = Result<A, StoreError>>) -> Resu
     .await
 }
 
-/// Whether a batch of this size is known to be rolled back and may fare better in pieces. A conflict of a single request
-/// may have passed by its next attempt; what was rejected alone is guilty.
+/// Whether a batch of this size is known to be rolled back, and its requests may succeed one by one. The conflict of a
+/// single request may be gone at its next attempt; a single request that the database rejected is itself the reason.
 fn worth_retrying(error: &StoreError, size: usize) -> bool {
     match error {
         StoreError::Conflict(_) => true,

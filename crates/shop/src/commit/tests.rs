@@ -110,7 +110,7 @@ async fn a_locked_piece_is_tried_again_and_stalls_nobody() {
     let answers = behind_the_first(&played, &commit, 4).await;
     assert_eq!(answers, [Ok(2), Ok(4), Err(conflict()), Ok(8)]);
     let alone = played.batches().iter().filter(|batch| **batch == [3]).count();
-    let most = PIECE_PATIENCE.div_duration_f64(PAUSES.first / 2) as usize;
+    let most = PIECE_DEADLINE.div_duration_f64(PAUSES.first / 2) as usize;
     assert!((10..most).contains(&alone), "tried {alone} times");
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a record that can't be handled: a dead letter, whoever handles records and however.
+//! Burying a record that can't be handled as a dead letter: the same way for the fenced and for the naive consumer.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use crate::domain::fence::{FenceCommand, FenceOutcome, NewDeadLetter};
 use crate::domain::{EventRecord, OrderEventType};
 use crate::records::Malformed;
 
-/// How long a record waits for its next try that not even the dead letters take.
-const STUCK: Duration = Duration::from_secs(30);
+/// How long a record waits for its next attempt when the database refuses even its dead letter.
+const BURIAL_RETRY: Duration = Duration::from_secs(30);
 
 /// A record that can't be handled.
 pub(super) struct Unhandled<'a> {
     pub record: &'a EventRecord,
-    /// What it is, if that much can be read.
+    /// The type of its event; none if not even that can be read.
     pub event_type: Option<OrderEventType>,
-    /// What a person calls it: the event, or the place of the record.
+    /// How log lines name it: the event, or the record's place in the log (`P1@7`).
     pub what: String,
-    /// Why it can't be handled, and which slot of which order it claims.
+    /// Why it can't be handled, and which version of which order it claims to be.
     pub fault: Malformed,
 }
 
 impl Unhandled<'_> {
-    /// Its dead letter.
+    /// The dead letter that this record becomes.
     pub fn letter(&self, instance: &Instance) -> NewDeadLetter {
         let Malformed { why, order_id, version } = &self.fault;
         letter::of(self.record, *order_id, *version, why, instance)
     }
 
-    /// Has the database do what is to be done with it.
+    /// Submits the command that buries the record or parks it, for as long as the database is away.
     ///
     /// # Errors
-    /// How long to wait before it is tried again, as the database refuses even that.
+    /// How long to wait before the record is tried again, if the database refuses the command.
     pub async fn submit(
         &self,
         commands: &GroupCommit<FenceCommand, FenceOutcome>,
@@ -48,11 +48,11 @@ impl Unhandled<'_> {
                 trace = trace_of(self.record),
                 "{what} … {why}; the dead letters don't take it either: {refused}"
             );
-            STUCK
+            BURIAL_RETRY
         })
     }
 
-    /// Counts and tells that it has become a dead letter.
+    /// Counts the record among the buried ones and logs that it has become a dead letter.
     pub fn tell_buried(&self, instance: &Instance) {
         instance.metrics.buried.add(self.event_type);
         let (what, why) = (&self.what, &self.fault.why);

@@ -1,10 +1,13 @@
-//! The consumer that keeps every order's order: each event goes through the fence of its order.
+//! The consumer that keeps the events of every order in their order: each event goes through the fence of its order.
 //!
 //! # Invariants
-//! * Slow work is done outside any transaction, after a look and before an apply, which compares again.
-//! * Whoever applies an event handles what waited for it, in the same slot of its key's lane.
-//! * What was handed over is leased for as long as somebody is at it; what nobody leases is the [sweeper](super::Sweeper)'s.
-//! * What can't be handled is tried again as the order service's journal holds it, where that can be asked.
+//! * Slow work is done outside any transaction: after the look, which compares the event's version with the cursor, and
+//!   before the apply, which compares it again.
+//! * The task that applies an event also handles the parked event that waited for it, before its lane goes on.
+//! * A parked event that was handed over is leased for as long as it is being handled; the [sweeper](super::Sweeper) takes
+//!   the parked events that nobody leases.
+//! * A parked record that can't be handled is replaced by what the order service's journal holds as its version, where
+//!   the journal can be asked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +30,7 @@ use crate::domain::{DeliveryRequest, EventRecord, IncomingEvent, OrderId, Proven
 use crate::records::{self, Incoming, Malformed};
 use crate::trace;
 
-/// Handles events through the fence, for whoever brings them.
+/// Handles events through the fence: the runner's, the sweeper's, and those that the order service was asked for.
 pub struct Fence {
     commands: GroupCommit<FenceCommand, FenceOutcome>,
     instance: Instance,
@@ -35,28 +38,28 @@ pub struct Fence {
     journal: Option<OrderJournal>,
 }
 
-/// A record whose turn it may be.
-pub(super) struct Turn {
+/// A record that is to go through the fence, and how it came here.
+pub(super) struct Arrival {
     pub record: Arc<EventRecord>,
-    /// The assignment that it came with.
+    /// The epoch of the assignment under which the record was read; none if it comes from parking or the order service.
     pub epoch: Option<u64>,
-    /// The order and version under which it was parked, if it was; it has been handed over, and is leased.
+    /// The order and version under which the record was parked and is now leased to us; none if it was not parked.
     pub parked: Option<(OrderId, Version)>,
-    /// Which try it is, from 1.
+    /// How often the record has been tried, this time included: 1 at first.
     pub attempt: u32,
 }
 
-/// What became of a turn.
+/// What became of an arrival.
 enum Ended {
-    /// Its record is dealt with, and this one waited for it.
+    /// The record is dealt with; the parked event that waited for it, if there is one, is to be handled next.
     Next(Option<Box<ParkedEvent>>),
-    /// It must come again after this time.
+    /// The record is to be tried again after this time.
     Again(Duration),
 }
 
 impl Fence {
-    /// A fence whose commands go to `commands`. Once `stopping` is cancelled, what is handed over is given back instead of
-    /// being begun.
+    /// A fence whose commands go to `commands`. Once `stopping` is cancelled, a parked event that is handed over is released
+    /// for others instead of being handled.
     pub fn new(
         commands: GroupCommit<FenceCommand, FenceOutcome>,
         instance: Instance,
@@ -70,23 +73,25 @@ impl Fence {
         }
     }
 
-    /// The same, asking the order service what was written where a person has something tried again that can't be handled.
+    /// This fence with the order service's journal: when a person wants a parked record retried that can't be handled, the
+    /// journal is asked what was written as that version.
     #[must_use]
     pub fn asking(mut self, journal: OrderJournal) -> Self {
         self.journal = Some(journal);
         self
     }
 
-    /// The instance that it works for.
+    /// The delivery instance that this fence works for.
     pub fn instance(&self) -> &Instance {
         &self.instance
     }
 
-    /// Handles a record and whatever waited for it; how long to wait if it must come again.
-    pub(super) async fn follow(&self, first: Turn) -> Option<Duration> {
-        let mut turn = first;
+    /// Handles a record, then the parked event that waited for it, then the one that waited for that, and so on. Returns
+    /// how long to wait if the record is to be tried again, and none once it is dealt with.
+    pub(super) async fn follow(&self, first: Arrival) -> Option<Duration> {
+        let mut arrival = first;
         loop {
-            let next = match self.take(&turn).await {
+            let next = match self.take(&arrival).await {
                 Ended::Again(after) => return Some(after),
                 Ended::Next(None) => return None,
                 Ended::Next(Some(next)) => next,
@@ -95,19 +100,20 @@ impl Fence {
                 self.renew(next.order_id, next.head.version, false).await;
                 return None;
             }
-            turn = self.handed_over(*next).await;
+            arrival = self.handed_over(*next).await;
         }
     }
 
-    /// Takes what is parked of an order and has its turn, and acts on what a person has marked.
+    /// Handles the parked event of an order that comes next after its cursor, and passes over what a person has marked to be
+    /// discarded.
     pub(super) async fn resume(&self, order_id: OrderId) {
         let holder = self.instance.name.clone();
         match persistently(&self.commands, FenceCommand::Resume { order_id, holder }).await {
             Ok(FenceOutcome::Resumed { next, discarded }) => {
                 self.passed_over(order_id, &discarded);
                 if let Some(event) = next {
-                    let turn = self.handed_over(*event).await;
-                    self.follow(turn).await;
+                    let arrival = self.handed_over(*event).await;
+                    self.follow(arrival).await;
                 }
             }
             Ok(_) => {}
@@ -119,21 +125,22 @@ impl Fence {
         }
     }
 
-    /// What was parked and has been handed over. If it could not be handled, what counts is what was written under its
-    /// version, whoever came first.
-    async fn handed_over(&self, event: ParkedEvent) -> Turn {
+    /// The arrival of a parked event that was handed over. If its record could not be handled, the record that the order
+    /// service's journal holds as its version takes its place.
+    async fn handed_over(&self, event: ParkedEvent) -> Arrival {
         self.instance.metrics.handed_over.inc();
         let written = match event.head.reason.is_refused() {
             true => self.written(event.order_id, event.head.version).await,
             false => None,
         };
-        Turn {
+        Arrival {
             parked: Some((event.order_id, event.head.version)),
-            ..Turn::of(written.unwrap_or(event.record))
+            ..Arrival::unassigned(written.unwrap_or(event.record))
         }
     }
 
-    /// What the order service wrote as the version that an order waits for.
+    /// The record that the order service's journal holds as the version that an order waits for; none if the journal can't
+    /// be asked or doesn't hold that version.
     async fn written(&self, order: OrderId, version: Version) -> Option<EventRecord> {
         let applied = Version(version.0 - 1);
         let slot = match &self.journal {
@@ -156,45 +163,44 @@ impl Fence {
         None
     }
 
-    /// Has what is parked under a version forgotten that was never written; whether it was.
+    /// Removes what is parked under a version that was never written. Returns whether something was removed.
     pub(super) async fn forget(&self, order_id: OrderId, version: Version) -> bool {
         let answer = persistently(&self.commands, FenceCommand::Forget { order_id, version }).await;
         answer == Ok(FenceOutcome::Noted(true))
     }
 
-    async fn take(&self, turn: &Turn) -> Ended {
-        let incoming = records::incoming(&*turn.record);
-        if let Some((order, version)) = turn.parked
+    async fn take(&self, arrival: &Arrival) -> Ended {
+        let incoming = records::incoming(&*arrival.record);
+        if let Some((order, version)) = arrival.parked
             && !matches!(&incoming, Incoming::Order(event) if event.is(order, version))
         {
-            return self
-                .refuse(turn, &place(&turn.record), None, misplaced(incoming, order, version))
-                .await;
+            let fault = misplaced(incoming, order, version);
+            return self.refuse(arrival, &place(&arrival.record), None, fault).await;
         }
         match incoming {
-            Incoming::Order(event) => self.handle(event, turn).await,
+            Incoming::Order(event) => self.handle(event, arrival).await,
             Incoming::Other => {
                 self.instance.metrics.foreign.inc();
                 Ended::Next(None)
             }
-            Incoming::Malformed(malformed) => self.refuse(turn, &place(&turn.record), None, malformed).await,
+            Incoming::Malformed(malformed) => self.refuse(arrival, &place(&arrival.record), None, malformed).await,
         }
     }
 
-    async fn handle(&self, event: IncomingEvent, turn: &Turn) -> Ended {
+    async fn handle(&self, event: IncomingEvent, arrival: &Arrival) -> Ended {
         let start = Instant::now();
         let line = Line {
             event: &event,
-            record: &turn.record,
+            record: &arrival.record,
         };
-        let received = self.received(&event, turn);
+        let received = self.received(&event, arrival);
         let delay = self.instance.delay.of(&event);
         if let Some(delay) = delay {
-            let leased = match turn.parked.is_some() {
+            let leased = match arrival.parked.is_some() {
                 true => true,
                 false => match persistently(&self.commands, FenceCommand::Look(received.clone())).await {
                     Ok(FenceOutcome::Next { leased }) => leased,
-                    answer => return self.answered(answer, turn, &line, start).await,
+                    answer => return self.answered(answer, arrival, &line, start).await,
                 },
             };
             begun(&line, delay);
@@ -208,17 +214,17 @@ impl Fence {
             tracing::warn!(target: EVENTS, trace = trace_of(line.record), "{line} … refused: another instance has applied it during the slow work");
             return Ended::Next(None);
         }
-        self.answered(answer, turn, &line, start).await
+        self.answered(answer, arrival, &line, start).await
     }
 
-    fn received(&self, event: &IncomingEvent, turn: &Turn) -> Received {
-        let record = &turn.record;
+    fn received(&self, event: &IncomingEvent, arrival: &Arrival) -> Received {
+        let record = &arrival.record;
         let request = DeliveryRequest {
             event: event.clone(),
             traceparent: Some(trace::following(records::trace_of(&**record).as_deref())),
             provenance: Provenance {
                 instance: self.instance.name.clone(),
-                epoch: turn.epoch,
+                epoch: arrival.epoch,
                 place: record.origin.place().cloned(),
             },
         };
@@ -228,7 +234,7 @@ impl Fence {
         }
     }
 
-    /// The slow work; what is leased stays so for as long as it takes.
+    /// Does the slow work, which is a wait, and renews the lease of a leased event for as long as it takes.
     async fn work(&self, delay: Duration, leased: Option<&IncomingEvent>) {
         let end = Instant::now() + delay;
         if let Some((order, version)) = leased.and_then(|event| Some((event.order_id, event.version?))) {
@@ -240,7 +246,7 @@ impl Fence {
         tokio::time::sleep_until(end).await;
     }
 
-    /// Has something done that may as well be left undone.
+    /// Submits a command once and ignores its outcome: for commands that may fail without harm.
     pub(super) async fn submit(&self, command: FenceCommand) {
         let _ = self.commands.submit(command).await;
     }
@@ -252,7 +258,7 @@ impl Fence {
             holder: self.instance.name.clone(),
             keep,
         };
-        // A lease that can't be renewed ends; whoever takes over meanwhile writes the same.
+        // A lease that can't be renewed runs out. Another instance may then take the event over, and writes the same.
         if let Err(error) = self.commands.submit(command).await {
             tracing::warn!(
                 order = order_id.0,
@@ -266,7 +272,7 @@ impl Fence {
     async fn answered(
         &self,
         answer: Result<FenceOutcome, String>,
-        turn: &Turn,
+        arrival: &Arrival,
         line: &Line<'_>,
         start: Instant,
     ) -> Ended {
@@ -298,14 +304,14 @@ impl Fence {
                 metrics.ignored.add(event_type);
                 tracing::warn!(target: EVENTS, tally = "events ignored", trace = trace_of(line.record), "{line} … ignored: {why}");
             }
-            Ok(FenceOutcome::Refused(why)) if line.event.version.is_none() && turn.attempt < TRIES => {
+            Ok(FenceOutcome::Refused(why)) if line.event.version.is_none() && arrival.attempt < TRIES => {
                 tracing::warn!(target: EVENTS, tally = "events tried again", trace = trace_of(line.record), "{line} … {why}; it is tried again");
                 return Ended::Again(RETRY);
             }
-            Ok(FenceOutcome::Refused(why)) | Err(why) => return self.refuse_event(turn, line, why).await,
+            Ok(FenceOutcome::Refused(why)) | Err(why) => return self.refuse_event(arrival, line, why).await,
             Ok(FenceOutcome::Disputed) => {
                 let why = "another event is parked as this version, and they differ".to_owned();
-                return self.refuse_event(turn, line, why).await;
+                return self.refuse_event(arrival, line, why).await;
             }
             Ok(
                 FenceOutcome::Next { .. }
@@ -313,18 +319,19 @@ impl Fence {
                 | FenceOutcome::Buried
                 | FenceOutcome::Noted(_)
                 | FenceOutcome::Marked(_),
-            ) => unreachable!("no answer to an event that is to be applied"),
+            ) => unreachable!("the fence never gives this outcome to a look or an apply"),
         }
         Ended::Next(None)
     }
 
-    async fn refuse_event(&self, turn: &Turn, line: &Line<'_>, why: String) -> Ended {
+    async fn refuse_event(&self, arrival: &Arrival, line: &Line<'_>, why: String) -> Ended {
         let malformed = Malformed {
             why,
             order_id: Some(line.event.order_id),
             version: line.event.version,
         };
-        self.refuse(turn, &line.to_string(), Some(line.event), malformed).await
+        self.refuse(arrival, &line.to_string(), Some(line.event), malformed)
+            .await
     }
 
     fn passed_over(&self, order: OrderId, versions: &[Version]) {
@@ -339,11 +346,11 @@ impl Fence {
         }
     }
 
-    /// A record that says which version of which order it is parks that order, if nothing better is known of the version.
-    /// Any other becomes a dead letter and nothing else.
-    async fn refuse(&self, turn: &Turn, what: &str, event: Option<&IncomingEvent>, fault: Malformed) -> Ended {
+    /// Parks a record that can't be handled as poison, if it names its order and version and nothing readable holds that
+    /// version. Any other record becomes a dead letter and nothing else.
+    async fn refuse(&self, arrival: &Arrival, what: &str, event: Option<&IncomingEvent>, fault: Malformed) -> Ended {
         let unhandled = Unhandled {
-            record: &turn.record,
+            record: &arrival.record,
             event_type: event.map(|event| event.event_type),
             what: what.to_owned(),
             fault,
@@ -355,7 +362,7 @@ impl Fence {
                 order_id,
                 version,
                 event: event.cloned(),
-                record: turn.record.clone(),
+                record: arrival.record.clone(),
                 error: why.clone(),
                 letter,
             }),
@@ -382,7 +389,7 @@ impl Fence {
     }
 }
 
-/// Why what was parked as an event of this version is none.
+/// Says why a record that is parked as this version of this order can't be handled as such.
 fn misplaced(incoming: Incoming, order: OrderId, version: Version) -> Malformed {
     let why = match incoming {
         Incoming::Malformed(malformed) => malformed.why,
@@ -399,20 +406,15 @@ fn misplaced(incoming: Incoming, order: OrderId, version: Version) -> Malformed 
     }
 }
 
-impl Turn {
-    /// A record that stands nowhere in the log, or stood there once.
-    fn of(record: EventRecord) -> Self {
+impl Arrival {
+    /// The first attempt at a record that was not read under an assignment: it was parked, or the order service was asked.
+    pub fn unassigned(record: EventRecord) -> Self {
         Self {
             record: Arc::new(record),
             epoch: None,
             parked: None,
             attempt: 1,
         }
-    }
-
-    /// Something that the order service was asked for.
-    pub fn asked(record: EventRecord) -> Self {
-        Self::of(record)
     }
 }
 
@@ -425,7 +427,7 @@ fn explained(reason: ParkReason) -> &'static str {
     }
 }
 
-/// Handles records that a runner brings.
+/// Handles the records that a runner reads from the log.
 pub struct FencedHandler {
     fence: Arc<Fence>,
 }
@@ -443,14 +445,14 @@ impl Handler for FencedHandler {
     }
 
     async fn handle(&self, records: &[Record], attempt: Attempt) -> Outcome {
-        let turn = Turn {
+        let arrival = Arrival {
             record: Arc::new(EventRecord::from(&records[0])),
             epoch: Some(attempt.epoch.0),
             parked: None,
             attempt: attempt.number,
         };
         let start = Instant::now();
-        let again = self.fence.follow(turn).await;
+        let again = self.fence.follow(arrival).await;
         self.fence.instance.metrics.handling.observe(start.elapsed());
         match again {
             None => Outcome::Done,

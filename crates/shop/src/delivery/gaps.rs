@@ -1,12 +1,12 @@
-//! Gaps: versions that something parked waits for, because they have not come, or because what came as such can't be
-//! handled. One that is merely late is waited for; one that can't come any more, because everything that was in the log has
-//! been handled, is asked from the order service, with an alarm. What the order service never wrote, and nobody can read, is
-//! parked no longer. When that is is the [watch](super::gap_watch)'s to say.
+//! Gaps: versions that parked events wait for, because they have not come, or because the record that came can't be
+//! handled. A version that is merely late is waited for. A version that can't come any more, because everything that the
+//! log held has been handled, raises an alarm and is asked from the order service. A parked record that can't be read, as a
+//! version that the order service never wrote, is removed. The [watch](super::gap_watch) decides when a gap is asked about.
 //!
 //! # Invariants
-//! * A step looks at one page of what is parked, and each at its turn, so its work is bounded however much is parked.
-//! * A question that isn't answered, or an answer whose slow work takes its time, holds one place of several, for a bounded
-//!   time: the others go on.
+//! * A step looks at one page of the parked orders, one page after the other, so its work is bounded however much is parked.
+//! * An unanswered question takes one of several places for a bounded time, and an answer whose events need slow work takes
+//!   none of them, so other questions go on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Fence;
-use super::fenced::Turn;
+use super::fenced::Arrival;
 use super::gap_watch::{Ending, GapWatch, Looked, Positions};
 use super::resync::{OrderJournal, Slot, Written};
 use crate::domain::fence::{FenceCommand, Mark, ParkedKey};
@@ -28,19 +28,21 @@ use crate::on_log;
 use crate::parked;
 use crate::store::{Store, StoreError};
 
-/// Orders looked at in one step, and as many that a person has marked.
-const PAGE: usize = 1000;
-/// Questions on their way at once.
+/// How many parked orders a step looks at, and how many orders that a person has marked.
+const PAGE_SIZE: usize = 1000;
+/// How many questions to the order service are open at a time.
 const QUESTIONS: usize = 16;
-/// Versions of one order that one answer settles at most.
+/// How many parked versions of one order are settled with one answer.
 const ROUNDS: usize = 100;
-/// How long one of them may take, whatever the order service does.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a step goes on asking what is due.
-const SLICE: Duration = Duration::from_secs(1);
-/// Between two looks once all pages have been looked at, and between two pages.
-const PERIODS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(100));
-/// How long an instance that vanished keeps others from watching.
+/// The deadline of one question to the order service.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
+/// How long a step takes answers before it returns and leaves the open questions to the next step.
+const STEP_DEADLINE: Duration = Duration::from_secs(1);
+/// The pause between two rounds through all pages.
+const ROUND_PAUSE: Duration = Duration::from_secs(1);
+/// The pause between two pages of a round.
+const PAGE_PAUSE: Duration = Duration::from_millis(100);
+/// How long the lease of an instance that has vanished keeps the other instances from watching gaps.
 const LEASE: Duration = Duration::from_secs(5);
 
 /// Watches the gaps of a topic and closes those that can't close by themselves.
@@ -49,26 +51,26 @@ pub struct Gaps {
     log: Arc<dyn EventLog>,
     topic: String,
     watch: GapWatch,
-    /// Behind which order the next page begins.
+    /// The next page of parked orders begins after this order number.
     after: OrderId,
-    /// The same among those that a person has marked.
+    /// The next page of the orders that a person has marked begins after this order number.
     marked_after: OrderId,
     questions: JoinSet<(OrderId, Version, Ending)>,
     places: Arc<Semaphore>,
 }
 
-/// What it takes to ask about one gap.
+/// What the task that asks about one gap needs.
 struct Asking {
     store: Arc<dyn Store>,
     fence: Arc<Fence>,
     journal: OrderJournal,
-    /// Answers that are handed to the fence at once: their slow work may take long.
+    /// Bounds the answers that are applied at the same time, as their slow work may take long.
     applying: Semaphore,
 }
 
 impl Gaps {
-    /// Watches what is parked in `store` of what `log` holds under `topic`; the answers of at most `at_once` orders are
-    /// handled at once.
+    /// Watches the events of `topic` in `log` that are parked in `store`. A gap is asked about once its `deadline` has
+    /// passed; the answers about at most `at_once` orders are applied at the same time.
     pub fn new(
         store: Arc<dyn Store>,
         log: Arc<dyn EventLog>,
@@ -94,28 +96,29 @@ impl Gaps {
         }
     }
 
-    /// Looks at one page, and asks about what is due, for a moment at most; about how many gaps an answer has come.
+    /// Looks at one page of parked orders and asks about the gaps that are due, for a second at most. Returns how many
+    /// questions ended in that time.
     ///
     /// # Errors
-    /// What the store or the log answered.
+    /// The error of the store or of the log, whichever can't be looked at.
     pub async fn step(&mut self, now: Instant) -> Result<usize, GapError> {
         self.look(now).await?;
         Ok(self.ask(now).await)
     }
 
-    /// Whether the last step was in the midst of what is parked.
+    /// Whether there are pages that this round through the parked orders has not looked at yet.
     pub fn is_midway(&self) -> bool {
         self.after != OrderId::BEFORE_ALL
     }
 
     async fn look(&mut self, now: Instant) -> Result<(), GapError> {
-        let page = self.asking.store.parked_keys(self.after, PAGE).await?;
+        let page = self.asking.store.parked_keys(self.after, PAGE_SIZE).await?;
         let looked = Looked {
             after: self.after,
             last: last_of(&page).unwrap_or(OrderId(i64::MAX)),
             keys: &page,
         };
-        // One instance watches: with several, each would sound the alarm.
+        // Only the instance that holds the lease watches gaps: several would raise every alarm several times.
         let nothing = page.is_empty() && self.after == OrderId::BEFORE_ALL;
         if nothing || !self.hold_lease().await? {
             self.watch.clear();
@@ -130,10 +133,10 @@ impl Gaps {
         Ok(())
     }
 
-    /// Those that a person wants retried, a page at a time too.
+    /// The next page of the orders whose lowest parked version a person has marked to be retried.
     async fn marked(&mut self) -> Result<Vec<ParkedKey>, StoreError> {
         let store = &self.asking.store;
-        let mut marked = store.marked_keys(Mark::Retry, self.marked_after, PAGE).await?;
+        let mut marked = store.marked_keys(Mark::Retry, self.marked_after, PAGE_SIZE).await?;
         self.marked_after = last_of(&marked).unwrap_or(OrderId::BEFORE_ALL);
         marked.retain(|key| key.lowest.mark == Some(Mark::Retry));
         Ok(marked)
@@ -161,7 +164,7 @@ impl Gaps {
 
     async fn ask(&mut self, now: Instant) -> usize {
         let mut answered = 0;
-        let mut over = std::pin::pin!(tokio::time::sleep(SLICE));
+        let mut over = std::pin::pin!(tokio::time::sleep(STEP_DEADLINE));
         loop {
             self.begin(now);
             tokio::select! {
@@ -179,7 +182,7 @@ impl Gaps {
         }
     }
 
-    /// Asks about what is due as long as there are places.
+    /// Starts a question about each gap that is due, as long as there are places for open questions.
     fn begin(&mut self, now: Instant) {
         while let Ok(place) = self.places.clone().try_acquire_owned() {
             let Some((order, cursor)) = self.watch.take_due(1, now).pop() else {
@@ -194,15 +197,16 @@ impl Gaps {
     }
 }
 
-/// The last order of a full page; none if it was the last page.
+/// The last order of a full page; none if the page is not full, which makes it the last one.
 fn last_of(page: &[ParkedKey]) -> Option<OrderId> {
-    page.last().filter(|_| page.len() == PAGE).map(|key| key.order_id)
+    page.last().filter(|_| page.len() == PAGE_SIZE).map(|key| key.order_id)
 }
 
 impl Asking {
-    /// Sounds the alarm, and asks the order service what was written.
+    /// Raises the alarm about a gap, asks the order service what was written, and applies it. `place` is given back as soon
+    /// as the answer is there.
     async fn close(&self, order: OrderId, cursor: Version, place: OwnedSemaphorePermit) -> Ending {
-        // It was looked at a while ago, and may have closed by itself.
+        // The page that showed the gap was read a while ago, and the gap may have closed by itself since.
         let gap = match parked::key_of(&*self.store, order).await {
             Ok(Some(gap)) if gap.waits_for_journal() && gap.cursor == cursor => gap,
             Ok(_) => return Ending::Closed,
@@ -211,10 +215,10 @@ impl Asking {
         self.alarm(&gap);
         let ending = match self.ask(order).await {
             Ok(written) => {
-                let turn = self.applying.acquire().await.expect("it is never closed");
+                let permit = self.applying.acquire().await.expect("the semaphore is never closed");
                 drop(place);
                 let ending = self.settle(&gap, &written).await;
-                drop(turn);
+                drop(permit);
                 ending
             }
             Err(why) => {
@@ -244,11 +248,12 @@ impl Asking {
     }
 
     async fn ask(&self, order: OrderId) -> Result<Written, String> {
-        let answer = tokio::time::timeout(PATIENCE, Written::ask(&self.journal, order)).await;
-        answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+        let answer = tokio::time::timeout(ANSWER_DEADLINE, Written::ask(&self.journal, order)).await;
+        answer.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_DEADLINE.as_secs())))
     }
 
-    /// Goes on for as long as the answer helps: behind a version that was never written there may be another.
+    /// Fills a gap from the answer, then the order's next gap, as long as the answer helps: behind a parked version that was
+    /// never written there may be another.
     async fn settle(&self, gap: &ParkedKey, written: &Written) -> Ending {
         let mut gap = gap.clone();
         for _ in 0..ROUNDS {
@@ -267,8 +272,8 @@ impl Asking {
         Ending::Closed
     }
 
-    /// Applies what was written, through the fence like everything else: first what is missing, then what is parked and is
-    /// not what was written.
+    /// Applies the written events through the fence: first those that are missing, then the one that replaces a parked record
+    /// that can't be handled. A parked record whose version was never written is removed.
     async fn fill(&self, gap: &ParkedKey, written: &Written) {
         for record in written.between(gap.cursor, gap.lowest.version) {
             self.apply(record).await;
@@ -294,10 +299,10 @@ impl Asking {
 
     async fn apply(&self, record: EventRecord) {
         self.fence.instance().metrics.resynced.inc();
-        self.fence.follow(Turn::asked(record)).await;
+        self.fence.follow(Arrival::unassigned(record)).await;
     }
 
-    /// A person's mark has been acted on. One that can't be taken away is heard again.
+    /// Takes away a person's mark to retry, as it has been acted on. If that fails, the next look acts on the mark again.
     async fn hear(&self, gap: &ParkedKey) {
         if gap.lowest.mark == Some(Mark::Retry) {
             let (order_id, version) = (gap.order_id, gap.lowest.version);
@@ -314,18 +319,19 @@ fn stays(order: OrderId, why: &str) {
     );
 }
 
-/// Why gaps could not be looked at; the next step tries again.
+/// The reason why a step could not look at the gaps; the next step tries again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GapError {
-    /// The database did not answer.
+    /// The database failed the question what is parked.
     #[error("what is parked can't be looked at: {0}")]
     Store(#[from] StoreError),
-    /// The log did not answer.
+    /// The log failed the question for its ends and the group's offsets.
     #[error("the log's positions can't be looked at: {0}")]
     Log(#[from] LogError),
 }
 
-/// Steps until `stop`. That the database is in trouble is noted, and told once for everybody; any other failure is told here.
+/// Runs steps until `stop` is cancelled. A database outage is noted in `readiness`, which logs it once for all parts of the
+/// service; any other failure is logged here, once until a step succeeds.
 pub async fn watch_gaps(mut gaps: Gaps, readiness: Arc<Readiness>, stop: CancellationToken) {
     let mut failing = false;
     while !stop.is_cancelled() {
@@ -339,12 +345,12 @@ pub async fn watch_gaps(mut gaps: Gaps, readiness: Arc<Readiness>, stop: Cancell
             tracing::warn!("{error}");
         }
         failing = failure.is_some();
-        let pause = if gaps.is_midway() { PERIODS.1 } else { PERIODS.0 };
+        let pause = if gaps.is_midway() { PAGE_PAUSE } else { ROUND_PAUSE };
         let _ = tokio::time::timeout(pause, stop.cancelled()).await;
     }
 }
 
-/// Notes what a step has shown of the database; why it failed, if that is another reason.
+/// Notes what a step has shown about the database. Returns the step's error, unless it is an outage of the database.
 fn note(call: &Call<'_>, step: Result<usize, GapError>) -> Option<GapError> {
     let shown = match &step {
         Err(GapError::Store(error)) => Err(error.clone()),

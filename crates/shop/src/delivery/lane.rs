@@ -1,11 +1,12 @@
-//! Which records have to be handled one after the other.
+//! The lane of a record: records of one lane are handled one after the other.
 
 use bytes::Bytes;
 use keylane_log::Record;
 
 use crate::records::{self, Incoming};
 
-/// The lane of a record: the order, which every event names in its value, also where the record has no key.
+/// The lane of a record is its order's number as text, taken from the record's value, so a record without a key has the
+/// same lane. A record that names no order has none and may be handled at any time.
 pub(super) fn lane(record: &Record) -> Option<Bytes> {
     let order = match records::incoming(record) {
         Incoming::Order(event) => Some(event.order_id),

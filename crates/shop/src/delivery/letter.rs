@@ -1,5 +1,6 @@
-//! Dead letters: the record as it was, with headers that say where it stood and what was wrong, named as Kafka Connect and
-//! as Spring name them, so that the tools of both understand it. Where a record stood is left out if it stood in no log.
+//! Dead letters: the record as it was, with headers that say where it stood and what was wrong with it. The headers have the
+//! names that Kafka Connect and Spring give them, so that the tools of both understand a letter. A record that did not come
+//! from the log has no headers for its place.
 
 use std::sync::Arc;
 
@@ -10,11 +11,11 @@ use super::Instance;
 use crate::domain::fence::NewDeadLetter;
 use crate::domain::{EventRecord, OrderId, Version};
 
-/// The topic of the dead letters.
+/// The topic that dead letters are published to.
 pub const DEAD_LETTERS: &str = "dlq-kafka.delivery";
 
-/// What Spring calls the class of the exception.
-const ERROR: &str = "mall.delivery.Refused";
+/// The value of the headers in which Kafka Connect and Spring give the class of the exception.
+const EXCEPTION_CLASS: &str = "mall.delivery.Refused";
 
 /// The dead letter of a record that can't be handled.
 pub(super) fn of(
@@ -38,7 +39,7 @@ pub(super) fn of(
     }
 }
 
-/// Kafka Connect writes everything as text.
+/// The headers that Kafka Connect gives a dead letter; all values are text.
 fn connect(record: &EventRecord, why: &str, instance: &Instance) -> Vec<Header> {
     let mut headers = Vec::new();
     if let Some(place) = record.origin.place() {
@@ -52,13 +53,14 @@ fn connect(record: &EventRecord, why: &str, instance: &Instance) -> Vec<Header> 
         Header::text("__connect.errors.connector.name", &*instance.group),
         Header::text("__connect.errors.task.id", &*instance.name),
         Header::text("__connect.errors.stage", "TASK_PUT"),
-        Header::text("__connect.errors.exception.class.name", ERROR),
+        Header::text("__connect.errors.exception.class.name", EXCEPTION_CLASS),
         Header::text("__connect.errors.exception.message", why),
     ]);
     headers
 }
 
-/// Spring writes numbers as Java does: big-endian, an int for the partition, longs for offset and time.
+/// The headers that Spring gives a dead letter. Numbers are in Java's big-endian bytes: four for the partition, eight for
+/// the offset and for the timestamp in milliseconds.
 fn spring(record: &EventRecord, why: &str, instance: &Instance) -> Vec<Header> {
     let mut headers = Vec::new();
     if let Some(place) = record.origin.place() {
@@ -72,7 +74,7 @@ fn spring(record: &EventRecord, why: &str, instance: &Instance) -> Vec<Header> {
         bytes("kafka_dlt-original-timestamp", &record.timestamp.0.to_be_bytes()),
         Header::text("kafka_dlt-original-timestamp-type", "CreateTime"),
         Header::text("kafka_dlt-original-consumer-group", &*instance.group),
-        Header::text("kafka_dlt-exception-fqcn", ERROR),
+        Header::text("kafka_dlt-exception-fqcn", EXCEPTION_CLASS),
         Header::text("kafka_dlt-exception-message", why),
     ]);
     headers

@@ -1,4 +1,4 @@
-//! The lines that people read: one an event.
+//! The log lines about single events, which people read while the mall runs.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::domain::{Delivery, EventRecord, EventType, IncomingEvent, Origin, Version};
 use crate::{records, trace};
 
-/// Lines of this target say everything in their text; their fields repeat it for machines.
+/// The tracing target of lines about events. Their text says everything; their fields repeat it for machines.
 pub const EVENTS: &str = "events";
 
-/// `OrderModified order=2 v2 P1@7`
+/// Displays an event as `OrderModified order=2 v2 P1@7`: type, order, version, and the record's place in the log.
 pub(super) struct Line<'a> {
     pub event: &'a IncomingEvent,
     pub record: &'a EventRecord,
@@ -26,13 +26,13 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// The trace that a record's event belongs to, for machines.
+/// The trace id in the record's `traceparent` header (32 hexadecimal digits), if it has one.
 pub(super) fn trace_of(record: &EventRecord) -> Option<String> {
     let traceparent = records::header_text(record, "traceparent").ok().flatten()?;
     trace::id(&traceparent).map(str::to_owned)
 }
 
-/// `P1@7`
+/// Where a record came from, in words; a place in the log is written `P1@7`, for partition 1 and offset 7.
 pub(super) fn place(record: &EventRecord) -> String {
     match &record.origin {
         Origin::Log(place) => format!("P{}@{}", place.partition, place.offset),
@@ -45,7 +45,7 @@ pub(super) fn seconds(time: Duration) -> String {
     format!("{:.2}s", time.as_secs_f64())
 }
 
-/// The slow work begins.
+/// Logs that an event's slow work begins, and how long it takes.
 pub(super) fn begun(line: &Line<'_>, delay: Duration) {
     tracing::info!(
         target: EVENTS,
@@ -56,7 +56,7 @@ pub(super) fn begun(line: &Line<'_>, delay: Duration) {
     );
 }
 
-/// An event took effect.
+/// Logs that an event took effect, with the delivery's status after it and the time that handling it took.
 pub(super) fn handled(line: &Line<'_>, delivery: &Delivery, took: Duration) {
     let status = delivery.status.as_deref().unwrap_or("no status");
     let place = line.record.origin.place();

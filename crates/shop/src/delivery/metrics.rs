@@ -1,17 +1,17 @@
-//! What a delivery instance tells about itself, to be read at any time by anybody.
+//! The measures of a delivery instance, which can be read at any time from any thread.
 
 use crate::domain::OrderEventType;
 use keylane::measure::{Counter, Times};
 
-/// Counters of what became of events, and how long that took. All zero at first.
+/// Counts what became of events, and measures how long that took. All are zero at the start.
 #[derive(Debug, Default)]
 pub struct DeliveryMetrics {
     /// Events that took effect.
     pub applied: EventCounter,
-    /// Events that had been applied before and cost nothing.
+    /// Events that had been applied before, and were recognised as such before any slow work.
     pub duplicates: EventCounter,
-    /// Events whose slow work was done in vain, since another instance had applied them meanwhile, as happens to a
-    /// zombie.
+    /// Events whose slow work was done in vain because another instance applied them meanwhile, as happens to a zombie: an
+    /// instance that still works on partitions it has lost.
     pub stale_refused: EventCounter,
     /// Events that were parked for a version that had not come, or behind one that can't be handled.
     pub parked: EventCounter,
@@ -20,36 +20,36 @@ pub struct DeliveryMetrics {
     pub ignored: EventCounter,
     /// Events that were parked as poison.
     pub poisoned: EventCounter,
-    /// Records that went to the dead letters and parked nothing, since nobody can tell whose they are, or something better is
-    /// parked in their place.
+    /// Records that went to the dead letters and parked nothing, because they don't name their order and version, or because
+    /// a readable event holds that version.
     pub buried: EventCounter,
-    /// Records that are no order events, and were passed over.
+    /// Records that are no order events, and were skipped.
     pub foreign: Counter,
-    /// Parked events that got their turn.
+    /// Parked events that were taken out of parking to be handled.
     pub handed_over: Counter,
-    /// Versions that were passed over because a person wants it so.
+    /// Versions that were passed over because a person has marked them to be discarded.
     pub discarded: Counter,
     /// Gaps that passed their deadline.
     pub gap_alarms: Counter,
-    /// Missing versions that the order service was asked for and gave.
+    /// Events that came from the order service's journal and were applied to fill a gap.
     pub resynced: Counter,
-    /// How long it took to handle a record, with its slow work and with what waited for it.
+    /// How long it took to handle a record, including its slow work and the parked events that waited for it.
     pub handling: Times,
-    /// How long an apply took, from when it was asked for to its commit.
+    /// How long an apply took, from its submission to its commit.
     pub applying: Times,
 }
 
-/// A number for each type of event.
+/// A counter for each type of event. The last of the four counts records whose type could not be read.
 #[derive(Debug, Default)]
 pub struct EventCounter([Counter; 4]);
 
 impl EventCounter {
-    /// Of all types together.
+    /// The count of all types together.
     pub fn get(&self) -> u64 {
         self.0.iter().map(Counter::get).sum()
     }
 
-    /// Of one type; `None` is whatever has no type that could be read.
+    /// The count of one type; `None` stands for records whose type could not be read.
     pub fn of(&self, event_type: Option<OrderEventType>) -> u64 {
         self.at(event_type).get()
     }

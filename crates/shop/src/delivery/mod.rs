@@ -1,4 +1,4 @@
-//! What the delivery service does with a record: the slow work first, then one unit of work in its database.
+//! How the delivery service handles a record: first the slow work, then one unit of work in its database.
 //!
 //! ```text
 //!   record ─▶ FencedHandler ─▶ look ─▶ slow work ─▶ apply ─▶ what waited for it, the same way
@@ -30,7 +30,7 @@ pub use letter::DEAD_LETTERS;
 pub use lines::EVENTS;
 pub use metrics::{DeliveryMetrics, EventCounter};
 pub use naive::NaiveHandler;
-pub use resync::{Asked, OrderJournal};
+pub use resync::{JournalAnswer, OrderJournal};
 pub use sweeper::{Sweeper, sweep};
 
 use std::sync::Arc;
@@ -40,27 +40,28 @@ use keylane_log::Timestamp;
 
 use crate::domain::{IncomingEvent, OrderEventType};
 
-/// A delivery instance.
+/// A delivery instance: who it is, how long its slow work takes, and where it counts.
 #[derive(Debug, Clone)]
 pub struct Instance {
-    /// What the apply history and the leases call it; another process of the same name calls itself something else.
+    /// The name under which the apply history and the leases know this instance. It is unique to the process: two
+    /// processes that were started under one name have different ones.
     pub name: Arc<str>,
-    /// Its consumer group, for the dead letters.
+    /// The instance's consumer group, which its dead letters name.
     pub group: Arc<str>,
-    /// The slow work of a modification.
+    /// How long the slow work of a modification takes.
     pub delay: ModifyDelay,
-    /// The wall clock, for the dead letters.
+    /// The wall clock, which gives dead letters their timestamps and leases their time.
     pub clock: fn() -> Timestamp,
-    /// Where it counts what it does.
+    /// The counters and times that this instance keeps.
     pub metrics: Arc<DeliveryMetrics>,
 }
 
-/// The slow work of a modification.
+/// The slow work that a modification needs, which is simulated by waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModifyDelay {
-    /// How long it takes.
+    /// How long the slow work takes; with zero there is none.
     pub time: Duration,
-    /// Whose modifications take it: this customer's, or everybody's.
+    /// The number of the only customer whose modifications are slow; none if everybody's are.
     pub customer: Option<i64>,
 }
 

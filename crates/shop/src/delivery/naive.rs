@@ -26,7 +26,7 @@ pub struct NaiveHandler {
 }
 
 impl NaiveHandler {
-    /// A handler that applies through `deliveries` and buries through `letters`.
+    /// A handler that applies events through `deliveries` and writes dead letters through `letters`.
     pub fn new(
         deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>,
         letters: GroupCommit<FenceCommand, FenceOutcome>,

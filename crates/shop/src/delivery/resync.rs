@@ -1,4 +1,4 @@
-//! Asking the order service for what never came: `GET /orders/{id}/events`, read back as records.
+//! Asks the order service for events that never came: `GET /orders/{id}/events`, with its answer read back as records.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -11,12 +11,12 @@ use serde_json::value::RawValue;
 
 use crate::domain::{EventRecord, OrderId, Origin, Version};
 
-/// Asks the order service for the events of an order: the body of its answer, none if it knows no such order, or why there
-/// is no answer.
-pub type OrderJournal = Arc<dyn Fn(OrderId) -> Asked + Send + Sync>;
+/// Asks the order service for the events of one order.
+pub type OrderJournal = Arc<dyn Fn(OrderId) -> JournalAnswer + Send + Sync>;
 
-/// An answer on its way.
-pub type Asked = Pin<Box<dyn Future<Output = Result<Option<Bytes>, String>> + Send>>;
+/// The order service's answer, once it is there: the JSON array of the order's events, none if the service knows no such
+/// order, or a sentence that says why there is no answer.
+pub type JournalAnswer = Pin<Box<dyn Future<Output = Result<Option<Bytes>, String>> + Send>>;
 
 #[derive(Deserialize)]
 struct Event<'a> {
@@ -34,24 +34,25 @@ pub(super) struct Written(BTreeMap<Version, EventRecord>);
 /// What the journal says about one version of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// This was written, read back as a record.
+    /// The journal holds this event, read back as a record.
     Event(Box<EventRecord>),
-    /// It was never written.
+    /// The journal never held this version.
     Never,
-    /// The journal lacks even what has been applied, so that it can't be believed about what it lacks.
+    /// The journal lacks even versions that have been applied, so it says nothing about versions that it lacks. The text
+    /// says what it lacks.
     Unknown(String),
 }
 
 impl Written {
-    /// Asks for it.
+    /// Asks the order service for its journal of an order.
     ///
     /// # Errors
-    /// Why there is no answer, or none that can be read.
+    /// A sentence that says why there is no answer, or why it can't be read.
     pub async fn ask(journal: &OrderJournal, order: OrderId) -> Result<Self, String> {
         Self::read(journal(order).await?.as_deref())
     }
 
-    /// Reads an answer; none is that of a service that knows no such order.
+    /// Reads the body of an answer; without a body the service knows no such order, and the journal is empty.
     fn read(body: Option<&[u8]>) -> Result<Self, String> {
         let Some(body) = body else {
             return Ok(Self(BTreeMap::new()));
@@ -62,7 +63,7 @@ impl Written {
         Ok(Self(events.collect()))
     }
 
-    /// What was written as this version of an order of which everything up to `applied` has taken effect.
+    /// Says what the journal holds as `version`, for an order of which all versions up to `applied` have taken effect.
     pub fn slot(&self, version: Version, applied: Version) -> Slot {
         if let Some(record) = self.0.get(&version) {
             return Slot::Event(Box::new(record.clone()));
@@ -76,7 +77,7 @@ impl Written {
         }
     }
 
-    /// What was written between `applied` and `parked`, both left out, up to the first version that was not.
+    /// The events from the one after `applied` to the one before `parked`, up to the first version that the journal lacks.
     pub fn between(&self, applied: Version, parked: Version) -> Vec<EventRecord> {
         let mut next = applied.next();
         let mut records = Vec::new();

@@ -1,4 +1,5 @@
-//! Takes what is parked and nobody is at: what a crash left behind, and what a person has marked.
+//! Handles the parked events that no instance is handling: those that a crash left behind, and those that a person has
+//! marked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,25 +16,28 @@ use crate::domain::fence::{Mark, ParkedKey};
 use crate::health::Readiness;
 use crate::store::{Store, StoreError};
 
-/// Orders looked at in one step, and as many of each mark.
-const PAGE: usize = 1000;
-/// Between two steps once all pages have been looked at, and in the midst of them.
-const PERIODS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(100));
+/// How many parked orders a step looks at, and how many orders of each mark.
+const PAGE_SIZE: usize = 1000;
+/// The pause between two rounds through all pages.
+const ROUND_PAUSE: Duration = Duration::from_millis(500);
+/// The pause between two pages of a round.
+const PAGE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Looks through what is parked, a page at a time, and first through what a person has marked.
+/// Looks through the parked orders a page at a time, and before them through those that a person has marked.
 pub struct Sweeper {
     store: Arc<dyn Store>,
     fence: Arc<Fence>,
+    /// Bounds the orders that are resumed at the same time.
     room: Arc<Semaphore>,
     tasks: TaskTracker,
-    /// Behind which order the next page begins.
+    /// The next page of parked orders begins after this order number.
     after: OrderId,
-    /// The same among those that are marked.
+    /// For each mark, the next page of orders that bear it begins after this order number.
     marked_after: [(Mark, OrderId); 2],
 }
 
 impl Sweeper {
-    /// A sweeper that is at `at_once` orders at once at most.
+    /// A sweeper that resumes at most `at_once` orders at the same time.
     pub fn new(store: Arc<dyn Store>, fence: Arc<Fence>, at_once: usize) -> Self {
         Self {
             store,
@@ -45,24 +49,25 @@ impl Sweeper {
         }
     }
 
-    /// Looks at a page of orders, and one of each mark, and sets about those that are ready; how many these are. What finds
-    /// no room is where the next step begins.
+    /// Looks at a page of orders of each mark and a page of all parked orders, and starts to resume those that are ready.
+    /// Returns how many it started. The next step begins at the first order for which there was no room.
     ///
     /// # Errors
-    /// What the store answered.
+    /// The error of the store, if it can't be asked what is parked.
     pub async fn step(&mut self, now: Timestamp) -> Result<usize, StoreError> {
         let mut begun = BTreeSet::new();
         for at in 0..self.marked_after.len() {
             let (mark, after) = self.marked_after[at];
-            let page = self.store.marked_keys(mark, after, PAGE).await?;
+            let page = self.store.marked_keys(mark, after, PAGE_SIZE).await?;
             self.marked_after[at].1 = self.begin(&page, now, after, &mut begun);
         }
-        let page = self.store.parked_keys(self.after, PAGE).await?;
+        let page = self.store.parked_keys(self.after, PAGE_SIZE).await?;
         self.after = self.begin(&page, now, self.after, &mut begun);
         Ok(begun.len())
     }
 
-    /// Sets about what is ready of a page that begins behind `after`; behind which order to go on.
+    /// Starts to resume the orders of a page that are ready. The page begins after `after`; the result is the order after
+    /// which the next page begins.
     fn begin(&self, page: &[ParkedKey], now: Timestamp, after: OrderId, begun: &mut BTreeSet<OrderId>) -> OrderId {
         let mut done = after;
         for key in page {
@@ -79,26 +84,27 @@ impl Sweeper {
             }
             done = key.order_id;
         }
-        match page.len() < PAGE {
+        match page.len() < PAGE_SIZE {
             true => OrderId::BEFORE_ALL,
             false => done,
         }
     }
 
-    /// Whether the last step was in the midst of what is parked.
+    /// Whether there are pages that this round through the parked orders has not looked at yet.
     pub fn is_midway(&self) -> bool {
         self.after != OrderId::BEFORE_ALL
     }
 
-    /// Waits until everything that was begun has ended.
+    /// Waits until every order that was started has ended.
     pub async fn finish(self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
 }
 
-/// Steps a sweeper until `stop`, then finishes what has been begun, for `drain` at most. That the database is in trouble is
-/// noted, and told once for everybody; any other failure is told here.
+/// Runs steps of a sweeper until `stop` is cancelled, then waits for the orders it has started, for `drain` at most. A
+/// database outage is noted in `readiness`, which logs it once for all parts of the service; any other failure is logged
+/// here, once until a step succeeds.
 pub async fn sweep(mut sweeper: Sweeper, readiness: Arc<Readiness>, stop: CancellationToken, drain: Duration) {
     let clock = sweeper.fence.instance().clock;
     let mut failing = false;
@@ -111,7 +117,7 @@ pub async fn sweep(mut sweeper: Sweeper, readiness: Arc<Readiness>, stop: Cancel
             tracing::warn!("what is parked can't be looked at: {error}");
         }
         failing = failure.is_some();
-        let pause = if sweeper.is_midway() { PERIODS.1 } else { PERIODS.0 };
+        let pause = if sweeper.is_midway() { PAGE_PAUSE } else { ROUND_PAUSE };
         let _ = tokio::time::timeout(pause, stop.cancelled()).await;
     }
     if tokio::time::timeout(drain, sweeper.finish()).await.is_err() {

@@ -1,22 +1,22 @@
-//! What a caller demands of a row's version (`If-Match` and `If-None-Match`, RFC 9110, 13.1).
+//! The condition that a caller sets on a row's version (`If-Match` and `If-None-Match`, RFC 9110, 13.1).
 
 use super::Version;
 
-/// Versions that a caller names.
+/// The versions that a condition names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Versions {
-    /// Whichever there is (`*`).
+    /// Every version of an existing row (`*`).
     Any,
-    /// One of these; none of them, if the list is empty.
+    /// The versions of this list; an empty list names none.
     These(Vec<Version>),
 }
 
-/// A demand on the version of a row that exists. By default there is none.
+/// A condition on the version of an existing row. The default admits every version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
-    /// It must be one of these (`If-Match`).
+    /// The row's version must be one of these (`If-Match`).
     pub one_of: Option<Versions>,
-    /// It must be none of these (`If-None-Match`).
+    /// The row's version must be none of these (`If-None-Match`).
     pub none_of: Option<Versions>,
 }
 
@@ -30,17 +30,17 @@ impl Versions {
 }
 
 impl Condition {
-    /// Whether a row of this version meets the demand.
+    /// Whether a row of this version meets the condition.
     pub fn admits(&self, version: Version) -> bool {
         self.allows(version) && !self.excludes(version)
     }
 
-    /// Whether the version is one of those that it must be one of.
+    /// Whether a row of this version meets the condition's `If-Match` half.
     pub fn allows(&self, version: Version) -> bool {
         self.one_of.as_ref().is_none_or(|versions| versions.contain(version))
     }
 
-    /// Whether the version is one of those that it must not be.
+    /// Whether a row of this version violates the condition's `If-None-Match` half.
     pub fn excludes(&self, version: Version) -> bool {
         self.none_of.as_ref().is_some_and(|versions| versions.contain(version))
     }

@@ -1,4 +1,4 @@
-//! Events: their names, and how the journals hold them.
+//! The types of events, and the entries of the journals.
 
 use keylane_log::Timestamp;
 
@@ -7,64 +7,64 @@ use super::{OrderId, Version};
 /// What can happen to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderEventType {
-    /// It was placed.
+    /// The order was placed.
     Placed,
-    /// It was really changed.
+    /// The order was changed; a change that leaves every field as it was makes no event.
     Modified,
-    /// It was cancelled.
+    /// The order was cancelled.
     Cancelled,
 }
 
 /// What can happen to a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeliveryEventType {
-    /// An order was placed.
+    /// The delivery was started, because its order was placed.
     Started,
-    /// An order was changed.
+    /// The delivery was changed, because its order was.
     Modified,
-    /// An order was cancelled.
+    /// The delivery was cancelled, because its order was.
     Cancelled,
 }
 
 /// Any event of the mall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventType {
-    /// `OrderPlaced`, `OrderModified`, `OrderCancelled`.
+    /// An event of the order service: `OrderPlaced`, `OrderModified` or `OrderCancelled`.
     Order(OrderEventType),
-    /// `DeliveryStarted`, `DeliveryModified`, `DeliveryCancelled`.
+    /// An event of the delivery service: `DeliveryStarted`, `DeliveryModified` or `DeliveryCancelled`.
     Delivery(DeliveryEventType),
 }
 
-/// Which service's journal.
+/// The service that an event or a journal belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// The order service's.
+    /// The order service.
     Orders,
-    /// The delivery service's.
+    /// The delivery service.
     Deliveries,
 }
 
 /// A row of a journal: an event that has been committed, whether it has been published or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// The journal's own number. Within an order it ascends with the version; across orders the order of numbers is not
-    /// the order of commits.
+    /// The row's number in its journal. Within an order it ascends with the version; across orders the order of numbers is
+    /// not the order of commits.
     pub id: i64,
-    /// Whose journal.
+    /// The service whose journal it is.
     pub source: Source,
     /// The number of the order or delivery that it is about.
     pub row_id: i64,
     /// The order, which is the record's key.
     pub order_id: OrderId,
-    /// Counts the events of that order or of that delivery.
+    /// The event's number among the events of that order or of that delivery, from 1.
     pub version: Version,
     /// What happened.
     pub event_type: EventType,
-    /// When.
+    /// When it happened.
     pub timestamp: Timestamp,
-    /// The record's value, as it is published.
+    /// The JSON text that is published as the record's value.
     pub payload: String,
-    /// The trace it belongs to.
+    /// The trace that the event belongs to (`traceparent`, W3C Trace Context).
     pub traceparent: Option<String>,
 }
 
@@ -78,7 +78,7 @@ impl OrderEventType {
         }
     }
 
-    /// The delivery service's answer to this event.
+    /// The delivery event that this order event leads to.
     pub fn delivery_event(self) -> DeliveryEventType {
         match self {
             Self::Placed => DeliveryEventType::Started,
@@ -89,7 +89,7 @@ impl OrderEventType {
 }
 
 impl EventType {
-    /// Its name in records and journals.
+    /// The name that records and journals have for this type.
     pub fn name(self) -> &'static str {
         match self {
             Self::Order(OrderEventType::Placed) => "OrderPlaced",
@@ -101,7 +101,7 @@ impl EventType {
         }
     }
 
-    /// Whose events these are.
+    /// The service that makes events of this type.
     pub fn source(self) -> Source {
         match self {
             Self::Order(_) => Source::Orders,
@@ -109,7 +109,7 @@ impl EventType {
         }
     }
 
-    /// The event of this name; `None` for a name the mall doesn't know.
+    /// The type with this name; `None` for a name that the mall doesn't know.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "OrderPlaced" => Self::Order(OrderEventType::Placed),
@@ -124,7 +124,7 @@ impl EventType {
 }
 
 impl Source {
-    /// The path that `ce_source` carries.
+    /// The service's path, which the header `ce_source` carries.
     pub fn path(self) -> &'static str {
         match self {
             Self::Orders => "/orders",

@@ -1,13 +1,14 @@
-//! What is asked of the fence, what it answers, and what it keeps.
+//! The fence's commands and outcomes, and the events that it parks.
 //!
 //! ```text
-//!   version ≤ cursor       duplicate: done before any slow work
+//!   version ≤ cursor       duplicate: dropped before any slow work
 //!   version = cursor + 1   look ─▶ slow work ─▶ apply: compared again, cursor advances
 //!   version > cursor + 1   parked, durably
 //!   can't be handled       parked as poison, and everything of its order behind it
 //! ```
 //!
-//! The slot of a version belongs to what was written, which the order's journal knows, and not to who came first:
+//! Each version of an order has one slot, which holds what is parked as that version. The slot belongs to the event that was
+//! written, which the order's journal knows, and not to the record that came first:
 //!
 //! ```text
 //!   a readable event        takes over a slot that something unreadable holds
@@ -15,7 +16,7 @@
 //!   two readable events     that differ: the slot is disputed until the journal is asked
 //!   what the journal holds  takes over whatever holds the slot
 //! ```
-//! A person's decision to pass a version over stands above all of these.
+//! A person's decision to pass a version over wins against all of these.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,60 +27,61 @@ use keylane_log::{Header, Timestamp};
 
 use super::{Delivery, DeliveryRequest, EventRecord, IncomingEvent, OrderId, Origin, Version};
 
-/// For how long a parked event is left to whoever took it, unless they say that they are still at it.
+/// How long a parked event is leased to the instance that took it, from each renewal on.
 pub const LEASE: Duration = Duration::from_secs(10);
 
-/// Something asked of the fence.
+/// A command to the fence.
 #[derive(Debug, Clone)]
 pub enum FenceCommand {
-    /// What is to become of this event? Asked before its slow work.
+    /// Asks, before an event's slow work, whether the work is worth doing.
     Look(Received),
-    /// Its slow work is done: apply it, if it is still its turn.
+    /// Applies an event whose slow work is done, if it is still the next one after the cursor.
     Apply(Received),
-    /// It can't be handled: park its order, unless something readable is known of its version.
+    /// Parks a record that can't be handled as poison, unless a readable event holds its version's slot.
     Refuse(Refused),
-    /// The order service's journal was asked, and never held this version: what is parked under it is no event, if it can't
-    /// be read or a person wants it passed over, and is parked no longer.
+    /// Removes what is parked as a version that the order service's journal never held, if it can't be read or a person has
+    /// marked it to be discarded.
     Forget {
-        /// Whose event it said it was.
+        /// The order that the parked record names.
         order_id: OrderId,
-        /// Which one.
+        /// The version under which the record is parked.
         version: Version,
     },
-    /// Keep this for the dead letters; it parks nothing.
+    /// Appends a dead letter, and parks nothing.
     Bury(NewDeadLetter),
-    /// Hand over what is parked and has its turn, or act on what a person has marked.
+    /// Hands over the parked event that is next after the cursor, and passes over the versions that a person has marked to
+    /// be discarded.
     Resume {
-        /// Whose events.
+        /// The order whose parked events are looked at.
         order_id: OrderId,
-        /// Who takes it.
+        /// The name of the instance that takes the event.
         holder: Arc<str>,
     },
-    /// Whoever took a parked event is still at it, or gives it back.
+    /// Renews or ends the lease of a parked event.
     Renew {
-        /// Whose event.
+        /// The order of the event.
         order_id: OrderId,
-        /// Which one.
+        /// The version of the event.
         version: Version,
-        /// Who took it.
+        /// The name of the instance that holds the lease.
         holder: Arc<str>,
-        /// Whether they are still at it.
+        /// Whether the lease is renewed; otherwise it ends.
         keep: bool,
     },
-    /// A person's decision about a parked event.
+    /// Marks a parked event with a person's decision.
     Mark {
-        /// Whose event.
+        /// The order of the event.
         order_id: OrderId,
-        /// Which one.
+        /// The version of the event.
         version: Version,
-        /// What is to be done with it.
+        /// What is to be done with the event.
         mark: Mark,
     },
-    /// What a person marked to be retried has been tried: the mark has been heard, and goes.
+    /// Takes away the mark to retry of a parked event, because it has been acted on.
     Heard {
-        /// Whose event.
+        /// The order of the event.
         order_id: OrderId,
-        /// Which one.
+        /// The version of the event.
         version: Version,
     },
 }
@@ -87,192 +89,192 @@ pub enum FenceCommand {
 /// An event and the record that it was read from.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// What to apply, and for whom.
+    /// The event to apply, and who applies it.
     pub request: DeliveryRequest,
-    /// Kept if it has to wait.
+    /// The record, which is parked if the event has to wait.
     pub record: Arc<EventRecord>,
 }
 
-/// A record that can't be handled, though it says whose event it is.
+/// A record that can't be handled, though it names its order and version.
 #[derive(Debug, Clone)]
 pub struct Refused {
-    /// Whose event.
+    /// The order that the record names.
     pub order_id: OrderId,
-    /// Which one.
+    /// The version that the record names.
     pub version: Version,
-    /// What it says; none if it can't be read.
+    /// The event that the record carries; none if it can't be read.
     pub event: Option<IncomingEvent>,
-    /// Kept for a later try.
+    /// The record, which is parked for a later attempt.
     pub record: Arc<EventRecord>,
-    /// Why it can't be handled.
+    /// Why the record can't be handled.
     pub error: String,
-    /// What goes to the dead letters.
+    /// The dead letter that is written about it.
     pub letter: NewDeadLetter,
 }
 
-/// What the fence answers.
+/// The outcome of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FenceOutcome {
-    /// It has been applied before, or passed over.
+    /// The event's version has been applied or passed over before.
     Duplicate,
-    /// It has its turn: do the slow work, then have it applied.
+    /// The event is next: the caller does its slow work and then has it applied.
     Next {
-        /// It was parked, and nobody else takes it for as long as this is renewed.
+        /// Whether the event is parked and now leased to the caller, who renews the lease during the slow work.
         leased: bool,
     },
-    /// It is kept, and will be handled in its turn.
+    /// The event is parked, and will be handled once its predecessor has been applied.
     Parked(ParkReason),
-    /// Another event is parked as this version, and says something else: refuse this one, so that the slot is disputed.
+    /// Another readable event is parked as this version. The caller refuses this one, which makes the slot disputed.
     Disputed,
-    /// It is not kept, because a person has this version passed over.
+    /// The event is dropped, because a person has marked its version to be discarded.
     GivenUp,
-    /// It went to the dead letters, and changed nothing else.
+    /// The record became a dead letter, and nothing is parked.
     Buried,
-    /// An event without a version that the delivery's state leaves no room for.
+    /// The event has no version and does not fit the delivery's state; it is dropped. The text says why.
     Ignored(String),
-    /// The delivery's state says that this can't be.
+    /// The event does not fit the delivery's state and can't be handled. The text says why.
     Refused(String),
-    /// It took effect.
+    /// The event took effect.
     Applied {
-        /// The delivery as it stands after.
+        /// The delivery after the event.
         delivery: Delivery,
-        /// The event that was waiting for this one, to be handled now by whoever asked.
+        /// The parked event that waited for this one, which the caller is to handle now.
         next: Option<Box<ParkedEvent>>,
-        /// The versions behind this one that were passed over because a person wants it so.
+        /// The versions after this one that were passed over, because a person has marked them to be discarded.
         discarded: Vec<Version>,
     },
-    /// What was asked for is done.
+    /// The parked events of an order were looked at.
     Resumed {
-        /// An event that is now whoever asked's to handle.
+        /// The parked event that the caller is to handle now.
         next: Option<Box<ParkedEvent>>,
-        /// The versions that were passed over because a person wants it so.
+        /// The versions that were passed over, because a person has marked them to be discarded.
         discarded: Vec<Version>,
     },
-    /// Whether what a renewal is about was there.
+    /// Whether the command found what it is about: the lease to renew, the mark to take away, the record to remove.
     Noted(bool),
-    /// What a person's decision came to.
+    /// What came of marking a version.
     Marked(Marked),
 }
 
-/// What a person's decision about a version came to.
+/// What came of marking a version with a person's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marked {
-    /// It is parked for this reason, and marked now.
+    /// The version is parked for this reason, and is marked now.
     Parked(ParkReason),
-    /// It has not come, others wait for it, and it is marked to be passed over.
+    /// The version has not come and others wait for it; it is marked to be passed over.
     Missing,
-    /// It took effect before, or was passed over; nothing is marked.
+    /// The version took effect before, or was passed over; nothing is marked.
     Passed,
-    /// It is not parked, and nothing waits for it next; nothing is marked.
+    /// The version is not parked, and is not the one that others wait for; nothing is marked.
     NotThere,
 }
 
 /// Why an event is parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParkReason {
-    /// A version before it has not come.
+    /// A version before this one has not come.
     Gap,
-    /// It can't be handled.
+    /// The record can't be handled.
     Poison,
-    /// One before it can't be handled.
+    /// A version before this one can't be handled.
     Behind,
-    /// Two events that differ claim to be it.
+    /// Two readable events that differ claim to be this version.
     Disputed,
 }
 
-/// A person's decision.
+/// A person's decision about a parked event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// Handle it once more.
+    /// The event is to be handled once more.
     Retry,
-    /// Pass it over.
+    /// The event is to be passed over and never to take effect.
     Discard,
 }
 
-/// An event that waits.
+/// An event that waits in the delivery service's database until it can be handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedEvent {
-    /// Whose event.
+    /// The order under which the event is parked.
     pub order_id: OrderId,
-    /// How it stands.
+    /// The event's version, reason, mark and lease.
     pub head: ParkedHead,
-    /// Why it can't be handled, if that is so.
+    /// Why the event can't be handled; none if it merely waits.
     pub error: Option<String>,
-    /// What it was read from; its topic is empty if it was asked from the order service.
+    /// The record that the event was read from.
     pub record: EventRecord,
 }
 
-/// A parked event as the fence sees it when it decides.
+/// What the fence needs of a parked event to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// How it stands.
+    /// The event's version, reason, mark and lease.
     pub head: ParkedHead,
-    /// What its record says; none if that can't be read, or is another order's or another version's event.
+    /// The event that the record carries; none if it can't be read, or is an event of another order or version.
     pub event: Option<IncomingEvent>,
-    /// Where its record came from.
+    /// Where the record came from.
     pub origin: Origin,
 }
 
-/// How it stands with an event that waits.
+/// The state of a parked event, without its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedHead {
-    /// Which of its order's events.
+    /// The version under which the event is parked.
     pub version: Version,
-    /// Why it waits.
+    /// Why the event is parked.
     pub reason: ParkReason,
-    /// What a person wants done.
+    /// What a person has decided about the event, if anything.
     pub mark: Option<Mark>,
-    /// Since when it waits.
+    /// When the event was parked.
     pub since: Timestamp,
-    /// Who took it last, or nobody.
+    /// The name of the instance that leased the event last; empty if none ever did.
     pub lease_holder: String,
-    /// Until when it is theirs.
+    /// When that lease ends; 0 if there is none.
     pub lease_until: Timestamp,
 }
 
-/// An order of which something is parked.
+/// An order with parked events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedKey {
-    /// The order.
+    /// The order's number.
     pub order_id: OrderId,
-    /// The version that was applied last, 0 if none was.
+    /// The version that was applied last; 0 if none was.
     pub cursor: Version,
-    /// How many of its events wait.
+    /// How many events of the order are parked.
     pub parked: i64,
-    /// The one with the lowest version.
+    /// The parked event with the lowest version.
     pub lowest: ParkedHead,
 }
 
-/// A record on its way to the dead letters.
+/// A dead letter that is about to be appended to its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDeadLetter {
-    /// Whose event it is, if that can be told.
+    /// The order that the record names, if it names one.
     pub order_id: Option<OrderId>,
-    /// Which one, if that can be told.
+    /// The version that the record names, if it names one.
     pub version: Option<Version>,
-    /// The topic of the dead letters.
+    /// The topic that the letter is published to.
     pub topic: Arc<str>,
-    /// When it was given up.
+    /// When the record was given up.
     pub timestamp: Timestamp,
     /// The record's key.
     pub key: Option<Bytes>,
     /// The record's value.
     pub value: Option<Bytes>,
-    /// The record's headers, and those that say what happened.
+    /// The record's headers, followed by those that say where it stood and what was wrong with it.
     pub headers: Vec<Header>,
 }
 
 /// A dead letter in its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Its number, ascending.
+    /// The letter's number in its journal; numbers ascend.
     pub id: i64,
-    /// The letter.
+    /// The letter itself.
     pub letter: NewDeadLetter,
 }
 
 impl FenceCommand {
-    /// The order that it is about; none for a letter that parks nothing.
+    /// The order that the command is about; none for a dead letter, which parks nothing.
     pub fn order_id(&self) -> Option<OrderId> {
         match self {
             Self::Look(received) | Self::Apply(received) => Some(received.request.event.order_id),
@@ -286,7 +288,7 @@ impl FenceCommand {
         }
     }
 
-    /// The version that it is about, if it is about one.
+    /// The version that the command is about, if it is about a single one.
     pub fn version(&self) -> Option<Version> {
         match self {
             Self::Look(received) | Self::Apply(received) => received.request.event.version,
@@ -301,52 +303,54 @@ impl FenceCommand {
 }
 
 impl Received {
-    /// Whether it comes from the order service's journal, and not from the log.
+    /// Whether the record comes from the order service's journal, and not from the log.
     pub fn is_written(&self) -> bool {
         self.record.origin == Origin::Journal
     }
 }
 
 impl ParkedHead {
-    /// Whether it may be taken once it has its turn: nobody is at it, and it waits for no decision.
+    /// Whether the event may be leased once it is the next one: no instance has leased it, and it is not blocked.
     pub fn may_be_taken(&self, now: Timestamp) -> bool {
         self.lease_until <= now && !self.is_blocked()
     }
 
-    /// Whether it stays where it is until a person wants it retried, or the order service's journal says otherwise.
+    /// Whether the event stays parked until a person marks it to be retried, or the order service's journal settles what
+    /// its version is.
     pub fn is_blocked(&self) -> bool {
         self.reason.is_refused() && self.mark != Some(Mark::Retry)
     }
 }
 
 impl ParkedKey {
-    /// Whether a [`FenceCommand::Resume`] has something to do.
+    /// Whether a [`FenceCommand::Resume`] of this order has something to do.
     pub fn is_ready(&self, now: Timestamp) -> bool {
         let head = &self.lowest;
         head.version <= self.cursor.next() && (head.mark == Some(Mark::Discard) || head.may_be_taken(now))
     }
 
-    /// Whether the order service's journal can tell how it goes on: a version has not come, or what came can't be handled.
+    /// Whether only the order service's journal can tell how the order goes on: a version has not come, or the record that
+    /// came as it can't be handled.
     pub fn waits_for_journal(&self) -> bool {
         self.has_gap() || self.lowest.is_blocked()
     }
 
-    /// Whether a version that has not come is what all of it waits for.
+    /// Whether the parked events wait for a version that has not come.
     pub fn has_gap(&self) -> bool {
         self.lowest.version > self.cursor.next()
     }
 }
 
 impl ParkReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 4] = [Self::Gap, Self::Poison, Self::Behind, Self::Disputed];
 
-    /// Whether what is parked is not to be handled as it is.
+    /// Whether the parked record must not be handled as it is: it is poison, or disputed.
     pub fn is_refused(self) -> bool {
         matches!(self, Self::Poison | Self::Disputed)
     }
 
-    /// Its name.
+    /// The name that the tables and the command line have for this reason.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gap => "gap",
@@ -356,14 +360,14 @@ impl ParkReason {
         }
     }
 
-    /// The reason of this name.
+    /// The reason with this name; none if there is no such reason.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 }
 
 impl Mark {
-    /// Its name.
+    /// The name that the tables and the command line have for this mark.
     pub fn name(self) -> &'static str {
         match self {
             Self::Retry => "retry",
@@ -371,7 +375,7 @@ impl Mark {
         }
     }
 
-    /// The mark of this name.
+    /// The mark with this name; none if there is no such mark.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Retry, Self::Discard]
             .into_iter()

@@ -1,31 +1,31 @@
-//! What a customer says about an order, as a whole and in part.
+//! The fields of an order that its customer chooses, as a whole and in part.
 
-/// What a customer says about an order. Everything may be absent: tables of older systems hold such rows.
+/// The fields of an order that its customer chooses. Each may be absent: tables of older systems hold such rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderFields {
     /// The product's code.
     pub product_id: Option<String>,
     /// The product's name.
     pub product_name: Option<String>,
-    /// How many.
+    /// How many pieces are ordered.
     pub qty: Option<i32>,
-    /// Who ordered.
+    /// The customer's number.
     pub customer_id: Option<i64>,
-    /// Where to.
+    /// The address to deliver to.
     pub address: Option<String>,
 }
 
-/// Some of an order's fields: `None` leaves one as it is, `Some(None)` sets it to null.
+/// A change to some of an order's fields: `None` leaves a field as it is, `Some(None)` sets it to null.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderPatch {
     /// The product's code.
     pub product_id: Option<Option<String>>,
     /// The product's name.
     pub product_name: Option<Option<String>>,
-    /// How many.
+    /// How many pieces are ordered.
     pub qty: Option<Option<i32>>,
-    /// Who ordered.
+    /// The customer's number.
     pub customer_id: Option<Option<i64>>,
-    /// Where to.
+    /// The address to deliver to.
     pub address: Option<Option<String>>,
 }

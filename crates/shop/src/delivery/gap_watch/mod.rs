@@ -1,5 +1,6 @@
-//! Which gaps are watched, and when each is to be asked about. No clock, no store and no log in here: what there is and
-//! what time it is are passed in.
+//! Decides which gaps are watched, and when the order service is to be asked about each. A gap is a version that has not
+//! come, or that can't be handled, while later versions of its order are parked. This module has no clock, store or log:
+//! the caller passes in what is parked, where the log stands, and the time.
 //!
 //! ```text
 //!   seen: the log's ends are noted ─▶ committed positions have passed them ─▶ deadline ─▶ asked ─┬▶ closed
@@ -8,10 +9,10 @@
 //! ```
 //!
 //! # Invariants
-//! * What is due is handed out by how long it has been due, so however many gaps can't be filled, each other one has its
-//!   turn; what a person has marked goes before all of them.
-//! * Memory is bounded: a gap that finds no place waits until one that has been asked about makes room for it, and the
-//!   log's ends are noted so many times at most.
+//! * Gaps are handed out in the order in which they became due, so however many gaps can't be filled, every other one has
+//!   its turn; gaps that a person has marked go before all others.
+//! * Memory is bounded: a gap that finds no room waits until one that has been asked about makes room for it, and a bounded
+//!   number of notes of the log's ends is kept.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Included};
@@ -24,81 +25,86 @@ use tokio::time::Instant;
 use crate::domain::fence::ParkedKey;
 use crate::domain::{OrderId, Version};
 
-/// Gaps that are kept in mind; some 10 MB of them.
+/// The most gaps that are watched at a time; they take some 10 MB of memory.
 const WATCHED: usize = 100_000;
-/// How often the log's ends are noted at most before the oldest note is over.
+/// The most notes of the log's ends that are kept; once there are as many, new gaps join the latest note.
 const NOTES: usize = 64;
-/// The longest pause between two questions about a gap that can't be filled, unless the deadline itself is longer.
-const LONGEST: Duration = Duration::from_secs(600);
-/// The pauses while the order service gives no answer at all.
+/// The longest pause between two questions about a gap that can't be filled, unless twice the deadline is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// The pauses between questions about a gap while the order service gives no answer at all.
 const UNANSWERED: Backoff = Backoff {
     first: Duration::from_secs(2),
     most: Duration::from_secs(60),
 };
 
-/// The gaps that are kept in mind.
+/// The gaps that are watched, at most one for each order.
 #[derive(Debug)]
 pub struct GapWatch {
     deadline: Duration,
+    /// The pauses between questions about a gap that the order service can't fill.
     unfillable: Backoff,
+    /// The most gaps that are watched at a time.
     most: usize,
     watched: BTreeMap<OrderId, Watched>,
-    /// What waits for a time, soonest first.
+    /// The gaps that wait for a point in time, the soonest first.
     due: BTreeSet<Due>,
-    /// Where the log ended when gaps were seen first, oldest first.
+    /// Where the log ended when gaps were seen first, the oldest note first.
     notes: VecDeque<Note>,
 }
 
 #[derive(Debug)]
 struct Watched {
+    /// The version that was applied last; with another one it would be another gap.
     cursor: Version,
-    state: State,
-    /// How often it has been asked about in vain.
+    phase: Phase,
+    /// How often the order service has been asked about this gap in vain.
     tries: u32,
 }
 
+/// What a watched gap waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Something in the log may still fill it; it is among a note's orders.
+enum Phase {
+    /// A record in the log may still fill the gap; its order stands in one of the notes.
     Noted,
-    /// It stands in `due`.
+    /// The gap waits for a point in time and stands in `due`.
     Due(Due),
-    /// It was handed out, and nobody has said yet what came of it.
-    Asked,
+    /// The gap was handed out by `take_due`, and its ending has not been reported yet.
+    HandedOut,
 }
 
+/// A gap that waits for a point in time. The derived order is the order in which gaps are handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
-    /// `false` for what a person has marked, which so comes first.
+    /// `false` for a gap that a person has marked, which therefore sorts first and doesn't wait for its time.
     patient: bool,
     at: Instant,
     order: OrderId,
 }
 
-/// The end of each partition, and the gaps that were seen first by then.
+/// What each partition held at some time, and the orders whose gaps were first seen at that time.
 #[derive(Debug)]
 struct Note {
     ends: Vec<Extent>,
     orders: BTreeSet<OrderId>,
 }
 
-/// A part of what is parked: all there is of the orders behind `after`, up to `last`.
+/// One page of the parked orders: those with numbers above `after` and up to `last`, without exception.
 #[derive(Debug, Clone, Copy)]
 pub struct Looked<'a> {
-    /// The order before the first; lower than `last`.
+    /// The page holds only order numbers above this one; it is lower than `last`.
     pub after: OrderId,
-    /// The last order that was looked for.
+    /// The highest order number that the page covers.
     pub last: OrderId,
-    /// What is parked of them.
+    /// The orders of the page of which something is parked.
     pub keys: &'a [ParkedKey],
 }
 
 /// What came of asking about a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// What was missing has been handed to the fence, or the gap was gone already.
+    /// The missing events have been handed to the fence, or the gap was gone already.
     Closed,
-    /// The order service has no such event.
+    /// The order service does not hold the missing event.
     Unfillable,
     /// The order service gave no answer.
     Unanswered,
@@ -107,27 +113,27 @@ pub enum Ending {
 /// Where a topic's partitions end, and up to where a group has handled them.
 #[derive(Debug, Clone, Default)]
 pub struct Positions {
-    /// What each partition holds.
+    /// The start and end offset of each partition, by partition number.
     pub extents: Vec<Extent>,
-    /// What the group has committed for each of them.
+    /// The offset that the group has committed for each partition, by partition number; none if it has committed none.
     pub committed: Vec<Option<Offset>>,
 }
 
 impl GapWatch {
-    /// A watch that waits for `deadline` once nothing in the log can fill a gap any more.
+    /// A watch that waits for `deadline` after nothing in the log can fill a gap any more, and then has it asked about.
     pub fn new(deadline: Duration) -> Self {
         Self::with_room(deadline, WATCHED)
     }
 
-    /// The same for `most` gaps at a time.
+    /// Like [`new`](Self::new), for at most `most` gaps at a time.
     pub fn with_room(deadline: Duration, most: usize) -> Self {
-        // The first pause is the deadline at least: half of the doubled time is jitter.
+        // Half of a pause is jitter, so with twice the deadline the first pause is at least the deadline.
         let first = deadline.max(Duration::from_secs(1)) * 2;
         Self {
             deadline,
             unfillable: Backoff {
                 first,
-                most: LONGEST.max(first),
+                most: LONGEST_PAUSE.max(first),
             },
             most,
             watched: BTreeMap::new(),
@@ -136,8 +142,8 @@ impl GapWatch {
         }
     }
 
-    /// Takes note of the gaps among these orders, and forgets those that are gone. A gap whose cursor has moved is
-    /// another gap.
+    /// Begins to watch the new gaps of a page, and forgets those of the page's orders that are gone. A gap whose cursor has
+    /// moved counts as gone and as new.
     pub fn observe(&mut self, looked: Looked<'_>, positions: &Positions, now: Instant) {
         let gaps = || looked.keys.iter().filter(|key| key.waits_for_journal());
         let there: BTreeMap<OrderId, Version> = gaps().map(|gap| (gap.order_id, gap.cursor)).collect();
@@ -153,13 +159,13 @@ impl GapWatch {
         self.pass(positions, now);
     }
 
-    /// A person wants these gaps asked about now, however often that was in vain.
+    /// Makes the gaps among these orders due at once, because a person has marked them to be retried.
     pub fn hurry<'k>(&mut self, marked: impl IntoIterator<Item = &'k ParkedKey>, now: Instant) {
         for gap in marked.into_iter().filter(|key| key.has_gap()) {
             let known = self.watched.get(&gap.order_id);
             let same = known.filter(|watched| watched.cursor == gap.cursor);
-            match same.map(|watched| watched.state) {
-                Some(State::Asked | State::Due(Due { patient: false, .. })) => continue,
+            match same.map(|watched| watched.phase) {
+                Some(Phase::HandedOut | Phase::Due(Due { patient: false, .. })) => continue,
                 _ => self.forget(gap.order_id),
             }
             if self.watched.len() >= self.most {
@@ -169,8 +175,8 @@ impl GapWatch {
         }
     }
 
-    /// Up to `most` gaps whose time has come: the order, and the version that was applied last. Whoever takes one says
-    /// what [came of it](Self::ended).
+    /// Hands out up to `most` gaps whose time has come, each as the order and the version that was applied last. The caller
+    /// asks about each and reports [how that ended](Self::ended).
     pub fn take_due(&mut self, most: usize, now: Instant) -> Vec<(OrderId, Version)> {
         let mut taken = Vec::new();
         while taken.len() < most {
@@ -179,18 +185,18 @@ impl GapWatch {
             };
             self.due.remove(&due);
             let watched = self.watched.get_mut(&due.order).expect("what is due is watched");
-            watched.state = State::Asked;
+            watched.phase = Phase::HandedOut;
             taken.push((due.order, watched.cursor));
         }
         taken
     }
 
-    /// What came of asking about a gap.
+    /// Takes the report of how asking about a gap ended: a closed gap is forgotten, any other is due again after a pause.
     pub fn ended(&mut self, order: OrderId, cursor: Version, ending: Ending, now: Instant) {
         let Some(watched) = self.watched.get_mut(&order) else {
             return;
         };
-        if watched.cursor != cursor || watched.state != State::Asked {
+        if watched.cursor != cursor || watched.phase != Phase::HandedOut {
             return;
         }
         let tries = watched.tries.saturating_add(1);
@@ -203,12 +209,13 @@ impl GapWatch {
         self.put(order, cursor, tries, (true, now + pause));
     }
 
-    /// Forgets everything.
+    /// Forgets all gaps.
     pub fn clear(&mut self) {
         *self = Self::with_room(self.deadline, self.most);
     }
 
-    /// The deadline begins for those gaps that nothing in the log can fill any more.
+    /// Starts the deadline of those gaps that nothing in the log can fill any more, because the group has committed
+    /// everything that the log held when they were first seen.
     fn pass(&mut self, positions: &Positions, now: Instant) {
         while (self.notes.front()).is_some_and(|note| positions.have_passed(&note.ends)) {
             let note = self.notes.pop_front().expect("it was just looked at");
@@ -221,16 +228,16 @@ impl GapWatch {
 
     fn put(&mut self, order: OrderId, cursor: Version, tries: u32, (patient, at): (bool, Instant)) {
         let due = Due { patient, at, order };
-        let state = State::Due(due);
+        let phase = Phase::Due(due);
         self.due.insert(due);
-        self.watched.insert(order, Watched { cursor, state, tries });
+        self.watched.insert(order, Watched { cursor, phase, tries });
     }
 
     fn note(&mut self, gap: &ParkedKey, positions: &Positions) {
         let full = self.notes.len() >= NOTES;
         match self.notes.back_mut() {
             Some(note) if note.ends == positions.extents => {}
-            // Whoever is noted already waits a little longer, which is what bounds the notes.
+            // The latest note moves to the log's ends of now. Its gaps wait a little longer, and the notes stay bounded.
             Some(note) if full => note.ends.clone_from(&positions.extents),
             _ => self.notes.push_back(Note {
                 ends: positions.extents.clone(),
@@ -241,21 +248,21 @@ impl GapWatch {
         note.orders.insert(gap.order_id);
         let watched = Watched {
             cursor: gap.cursor,
-            state: State::Noted,
+            phase: Phase::Noted,
             tries: 0,
         };
         self.watched.insert(gap.order_id, watched);
     }
 
     fn forget(&mut self, order: OrderId) {
-        match self.watched.remove(&order).map(|watched| watched.state) {
-            Some(State::Due(due)) => {
+        match self.watched.remove(&order).map(|watched| watched.phase) {
+            Some(Phase::Due(due)) => {
                 self.due.remove(&due);
             }
-            Some(State::Noted) => self.notes.iter_mut().for_each(|note| {
+            Some(Phase::Noted) => self.notes.iter_mut().for_each(|note| {
                 note.orders.remove(&order);
             }),
-            Some(State::Asked) | None => {}
+            Some(Phase::HandedOut) | None => {}
         }
     }
 
@@ -263,7 +270,8 @@ impl GapWatch {
         self.watched.len() < self.most || self.evict()
     }
 
-    /// Forgets the gap whose time is farthest, if it has been asked about before. It comes again as a new one.
+    /// Forgets the gap that is due last, if it has been asked about before. The next look finds it again as a new gap.
+    /// Returns whether one was forgotten.
     fn evict(&mut self) -> bool {
         let last = self.due.last().map(|due| due.order);
         let asked = last.filter(|order| self.watched[order].tries > 0);
@@ -272,7 +280,8 @@ impl GapWatch {
 }
 
 impl Positions {
-    /// Whether everything before these ends has been handled. A log that was cut since, or written anew, ends earlier.
+    /// Whether the group has handled everything before these ends. If the log was truncated or made anew since, a partition
+    /// ends earlier now, and that earlier end counts.
     fn have_passed(&self, ends: &[Extent]) -> bool {
         ends.iter().enumerate().all(|(partition, extent)| {
             let committed = self.committed.get(partition).copied().flatten();

@@ -121,7 +121,7 @@ fn pauses(ending: Ending, times: usize) -> Vec<Duration> {
     for _ in 0..times {
         assert_eq!(due(&mut watch, now), [6]);
         watch.ended(OrderId(6), Version(1), ending, now);
-        let State::Due(next) = watch.watched[&OrderId(6)].state else {
+        let Phase::Due(next) = watch.watched[&OrderId(6)].phase else {
             panic!("{watch:?}");
         };
         assert_eq!(due(&mut watch, next.at - Duration::from_millis(1)), [0; 0]);

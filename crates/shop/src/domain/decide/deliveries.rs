@@ -1,4 +1,4 @@
-//! Order events, applied to deliveries as a naive consumer does: as they come, whatever came before.
+//! Order events, applied to deliveries as a naive consumer does: in the order in which they arrive, without a fence.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,30 +12,30 @@ use crate::domain::{
     Version,
 };
 
-/// What a batch does to the deliveries. The rows can be written in any order; the numbers that new rows are given go to
-/// [`complete`](Self::complete).
+/// What a batch does to the deliveries. The adapter can write the rows in any order, and passes the numbers that the new
+/// rows were given to [`complete`](Self::complete).
 #[derive(Debug)]
 pub struct DeliveryDecision {
-    /// New rows, to be numbered ascending in this order.
+    /// The rows to insert; their numbers must ascend in this order.
     pub inserts: Vec<NewDelivery>,
-    /// Rows as they now stand, ascending by order.
+    /// The existing rows to update, in their new state, ascending by order.
     pub updates: Vec<Delivery>,
     steps: Vec<Option<Effect>>,
 }
 
-/// What is left to write, and what to answer.
+/// What is left to write, and the outcomes for the callers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct DeliveriesDone {
-    /// Journal rows to append in this order.
+    /// The journal rows to append in this order.
     pub journal: Vec<NewEntry>,
-    /// Rows of the apply history to append in this order.
+    /// The rows of the apply history to append in this order.
     pub applies: Vec<NewApply>,
-    /// One outcome an event, in order.
+    /// One outcome for each event, in the order of the batch.
     pub outcomes: Vec<DeliveryOutcome>,
 }
 
-/// The orders whose deliveries a batch looks up, ascending: of each, the delivery with the lowest number is to be locked
-/// and loaded. (A placed order's isn't: the naive way doesn't look whether there is one already.)
+/// The orders whose deliveries a batch looks up, ascending. The adapter locks and loads the delivery with the lowest number
+/// of each. An order that the batch only places is not among them: the naive consumer doesn't look for an existing delivery.
 pub fn looked_up_orders(batch: &[DeliveryRequest]) -> Vec<OrderId> {
     let looked_up = batch
         .iter()
@@ -44,7 +44,7 @@ pub fn looked_up_orders(batch: &[DeliveryRequest]) -> Vec<OrderId> {
     orders.into_iter().collect()
 }
 
-/// Folds a batch over the deliveries it looks up; an order that isn't among `deliveries` has none.
+/// Decides what a batch does to the deliveries that it looks up; an order that isn't among `deliveries` has none.
 pub fn decide_deliveries(deliveries: BTreeMap<OrderId, Delivery>, batch: &[DeliveryRequest]) -> DeliveryDecision {
     let mut fold = Fold {
         deliveries,
@@ -57,15 +57,15 @@ pub fn decide_deliveries(deliveries: BTreeMap<OrderId, Delivery>, batch: &[Deliv
 }
 
 impl DeliveryDecision {
-    /// Whether there is nothing to write.
+    /// Whether the batch writes nothing.
     pub fn is_empty(&self) -> bool {
         self.inserts.is_empty() && self.updates.is_empty()
     }
 
-    /// Renders the journal rows and the outcomes, now that the numbers of the new rows are known.
+    /// Makes the journal rows and the outcomes, once the numbers of the new rows are known.
     ///
     /// # Panics
-    /// If there aren't as many numbers as inserts.
+    /// If there are not as many numbers as inserts.
     pub fn complete(self, inserted: &[DeliveryId], now: Timestamp) -> DeliveriesDone {
         assert_eq!(
             inserted.len(),
@@ -90,7 +90,7 @@ struct Fold {
     deliveries: BTreeMap<OrderId, Delivery>,
     touched: BTreeSet<OrderId>,
     inserts: Vec<NewDelivery>,
-    /// For each order the first insert of this batch, which has the lowest number of them.
+    /// For each order, the position of its first insert in this batch: the row that later events of the batch change.
     inserted: BTreeMap<OrderId, usize>,
 }
 
@@ -149,7 +149,7 @@ impl Fold {
     }
 }
 
-/// The naive way knows no fence: an older event takes effect too, only the number stays.
+/// The delivery's version after an event. Without a fence an older event takes effect too, but never lowers the version.
 fn version_after(before: Version, event: &IncomingEvent) -> Version {
     event.version.map_or(before, |version| version.max(before))
 }

@@ -1,5 +1,5 @@
-//! What an event's effect on a delivery leaves behind: a journal row, a row of the apply history, an outcome. A new
-//! delivery has no number until its row is written, so that effects are noted first and rendered after.
+//! What an event's effect on a delivery leaves behind: a journal row, a row of the apply history and an outcome. A new
+//! delivery has no number until its row is written, so effects are collected first and rendered once the numbers are known.
 
 use keylane_log::Timestamp;
 
@@ -13,19 +13,19 @@ use crate::domain::{
 /// A delivery that has no number yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// The order it delivers.
+    /// The order that is delivered.
     pub order_id: OrderId,
     /// The order's fields as the delivery service knows them.
     pub fields: OrderFields,
-    /// `DELIVERY STARTED`, `DELIVERY MODIFIED` or `DELIVERY CANCELLED`.
+    /// The status: `DELIVERY STARTED`, `DELIVERY MODIFIED` or `DELIVERY CANCELLED`.
     pub status: &'static str,
-    /// The highest order version it has seen.
+    /// The highest version of the order that has been applied to the delivery.
     pub version: Version,
-    /// How many events of its own it has had.
+    /// How many events the delivery itself has had: the version of the last one.
     pub events: Version,
 }
 
-/// An event that took effect.
+/// The effect of one event, with all that its journal row and its row of the apply history need.
 #[derive(Debug)]
 pub(super) struct Effect {
     order_id: OrderId,
@@ -35,30 +35,30 @@ pub(super) struct Effect {
     provenance: Provenance,
     before: Version,
     after: Version,
-    state: State,
+    delivery: DeliveryAfter,
 }
 
-/// The delivery as it stands after an effect.
+/// The delivery in the state after an effect.
 #[derive(Debug)]
-enum State {
-    /// A row of this batch's own, by its place among the inserts.
+enum DeliveryAfter {
+    /// A row that this batch inserts, with its position among the inserts.
     New(usize, NewDelivery),
-    /// A row that was there before.
+    /// A row that was in the table before the batch.
     Existing(Delivery),
 }
 
 impl Effect {
-    /// An effect on a row of this batch's own, `before` and `after` being versions.
+    /// An effect on the row at position `insert` among the inserts; the version was `before` and is `after`.
     pub fn new(request: &DeliveryRequest, before: Version, after: Version, insert: usize, state: NewDelivery) -> Self {
-        Self::on(request, before, after, State::New(insert, state))
+        Self::on(request, before, after, DeliveryAfter::New(insert, state))
     }
 
-    /// An effect on a row that was there before.
+    /// An effect on a row that was in the table before the batch; the version was `before` and is `after`.
     pub fn existing(request: &DeliveryRequest, before: Version, after: Version, delivery: Delivery) -> Self {
-        Self::on(request, before, after, State::Existing(delivery))
+        Self::on(request, before, after, DeliveryAfter::Existing(delivery))
     }
 
-    fn on(request: &DeliveryRequest, before: Version, after: Version, state: State) -> Self {
+    fn on(request: &DeliveryRequest, before: Version, after: Version, delivery: DeliveryAfter) -> Self {
         Self {
             order_id: request.event.order_id,
             event_type: request.event.event_type,
@@ -67,12 +67,12 @@ impl Effect {
             provenance: request.provenance.clone(),
             before,
             after,
-            state,
+            delivery,
         }
     }
 }
 
-/// Renders effects in their order.
+/// Makes the rows of the journal and of the apply history from effects, in the order of the effects.
 pub(super) struct Effects<'a> {
     pub journal: Vec<NewEntry>,
     pub applies: Vec<NewApply>,
@@ -81,7 +81,7 @@ pub(super) struct Effects<'a> {
 }
 
 impl<'a> Effects<'a> {
-    /// `inserted` are the numbers of the new rows.
+    /// Renders effects with `inserted` as the numbers of the new rows, in the order of the inserts, and `now` as timestamp.
     pub fn new(inserted: &'a [DeliveryId], now: Timestamp) -> Self {
         Self {
             journal: Vec::new(),
@@ -91,11 +91,11 @@ impl<'a> Effects<'a> {
         }
     }
 
-    /// Notes what an effect leaves behind; the delivery as it stands after it.
+    /// Adds the rows that an effect leaves behind. Returns the delivery in its state after the effect.
     pub fn render(&mut self, effect: Effect) -> Delivery {
-        let delivery = match effect.state {
-            State::New(insert, state) => state.numbered(self.inserted[insert]),
-            State::Existing(delivery) => delivery,
+        let delivery = match effect.delivery {
+            DeliveryAfter::New(insert, state) => state.numbered(self.inserted[insert]),
+            DeliveryAfter::Existing(delivery) => delivery,
         };
         self.applies.push(NewApply {
             order_id: effect.order_id,
@@ -135,7 +135,7 @@ impl NewDelivery {
     }
 }
 
-/// A cancellation changes the status alone.
+/// The delivery's fields after an event. A cancellation leaves them as they are: it changes the status alone.
 pub(super) fn fields_after(before: &OrderFields, event: &IncomingEvent) -> OrderFields {
     match event.event_type {
         OrderEventType::Cancelled => before.clone(),

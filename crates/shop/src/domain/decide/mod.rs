@@ -1,16 +1,16 @@
-//! What a batch does: every rule of the domain, and nothing of any database.
+//! Decides what a batch does: every rule of the domain, and nothing of any database.
 //!
 //! ```text
 //!   named_orders(batch) ─▶ adapter locks and loads those rows
 //!   decide_orders(rows, batch) ─▶ OrderDecision: rows to insert, update, delete
 //!   adapter inserts and learns the new rows' numbers
-//!   decision.complete(numbers, now) ─▶ journal rows to append, one outcome a request
+//!   decision.complete(numbers, now) ─▶ journal rows to append, one outcome for each request
 //! ```
-//! Deliveries go the same way. The pieces of a batch fold in order: each sees what those before it did.
+//! Deliveries go the same way. The requests of a batch are decided in order, and each sees what those before it did.
 //!
 //! # Invariants
 //! * Each event has its own journal row, and the versions of one order (or one delivery) rise by one.
-//! * Whatever changes nothing writes nothing, in the table or in the journal.
+//! * A request that changes nothing writes nothing, neither in the table nor in the journal.
 
 mod deliveries;
 mod effects;
@@ -33,53 +33,54 @@ pub struct NewEntry {
     pub row_id: i64,
     /// The order, which is the record's key.
     pub order_id: OrderId,
-    /// Counts the events of that order or of that delivery.
+    /// The event's number among the events of that order or of that delivery, from 1.
     pub version: Version,
     /// What happened.
     pub event_type: EventType,
-    /// When.
+    /// When it happened.
     pub timestamp: Timestamp,
-    /// The record's value, as it is published.
+    /// The JSON text that is published as the record's value.
     pub payload: String,
-    /// The trace it belongs to.
+    /// The trace that the event belongs to (`traceparent`, W3C Trace Context).
     pub traceparent: Option<String>,
 }
 
-/// A row of the apply history that is about to be appended: an effect on an order's delivery, with what it needs to be
-/// judged by. It is numbered while the order's row is locked, so that the numbers of an order ascend as its effects do.
+/// A row of the apply history that is about to be appended: an event's effect on an order's delivery, with what the checker
+/// needs to judge it. It is numbered while the order's row is locked, so that the numbers of an order ascend as its effects
+/// do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApply {
-    /// Whose event.
+    /// The order of the event.
     pub order_id: OrderId,
-    /// Which one of that order; none from producers that don't count.
+    /// The event's version; none if its producer doesn't number events.
     pub version: Option<Version>,
-    /// What happened; none if what is passed over can't even be read.
+    /// The event's type; none for a version that was passed over without reading it.
     pub event_type: Option<OrderEventType>,
-    /// Whether it took effect.
+    /// Whether the event took effect or was passed over.
     pub kind: ApplyKind,
-    /// The delivery; none if there is none.
+    /// The number of the order's delivery; none if it has none.
     pub delivery_id: Option<DeliveryId>,
-    /// The version before (of the cursor; without a fence, of the delivery), 0 if there was none.
+    /// The version before the effect: the cursor's, or the delivery's if there is no fence. 0 if there was none.
     pub before: Version,
-    /// The version after.
+    /// The same version after the effect.
     pub after: Version,
-    /// By whom, and from where.
+    /// The instance that applied the event, and the record's place.
     pub provenance: Provenance,
-    /// When.
+    /// When the event was applied.
     pub at: Timestamp,
 }
 
-/// What an entry of the apply history says.
+/// What a row of the apply history says about an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApplyKind {
     /// The event took effect.
     Applied,
-    /// A person had it passed over.
+    /// The event was passed over, because a person had marked it to be discarded.
     Discarded,
 }
 
 impl ApplyKind {
-    /// Its name in the history.
+    /// The name that the apply history's table has for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Applied => "applied",
@@ -87,7 +88,7 @@ impl ApplyKind {
         }
     }
 
-    /// The kind of this name.
+    /// The kind with this name; none if there is no such kind.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Applied, Self::Discarded]
             .into_iter()

@@ -1,4 +1,4 @@
-//! Order commands: which rows they need, and what they do to them.
+//! Order commands: which rows a batch of them needs, and what it does to these rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,25 +10,25 @@ use crate::domain::{
     OrderRequest, Version, input, input::InvalidInput, payload,
 };
 
-/// What a batch does to the orders. The rows can be written in any order; the numbers that new rows are given go to
-/// [`complete`](Self::complete).
+/// What a batch does to the orders. The adapter can write the rows in any order, and passes the numbers that the new rows
+/// were given to [`complete`](Self::complete).
 #[derive(Debug)]
 pub struct OrderDecision {
-    /// New rows, all of version 1, to be numbered ascending in this order.
+    /// The rows to insert, all of version 1; their numbers must ascend in this order.
     pub inserts: Vec<OrderFields>,
-    /// Rows as they now stand, ascending by number.
+    /// The rows to update, in their new state, ascending by number.
     pub updates: Vec<Order>,
-    /// Rows to remove, ascending.
+    /// The rows to remove, ascending by number.
     pub deletes: Vec<OrderId>,
-    steps: Vec<Step>,
+    decided: Vec<Decided>,
 }
 
-/// What is left to write, and what to answer.
+/// What is left to write, and the outcomes for the callers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OrdersDone {
-    /// Journal rows to append in this order.
+    /// The journal rows to append in this order.
     pub journal: Vec<NewEntry>,
-    /// One outcome a request, in order.
+    /// One outcome for each request, in the order of the batch.
     pub outcomes: Vec<OrderOutcome>,
 }
 
@@ -41,39 +41,39 @@ pub fn named_orders(batch: &[OrderRequest]) -> Vec<OrderId> {
     named.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Folds a batch over the orders it names; an order that isn't among `orders` doesn't exist.
+/// Decides what a batch does to the orders that it names; an order that isn't among `orders` doesn't exist.
 pub fn decide_orders(orders: BTreeMap<OrderId, Order>, batch: &[OrderRequest]) -> OrderDecision {
     let mut fold = Fold {
         orders,
         touched: BTreeSet::new(),
         inserts: Vec::new(),
     };
-    let steps = batch.iter().map(|request| fold.step(request)).collect();
-    fold.finish(steps)
+    let decided = batch.iter().map(|request| fold.decide(request)).collect();
+    fold.finish(decided)
 }
 
 impl OrderDecision {
-    /// Whether there is nothing to write.
+    /// Whether the batch writes nothing.
     pub fn is_empty(&self) -> bool {
         self.inserts.is_empty() && self.updates.is_empty() && self.deletes.is_empty()
     }
 
-    /// Renders the journal rows and the outcomes, now that the numbers of the new rows are known.
+    /// Makes the journal rows and the outcomes, once the numbers of the new rows are known.
     ///
     /// # Panics
-    /// If there aren't as many numbers as inserts.
+    /// If there are not as many numbers as inserts.
     pub fn complete(self, inserted: &[OrderId], now: Timestamp) -> OrdersDone {
         assert_eq!(inserted.len(), self.inserts.len(), "every inserted order has a number");
         let mut new_rows = self.inserts.into_iter().zip(inserted);
         let mut done = OrdersDone {
-            journal: Vec::with_capacity(self.steps.len()),
-            outcomes: Vec::with_capacity(self.steps.len()),
+            journal: Vec::with_capacity(self.decided.len()),
+            outcomes: Vec::with_capacity(self.decided.len()),
         };
-        for step in self.steps {
-            match step {
-                Step::Answer(outcome) => done.outcomes.push(outcome),
-                Step::Insert { traceparent } => {
-                    let (fields, id) = new_rows.next().expect("one step an insert");
+        for decided in self.decided {
+            match decided {
+                Decided::Nothing(outcome) => done.outcomes.push(outcome),
+                Decided::Insert { traceparent } => {
+                    let (fields, id) = new_rows.next().expect("each request to insert has its row");
                     let order = Order {
                         id: *id,
                         version: Version(1),
@@ -83,7 +83,7 @@ impl OrderDecision {
                         .push(entry(OrderEventType::Placed, &order, now, traceparent));
                     done.outcomes.push(OrderOutcome::Placed(order));
                 }
-                Step::Event {
+                Decided::Event {
                     event,
                     order,
                     traceparent,
@@ -100,14 +100,15 @@ impl OrderDecision {
     }
 }
 
-/// What a request came to, as far as it is known before new rows have numbers.
+/// What was decided about a request, as far as it is known before new rows have numbers.
 #[derive(Debug)]
-enum Step {
-    /// Nothing is written.
-    Answer(OrderOutcome),
-    /// The next one of the inserts.
+enum Decided {
+    /// The request writes nothing and has this outcome.
+    Nothing(OrderOutcome),
+    /// The request places an order: the next row of the inserts.
     Insert { traceparent: Option<String> },
-    /// An event of an existing order, which stands as given after it (a cancelled one: as it stood last).
+    /// The request changes or cancels an existing order. `order` is its state after the event; of a cancelled order, the
+    /// last state with the next version.
     Event {
         event: OrderEventType,
         order: Order,
@@ -122,10 +123,10 @@ struct Fold {
 }
 
 impl Fold {
-    fn step(&mut self, request: &OrderRequest) -> Step {
+    fn decide(&mut self, request: &OrderRequest) -> Decided {
         let traceparent = request.traceparent.clone();
         if let Some(version) = self.unmet(request) {
-            return Step::Answer(OrderOutcome::Otherwise(version));
+            return Decided::Nothing(OrderOutcome::Otherwise(version));
         }
         match &request.command {
             OrderCommand::Place(fields) => self.place(fields, traceparent),
@@ -134,7 +135,7 @@ impl Fold {
         }
     }
 
-    /// The version of the order as it stands, if the request's condition excludes it.
+    /// The order's version, if the request's condition does not admit it; none if there is no such order.
     fn unmet(&self, request: &OrderRequest) -> Option<Version> {
         let order = match &request.command {
             OrderCommand::Place(_) => None,
@@ -144,52 +145,52 @@ impl Fold {
         (!request.condition.admits(version)).then_some(version)
     }
 
-    fn place(&mut self, fields: &OrderFields, traceparent: Option<String>) -> Step {
+    fn place(&mut self, fields: &OrderFields, traceparent: Option<String>) -> Decided {
         if let Err(invalid) = input::check_new(fields) {
-            return Step::Answer(OrderOutcome::Invalid(invalid));
+            return Decided::Nothing(OrderOutcome::Invalid(invalid));
         }
         self.inserts.push(fields.clone());
-        Step::Insert { traceparent }
+        Decided::Insert { traceparent }
     }
 
-    fn change(&mut self, id: OrderId, change: &Change, traceparent: Option<String>) -> Step {
+    fn change(&mut self, id: OrderId, change: &Change, traceparent: Option<String>) -> Decided {
         let Some(order) = self.orders.get_mut(&id) else {
-            return Step::Answer(OrderOutcome::Missing);
+            return Decided::Nothing(OrderOutcome::Missing);
         };
         let fields = match changed(&order.fields, change) {
-            Err(invalid) => return Step::Answer(OrderOutcome::Invalid(invalid)),
-            Ok(fields) if fields == order.fields => return Step::Answer(OrderOutcome::Unchanged(order.clone())),
+            Err(invalid) => return Decided::Nothing(OrderOutcome::Invalid(invalid)),
+            Ok(fields) if fields == order.fields => return Decided::Nothing(OrderOutcome::Unchanged(order.clone())),
             Ok(fields) => fields,
         };
         order.fields = fields;
         order.version = order.version.next();
         self.touched.insert(id);
-        Step::Event {
+        Decided::Event {
             event: OrderEventType::Modified,
             order: order.clone(),
             traceparent,
         }
     }
 
-    fn cancel(&mut self, id: OrderId, traceparent: Option<String>) -> Step {
+    fn cancel(&mut self, id: OrderId, traceparent: Option<String>) -> Decided {
         let Some(mut order) = self.orders.remove(&id) else {
-            return Step::Answer(OrderOutcome::Missing);
+            return Decided::Nothing(OrderOutcome::Missing);
         };
         order.version = order.version.next();
         self.touched.insert(id);
-        Step::Event {
+        Decided::Event {
             event: OrderEventType::Cancelled,
             order,
             traceparent,
         }
     }
 
-    fn finish(mut self, steps: Vec<Step>) -> OrderDecision {
+    fn finish(mut self, decided: Vec<Decided>) -> OrderDecision {
         let mut decision = OrderDecision {
             inserts: self.inserts,
             updates: Vec::new(),
             deletes: Vec::new(),
-            steps,
+            decided,
         };
         for id in self.touched {
             match self.orders.remove(&id) {
@@ -201,7 +202,7 @@ impl Fold {
     }
 }
 
-/// The fields after a change, if they are allowed.
+/// The fields after a change, or why the change is not allowed.
 fn changed(before: &OrderFields, change: &Change) -> Result<OrderFields, InvalidInput> {
     let after = match change {
         Change::Replace(fields) => fields.clone(),
@@ -212,7 +213,7 @@ fn changed(before: &OrderFields, change: &Change) -> Result<OrderFields, Invalid
     Ok(after)
 }
 
-/// The fields with those that the patch carries taken from it.
+/// The fields of `before`, with those that the patch carries replaced by the patch's values.
 pub(super) fn merged(before: &OrderFields, patch: &OrderPatch) -> OrderFields {
     OrderFields {
         product_id: patch.product_id.clone().unwrap_or_else(|| before.product_id.clone()),

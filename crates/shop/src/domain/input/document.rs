@@ -1,4 +1,4 @@
-//! The values of a JSON object before they have types, and Jackson 2.11's way of giving them one.
+//! The values of a JSON object before they have types, and their coercion to types as Jackson 2.11 does it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::json::Json;
 use super::names::{ADDRESS, CUSTOMER_ID, PRODUCT_ID, PRODUCT_NAME, QTY};
 use super::number;
 
-/// The values that a body has for an order's fields; absent where it says nothing.
+/// The values that a body has for an order's fields; none for a field that the body does not name.
 #[derive(Default)]
 pub(super) struct Document<'a> {
     pub(super) product_id: Option<Scalar<'a>>,
@@ -23,16 +23,16 @@ pub(super) struct Document<'a> {
     pub(super) address: Option<Scalar<'a>>,
 }
 
-/// A value before it is coerced.
+/// A JSON value before it is coerced to a field's type.
 pub(super) enum Scalar<'a> {
     Null,
     Bool(bool),
-    /// As written.
+    /// A number, in the digits as written.
     Number(Cow<'a, str>),
     Text(Cow<'a, str>),
     /// An object or an array.
     Nested,
-    /// A string with half of a surrogate pair.
+    /// A string that is not Unicode, because it has half of a surrogate pair.
     NotUnicode,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Scalar<'a> {
     }
 }
 
-/// As an error message quotes it.
+/// Displays a value as an error message quotes it.
 impl fmt::Display for Scalar<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -120,7 +120,7 @@ impl fmt::Display for Scalar<'_> {
     }
 }
 
-/// What is quoted in a message should not drown it.
+/// The text's first 80 characters, for a message that quotes what was sent.
 pub(super) fn clip(text: &str) -> Cow<'_, str> {
     const SHOWN: usize = 80;
     match text.char_indices().nth(SHOWN) {

@@ -1,4 +1,4 @@
-//! JSON as it was sent: its numbers keep their digits, and two values are the same if RFC 6902 (4.6) says so.
+//! JSON values whose numbers keep the digits as sent, compared with each other as RFC 6902 (4.6) says.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::number;
 
-/// How deep arrays and objects may be nested: an order has no depth at all.
+/// How deep arrays and objects may be nested. The document of an order has no depth at all, so this is ample.
 const MAX_DEPTH: usize = 32;
 
 /// A JSON value.
@@ -14,11 +14,11 @@ const MAX_DEPTH: usize = 32;
 pub(super) enum Json {
     Null,
     Bool(bool),
-    /// As written.
+    /// A number, in the digits as written.
     Number(String),
     Text(String),
     Array(Vec<Json>),
-    /// Of a name that occurs several times the last one counts.
+    /// An object; if a name occurs several times, its last value counts.
     Object(BTreeMap<String, Json>),
 }
 
@@ -26,7 +26,7 @@ impl Json {
     /// Reads a value whose syntax has been checked.
     ///
     /// # Errors
-    /// A sentence without its subject, if it is nested too deep or has half of a surrogate pair.
+    /// A sentence without its subject ("must not …"), if the value is nested too deep or has half of a surrogate pair.
     pub(super) fn read(raw: &RawValue) -> Result<Self, String> {
         Self::read_within(raw, MAX_DEPTH)
     }
@@ -60,7 +60,7 @@ impl Json {
         })
     }
 
-    /// Whether both are the same value: numbers by what they are worth, objects in whatever order.
+    /// Whether both are the same value: numbers are compared by value, objects without regard to the order of their members.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Number(one), Self::Number(other)) => number::same(one, other),
@@ -78,7 +78,8 @@ impl Json {
     }
 }
 
-/// The syntax is known to be good, so it can only be this.
+/// The message for a text that serde_json refuses. The syntax was checked before, so half of a surrogate pair is the only
+/// possible reason.
 fn not_unicode(_: serde_json::Error) -> String {
     "must not have half of a surrogate pair".to_owned()
 }

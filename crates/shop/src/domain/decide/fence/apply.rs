@@ -1,4 +1,4 @@
-//! Events that have their turn, and those that have not.
+//! The fence's decision on an event: which one takes effect, which is parked, and which comes to nothing.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::domain::fence::{FenceOutcome, Mark, ParkReason, Received};
 use crate::domain::{DeliveryRequest, IncomingEvent, OrderEventType, OrderFields, OrderId, Provenance, Version};
 
 impl Fold {
-    /// What is to become of an event, before its slow work.
+    /// Decides on an event before its slow work: whether the work is worth doing, or what becomes of the event without it.
     pub(super) fn look(&mut self, received: &Received) -> FenceOutcome {
         let now = self.now;
         let event = &received.request.event;
@@ -38,7 +38,8 @@ impl Fold {
         }
     }
 
-    /// An event that is parked, and has its turn, comes once more.
+    /// Decides on an event that arrives once more while it is parked and is the next one after the cursor: it is leased to
+    /// the caller, unless another instance has leased it or it is blocked.
     fn look_again(&mut self, received: &Received, version: Version) -> FenceOutcome {
         let now = self.now;
         match self.row(received.request.event.order_id).heads.get_mut(&version) {
@@ -51,8 +52,8 @@ impl Fold {
         }
     }
 
-    /// The event's slow work is done. Whether somebody else is at it too makes no difference: whoever comes first writes
-    /// what the other would have written.
+    /// Decides on an event whose slow work is done. Another instance may be handling it too: the first one to come here
+    /// writes what the other would have written.
     pub(super) fn apply(&mut self, received: &Received) -> Folded {
         let event = &received.request.event;
         let Some(version) = event.version else {
@@ -87,7 +88,7 @@ impl Fold {
         Folded::Applied { effect, moved }
     }
 
-    /// Keeps an early event, in the place of what gives way to it.
+    /// Parks an event that came too early, in the place of what gives way to it if its version's slot is taken.
     fn park(&mut self, received: &Received, version: Version) -> FenceOutcome {
         let now = self.now;
         let (event, written) = (&received.request.event, received.is_written());
@@ -105,7 +106,8 @@ impl Fold {
         FenceOutcome::Parked(reason)
     }
 
-    /// Takes what is parked behind the cursor for `holder`, and passes over what a person has given up.
+    /// Leases the parked event that is next after the cursor to `holder`, after moving the cursor past the versions that a
+    /// person has marked to be discarded.
     pub(super) fn advance(&mut self, order_id: OrderId, holder: &Arc<str>) -> Moved {
         let now = self.now;
         let row = self.row(order_id);
@@ -125,7 +127,8 @@ impl Fold {
         moved
     }
 
-    /// Without a version there is only the delivery's state: nothing follows a cancellation, and nothing is placed twice.
+    /// Decides on an event without a version by the delivery's state alone: nothing follows a cancellation, and no order is
+    /// placed twice. None if the event may take effect.
     fn unversioned(&mut self, event: &IncomingEvent) -> Option<FenceOutcome> {
         let exists = self.status(event.order_id).is_some();
         if let (true, OrderEventType::Placed) = (exists, event.event_type) {
@@ -139,7 +142,7 @@ impl Fold {
         })
     }
 
-    /// What the delivery's state says against an event.
+    /// The reason why the delivery's state does not allow an event; none if it does.
     fn refusal(&mut self, event: &IncomingEvent) -> Option<String> {
         let order = event.order_id;
         match (self.status(order), event.event_type) {
@@ -152,7 +155,7 @@ impl Fold {
         }
     }
 
-    /// The delivery's status, if there is a delivery.
+    /// The status of the order's delivery (empty if the row has none); none if there is no delivery.
     fn status(&self, order: OrderId) -> Option<&str> {
         match &self.rows.get(&order)?.delivery {
             DeliveryState::None => None,
@@ -161,7 +164,7 @@ impl Fold {
         }
     }
 
-    /// Changes the delivery, and moves the cursor if the event has a version.
+    /// Changes the delivery as the event says, or makes it, and moves the cursor if the event has a version.
     fn take_effect(&mut self, request: &DeliveryRequest) -> Effect {
         let event = &request.event;
         let row = self.rows.get_mut(&event.order_id).expect("its row is loaded");
@@ -209,7 +212,8 @@ impl Fold {
     }
 }
 
-/// The history's row of a version that was passed over: what it was is in its record, which nobody has read here.
+/// The apply history's row of a version that was passed over. It names no event type, because the fence has not read the
+/// parked record.
 fn discarded(row: &Row, order_id: OrderId, holder: &Arc<str>, at: keylane_log::Timestamp) -> NewApply {
     let delivery_id = match &row.delivery {
         DeliveryState::Existing(delivery) => Some(delivery.id),

@@ -3,14 +3,14 @@
 //! ```text
 //!   fenced_orders(batch) ─▶ adapter makes the missing cursors, locks all of them, loads deliveries and parked events
 //!   decide_fence(rows, batch, now) ─▶ FenceDecision: what to write
-//!   adapter writes it, learns the new deliveries' numbers, reads what is handed over
-//!   decision.complete(numbers, handed over, now) ─▶ journal and history rows to append, one outcome a command
+//!   adapter writes it, learns the new deliveries' numbers, reads the parked events that are handed over
+//!   decision.complete(numbers, handed over, now) ─▶ journal and history rows to append, one outcome for each command
 //! ```
 //!
 //! # Invariants
 //! * The cursor moves by one version at a time, and only with the effect of that version, or with a person's decision to
 //!   pass it over.
-//! * What is parked stays until its version is applied or passed over, or until it turns out to be no event: because an
+//! * A parked record stays until its version is applied or passed over, or until it turns out to be no event: because an
 //!   event takes its slot over, or because the order's journal never held that version.
 //! * Events without a version never move the cursor: for them only the delivery's state counts.
 
@@ -30,8 +30,8 @@ use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, NewDeadLett
 use crate::domain::{Delivery, DeliveryId, EventRecord, OrderId, Origin, Version};
 use row::{Head, Row, Standing};
 
-/// The orders that a batch is about, ascending, and of each the versions whose parked events are to be loaded besides the
-/// one behind the cursor.
+/// The orders that a batch is about, ascending, each with the versions whose parked events the adapter is to load. The event
+/// that is next after the cursor is loaded besides these, see [`FenceRow::wanted`].
 pub fn fenced_orders(batch: &[FenceCommand]) -> BTreeMap<OrderId, BTreeSet<Version>> {
     let mut orders = BTreeMap::<OrderId, BTreeSet<Version>>::new();
     for command in batch {
@@ -44,7 +44,7 @@ pub fn fenced_orders(batch: &[FenceCommand]) -> BTreeMap<OrderId, BTreeSet<Versi
     orders
 }
 
-/// Folds a batch over the rows of the orders that it names.
+/// Decides what a batch does to the orders that it names, whose rows are given.
 pub fn decide_fence(rows: BTreeMap<OrderId, FenceRow>, batch: &[FenceCommand], now: Timestamp) -> FenceDecision {
     let mut fold = Fold {
         rows: rows.into_iter().map(|(order, row)| (order, Row::of(row))).collect(),
@@ -56,43 +56,43 @@ pub fn decide_fence(rows: BTreeMap<OrderId, FenceRow>, batch: &[FenceCommand], n
     fold.finish(steps)
 }
 
-/// What a batch does.
+/// What a batch writes. Rows are removed (`unparks`) before others are added (`parks`), as a version may be in both.
 #[derive(Debug)]
 pub struct FenceDecision {
-    /// New deliveries, to be numbered ascending in this order.
+    /// The deliveries to insert; their numbers must ascend in this order.
     pub inserts: Vec<NewDelivery>,
-    /// Deliveries as they now stand, ascending by order.
+    /// The deliveries to update, in their new state, ascending by order.
     pub updates: Vec<Delivery>,
-    /// Cursors as they now stand, ascending: the version, and how many events are parked.
+    /// The cursors to update, ascending by order: the version that was applied last, and how many events are parked.
     pub cursors: Vec<(OrderId, Version, i64)>,
-    /// Events to park.
+    /// The events to park.
     pub parks: Vec<NewParked>,
-    /// Parked events that stand differently now.
+    /// The parked events whose reason, mark, lease or error changes.
     pub changes: Vec<HeadChange>,
-    /// Parked events that are over.
+    /// The parked events to remove.
     pub unparks: Vec<(OrderId, Version)>,
-    /// Dead letters to append.
+    /// The dead letters to append.
     pub letters: Vec<NewDeadLetter>,
-    /// Parked events to be read once all of this is written, for [`complete`](Self::complete).
+    /// The parked events to read, once all of this is written, for [`complete`](Self::complete).
     pub handed_over: Vec<(OrderId, Version)>,
     steps: Vec<Folded>,
 }
 
-/// What is left to write, and what to answer.
+/// What is left to write, and the outcomes for the callers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FenceDone {
-    /// Journal rows to append in this order.
+    /// The journal rows to append in this order.
     pub journal: Vec<NewEntry>,
-    /// Rows of the apply history to append in this order.
+    /// The rows of the apply history to append in this order.
     pub applies: Vec<NewApply>,
-    /// One outcome a command, in order.
+    /// One outcome for each command, in the order of the batch.
     pub outcomes: Vec<FenceOutcome>,
 }
 
 impl FenceDecision {
-    /// Whether there is nothing to write.
+    /// Whether the batch writes nothing.
     pub fn is_empty(&self) -> bool {
-        // Whoever adds a field has to say here what it means.
+        // Naming every field makes the compiler ask for a decision here when a field is added.
         let Self {
             inserts,
             updates,
@@ -115,11 +115,11 @@ impl FenceDecision {
             && steps.iter().all(Folded::writes_nothing)
     }
 
-    /// Renders the journal rows and the outcomes, now that the numbers of the new deliveries are known, and what is handed
-    /// over has been read.
+    /// Makes the journal rows and the outcomes, once the numbers of the new deliveries are known and the parked events that
+    /// are handed over have been read.
     ///
     /// # Panics
-    /// If there aren't as many numbers as inserts.
+    /// If there are not as many numbers as inserts.
     pub fn complete(self, inserted: &[DeliveryId], handed_over: Vec<ParkedEvent>, now: Timestamp) -> FenceDone {
         assert_eq!(
             inserted.len(),
@@ -130,7 +130,7 @@ impl FenceDecision {
             .into_iter()
             .map(|event| ((event.order_id, event.head.version), event))
             .collect();
-        // What a later command of the batch applied after all is nobody's to handle any more.
+        // An event that a later command of the batch has applied is no longer parked, and is handed over to nobody.
         let mut take = |next: Option<(OrderId, Version)>| next.and_then(|next| parked.remove(&next)).map(Box::new);
         let mut effects = Effects::new(inserted, now);
         let mut outcomes = Vec::with_capacity(self.steps.len());
@@ -162,25 +162,28 @@ impl FenceDecision {
     }
 }
 
-/// What a command came to, as far as it is known before anything is written.
+/// The outcome of a command, as far as it is known before anything is written.
 #[derive(Debug)]
 enum Folded {
+    /// The outcome is known; nothing is appended to the journal or to the apply history for it.
     Answered(FenceOutcome),
+    /// The event took effect.
     Applied { effect: Box<Effect>, moved: Moved },
+    /// The parked events of an order were looked at.
     Resumed(Moved),
 }
 
-/// What followed from a move of the cursor.
+/// What was found while the cursor moved on to the next parked event.
 #[derive(Debug, Default)]
 struct Moved {
-    /// The parked event that is handed over.
+    /// The parked event that is handed over to the caller.
     next: Option<(OrderId, Version)>,
-    /// Those that were passed over on the way.
+    /// The apply history's rows of the versions that were passed over on the way.
     discards: Vec<NewApply>,
 }
 
 impl Folded {
-    /// Whether nothing is written on its behalf: no row, no journal entry, no line of the apply history.
+    /// Whether nothing is appended to the journal or to the apply history on behalf of this command.
     fn writes_nothing(&self) -> bool {
         match self {
             Self::Answered(_) => true,
@@ -240,7 +243,8 @@ impl Fold {
             .expect("every order that a batch names is loaded")
     }
 
-    /// What can't be handled is kept, and told of once. It is kept in its version's slot, unless something readable holds it.
+    /// Parks a record that can't be handled as poison and writes one dead letter. It is parked in its version's slot, unless
+    /// a readable event holds that slot; then it becomes a dead letter alone, or the slot becomes disputed.
     fn refuse(&mut self, refused: &Refused) -> FenceOutcome {
         let row = self.row(refused.order_id);
         if row.standing(refused.version) == Standing::Passed {
@@ -276,7 +280,8 @@ impl Fold {
         FenceOutcome::Parked(ParkReason::Poison)
     }
 
-    /// What can be read may have been lost by the journal; it goes only if a person wants that too.
+    /// Removes what is parked as a version that the order's journal lacks. A readable event may be one that the journal has
+    /// lost, so it is removed only if a person has marked it to be discarded. Returns whether it was removed.
     fn forget(&mut self, order: OrderId, version: Version) -> bool {
         let row = self.row(order);
         let head = row.heads.get(&version);
@@ -301,7 +306,8 @@ impl Fold {
         }
     }
 
-    /// What never came can be passed over too: it is parked as nothing, so that whoever acts on marks finds it.
+    /// Marks a parked version. A version that never came can be marked to be discarded too: an empty record is parked in its
+    /// place, so that the sweeper finds the mark.
     fn mark(&mut self, order: OrderId, version: Version, mark: Mark) -> Marked {
         let now = self.now;
         let row = self.row(order);
@@ -350,7 +356,7 @@ impl Fold {
     }
 }
 
-/// The record of something that never came.
+/// An empty record, to be parked in the place of a version that never came.
 fn nothing(now: Timestamp) -> EventRecord {
     EventRecord {
         origin: Origin::Nowhere,

@@ -1,4 +1,4 @@
-//! What the fence knows of one order while it decides, and what of it has to be written.
+//! One order's state while the fence decides, and what of it has changed and is to be written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,21 +9,22 @@ use super::FenceDecision;
 use crate::domain::fence::{Held, LEASE, Mark, ParkReason, ParkedHead};
 use crate::domain::{Delivery, EventRecord, IncomingEvent, OrderId, Origin, Version};
 
-/// An order as the adapter has locked and loaded it.
+/// One order's state in the delivery service's database, which the adapter has locked and loaded.
 #[derive(Debug, Clone, Default)]
 pub struct FenceRow {
-    /// The version that was applied last; none if the cursor was made just now, or never decided on.
+    /// The version that was applied last; none if the cursor's row is new or nothing has moved it yet.
     pub cursor: Option<Version>,
-    /// How many events are parked.
+    /// How many events of the order are parked.
     pub parked: i64,
-    /// The order's delivery; of several, the one with the lowest number.
+    /// The order's delivery; if there are several, the one with the lowest number.
     pub delivery: Option<Delivery>,
-    /// Those parked events that the batch asks for.
+    /// The parked events of the versions that [`wanted`](Self::wanted) names.
     pub heads: Vec<Held>,
 }
 
 impl FenceRow {
-    /// The versions whose parked events are to be loaded; none if nothing is parked.
+    /// The versions whose parked events are to be loaded: those that the batch names, and the next one after the cursor.
+    /// Empty if nothing is parked.
     pub fn wanted(&self, named: &BTreeSet<Version>) -> Vec<Version> {
         let behind = self.cursor.unwrap_or(Version(0)).next();
         match self.parked {
@@ -39,71 +40,82 @@ impl FenceRow {
     }
 }
 
-/// An event that is about to be parked.
+/// An event to park.
 #[derive(Debug, Clone)]
 pub struct NewParked {
-    /// Whose event.
+    /// The order of the event.
     pub order_id: OrderId,
-    /// How it stands.
+    /// The event's version, reason, mark and lease.
     pub head: ParkedHead,
-    /// Why it can't be handled, if that is so.
+    /// Why the event can't be handled; none if it merely waits.
     pub error: Option<String>,
-    /// What it was read from.
+    /// The record that the event was read from.
     pub record: Arc<EventRecord>,
 }
 
-/// A parked event that stands differently now.
+/// A parked event whose reason, mark, lease or error changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeadChange {
-    /// Whose event.
+    /// The order of the event.
     pub order_id: OrderId,
-    /// How it stands.
+    /// The event's version, reason, mark and lease from now on.
     pub head: ParkedHead,
-    /// Why it can't be handled; left as it is if this is none.
+    /// Why the event can't be handled; none leaves what the row says.
     pub error: Option<String>,
 }
 
-/// Where a version stands to the cursor.
+/// Where a version stands relative to the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
+    /// The version is at or below the cursor.
     Passed,
+    /// The version is the next one after the cursor.
     Next,
+    /// The version is above the next one.
     Above,
 }
 
-/// What holds the slot of a version, as seen by an event that claims to be it.
+/// What holds the slot of a version, as seen by an event that claims to be this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// Nothing.
+    /// Nothing is parked there.
     Free,
-    /// The same event.
+    /// The same event is parked there.
     Same,
-    /// Something that gives way to it.
+    /// Something that gives way to the event is parked there.
     TakesOver,
-    /// Another event, and only the order service's journal can say which one was written.
+    /// Another readable event is parked there, and only the order service's journal can say which one was written.
     Disputed,
-    /// A person's decision that nothing takes effect there.
+    /// A person has decided that nothing takes effect there.
     GivenUp,
 }
 
-/// One order while the fence decides.
+/// One order's state while the fence decides.
 pub(super) struct Row {
+    /// The version that was applied or passed over last.
     pub cursor: Version,
     pub delivery: DeliveryState,
+    /// The parked events that are loaded, by version.
     pub heads: BTreeMap<Version, Head>,
+    /// How many events are parked, loaded or not.
     parked: i64,
+    /// Whether nothing has moved the cursor of this order yet.
     unborn: bool,
+    /// Whether the cursor's row is to be written.
     moved: bool,
+    /// Whether the delivery's row is to be updated.
     touched: bool,
+    /// The versions whose parked rows are to be removed.
     unparked: Vec<Version>,
 }
 
 /// The order's delivery.
 pub(super) enum DeliveryState {
+    /// The order has no delivery.
     None,
-    /// A row that was there before.
+    /// A row that was in the table before the batch.
     Existing(Delivery),
-    /// A row of this batch's own, by its place among the inserts.
+    /// A row that this batch inserts, by its position among the inserts.
     New(usize),
 }
 
@@ -111,19 +123,20 @@ pub(super) enum DeliveryState {
 pub(super) struct Head {
     pub state: ParkedHead,
     pub error: Option<String>,
-    /// What it says, if that can be read.
+    /// The event that the record carries; none if it can't be read.
     event: Option<IncomingEvent>,
     origin: Origin,
-    /// Its record, if it is parked just now.
+    /// The event's record; set only if this batch parks it.
     record: Option<Arc<EventRecord>>,
-    /// The database has a row of this version.
+    /// Whether the database holds a row of this version.
     stored: bool,
+    /// Whether the event's state differs from that row.
     changed: bool,
 }
 
 impl Row {
     pub fn of(row: FenceRow) -> Self {
-        // Born over an existing delivery, a cursor begins at what that delivery has seen.
+        // The cursor of an order that has a delivery already begins at the version that the delivery has seen.
         let seen = row.delivery.as_ref().map_or(Version(0), |delivery| delivery.version);
         let heads = row
             .heads
@@ -149,50 +162,51 @@ impl Row {
         }
     }
 
-    /// How the slot of a version stands to an event that claims to be it; `written` if the event is the journal's.
+    /// What holds the slot of a version, as seen by an event that claims to be this version. `written` says that the event
+    /// comes from the order service's journal.
     pub fn claim(&self, version: Version, event: &IncomingEvent, written: bool) -> Claim {
         let Some(head) = self.heads.get(&version) else {
             return Claim::Free;
         };
         match &head.event {
             _ if head.state.mark == Some(Mark::Discard) => Claim::GivenUp,
-            // The journal settles a dispute also where it says the same as what came first.
+            // The journal settles a dispute also if it holds the event that came first.
             Some(held) if held == event && !(written && head.state.reason == ParkReason::Disputed) => Claim::Same,
             Some(_) if !written => Claim::Disputed,
             Some(_) | None => Claim::TakesOver,
         }
     }
 
-    /// Whether something waits for this version, which is not there itself.
+    /// Whether this version is the one that parked events wait for, and is not parked itself.
     pub fn is_missed(&self, version: Version) -> bool {
         self.parked > 0 && self.standing(version) == Standing::Next && !self.heads.contains_key(&version)
     }
 
-    /// The next version is over, one way or the other.
+    /// Moves the cursor to the next version, and removes what is parked as that version.
     pub fn advance(&mut self) {
         self.cursor = self.cursor.next();
         self.moved = true;
         if let Some(head) = self.heads.remove(&self.cursor) {
-            self.is_over(&head);
+            self.unpark(&head);
         }
     }
 
-    /// What was parked there never was an event.
+    /// Removes what is parked as a version, without moving the cursor.
     pub fn forget(&mut self, version: Version) {
         if let Some(head) = self.heads.remove(&version) {
             self.moved = true;
-            self.is_over(&head);
+            self.unpark(&head);
         }
     }
 
-    fn is_over(&mut self, head: &Head) {
+    fn unpark(&mut self, head: &Head) {
         self.parked -= 1;
         if head.stored {
             self.unparked.push(head.state.version);
         }
     }
 
-    /// Parks `head`, in the place of what holds its slot if something does.
+    /// Parks `head`, in the place of what is parked as its version if something is.
     pub fn park(&mut self, mut head: Head) -> &mut Head {
         self.moved = true;
         let version = head.state.version;
@@ -204,15 +218,15 @@ impl Row {
         self.heads.get_mut(&version).expect("it was inserted just now")
     }
 
-    /// A delivery is made by an event without a version. That moves no cursor, but one that is born later, over this
-    /// delivery, takes it for the first version: the producer's next events may count.
+    /// Notes that an event without a version made the delivery. It moves no stored cursor, but a cursor that is made later
+    /// takes the delivery for version 1, because the producer may begin to number its events. So does this batch.
     pub fn made_unversioned(&mut self) {
         if self.unborn {
             self.cursor = Version(1);
         }
     }
 
-    /// The delivery has changed.
+    /// Notes that the delivery's row is to be updated.
     pub fn touch(&mut self) {
         self.touched = true;
     }
@@ -264,7 +278,7 @@ impl Head {
         }
     }
 
-    /// A record that is parked now, and what it says, if that can be read.
+    /// A record that this batch parks, and the event that it carries, if that can be read.
     pub fn new(
         version: Version,
         reason: ParkReason,
@@ -290,30 +304,31 @@ impl Head {
         }
     }
 
-    /// Whether this record is what is parked here, or says the same.
+    /// Whether this record is the one that is parked here, or carries the same event.
     pub fn is_of(&self, record: &EventRecord, event: Option<&IncomingEvent>) -> bool {
         self.origin == record.origin || (event.is_some() && self.event.as_ref() == event)
     }
 
-    /// Whether what is parked here can be read.
+    /// Whether the parked record carries an event that can be read.
     pub fn is_readable(&self) -> bool {
         self.event.is_some()
     }
 
-    /// Leaves it to `holder` from `now` on.
+    /// Leases the event to `holder`, from `now` on.
     pub fn lease(&mut self, holder: &str, now: Timestamp) {
         self.state.lease_holder = holder.to_owned();
         self.state.lease_until = Timestamp(now.0 + LEASE.as_millis() as i64);
         self.changed = true;
     }
 
-    /// Nobody is at it any more.
+    /// Ends the lease.
     pub fn release(&mut self) {
         self.state.lease_until = Timestamp(0);
         self.changed = true;
     }
 
-    /// It stays for this reason, and the try that a person wanted has been made.
+    /// Notes that the event can't be handled for this reason, ends its lease, and takes away a mark to retry, which has
+    /// been acted on.
     pub fn refuse(&mut self, reason: ParkReason, error: &str) {
         self.state.reason = reason;
         self.state.mark = self.state.mark.filter(|mark| *mark == Mark::Discard);
