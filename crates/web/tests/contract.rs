@@ -201,6 +201,7 @@ async fn values_are_coerced_as_jackson_does() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn pages_are_cut_and_linked_as_spring_does() {
     let service = Service::orders().await;
     for qty in 1..=45 {
@@ -634,6 +635,7 @@ async fn heads_and_options_work_wherever_something_is() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn every_error_is_a_problem_with_a_message() {
     let json = &[("Content-Type", "application/json")];
     let html = &[("Accept", "text/html"), ("Content-Type", "application/json")];
@@ -1037,6 +1039,7 @@ async fn started_delivery(service: &Service, order: i64) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn deliveries_are_read_and_searched() {
     let service = Service::deliveries().await;
     let empty = r#"{"_embedded":{"deliveries":[]},"_links":{"self":{"href":"http://localhost:8081/deliveries"},"profile":{"href":"http://localhost:8081/profile/deliveries"},"search":{"href":"http://localhost:8081/deliveries/search"}},"page":{"size":20,"totalElements":0,"totalPages":0,"number":0}}"#;

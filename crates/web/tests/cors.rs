@@ -131,6 +131,7 @@ async fn preflights_are_told_what_a_resource_has() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn writes_that_a_browser_sends_unasked_need_an_allowed_origin() {
     let json = ("Content-Type", "application/json");
     // Name, headers, status of a POST.

@@ -149,6 +149,7 @@ async fn paths_are_read_as_they_are_meant() {
 
 /// Bytes that two readers of one connection could take for different requests.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn nobody_is_taken_for_two() {
     let service = Service::orders().await;
     let post = "POST /orders HTTP/1.1\r\nHost: h\r\n";

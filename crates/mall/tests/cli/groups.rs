@@ -290,6 +290,7 @@ fn wrong_usage_is_refused_in_kafkas_words() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 fn kafkas_own_tool_says_the_same_of_a_group() {
     let folder = Folder::new();
     let (servers, topic, group) = (required("MALL_TEST_KAFKA"), unique("groups"), unique("group"));

@@ -35,6 +35,7 @@ fn with_the_key_there_is_no_harm_on_kafka_and_mariadb() {
     with_the_key(&Stack::real());
 }
 
+#[expect(clippy::too_many_lines, reason = "one story")]
 fn without_a_key(stack: &Stack) {
     let order = stack.role("order", &["--course"]);
     let first = stack.role("delivery", &["--course", "--modify-delay", "2s"]);

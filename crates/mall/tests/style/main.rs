@@ -1,7 +1,7 @@
 //! What holds for all of the repository's texts.
 //!
-//! * A ratchet on the size of things: functions of at most 70 lines, files of at most 500. Tests, with their tables of
-//!   cases, may be longer.
+//! * A ratchet on the size of files: at most 500 lines. Tests, with their tables of cases, may be longer. (Clippy looks at
+//!   functions.)
 //! * Anomalies are called by the names that `docs/anomalies.md` gives them, never by the numbers they have there.
 //! * The files of a crate need each other in one direction only ([`circles`]), and a module has one home.
 //! * A link in a document leads to a file that is there, and what the catalogue of anomalies names stands in the files that
@@ -15,17 +15,16 @@ use std::path::{Path, PathBuf};
 
 use files::{entries, files, is_a, read, root};
 
-const LONGEST_FUNCTION: usize = 70;
 const LONGEST_FILE: usize = 500;
 
 /// The one text in which the numbers of anomalies stand beside their names.
 const CATALOGUE: &str = "docs/anomalies.md";
 
 #[test]
-fn functions_and_files_stay_short() {
+fn files_stay_short() {
     let mut sources = sources();
     sources.retain(|path| !is_test(path));
-    none(sources.iter().flat_map(|path| complaints_about(path)));
+    none(sources.iter().filter_map(|path| complaint_about(path)));
 }
 
 #[test]
@@ -80,16 +79,6 @@ fn no_files_need_each_other() {
 #[test]
 fn a_module_with_children_is_a_folder() {
     none(crates().iter().flat_map(|folder| circles::split_modules(folder)));
-}
-
-#[test]
-fn a_long_function_is_noticed() {
-    let body = "    line();\n".repeat(LONGEST_FUNCTION);
-    let text = format!("fn short() {{\n}}\n\nfn long() {{\n{body}}}\n");
-    assert_eq!(
-        long_functions(&text),
-        [("fn long() {".to_owned(), LONGEST_FUNCTION + 2)]
-    );
 }
 
 #[test]
@@ -176,42 +165,10 @@ fn is_test(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests") || path.file_stem().is_some_and(|stem| stem == "tests")
 }
 
-fn complaints_about(path: &Path) -> Vec<String> {
+/// What is to be said of a file that is too long, its tests left out.
+fn complaint_about(path: &Path) -> Option<String> {
     let text = read(path);
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let place = path.display();
-    let mut complaints: Vec<String> = long_functions(code)
-        .into_iter()
-        .map(|(name, lines)| format!("{place}: {name} has {lines} lines, {LONGEST_FUNCTION} are allowed"))
-        .collect();
     let lines = code.lines().count();
-    if lines > LONGEST_FILE {
-        complaints.push(format!("{place} has {lines} lines, {LONGEST_FILE} are allowed"));
-    }
-    complaints
-}
-
-/// Functions by the indentation that rustfmt gives them: from the line with `fn` to the brace that stands below it.
-fn long_functions(text: &str) -> Vec<(String, usize)> {
-    let lines: Vec<&str> = text.lines().collect();
-    let starts = lines.iter().enumerate().filter(|(_, line)| is_function(line));
-    starts
-        .filter_map(|(start, line)| {
-            let indentation = &line[..line.len() - line.trim_start().len()];
-            let end = format!("{indentation}}}");
-            let length = lines[start..].iter().position(|line| *line == end)? + 1;
-            (length > LONGEST_FUNCTION).then(|| (line.trim().to_owned(), length))
-        })
-        .collect()
-}
-
-/// A declaration or a field of a function's type has no body to measure.
-fn is_function(line: &str) -> bool {
-    let line = line.trim();
-    !line.starts_with("//")
-        && !line.ends_with([';', ','])
-        && line
-            .split(['(', '<'])
-            .next()
-            .is_some_and(|head| head.split(' ').any(|word| word == "fn"))
+    (lines > LONGEST_FILE).then(|| format!("{} has {lines} lines, {LONGEST_FILE} are allowed", path.display()))
 }

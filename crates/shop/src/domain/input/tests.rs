@@ -200,6 +200,7 @@ fn a_byte_order_mark_unknown_fields_and_repeated_keys_are_no_trouble() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn new_orders_obey_the_rules() {
     assert_eq!(check_new(&order()), Ok(()));
     assert_eq!(
