@@ -3,15 +3,17 @@
 //! ```text
 //!  HTTP ─▶ order ─▶ store: order row + journal row, one transaction
 //!                     │
-//!                   relay ─▶ EventLog ─▶ lanes ─▶ delivery ─▶ store: delivery row + journal row, one transaction
-//!                               ▲                                 │
-//!                               └────────────── relay ◀───────────┘
+//!                   relay ─▶ EventLog ─▶ keylane ─▶ delivery ─▶ store: delivery row + journal row, one transaction
+//!                               ▲                                   │
+//!                               └─────────────── relay ◀────────────┘
 //! ```
 //!
 //! # Invariants
-//! * No event leaves a service but through its journal, and a journal row is written in the transaction of its effect.
+//! * An event leaves a service only through its journal, and a journal row is written in the transaction of its effect.
 //! * The domain is pure: no clock, no socket, no async. Time is passed in.
-//! * Which adapter runs is known to whoever opened the store, and to nobody in here.
+//! * Nothing in this crate knows which adapter of the log or of the store runs.
+
+#![warn(clippy::missing_errors_doc)]
 
 pub mod domain;
 pub mod store;

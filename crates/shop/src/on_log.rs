@@ -1,4 +1,4 @@
-//! Calls of the log, which block, from asynchronous code.
+//! Calls the log, whose methods block, from asynchronous code.
 
 use std::sync::Arc;
 

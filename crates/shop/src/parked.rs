@@ -1,4 +1,4 @@
-//! What a person decides about parked events. A decision only marks the event; a delivery instance acts on it.
+//! A person's decisions about parked events. A decision only marks the event; a delivery instance acts on the mark.
 
 use keylane_log::Timestamp;
 
@@ -6,21 +6,23 @@ use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, ParkedKey};
 use crate::domain::{OrderId, Version};
 use crate::store::{FenceStore, Result};
 
-/// How it stands with what is parked of an order; none if nothing is.
+/// The state of an order of which something is parked; none if nothing is.
 ///
 /// # Errors
-/// What the store answered.
+/// The store's error, if it can't be asked.
 pub async fn key_of(store: &(impl FenceStore + ?Sized), order: OrderId) -> Result<Option<ParkedKey>> {
     let keys = store.parked_keys(OrderId(order.0.saturating_sub(1)), 1).await?;
     Ok(keys.into_iter().find(|key| key.order_id == order))
 }
 
-/// Has an order's first parked event handled once more, and then, in order, what stands behind it: which one that is, if
-/// something is parked, and what was found of it. If it waits for one that has not come, the order service is asked for that
-/// one at once; if it can't be handled, the order service is asked what was written in its place.
+/// Marks an order's first parked event to be handled once more; those behind it follow. If the event waits for a version that
+/// has not come, the order service is asked for that version at once; if the event can't be handled, the order service is
+/// asked what was written as its version.
+///
+/// Returns the order's state before the mark and what came of marking, or none if nothing of the order is parked.
 ///
 /// # Errors
-/// What the store answered.
+/// The store's error, if it can't be asked or does not take the mark.
 pub async fn retry(
     store: &(impl FenceStore + ?Sized),
     order: OrderId,
@@ -33,10 +35,10 @@ pub async fn retry(
     Ok(Some((key, marked)))
 }
 
-/// Has one version of an order passed over when its turn comes: it never takes effect.
+/// Marks one version of an order to be discarded: once it is the next one it is passed over, and it never takes effect.
 ///
 /// # Errors
-/// What the store answered.
+/// The store's error, if it does not take the mark.
 pub async fn discard(
     store: &(impl FenceStore + ?Sized),
     order: OrderId,
@@ -61,6 +63,6 @@ async fn mark(
     let outcomes = store.run_fence(&[command], now).await?;
     match outcomes[..] {
         [FenceOutcome::Marked(marked)] => Ok(marked),
-        _ => unreachable!("a mark is answered with what became of it"),
+        _ => unreachable!("the outcome of a mark is always `Marked`"),
     }
 }

@@ -1,6 +1,6 @@
-//! Journal rows as log records, and back.
+//! Makes log records of journal entries, and reads order events from records.
 //!
-//! A record carries its event twice over: for Java consumers of Spring Cloud Stream (`type`, `contentType`,
+//! A record names its event in two sets of headers: for Java consumers of Spring Cloud Stream (`type`, `contentType`,
 //! `spring_json_header_types`), and as CloudEvents in binary mode (`ce_…`), whose `ce_sequence` is the version.
 
 use bytes::Bytes;
@@ -11,7 +11,8 @@ use crate::domain::fence::{Held, ParkedEvent};
 use crate::domain::{EventRecord, EventType, IncomingEvent, JournalEntry, OrderEventType, OrderId, Version, input};
 use crate::rfc3339;
 
-/// Without this header Spring hands the other headers over as bytes, and its routing conditions never match.
+/// The value of the header `spring_json_header_types`. Without it Spring hands the other headers over as bytes, and its
+/// routing conditions never match.
 const SPRING_HEADER_TYPES: &str = r#"{"type":"java.lang.String","contentType":"java.lang.String"}"#;
 
 /// What a record means to the delivery service.
@@ -19,24 +20,24 @@ const SPRING_HEADER_TYPES: &str = r#"{"type":"java.lang.String","contentType":"j
 pub enum Incoming {
     /// An event of an order.
     Order(IncomingEvent),
-    /// Something else that travels on the same topic: a delivery event, or a type the mall doesn't know.
+    /// Another record of the same topic: a delivery event, or a type that the mall doesn't know.
     Other,
     /// An order event that can't be read.
     Malformed(Malformed),
 }
 
-/// An order event that can't be read, and what can be told of it all the same.
+/// An order event that can't be read or handled, and what is known about it nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
-    /// What is wrong with it.
+    /// A sentence that says what is wrong with the event.
     pub why: String,
-    /// Whose event it is.
+    /// The order that the record names, if it names exactly one.
     pub order_id: Option<OrderId>,
-    /// Which one of that order.
+    /// The version that the record names, if it can be read.
     pub version: Option<Version>,
 }
 
-/// The record that publishes a journal entry, keyed by its order.
+/// The record that publishes a journal entry, with the order's number as its key.
 pub fn keyed(entry: &JournalEntry) -> NewRecord {
     NewRecord {
         partition: None,
@@ -47,7 +48,7 @@ pub fn keyed(entry: &JournalEntry) -> NewRecord {
     }
 }
 
-/// The same record without a key, in a partition of the caller's choice.
+/// The record that publishes a journal entry without a key, in the given partition.
 pub fn keyless(entry: &JournalEntry, partition: Partition) -> NewRecord {
     NewRecord {
         partition: Some(partition),
@@ -77,7 +78,7 @@ fn headers(entry: &JournalEntry) -> Vec<Header> {
     headers
 }
 
-/// What a record says of itself, wherever it came from.
+/// The part of a record that says which event it is, for a record of the log as for one that was parked.
 #[derive(Debug, Clone, Copy)]
 pub struct Content<'a> {
     value: Option<&'a [u8]>,
@@ -104,8 +105,8 @@ impl<'a> From<&'a EventRecord> for Content<'a> {
 
 /// Reads a record as the delivery service sees it. Headers may be quoted, as Spring writes them, or raw.
 ///
-/// A header that is there but can't be read makes a record garbage. It never counts as if it were not there: an event would
-/// pass the fence as one without a version.
+/// A header that is there but can't be read makes the record malformed. It never counts as missing, because then an event
+/// whose version can't be read would pass the fence as one without a version.
 pub fn incoming<'a>(record: impl Into<Content<'a>>) -> Incoming {
     let record = record.into();
     let named = header_text(record, "type");
@@ -116,7 +117,7 @@ pub fn incoming<'a>(record: impl Into<Content<'a>>) -> Incoming {
     }
     let value: Value = match serde_json::from_slice(record.value.unwrap_or_default()) {
         Ok(value) => value,
-        // A value that is no JSON says nothing of being an order event; only its header can.
+        // Without a header that says so, a value that is not JSON is no order event.
         Err(_) if named == Ok(None) => return Incoming::Other,
         Err(error) if named.is_ok() => {
             return unreadable(record, &Value::Null, format!("the value is not JSON: {error}"));
@@ -130,13 +131,14 @@ pub fn incoming<'a>(record: impl Into<Content<'a>>) -> Incoming {
             order_event(event_type, record, &value).map_or_else(|why| unreadable(record, &value, why), Incoming::Order)
         }
         (Some(EventType::Order(_)), Err(why)) => unreadable(record, &value, why.clone()),
-        // Whether this is an order's event, whose versions count, can't be told.
-        (_, Err(why)) => nobodys(why.clone()),
+        // The type can't be read, so this may be no order event, and its number and version none of an order's.
+        (_, Err(why)) => ownerless(why.clone()),
         (_, Ok(_)) => Incoming::Other,
     }
 }
 
-/// What a parked event holds of its version's slot. Only an event of this very version is one there.
+/// What the fence needs of a parked event. Its record counts as readable only if it carries an event of the order and version
+/// under which it is parked.
 pub fn held(parked: &ParkedEvent) -> Held {
     let event = match incoming(&parked.record) {
         Incoming::Order(event) => Some(event),
@@ -150,7 +152,7 @@ pub fn held(parked: &ParkedEvent) -> Held {
     }
 }
 
-/// An order event that can't be read: where it says whose it is, and nothing in it says otherwise, it is that order's.
+/// An order event that can't be read. It counts as the event of the order that it names, unless it names two.
 fn unreadable(record: Content<'_>, value: &Value, why: String) -> Incoming {
     match order_named(record, value) {
         Ok(order_id) => Incoming::Malformed(Malformed {
@@ -158,12 +160,12 @@ fn unreadable(record: Content<'_>, value: &Value, why: String) -> Incoming {
             order_id,
             version: version(record).ok().flatten(),
         }),
-        Err(_) => nobodys(why),
+        Err(_) => ownerless(why),
     }
 }
 
-/// A record of which nobody can tell whose it is: no order may wait for it.
-fn nobodys(why: String) -> Incoming {
+/// A malformed record that counts as no order's event, so that no order waits for it.
+fn ownerless(why: String) -> Incoming {
     Incoming::Malformed(Malformed {
         why,
         order_id: None,
@@ -182,11 +184,11 @@ fn order_event(event_type: OrderEventType, record: Content<'_>, value: &Value) -
     })
 }
 
-/// The order that a record names in its value, in its header `ce_subject`, or in both. The key names none: it says where a
-/// record goes, and a topic may be keyed by something else.
+/// The order that a record names in its value, in its header `ce_subject`, or in both. The key doesn't count: it only decides
+/// the partition, and a topic may be keyed by something else.
 ///
 /// # Errors
-/// If one of them is no order number, or they name two orders.
+/// If the value or the header has something that is no order number, or they name two orders.
 fn order_named(record: Content<'_>, value: &Value) -> Result<Option<OrderId>, String> {
     let subject = header(record, "ce_subject", |text| {
         number(text).ok_or_else(|| {
@@ -205,10 +207,10 @@ fn order_named(record: Content<'_>, value: &Value) -> Result<Option<OrderId>, St
     }
 }
 
-/// The version that a record names; none if it names none.
+/// The version in a record's header `ce_sequence`; none if there is no such header.
 ///
 /// # Errors
-/// Why it can't be told.
+/// A sentence that says why the header can't be read as a version.
 pub fn version<'a>(record: impl Into<Content<'a>>) -> Result<Option<Version>, String> {
     header(record.into(), "ce_sequence", |text| {
         let version = number(text).map(Version).filter(|version| *version <= Version::MAX);
@@ -219,13 +221,13 @@ pub fn version<'a>(record: impl Into<Content<'a>>) -> Result<Option<Version>, St
     })
 }
 
-/// A number from 1 on, in as many decimal digits as the mall itself writes at most, and nothing else.
+/// Reads a number from 1 on that is written in 1 to 20 decimal digits and nothing else; the mall itself writes 20.
 fn number(text: &str) -> Option<i64> {
     let digits = text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|number| digits && *number >= 1)
 }
 
-/// Enough of a text to recognise it by: it may be of any length, and goes into logs and databases.
+/// The first 40 characters of a text that goes into logs and databases, where it may be of any length.
 fn clipped(text: &str) -> String {
     let mut clipped: String = text.chars().take(40).collect();
     if clipped.len() < text.len() {
@@ -237,14 +239,14 @@ fn clipped(text: &str) -> String {
 /// A header's text without the quotes that Spring's JSON header mapper puts around it; none if there is no such header.
 ///
 /// # Errors
-/// Why it can't be read: it is null, empty or not UTF-8, or it is there several times and they differ, so that which one is
-/// meant depends on who reads.
+/// A sentence that says why the header can't be read: it is null, empty or not UTF-8, or it is there several times with
+/// different values, of which other readers may take another one.
 pub fn header_text<'a>(record: impl Into<Content<'a>>, name: &str) -> Result<Option<String>, String> {
     header(record.into(), name, |text| Ok(text.to_owned()))
 }
 
-/// What a header's text is read as, if there is such a header. Of several it is what they are read as that is compared, and
-/// not how they write it.
+/// A header's value as `read` reads its text; none if there is no such header. If it is there several times, the values that
+/// were read must be equal; their texts may differ.
 fn header<T: PartialEq>(
     record: Content<'_>,
     name: &str,
@@ -268,8 +270,7 @@ fn header<T: PartialEq>(
     Ok(found)
 }
 
-/// The trace that a record belongs to. One that can't be read is none, as W3C Trace Context has it: it says nothing of the
-/// event.
+/// The trace in a record's header `traceparent`. One that can't be read counts as missing, as W3C Trace Context says.
 pub fn trace_of<'a>(record: impl Into<Content<'a>>) -> Option<String> {
     header_text(record, "traceparent").ok().flatten()
 }
@@ -447,7 +448,7 @@ mod tests {
         }
     }
 
-    /// The record of the entry with a header exchanged.
+    /// The record of the entry, with its header `name` replaced by one header for each of `values`.
     fn with(name: &str, values: &[Option<&'static [u8]>]) -> Record {
         let mut record = read_back(keyed(&entry()));
         record.headers.retain(|header| header.name != name);
@@ -517,7 +518,7 @@ mod tests {
                 (malformed.order_id, malformed.version),
                 (Some(OrderId(6)), Some(Version(1)))
             );
-            // Nothing says that its version counts an order's events.
+            // These values don't say that the record is an order's event, so its version counts for no order.
             for value in ["{nope", r#"{"eventType":"DeliveryStarted","id":8,"orderId":6}"#] {
                 record.value = Some(Bytes::from_static(value.as_bytes()));
                 let malformed = malformed_of(&record);

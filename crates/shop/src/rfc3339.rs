@@ -1,14 +1,14 @@
-//! The one way in which this program writes a point in time, in records and for people.
+//! The only way in which this program writes a point in time as text, in records and for people.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use keylane_log::Timestamp;
 
-/// The last millisecond of the year 9999. RFC 3339 has no form for what comes later.
+/// The last millisecond of the year 9999, since the Unix epoch. RFC 3339 has no form for later times.
 const LAST: u64 = 253_402_300_799_999;
 
-/// A time as RFC 3339 has it, in UTC and to the millisecond: `2025-06-12T03:05:12.193Z`. Records of others may bear any time;
-/// one before 1970 or after 9999 is written as the nearest that can be.
+/// A time in RFC 3339's form, in UTC and to the millisecond: `2025-06-12T03:05:12.193Z`. Foreign records may have any
+/// timestamp; one before 1970 or after 9999 is written as the first or the last millisecond between.
 pub fn rfc3339(at: Timestamp) -> String {
     let since_epoch = Duration::from_millis(u64::try_from(at.0).unwrap_or_default().min(LAST));
     humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch).to_string()

@@ -1,12 +1,12 @@
-//! Traces (W3C Trace Context): each event says which request it goes back to, in the header `traceparent`.
+//! Traces (W3C Trace Context): each event names the request that it goes back to, in the header `traceparent`.
 //!
 //! ```text
 //! 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
 //!    └ trace: the request             └ span: this event
 //! ```
 
-/// The trace of what follows from `parent`: the same trace with a span of its own, or a new trace where `parent` is
-/// missing or not one.
+/// The `traceparent` of something that follows from `parent`: the same trace with a span of its own, or a new trace if
+/// `parent` is missing or can't be read.
 pub fn following(parent: Option<&str>) -> String {
     let span = fastrand::u64(1..);
     match parent.and_then(parse) {
@@ -15,12 +15,12 @@ pub fn following(parent: Option<&str>) -> String {
     }
 }
 
-/// The trace that a `traceparent` belongs to; none if it is not one.
+/// The trace id in a `traceparent` (32 hexadecimal digits); none if it can't be read.
 pub fn id(traceparent: &str) -> Option<&str> {
     parse(traceparent).map(|(trace, _)| trace)
 }
 
-/// The trace and the flags of a `traceparent` of version 00.
+/// The trace id and the flags of a `traceparent` of version 00.
 fn parse(text: &str) -> Option<(&str, &str)> {
     let [version, trace, span, flags] = text.split('-').collect::<Vec<_>>()[..] else {
         return None;
@@ -29,7 +29,7 @@ fn parse(text: &str) -> Option<(&str, &str)> {
     good.then_some((trace, flags))
 }
 
-/// An identifier of zeros alone means none.
+/// Whether a text is an identifier of this many digits. One of zeros alone stands for none.
 fn is_id(text: &str, digits: usize) -> bool {
     is_hex(text, digits) && text.bytes().any(|digit| digit != b'0')
 }

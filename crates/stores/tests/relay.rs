@@ -9,7 +9,7 @@ use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
 use shop::domain::fence::{FenceCommand, NewDeadLetter};
 use shop::domain::{Change, Condition, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest, Source};
-use shop::relay::{KeyMode, Relay, RelayError, RelayOptions, Step};
+use shop::relay::{KeyMode, Progress, Relay, RelayError, RelayOptions};
 use shop::store::{FenceStore, Store};
 use stores::sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -139,7 +139,7 @@ async fn versions_of_an_order_follow_each_other_and_are_marked() {
     shop.set_qty(2, 2).await;
     shop.run(vec![OrderCommand::Cancel(OrderId(1))], None).await;
     let mut relay = shop.relay(KeyMode::OrderId, "a");
-    assert_eq!(relay.step().await, Ok(Step::Published(5)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(5)));
     assert_eq!(
         ids(&shop.records(0)),
         [
@@ -150,7 +150,7 @@ async fn versions_of_an_order_follow_each_other_and_are_marked() {
             "/orders/1/3"
         ]
     );
-    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(relay.step().await, Ok(Progress::Idle));
     assert_eq!(shop.store.unpublished(Source::Orders, 0, 10).await, Ok(Vec::new()));
 }
 
@@ -161,7 +161,7 @@ async fn without_a_key_partitions_are_taken_in_turn_from_the_first() {
     shop.set_qty(1, 2).await;
     shop.run(vec![OrderCommand::Cancel(OrderId(1))], None).await;
     let mut relay = shop.relay(KeyMode::None, "a");
-    assert_eq!(relay.step().await, Ok(Step::Published(3)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(3)));
     assert_eq!(ids(&shop.records(0)), ["/orders/1/1", "/orders/1/3"]);
     assert_eq!(ids(&shop.records(1)), ["/orders/1/2"]);
     assert!(shop.records(0).iter().all(|record| record.key.is_none()));
@@ -174,12 +174,12 @@ async fn what_the_log_refuses_blocks_its_own_order_alone() {
     let shop = Shop::open(1);
     shop.place(3).await;
     let mut relay = shop.relay(KeyMode::OrderId, "a");
-    assert_eq!(relay.step().await, Ok(Step::Published(3)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(3)));
     shop.run(vec![set_qty(2, 2)], too_large()).await;
     shop.set_qty(2, 3).await;
     shop.set_qty(3, 2).await;
-    assert_eq!(relay.step().await, Ok(Step::Published(1)));
-    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(relay.step().await, Ok(Progress::Published(1)));
+    assert_eq!(relay.step().await, Ok(Progress::Idle));
     assert_eq!(ids(&shop.records(0))[3..], ["/orders/3/2"]);
     let waiting = shop.store.unpublished(Source::Orders, 0, 10).await.expect("a journal");
     assert_eq!(waiting.iter().map(|entry| entry.version.0).collect::<Vec<_>>(), [2, 3]);
@@ -193,18 +193,22 @@ async fn an_order_that_is_tried_again_is_still_blocked() {
     shop.place(2).await;
     shop.run(vec![set_qty(2, 2)], too_large()).await;
     let mut relay = shop.relay(KeyMode::OrderId, "a");
-    assert_eq!(relay.step().await, Ok(Step::Published(2)));
-    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(relay.step().await, Ok(Progress::Published(2)));
+    assert_eq!(relay.step().await, Ok(Progress::Idle));
     assert_eq!(relay.blocked_orders(), 1);
     tokio::time::advance(Duration::from_secs(31)).await;
     shop.set_qty(1, 2).await;
-    assert_eq!(relay.step().await, Ok(Step::Published(1)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(1)));
     assert_eq!(relay.blocked_orders(), 1, "it was refused again");
     shop.mend(2, 2);
     tokio::time::advance(Duration::from_secs(29)).await;
-    assert_eq!(relay.step().await, Ok(Step::Idle), "the second pause is twice as long");
+    assert_eq!(
+        relay.step().await,
+        Ok(Progress::Idle),
+        "the second pause is twice as long"
+    );
     tokio::time::advance(Duration::from_secs(32)).await;
-    assert_eq!(relay.step().await, Ok(Step::Published(1)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(1)));
     assert_eq!(relay.blocked_orders(), 0);
 }
 
@@ -219,22 +223,22 @@ async fn what_another_relay_has_published_blocks_no_order() {
         shop.run(vec![set_qty(2, 2)], too_large()).await;
         let mut first = shop.relay_at(KeyMode::OrderId, "a", clock);
         let mut second = shop.relay_at(KeyMode::OrderId, "b", clock);
-        assert_eq!(first.step().await, Ok(Step::Published(2)));
+        assert_eq!(first.step().await, Ok(Progress::Published(2)));
         assert_eq!(first.blocked_orders(), 1);
         shop.mend(2, 2);
         // The lease of the first ends.
         CLOCK.fetch_add(5_000, Ordering::Relaxed);
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(second.step().await, Ok(Step::Published(1)));
+        assert_eq!(second.step().await, Ok(Progress::Published(1)));
         if standing_by {
-            assert_eq!(first.step().await, Ok(Step::Standby));
+            assert_eq!(first.step().await, Ok(Progress::Standby));
             assert_eq!(first.blocked_orders(), 0, "it doesn't know");
         }
         second.release().await.expect("given back");
         shop.set_qty(2, 3).await;
         assert_eq!(
             first.step().await,
-            Ok(Step::Published(1)),
+            Ok(Progress::Published(1)),
             "the next event of the order"
         );
         assert_eq!(first.blocked_orders(), 0);
@@ -247,12 +251,12 @@ async fn what_a_person_has_marked_as_published_blocks_no_order() {
     shop.place(1).await;
     shop.run(vec![set_qty(1, 2)], too_large()).await;
     let mut relay = shop.relay(KeyMode::OrderId, "a");
-    assert_eq!(relay.step().await, Ok(Step::Published(1)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(1)));
     assert_eq!(relay.blocked_orders(), 1);
     shop.journal()
         .execute("update order_event set published = 1", [])
         .expect("marked");
-    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(relay.step().await, Ok(Progress::Idle));
     assert_eq!(relay.blocked_orders(), 0);
 }
 
@@ -275,12 +279,12 @@ async fn a_dead_letter_that_another_relay_has_published_is_refused_no_more() {
     let options = options(Source::Deliveries, KeyMode::OrderId, "a", || NOW);
     let mut relay = Relay::new(store.clone(), shop.log.clone(), options);
     let refused = relay.metrics().clone();
-    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(relay.step().await, Ok(Progress::Idle));
     assert_eq!(refused.blocked_letters.get(), 1);
     let letters = store.dead_letters(true, 0, 10).await.expect("its journal");
     store.mark_letters_published(&[letters[0].id]).await.expect("marked");
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert_eq!(relay.step().await, Ok(Step::Idle));
+    assert_eq!(relay.step().await, Ok(Progress::Idle));
     assert_eq!(refused.blocked_letters.get(), 0);
 }
 
@@ -290,11 +294,11 @@ async fn what_stands_behind_pages_of_a_blocked_order_is_published() {
     let shop = Shop::open(1);
     shop.place(2).await;
     let mut relay = shop.relay(KeyMode::OrderId, "a");
-    assert_eq!(relay.step().await, Ok(Step::Published(2)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(2)));
     shop.run(vec![set_qty(2, 2)], too_large()).await;
     shop.run((3..9_000).map(|qty| set_qty(2, qty)).collect(), None).await;
     shop.set_qty(1, 2).await;
-    assert_eq!(relay.step().await, Ok(Step::Published(1)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(1)));
     assert_eq!(ids(&shop.records(0))[2..], ["/orders/1/2"]);
 }
 
@@ -304,11 +308,17 @@ async fn what_was_not_marked_is_sent_again() {
     let shop = Shop::open(1);
     shop.place(2).await;
     shop.set_qty(1, 2).await;
-    assert_eq!(shop.relay(KeyMode::OrderId, "a").step().await, Ok(Step::Published(3)));
+    assert_eq!(
+        shop.relay(KeyMode::OrderId, "a").step().await,
+        Ok(Progress::Published(3))
+    );
     shop.journal()
         .execute("update order_event set published = 0 where order_id = 1", [])
         .expect("unmarked");
-    assert_eq!(shop.relay(KeyMode::OrderId, "a").step().await, Ok(Step::Published(2)));
+    assert_eq!(
+        shop.relay(KeyMode::OrderId, "a").step().await,
+        Ok(Progress::Published(2))
+    );
     let expected = [
         "/orders/1/1",
         "/orders/2/1",
@@ -323,11 +333,11 @@ async fn what_was_not_marked_is_sent_again() {
 async fn a_second_relay_stands_by_until_the_lease_is_given_back() {
     let shop = Shop::open(1);
     let (mut first, mut second) = (shop.relay(KeyMode::OrderId, "a"), shop.relay(KeyMode::OrderId, "b"));
-    assert_eq!(first.step().await, Ok(Step::Idle));
+    assert_eq!(first.step().await, Ok(Progress::Idle));
     shop.place(1).await;
-    assert_eq!(second.step().await, Ok(Step::Standby));
+    assert_eq!(second.step().await, Ok(Progress::Standby));
     first.release().await.expect("given back");
-    assert_eq!(second.step().await, Ok(Step::Published(1)));
+    assert_eq!(second.step().await, Ok(Progress::Published(1)));
 }
 
 /// What refuses every order is wrong itself: the relay waits, and goes on once that is mended.
@@ -341,5 +351,5 @@ async fn a_log_that_refuses_everything_is_waited_for() {
     }
     shop.log.create_topic(TOPIC, 1).expect("a topic");
     tokio::time::advance(Duration::from_secs(31)).await;
-    assert_eq!(relay.step().await, Ok(Step::Published(150)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(150)));
 }

@@ -10,7 +10,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::reply::respond;
-use shop::health::{Check, Readiness, State};
+use shop::health::{Check, FactState, Readiness};
 use shop::store::{Store, StoreError};
 
 /// How long the database may take to answer a probe.
@@ -50,9 +50,9 @@ async fn ping(readiness: &Readiness, store: &dyn Store) {
 fn shown(check: Check) -> (String, Value) {
     let mut entry = json!({"status": check.word});
     match check.state {
-        State::Unknown => entry["message"] = json!("not used yet"),
-        State::Good => {}
-        State::Bad { since, message, count } => {
+        FactState::Unknown => entry["message"] = json!("not used yet"),
+        FactState::Good => {}
+        FactState::Bad { since, message, count } => {
             entry["since"] = json!(since.0);
             entry["message"] = json!(message);
             if let Some(count) = count {

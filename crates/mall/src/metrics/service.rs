@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shop::commit::CommitMetrics;
 use shop::domain::Source;
 use shop::domain::fence::ParkReason;
-use shop::health::{Fact, Readiness, State};
+use shop::health::{Fact, FactState, Readiness};
 use shop::relay::RelayMetrics;
 use shop::store::{Backlog, Store, Waiting};
 
@@ -144,10 +144,10 @@ fn gauge(fact: Fact) -> (&'static str, &'static str) {
 /// good or bad. None if the fact has not been looked at yet.
 fn value(fact: Fact, state: &State) -> Option<u64> {
     match (fact, state) {
-        (_, State::Unknown) => None,
-        (Fact::Blocked | Fact::Parked, State::Good) => Some(0),
-        (Fact::Blocked | Fact::Parked, State::Bad { count, .. }) => *count,
-        (Fact::Database | Fact::Writable | Fact::Log, state) => Some(u64::from(*state == State::Good)),
+        (_, FactState::Unknown) => None,
+        (Fact::Blocked | Fact::Parked, FactState::Good) => Some(0),
+        (Fact::Blocked | Fact::Parked, FactState::Bad { count, .. }) => *count,
+        (Fact::Database | Fact::Writable | Fact::Log, state) => Some(u64::from(*state == FactState::Good)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the mall is about: orders, deliveries and their events, as plain values and pure functions.
+//! The domain: orders, deliveries and their events, as plain values and pure functions.
 
 mod condition;
 pub mod decide;
@@ -20,25 +20,25 @@ pub use record::{EventRecord, Origin, Place};
 
 use std::fmt;
 
-/// An order's number. Never reused.
+/// An order's number, which is never used again for another order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(pub i64);
 
-/// A delivery's number. Never reused.
+/// A delivery's number, which is never used again for another delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub i64);
 
-/// Counts the events of one order, or of one delivery, from 1.
+/// An event's number among the events of one order, or of one delivery, from 1. 0 stands for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub i64);
 
 impl OrderId {
-    /// Before the first of all orders. Numbers begin at 1, but what was parked long ago may claim to be of others.
+    /// A number below all order numbers. These begin at 1, but records that were parked long ago may name lower ones.
     pub const BEFORE_ALL: Self = Self(i64::MIN);
 }
 
 impl Version {
-    /// The highest one that a record may claim to be. No order has so many events, and there is room left to count on.
+    /// The highest version that a record may name. No order has as many events, and counting on from here can't overflow.
     pub const MAX: Self = Self(1_000_000_000_000_000);
 
     /// The version of the event after this one.

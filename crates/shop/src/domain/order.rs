@@ -1,67 +1,67 @@
-//! Orders and what can be done to them.
+//! Orders, the commands to change them, and the outcomes of these.
 
 use super::input::{InvalidInput, JsonPatch};
 use super::{Condition, OrderFields, OrderId, OrderPatch, Version};
 
-/// An order as it stands.
+/// A row of the orders' table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Its number.
+    /// The order's number.
     pub id: OrderId,
-    /// How many events it has had.
+    /// How many events the order has had: the version of the last one.
     pub version: Version,
-    /// What the customer said.
+    /// The fields that the customer chose.
     pub fields: OrderFields,
 }
 
-/// A command and the trace it belongs to (`traceparent`, W3C Trace Context), if any.
+/// A command to the order service, with its condition and its trace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderRequest {
-    /// What to do.
+    /// The command to carry out.
     pub command: OrderCommand,
-    /// What must hold of the order's version for the command to be done at all.
+    /// The condition on the order's version; a command whose condition is not met writes nothing.
     pub condition: Condition,
-    /// Goes with the event this leads to.
+    /// The trace (`traceparent`, W3C Trace Context) that the event which this leads to will carry.
     pub traceparent: Option<String>,
 }
 
-/// What can be done to orders.
+/// A command to the order service.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OrderCommand {
-    /// Takes a new order.
+    /// Places a new order.
     Place(OrderFields),
-    /// Changes an order; one that changes nothing makes no event.
+    /// Changes an order. A change that leaves every field as it was makes no event.
     Change(OrderId, Change),
-    /// Cancels an order: its row goes, its journal stays.
+    /// Cancels an order: its row is removed, its journal stays.
     Cancel(OrderId),
 }
 
-/// How an order is changed.
+/// A change to an order's fields.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// All fields anew (PUT).
+    /// Replaces all fields (PUT).
     Replace(OrderFields),
-    /// Some fields (PATCH).
+    /// Replaces some fields (PATCH).
     Merge(OrderPatch),
-    /// RFC 6902, against the order's JSON document.
+    /// Applies a JSON Patch (RFC 6902) to the order's JSON document.
     JsonPatch(JsonPatch),
 }
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderOutcome {
-    /// A new order, version 1.
+    /// The order was placed, with version 1.
     Placed(Order),
-    /// The order after its change.
+    /// The order was changed; this is the order after it.
     Changed(Order),
-    /// The change changed nothing, nothing was written.
+    /// The change left every field as it was; nothing was written.
     Unchanged(Order),
-    /// The order is gone.
+    /// The order was cancelled, and its row is gone.
     Cancelled,
-    /// The order is of this version, which the condition excludes; nothing was written.
+    /// The condition does not admit the order's version, which is this one; nothing was written.
     Otherwise(Version),
     /// There is no such order.
     Missing,
-    /// The change would leave the order in a state that is not allowed; nothing was written.
+    /// The order would have fields that are not allowed; nothing was written.
     Invalid(InvalidInput),
 }

@@ -1,11 +1,11 @@
-//! The records' values: compact JSON, fields in the order that consumers know, nulls included.
+//! The values of published records: compact JSON, with the fields in the sequence that consumers know, nulls included.
 
 use keylane_log::Timestamp;
 use serde::Serialize;
 
 use super::{Delivery, DeliveryEventType, EventType, OrderEventType, OrderFields, OrderId};
 
-/// The value of an order event; a cancellation carries the order as it was.
+/// The value of an order event: the order after it; for a cancellation, the order in its last state.
 pub fn order_payload(event: OrderEventType, timestamp: Timestamp, id: OrderId, fields: &OrderFields) -> String {
     to_json(&OrderPayload {
         event_type: EventType::Order(event).name(),
@@ -19,7 +19,7 @@ pub fn order_payload(event: OrderEventType, timestamp: Timestamp, id: OrderId, f
     })
 }
 
-/// The value of a delivery event: the delivery as it stands after it.
+/// The value of a delivery event: the delivery after it.
 pub fn delivery_payload(event: DeliveryEventType, timestamp: Timestamp, delivery: &Delivery) -> String {
     let fields = &delivery.fields;
     to_json(&DeliveryPayload {

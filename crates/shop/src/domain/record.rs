@@ -1,4 +1,4 @@
-//! Records as the delivery service keeps them: what they say, and where they came from.
+//! Records as the delivery service keeps them: their content, and where they came from.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use keylane_log::{Header, Offset, Partition, Record, Timestamp};
 /// Where a record stands in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The topic.
+    /// The topic's name.
     pub topic: Arc<str>,
-    /// Its partition.
+    /// The partition of that topic.
     pub partition: Partition,
     /// The record's own offset.
     pub offset: Offset,
@@ -19,9 +19,9 @@ pub struct Place {
 /// Where a record came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// It was read from the log.
+    /// The record was read from the log, at this place.
     Log(Place),
-    /// The order service told what its journal holds.
+    /// The record was made from an event that the order service's journal holds.
     Journal,
     /// There is no record: a person has marked a version that never came.
     Nowhere,
@@ -30,20 +30,20 @@ pub enum Origin {
 /// A record that carries, or claims to carry, an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
-    /// Where it came from.
+    /// Where the record came from.
     pub origin: Origin,
-    /// When its producer made it, or the journal's row was written.
+    /// The record's timestamp in the log, or the journal row's.
     pub timestamp: Timestamp,
-    /// Its key.
+    /// The record's key.
     pub key: Option<Bytes>,
-    /// Its value.
+    /// The record's value.
     pub value: Option<Bytes>,
-    /// Its headers, in order.
+    /// The record's headers, in order.
     pub headers: Vec<Header>,
 }
 
 impl Place {
-    /// The place of a record.
+    /// The place at which a record of the log stands.
     pub fn of(record: &Record) -> Self {
         Self {
             topic: record.topic.clone(),
@@ -54,7 +54,7 @@ impl Place {
 }
 
 impl Origin {
-    /// Where in the log it stands, if it came from there.
+    /// The place in the log, if the record came from there.
     pub fn place(&self) -> Option<&Place> {
         match self {
             Self::Log(place) => Some(place),
@@ -62,7 +62,7 @@ impl Origin {
         }
     }
 
-    /// Its name in the tables.
+    /// The name that the tables have for this origin.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Log(_) => "log",
@@ -71,7 +71,8 @@ impl Origin {
         }
     }
 
-    /// The origin of this name; `place` is what the table holds beside it. `None` for a name that the mall doesn't know.
+    /// The origin with this name; `place` is the place that the table's row holds beside the name. `None` for a name that
+    /// the mall doesn't know.
     pub fn from_name(name: &str, place: Place) -> Option<Self> {
         match name {
             "log" => Some(Self::Log(place)),

@@ -1,4 +1,4 @@
-//! What a service knows about itself: facts that its parts note, and that the probes, the metrics and the log tell.
+//! The facts that a service knows about itself: its parts note them, and the probes, the gauges and the log lines show them.
 //!
 //! ```text
 //!   store, relay, watcher ── bad(fact, why) | good(fact) ──▶ Readiness ─┬─▶ /readyz, /actuator/health: needed facts decide
@@ -7,12 +7,12 @@
 //! ```
 //!
 //! # Invariants
-//! * Probes, metrics and log lines are derived from the same state, so that they can't contradict each other.
-//! * However many calls fail, a fact is told once when it turns bad, and once, with the number of these calls, when it is
-//!   over.
-//! * A fact that calls keep answering differently is bad: it is over once no call has failed for a while.
-//! * A call that began before an outage was over shows nothing afterwards: it may fail long after the outage in which it
-//!   was begun, and would begin another one.
+//! * Probes, gauges and log lines are derived from the same state, so they can't contradict each other.
+//! * However many calls fail, one line says that a fact has turned bad, and one line, with the number of failed calls, says
+//!   that it is good again.
+//! * A fact about the database on which calls disagree is bad: it is good again once no call has failed for two seconds.
+//! * A call that began before an outage was over is ignored afterwards: it may fail long after the outage in which it
+//!   began, and would begin another one.
 
 mod watch;
 
@@ -28,16 +28,16 @@ use tokio::time::Instant;
 
 use crate::store::StoreError;
 
-/// How long no call may have failed before an outage of the database is over. A server that is at its limit answers the
-/// connections it has and refuses new ones, and a line for each change of mind would be a flood.
+/// How long no call may have failed before an outage of the database is over. A server at its limit of connections answers
+/// the open ones and refuses new ones, and a line for each change would be a flood.
 const CALM: Duration = Duration::from_secs(2);
 
-/// Something about a service that can be good or bad.
+/// A fact about a service, which is good or bad. Each variant says what holds while it is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
-    /// The database lets this service in and answers.
+    /// The database accepts this service's account and answers.
     Database,
-    /// The database does what this service writes: it is not read-only, has room, has the tables, grants the rights.
+    /// The database takes this service's writes: it is not read-only, has room, has the tables, and grants the rights.
     Writable,
     /// The log answers.
     Log,
@@ -48,10 +48,10 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// All of them, in the order in which they are told.
+    /// All facts, in the order in which probes show them.
     pub const ALL: [Self; 5] = [Self::Database, Self::Writable, Self::Log, Self::Blocked, Self::Parked];
 
-    /// Its name in `checks` of `/readyz`.
+    /// The fact's name in `checks` of `/readyz`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Database => "database",
@@ -62,8 +62,9 @@ impl Fact {
         }
     }
 
-    /// Whether a service can't do its job while this is bad. What is not needed is only told: while the log is away orders
-    /// wait in the journal, and a few orders that wait for a person are no reason to take all others away from an instance.
+    /// Whether a service can't do its job while this fact is bad. A fact that is not needed leaves the service ready: while
+    /// the log is away, orders wait in the journal, and a few orders that wait for a person are no reason to take an
+    /// instance out of service for all others.
     pub fn needed(self) -> bool {
         match self {
             Self::Database | Self::Writable => true,
@@ -71,7 +72,7 @@ impl Fact {
         }
     }
 
-    /// What `checks` calls it while it is bad.
+    /// The status in `checks` while this fact is bad.
     fn bad_word(self) -> &'static str {
         match self {
             Self::Database | Self::Writable | Self::Log => "DOWN",
@@ -79,7 +80,7 @@ impl Fact {
         }
     }
 
-    /// What the log says when it turns bad, and what follows from it.
+    /// The log line when this fact turns bad: what is wrong and what follows from it.
     fn sentence(self) -> &'static str {
         match self {
             Self::Database => "the database can't be used; not ready until it can",
@@ -90,6 +91,7 @@ impl Fact {
         }
     }
 
+    /// How long no call may have failed before this fact is good again.
     fn calm(self) -> Duration {
         match self {
             Self::Database | Self::Writable => CALM,
@@ -98,37 +100,37 @@ impl Fact {
     }
 }
 
-/// How it stands with a fact.
+/// What is known about a fact.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum State {
-    /// Nobody has found out yet.
+pub enum FactState {
+    /// No call has shown anything about the fact yet.
     #[default]
     Unknown,
-    /// As it should be.
+    /// The fact is good.
     Good,
-    /// Not as it should be.
+    /// The fact is bad.
     Bad {
-        /// When it was first found so.
+        /// When a call first found it bad.
         since: Timestamp,
-        /// A sentence about what was found last.
+        /// A sentence about what the last such call found.
         message: String,
-        /// How many are concerned, where that can be counted.
+        /// How many orders are concerned, for the facts that count orders.
         count: Option<u64>,
     },
 }
 
-/// A check as probes show it.
+/// A fact as probes show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What is checked.
+    /// The fact's name.
     pub name: &'static str,
-    /// `UP`, `DOWN`, `WARN` or `UNKNOWN`.
+    /// The fact's status: `UP`, `DOWN`, `WARN` or `UNKNOWN`.
     pub word: &'static str,
-    /// How it stands with it.
-    pub state: State,
+    /// What is known about the fact.
+    pub state: FactState,
 }
 
-/// What a service knows about itself; its parts write it, probes and metrics read it.
+/// The facts that a service knows about itself; its parts note them, probes and metrics read them.
 #[derive(Debug)]
 pub struct Readiness {
     clock: fn() -> Timestamp,
@@ -136,29 +138,29 @@ pub struct Readiness {
     facts: Mutex<[Known; Fact::ALL.len()]>,
 }
 
-/// A call that is under way, and will show how it stands with a fact. What it has shown is noted with it.
+/// A call to the database or the log that is under way. What it shows about facts is noted through this value.
 #[derive(Debug)]
 pub struct Call<'r> {
     readiness: &'r Readiness,
-    /// How many outages of each fact were over when it began.
+    /// How many outages of each fact were over when the call began.
     over: [u32; Fact::ALL.len()],
 }
 
 #[derive(Debug)]
 struct Known {
     fact: Fact,
-    state: State,
+    state: FactState,
     outage: Outage,
-    /// How many outages are over.
+    /// How many outages of this fact are over.
     over: u32,
-    /// When it was last found bad.
+    /// When a call last found the fact bad.
     failed: Option<Instant>,
-    /// Whether it was found good since then.
+    /// Whether a call has found the fact good since then.
     mended: bool,
 }
 
 impl Readiness {
-    /// Knows nothing yet. `clock` says since when something is bad.
+    /// All facts are unknown at first. `clock` is the wall clock, which says since when a fact is bad.
     pub fn new(clock: fn() -> Timestamp) -> Self {
         Self {
             clock,
@@ -167,17 +169,17 @@ impl Readiness {
         }
     }
 
-    /// From now on the service takes no new work: `/readyz` is 503.
+    /// Notes that the service takes no new work from now on, so `/readyz` is 503.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it is to stop.
+    /// Whether [`stop`](Self::stop) was called.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// A call begins.
+    /// Notes that a call begins; what it shows is noted through the result.
     pub fn begin(&self) -> Call<'_> {
         Call {
             readiness: self,
@@ -185,22 +187,23 @@ impl Readiness {
         }
     }
 
-    /// How it stands with a fact.
-    pub fn state(&self, fact: Fact) -> State {
+    /// What is known about a fact.
+    pub fn state(&self, fact: Fact) -> FactState {
         self.known()[fact as usize].state.clone()
     }
 
-    /// Whether it can do its job. It is asked often, so that what is over is told soon.
+    /// Whether the service takes work: it is not stopping, and no needed fact is bad. Probes ask this often, so an outage
+    /// that is over is soon logged as such.
     pub fn is_ready(&self) -> bool {
-        let bad = |known: &Known| known.fact.needed() && matches!(known.state, State::Bad { .. });
+        let bad = |known: &Known| known.fact.needed() && matches!(known.state, FactState::Bad { .. });
         !self.is_stopping() && !self.known().iter().any(bad)
     }
 
-    /// Every fact that anybody has noted, and those that are needed.
+    /// The facts to show in `/readyz`: those about database and log always, the others once they are known.
     pub fn checks(&self) -> Vec<Check> {
         let known = self.known();
         let told = known.iter().filter(|known| match known.fact {
-            Fact::Blocked | Fact::Parked => known.state != State::Unknown,
+            Fact::Blocked | Fact::Parked => known.state != FactState::Unknown,
             Fact::Database | Fact::Writable | Fact::Log => true,
         });
         told.map(Known::check).collect()
@@ -214,17 +217,17 @@ impl Readiness {
 }
 
 impl Call<'_> {
-    /// The fact was found bad, and why. The first of several calls in a row says since when.
+    /// Notes that the call found the fact bad, and why.
     pub fn bad(&self, fact: Fact, message: impl Into<String>) {
         self.note(fact, |known, clock| known.bad(message.into(), None, clock));
     }
 
-    /// The fact was found as it should be.
+    /// Notes that the call found the fact good.
     pub fn good(&self, fact: Fact) {
         self.note(fact, |known, _| known.good());
     }
 
-    /// So many are concerned; the fact is good if none is.
+    /// Notes how many orders the fact concerns; it is good if that is none.
     pub fn count(&self, fact: Fact, count: u64, message: impl FnOnce() -> String) {
         self.note(fact, |known, clock| match count {
             0 => known.good(),
@@ -232,8 +235,8 @@ impl Call<'_> {
         });
     }
 
-    /// What a call to the database has shown of it. That it takes writes is shown by a [ping](crate::store::Store::ping)
-    /// alone: of other calls one can succeed beside many that fail, where a disk is nearly full or one right is missing.
+    /// Notes what the result of a call shows about the database. Only a [ping](crate::store::Store::ping) shows that it takes
+    /// writes: where a disk is nearly full or one right is missing, some calls succeed while many others fail.
     pub fn database<T>(&self, pinged: bool, result: &Result<T, StoreError>) {
         let error = match result {
             Ok(_) => {
@@ -267,7 +270,7 @@ impl Known {
     fn new(fact: Fact) -> Self {
         Self {
             fact,
-            state: State::Unknown,
+            state: FactState::Unknown,
             outage: Outage::new(fact.sentence()),
             over: 0,
             failed: None,
@@ -277,13 +280,13 @@ impl Known {
 
     fn bad(&mut self, message: String, count: Option<u64>, clock: fn() -> Timestamp) {
         let since = match self.state {
-            State::Bad { since, .. } => since,
-            State::Unknown | State::Good => clock(),
+            FactState::Bad { since, .. } => since,
+            FactState::Unknown | FactState::Good => clock(),
         };
         self.outage.noted(&message);
         self.failed = Some(Instant::now());
         self.mended = false;
-        self.state = State::Bad { since, message, count };
+        self.state = FactState::Bad { since, message, count };
     }
 
     fn good(&mut self) {
@@ -291,21 +294,21 @@ impl Known {
         self.settle();
     }
 
-    /// Good is what was found good and hasn't been bad for a while.
+    /// Turns the fact good if a call has found it good, and none has found it bad for a while.
     fn settle(&mut self) {
         let calm = self.failed.is_none_or(|failed| failed.elapsed() >= self.fact.calm());
-        if self.mended && calm && self.state != State::Good {
-            self.over += u32::from(matches!(self.state, State::Bad { .. }));
-            self.state = State::Good;
+        if self.mended && calm && self.state != FactState::Good {
+            self.over += u32::from(matches!(self.state, FactState::Bad { .. }));
+            self.state = FactState::Good;
             self.outage.ended();
         }
     }
 
     fn check(&self) -> Check {
         let word = match self.state {
-            State::Unknown => "UNKNOWN",
-            State::Good => "UP",
-            State::Bad { .. } => self.fact.bad_word(),
+            FactState::Unknown => "UNKNOWN",
+            FactState::Good => "UP",
+            FactState::Bad { .. } => self.fact.bad_word(),
         };
         Check {
             name: self.fact.name(),
@@ -324,7 +327,7 @@ mod tests {
     }
 
     fn is_bad(readiness: &Readiness, fact: Fact) -> bool {
-        matches!(readiness.state(fact), State::Bad { .. })
+        matches!(readiness.state(fact), FactState::Bad { .. })
     }
 
     #[tokio::test(start_paused = true)]
@@ -369,7 +372,7 @@ mod tests {
             for late in [&before, &meanwhile] {
                 late.bad(fact, "no answer in time");
                 late.count(fact, 2, String::new);
-                assert_eq!(readiness.state(fact), State::Good, "{fact:?}");
+                assert_eq!(readiness.state(fact), FactState::Good, "{fact:?}");
             }
             readiness.begin().bad(fact, "away again");
             assert!(is_bad(&readiness, fact), "{fact:?}");
@@ -423,7 +426,7 @@ mod tests {
         ];
         assert_eq!(words, expected);
         readiness.begin().count(Fact::Parked, 0, String::new);
-        assert_eq!(readiness.state(Fact::Parked), State::Good);
+        assert_eq!(readiness.state(Fact::Parked), FactState::Good);
         readiness.stop();
         assert!(!readiness.is_ready());
     }
@@ -435,7 +438,7 @@ mod tests {
         for message in ["first", "second"] {
             readiness.begin().bad(Fact::Log, message);
         }
-        let State::Bad { since, message, .. } = readiness.state(Fact::Log) else {
+        let FactState::Bad { since, message, .. } = readiness.state(Fact::Log) else {
             panic!("it is bad");
         };
         assert_eq!((since, message.as_str()), (Timestamp(1), "second"));
@@ -443,7 +446,7 @@ mod tests {
         readiness.begin().bad(Fact::Log, "third");
         assert!(matches!(
             readiness.state(Fact::Log),
-            State::Bad {
+            FactState::Bad {
                 since: Timestamp(2),
                 ..
             }
@@ -455,7 +458,7 @@ mod tests {
         let after = |pinged, result: Result<(), StoreError>| {
             let readiness = readiness();
             readiness.begin().database(pinged, &result);
-            Fact::ALL.map(|fact| readiness.state(fact) == State::Good)[..2].to_vec()
+            Fact::ALL.map(|fact| readiness.state(fact) == FactState::Good)[..2].to_vec()
         };
         let text = String::new;
         assert_eq!(after(true, Ok(())), [true, true]);

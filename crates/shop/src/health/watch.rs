@@ -1,4 +1,5 @@
-//! Looks every second whether the database would take what its service writes, also while nobody asks for anything.
+//! Asks the database every second whether it would take its service's writes, so that an outage shows also while no request
+//! comes in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,12 @@ use crate::domain::Source;
 use crate::domain::fence::ParkReason;
 use crate::store::{Backlog, Store};
 
-/// Between two looks.
+/// The time between two looks.
 const EVERY: Duration = Duration::from_secs(1);
-/// What waits in the database is counted with every so many looks, since that costs more.
+/// The parked orders are counted in one of this many looks, because counting costs more than a ping.
 const COUNTED: u32 = 5;
 
-/// Looks after what no call may be showing at the moment.
+/// Looks at the facts about a service's database.
 pub struct Watcher {
     store: Arc<dyn Store>,
     readiness: Arc<Readiness>,
@@ -25,7 +26,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Looks after the database of the service of `source`.
+    /// A watcher of the database of the service `source`.
     pub fn new(store: Arc<dyn Store>, readiness: Arc<Readiness>, source: Source) -> Self {
         Self {
             store,
@@ -59,7 +60,8 @@ impl Watcher {
     }
 }
 
-/// An order has at most one event that is parked because it can't be handled itself; the others stand behind it.
+/// How many orders wait for a person. An order has at most one poisoned event that its others wait for, so the poisoned
+/// events are counted.
 fn waiting_for_a_person(backlog: &Backlog) -> u64 {
     let poison = backlog
         .parked
@@ -68,7 +70,7 @@ fn waiting_for_a_person(backlog: &Backlog) -> u64 {
     poison.map(|(_, waiting)| waiting.count).sum()
 }
 
-/// Looks until `stop`.
+/// Looks every second until `stop` is cancelled.
 pub async fn watch(mut watcher: Watcher, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! Drives a relay: steps it, waits until there may be more to do, and tells what its steps have shown of log and database.
+//! Drives a relay: runs its steps, waits until there may be more to do, and notes what the steps show about log and database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,15 +6,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Relay, RelayError, Step};
+use super::{Progress, Relay, RelayError};
 use crate::health::{Call, Fact, Readiness};
 
-/// How long a relay waits that does not hold the lease, or whose step has failed.
-const AGAIN: Duration = Duration::from_millis(500);
+/// The pause after a step that failed, or that found another relay with the lease.
+const RETRY: Duration = Duration::from_millis(500);
 
-/// Steps a relay until `shutdown`, then publishes what is left, for `drain` at most, and gives the lease back.
-///
-/// `wake` is rung by whoever has written into the journal from within this process.
+/// Runs steps of a relay until `shutdown` is cancelled, then publishes what is left, for `drain` at most, and gives the
+/// lease back. `wake` is notified when this process has written into the journal.
 pub async fn run(
     mut relay: Relay,
     wake: Arc<Notify>,
@@ -29,20 +28,20 @@ pub async fn run(
             Pause::Woken(time) => pause(time, Some(&wake), &shutdown).await,
         }
     }
-    let emptied = async { while let Ok(Step::Published(_)) = relay.step().await {} };
+    let emptied = async { while let Ok(Progress::Published(_)) = relay.step().await {} };
     let _ = tokio::time::timeout(drain, emptied).await;
     if let Err(error) = relay.release().await {
         tracing::warn!("the relay's lease was not given back and ends by itself: {error}");
     }
 }
 
-/// What to do between two steps.
+/// How to wait between two steps.
 enum Pause {
-    /// There is more to publish.
+    /// Don't wait: there is more to publish.
     None,
-    /// Nothing before this time has passed.
+    /// Wait for this time.
     Until(Duration),
-    /// Nothing before something is written or this time has passed.
+    /// Wait for this time, or until something is written into the journal.
     Woken(Duration),
 }
 
@@ -60,7 +59,7 @@ async fn pause(time: Duration, wake: Option<&Notify>, shutdown: &CancellationTok
     }
 }
 
-/// Takes a step, tells what it has shown of log and database, and what to do until the next one.
+/// Runs a step and notes what it has shown about log and database. Returns how to wait for the next step.
 async fn observe(relay: &mut Relay, readiness: &Readiness) -> Pause {
     let call = readiness.begin();
     let step = relay.step().await;
@@ -72,25 +71,26 @@ async fn observe(relay: &mut Relay, readiness: &Readiness) -> Pause {
         });
     }
     match step {
-        Ok(Step::Published(count)) if relay.has_more_behind(count) => Pause::None,
-        Ok(Step::Published(_)) => Pause::Until(relay.options.gather),
-        Ok(Step::Idle) => Pause::Woken(relay.options.idle_poll),
-        Ok(Step::Standby) | Err(_) => Pause::Until(AGAIN),
+        Ok(Progress::Published(count)) if relay.has_more_behind(count) => Pause::None,
+        Ok(Progress::Published(_)) => Pause::Until(relay.options.gather),
+        Ok(Progress::Idle) => Pause::Woken(relay.options.idle_poll),
+        Ok(Progress::Standby) | Err(_) => Pause::Until(RETRY),
     }
 }
 
-/// What a step has shown; one that had nothing to publish has shown nothing of the log, unless it has `found` it.
-fn note(step: &Result<Step, RelayError>, found: bool, call: &Call<'_>) {
+/// Notes what a step has shown. A step that had nothing to publish shows that the log is there only if it has looked for it
+/// and `found` it.
+fn note(step: &Result<Progress, RelayError>, found: bool, call: &Call<'_>) {
     match step {
-        Ok(Step::Published(_)) => {
+        Ok(Progress::Published(_)) => {
             call.good(Fact::Log);
             call.database(false, &Ok(()));
         }
-        Ok(Step::Idle) if found => {
+        Ok(Progress::Idle) if found => {
             call.good(Fact::Log);
             call.database(false, &Ok(()));
         }
-        Ok(Step::Idle | Step::Standby) => call.database(false, &Ok(())),
+        Ok(Progress::Idle | Progress::Standby) => call.database(false, &Ok(())),
         Err(RelayError::Log(error)) => call.bad(Fact::Log, error.to_string()),
         Err(RelayError::Store(error)) => call.database(false, &Err::<(), _>(error.clone())),
     }

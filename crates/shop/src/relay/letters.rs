@@ -1,5 +1,5 @@
-//! Publishes the dead letters, each to the topic that it names, which is made if it is missing. They have a journal of
-//! their own, because a dead letter is whatever bytes could not be read, and belongs to no delivery.
+//! Publishes the dead letters, each to the topic that it names, which is created if it is missing. Dead letters have a
+//! journal of their own, because they hold any bytes that could not be read, and belong to no delivery.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use super::outbox::{Outbox, Row};
 use crate::domain::fence::DeadLetter;
 use crate::store::Store;
 
-/// Letters read from their journal at a time: each may be as large as a record can be.
-const PAGE: usize = 100;
-/// How long no more are looked for once there were none.
-const LOOK: Duration = Duration::from_millis(200);
+/// How many letters are read from their journal at a time: few, because each may be as large as a record can be.
+const PAGE_SIZE: usize = 100;
+/// The pause after a look that found no letters, as letters are rare.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Publishes the dead letters of one database.
 pub(super) struct Letters {
     store: Arc<dyn Store>,
-    /// The way of the letters into the log. What it has refused it knows by letter.
+    /// Sends the letters to the log; its refusals are by the letter's number.
     outbox: Outbox,
-    /// Topics that are known to be there.
+    /// The topics that are known to exist.
     topics: HashSet<Arc<str>>,
-    /// When the last look found none to publish.
+    /// When the last look found no letters to publish; none if it found some.
     empty_since: Option<Instant>,
 }
 
@@ -39,17 +39,18 @@ impl Letters {
         }
     }
 
-    /// Publishes a page of letters; how many. Letters are rare, so they are not looked for each time.
+    /// Publishes a page of letters. Returns how many were published.
     ///
-    /// Each step begins with the first: one that is committed behind others of higher numbers is found by the next step.
-    /// That these overtake it harms nobody, as a letter waits for no other; and all of them at once might fill the memory.
+    /// Each step begins with the first unpublished letter, so a letter that is committed later than letters of higher numbers
+    /// is found by the next step. Letters have no order among them, so these may overtake it. They are read page by page,
+    /// because all of them at once might fill the memory.
     pub async fn step(&mut self) -> Result<usize, RelayError> {
-        if self.empty_since.is_some_and(|since| since.elapsed() < LOOK) {
+        if self.empty_since.is_some_and(|since| since.elapsed() < LOOK_PAUSE) {
             return Ok(0);
         }
         let (mut after, mut waiting) = (0, Vec::new());
         loop {
-            let page = self.store.dead_letters(true, after, PAGE).await?;
+            let page = self.store.dead_letters(true, after, PAGE_SIZE).await?;
             let Some(last) = page.last().map(|letter| letter.id) else {
                 self.outbox.refused.keep(waiting);
                 self.empty_since = Some(Instant::now());
@@ -60,12 +61,12 @@ impl Letters {
             if published > 0 {
                 return Ok(published);
             }
-            // All of it is blocked; others may stand behind.
+            // All letters of this page are blocked; the next page may have others.
             after = last;
         }
     }
 
-    /// How many of them the log refuses.
+    /// How many letters the log refuses.
     pub fn blocked(&self) -> usize {
         self.outbox.refused.count()
     }
@@ -103,7 +104,7 @@ impl Letters {
         }
         match sent.failure {
             Some(error) => {
-                // The topic may be gone, so it is made before the letters are sent again.
+                // The topic may be gone, so it is created again before the letters are sent again.
                 self.topics.remove(&topic);
                 Err(error.into())
             }

@@ -1,19 +1,19 @@
-//! What a relay tells about itself, to be read at any time by anybody.
+//! The measures of a relay, which can be read at any time from any thread.
 
 use crate::domain::{DeliveryEventType, EventType, OrderEventType};
 use keylane::measure::{Counter, Gauge};
 
-/// Counters and states of a relay. All zero at first.
+/// The counters and gauges of a relay. All are zero at the start.
 #[derive(Debug, Default)]
 pub struct RelayMetrics {
     published: [Counter; EVENT_TYPES.len()],
     /// Dead letters that the log has acknowledged.
     pub letters: Counter,
-    /// Steps that failed and were begun anew.
+    /// Steps that failed; each time the relay begins again from the journal.
     pub failures: Counter,
-    /// 1 while this relay holds the lease.
+    /// 1 while this relay holds the lease, otherwise 0.
     pub lease: Gauge,
-    /// Dead letters that the log refuses.
+    /// How many dead letters the log refuses at present; 0 without the lease.
     pub blocked_letters: Gauge,
 }
 

@@ -1,4 +1,4 @@
-//! The relay: publishes what stands in a journal, and marks it once the log has acknowledged it.
+//! The relay: publishes the events of a journal, and marks them as published once the log has acknowledged them.
 //!
 //! ```text
 //!   journal: unpublished rows ──▶ wave 1: the first of each order ──▶ log ──▶ marked
@@ -9,8 +9,9 @@
 //! * A version of an order is sent only after all versions below it have been acknowledged: a wave holds at most one
 //!   event of each order or delivery, and the next wave follows the last one's acknowledgement.
 //! * Rows are marked after the acknowledgement. A crash in between repeats events and never loses one.
-//! * What the log refuses for good blocks its own order alone; everything else is tried again from the journal.
-//! * A lease keeps two relays of one journal from being the normal case; two at once only repeat events.
+//! * An event that the log refuses for good blocks its own order alone; after any other failure the relay begins again from
+//!   the journal.
+//! * A lease keeps two relays of one journal from working at the same time as a rule; two at once only repeat events.
 
 mod outbox;
 mod refusals;
@@ -36,90 +37,90 @@ use crate::store::{Store, StoreError};
 use letters::Letters;
 use outbox::{Outbox, Row};
 
-/// Rows read from the journal at a time.
-const PAGE: usize = 1000;
-/// How long a relay that vanished keeps others waiting.
+/// How many rows are read from the journal at a time.
+const PAGE_SIZE: usize = 1000;
+/// How long the lease of a relay that has vanished keeps other relays waiting.
 const LEASE: Duration = Duration::from_secs(5);
-/// How often the lease is renewed, and how often a relay without it asks for it.
+/// How often the relay renews its lease.
 const RENEWAL: Duration = Duration::from_secs(1);
-/// How often an idle relay looks whether the log is there, with the topic: nobody else would notice.
-const LOOK: Duration = Duration::from_secs(5);
-/// Rows of blocked orders that are looked past, for what stands behind them. Behind more than these the relay waits as in an
-/// outage: it is not the orders that are wrong.
-const LOOKED_PAST: usize = 64 * PAGE;
+/// How often an idle relay asks whether the log and its topic are there: without events to send, it would not notice.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// How many rows of blocked orders are read to find events behind them. If there are more, the fault is hardly the orders',
+/// and the relay waits as in an outage.
+const LOOKED_PAST: usize = 64 * PAGE_SIZE;
 
-/// What is put into a record's key.
+/// What the relay uses as the key of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyMode {
-    /// The order's number: all events of an order share a partition.
+    /// The key is the order's number, so all events of an order share a partition.
     OrderId,
-    /// No key: partitions are taken in turn, from 0, so that an order's events stand in several.
+    /// Records have no key and are put into the partitions in turn, from 0, so an order's events stand in several.
     None,
 }
 
 /// Publishes one journal to one topic.
 pub struct Relay {
     store: Arc<dyn Store>,
-    /// The way of the events into the log. What it has refused it knows by order.
+    /// Sends the events to the log; its refusals are by the order's number.
     outbox: Outbox,
     options: RelayOptions,
     metrics: Arc<RelayMetrics>,
-    /// The dead letters, which only the delivery service has.
+    /// Publishes the dead letters, which only the delivery service has.
     letters: Option<Letters>,
-    /// How many keyless records were given a partition: these are taken in turn.
+    /// How many keyless records were given a partition so far, to give them the partitions in turn.
     keyless: u32,
-    /// When the lease was last renewed, while it is held.
+    /// When the lease was last renewed; none while this relay doesn't hold it.
     leased: Option<Instant>,
-    /// When an idle relay last looked for the log.
+    /// When an idle relay last asked for the log and found it.
     looked: Option<Instant>,
-    /// Whether the last step looked for the log, and found it.
+    /// Whether the last step asked for the log and found it.
     found: bool,
 }
 
-/// How a relay works.
+/// The settings of a relay.
 #[derive(Debug, Clone)]
 pub struct RelayOptions {
-    /// Whose journal.
+    /// The service whose journal is published.
     pub source: Source,
-    /// Where to.
+    /// The topic that events are published to.
     pub topic: String,
-    /// The records' key.
+    /// The key of the records.
     pub key: KeyMode,
-    /// This process's name in the lease; unique.
+    /// The name of this process as holder of the lease; no other process may have it.
     pub holder: String,
-    /// How often the journal is looked at unasked, for what other processes have written.
+    /// How long an idle relay waits before it looks for events that other processes have written.
     pub idle_poll: Duration,
-    /// How long to let events gather after some were published: under load, one append then serves many. A lone event
-    /// never waits, since nothing was published just before it.
+    /// How long the relay lets events gather after it has published some, so that under load one append serves many. A lone
+    /// event never waits, because nothing was published just before it.
     pub gather: Duration,
-    /// The wall clock, for the lease.
+    /// The wall clock, which times the lease.
     pub clock: fn() -> Timestamp,
 }
 
-/// What a step did.
+/// What a step of a relay did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// So many events were published and marked.
+pub enum Progress {
+    /// This many events and dead letters were published and marked as such.
     Published(usize),
-    /// Nothing was waiting.
+    /// Nothing was there to publish.
     Idle,
-    /// Another relay holds the lease.
+    /// Another relay holds the lease, so this one did nothing.
     Standby,
 }
 
-/// Why a step did not publish; the next step begins anew from the journal.
+/// The reason why a step failed; the next step begins again from the journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
-    /// The database did not answer.
+    /// The database can't be read or takes no marks.
     #[error("the journal can't be read: {0}")]
     Store(#[from] StoreError),
-    /// The log did not answer.
+    /// The log takes no events.
     #[error("the log takes no events, which wait in the journal: {0}")]
     Log(#[from] LogError),
 }
 
 impl Relay {
-    /// A relay that has done nothing yet.
+    /// A relay from the journal in `store` to a topic of `log`. It begins to work with the first [`step`](Self::step).
     pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>, options: RelayOptions) -> Self {
         let letters = (options.source == Source::Deliveries).then(|| Letters::new(store.clone(), log.clone()));
         Self {
@@ -135,13 +136,16 @@ impl Relay {
         }
     }
 
-    /// Where it counts what it does.
+    /// The measures that this relay keeps up to date.
     pub fn metrics(&self) -> &Arc<RelayMetrics> {
         &self.metrics
     }
 
-    /// Publishes a page of the journal, and one of the dead letters.
-    pub async fn step(&mut self) -> Result<Step, RelayError> {
+    /// Publishes a page of the journal and a page of the dead letters, if this relay holds the lease.
+    ///
+    /// # Errors
+    /// The error of the database or of the log; nothing is lost by it, as unmarked rows are sent again.
+    pub async fn step(&mut self) -> Result<Progress, RelayError> {
         let step = self.take_step().await;
         if step.is_err() {
             self.metrics.failures.inc();
@@ -150,9 +154,9 @@ impl Relay {
         step
     }
 
-    async fn take_step(&mut self) -> Result<Step, RelayError> {
+    async fn take_step(&mut self) -> Result<Progress, RelayError> {
         if !self.hold_lease().await? {
-            return Ok(Step::Standby);
+            return Ok(Progress::Standby);
         }
         let events = self.publish_events().await?;
         let letters = match &mut self.letters {
@@ -161,32 +165,33 @@ impl Relay {
         };
         self.metrics.letters.inc_by(letters as u64);
         if events + letters > 0 {
-            return Ok(Step::Published(events + letters));
+            return Ok(Progress::Published(events + letters));
         }
         self.look().await?;
-        Ok(Step::Idle)
+        Ok(Progress::Idle)
     }
 
-    /// Whether the log and its topic are there, asked now and then.
+    /// Asks the log whether it and its topic are there, if it was not asked for a while.
     async fn look(&mut self) -> Result<(), LogError> {
         self.found = false;
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_PAUSE) {
             return Ok(());
         }
         self.looked = Some(Instant::now());
         let answer = self.partitions().await;
         if answer.is_err() {
-            // What is away is looked for until it is back.
+            // A log that is away is asked for in every step until it is back.
             self.looked = None;
         }
         self.found = answer.is_ok();
         answer.map(|_| ())
     }
 
-    /// Publishes what stands first, or behind nothing but blocked orders. The journal is always read from its beginning and
-    /// at once: of two pages the second could hold an event whose predecessor was committed after the first was read.
+    /// Publishes the first unpublished events whose orders are not blocked. The journal is always read from its beginning
+    /// and in one read: of two pages the second could hold an event whose predecessor was committed only after the first
+    /// page was read.
     async fn publish_events(&mut self) -> Result<usize, RelayError> {
-        let mut limit = PAGE;
+        let mut limit = PAGE_SIZE;
         loop {
             let page = self.store.unpublished(self.options.source, 0, limit).await?;
             let more = page.len() == limit;
@@ -206,7 +211,7 @@ impl Relay {
     }
 
     async fn publish_page(&mut self, page: Vec<JournalEntry>) -> Result<usize, RelayError> {
-        // One time for all waves: an order that became free between two of them would begin with its second event.
+        // All waves are judged at one time: an order that became free between two waves would begin with its second event.
         let (now, mut published) = (Instant::now(), 0);
         for wave in waves(page) {
             published += self.publish(wave, now).await?;
@@ -215,6 +220,9 @@ impl Relay {
     }
 
     /// Gives the lease back, so that another relay need not wait for its end.
+    ///
+    /// # Errors
+    /// The database's error; the lease then ends by itself.
     pub async fn release(&mut self) -> Result<(), RelayError> {
         if self.leased.take().is_some() {
             self.report();
@@ -226,12 +234,13 @@ impl Relay {
     fn report(&self) {
         let metrics = &self.metrics;
         metrics.lease.set(u64::from(self.leased.is_some()));
-        // Who doesn't hold the lease doesn't know.
+        // A relay without the lease doesn't know what the log refuses at present.
         let letters = self.leased.and(self.letters.as_ref()).map_or(0, Letters::blocked);
         metrics.blocked_letters.set(letters as u64);
     }
 
-    /// Orders that the log refuses an event of. Who doesn't hold the lease doesn't know.
+    /// How many orders are blocked because the log refuses one of their events; 0 without the lease, as only the relay that
+    /// holds it knows.
     pub fn blocked_orders(&self) -> u64 {
         match self.leased {
             Some(_) => self.outbox.refused.count() as u64,
@@ -255,7 +264,8 @@ impl Relay {
             .await
     }
 
-    /// Sends what is not blocked at `now` of a wave, and marks what was acknowledged.
+    /// Sends the events of a wave whose orders are not blocked at `now`, and marks those that were acknowledged. Returns how
+    /// many were.
     async fn publish(&mut self, mut wave: Vec<JournalEntry>, now: Instant) -> Result<usize, RelayError> {
         wave.retain(|entry| !self.outbox.refused.is_blocked(entry.order_id.0, now));
         if wave.is_empty() {
@@ -276,7 +286,7 @@ impl Relay {
         }
     }
 
-    /// Counts the events of a wave that were published; `taken` are the rows of some of them, in the same sequence.
+    /// Counts the published events of a wave by type; `taken` are their row numbers, in the sequence of the wave.
     fn count(&self, wave: &[JournalEntry], taken: &[i64]) {
         let mut taken = taken.iter().peekable();
         for entry in wave {
@@ -310,9 +320,9 @@ impl Relay {
         self.outbox.ask(move |log| log.partitions(&topic)).await
     }
 
-    /// Whether more may stand in the journal behind so many events that a step has published.
+    /// Whether the journal may hold more, after a step that published this many events.
     fn has_more_behind(&self, published: usize) -> bool {
-        published >= PAGE
+        published >= PAGE_SIZE
     }
 }
 
@@ -328,7 +338,7 @@ fn tell_healed(entry: &JournalEntry) {
     tracing::info!(order = order.0, "the log takes the events of order {order} again");
 }
 
-/// An order is told of once, however often its event is tried again.
+/// Logs that the log refuses an event. The caller does so once for each order, however often the event is tried again.
 fn tell_refused(entry: &JournalEntry, why: &LogError) {
     tracing::error!(
         order = entry.order_id.0,
@@ -341,7 +351,7 @@ fn tell_refused(entry: &JournalEntry, why: &LogError) {
     );
 }
 
-/// Splits a page, whose rows stand in journal order, so that no wave holds two events of one order or delivery.
+/// Splits a page, whose rows are in journal order, into waves of which none holds two events of one order.
 fn waves(page: Vec<JournalEntry>) -> Vec<Vec<JournalEntry>> {
     let mut waves: Vec<Vec<JournalEntry>> = Vec::new();
     let mut seen = HashMap::new();

@@ -1,8 +1,8 @@
-//! Hands rows of an outbox to the log: events and dead letters alike.
+//! Appends the rows of an outbox table to the log: events and dead letters alike.
 //!
 //! # Invariants
-//! * What the log refuses is blocked and tried again later; it is nobody else's concern.
-//! * Any other error is the caller's to act on: nothing is known of what was sent, so it begins anew from its table.
+//! * A row that the log refuses is blocked and tried again later; other rows go on.
+//! * After any other error nothing is known about what was sent, so the caller begins again from its table.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use tokio::time::Instant;
 use super::refusals::Refusals;
 use crate::on_log;
 
-/// How long an append may take before it is given up and begun anew.
+/// How long an append may take before it is given up and the caller begins again.
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The way into the log, and what the log has refused.
+/// Appends rows to the log and remembers which ones the log has refused.
 pub(super) struct Outbox {
     log: Arc<dyn EventLog>,
-    /// What the log has refused, and has not taken since.
+    /// The refusals of rows that the log has not taken since.
     pub refused: Refusals,
 }
 
-/// A row of an outbox's table.
+/// A row of an outbox table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
-    /// What a refusal blocks: the order, or the letter itself.
+    /// The number of what a refusal of this row blocks: of the event's order, or of the letter itself.
     pub number: i64,
     /// The row's own number.
     pub id: i64,
@@ -35,13 +35,13 @@ pub(super) struct Row {
 /// What became of the rows that were sent.
 #[derive(Default)]
 pub(super) struct Sent {
-    /// The numbers of the rows that the log has now.
+    /// The numbers of the rows that the log has acknowledged.
     pub taken: Vec<i64>,
-    /// Positions, among what was sent, of rows that the log takes again after having refused them.
+    /// The positions, among the rows that were sent, of those that the log has acknowledged after refusing them before.
     pub healed: Vec<usize>,
-    /// Positions of rows that the log refuses for the first time, and why.
+    /// The positions of the rows that the log refuses for the first time, and why.
     pub refused: Vec<(usize, LogError)>,
-    /// Why the log took nothing of the rest.
+    /// Why the log did not take the remaining rows; none if there are no such rows.
     pub failure: Option<LogError>,
 }
 
@@ -53,7 +53,7 @@ impl Outbox {
         }
     }
 
-    /// Appends a record for each row, and waits until the log has them.
+    /// Appends a record for each row, and waits until the log has acknowledged or refused them.
     pub async fn send(&mut self, topic: &str, records: Vec<NewRecord>, rows: &[Row]) -> Sent {
         let name = topic.to_owned();
         let mut answers = self.ask(move |log| log.append(&name, records, APPEND_DEADLINE)).await;
@@ -78,7 +78,8 @@ impl Outbox {
         sent
     }
 
-    /// A topic that is gone refuses no row for itself: it may be made again, and then takes them all.
+    /// Turns refusals into an outage if the topic is gone: the rows are not at fault, and a topic that is created again
+    /// takes them all.
     async fn excuse(&self, topic: &str, answers: &mut [Result<Placed, LogError>]) {
         let refused = |answer: &Result<Placed, LogError>| answer.as_ref().is_err_and(is_refused);
         if !answers.iter().any(refused) {
@@ -92,7 +93,7 @@ impl Outbox {
         }
     }
 
-    /// Calls the log.
+    /// Calls the log on a thread where it may block.
     pub async fn ask<T: Send + 'static>(&self, call: impl FnOnce(&dyn EventLog) -> T + Send + 'static) -> T {
         on_log(&self.log, call).await
     }

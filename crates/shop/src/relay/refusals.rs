@@ -1,4 +1,4 @@
-//! What the log refuses, and when each of these is tried again. No clock in here; times are passed in.
+//! The rows that the log refuses, and when each is tried again. There is no clock in here; times are passed in.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -6,38 +6,40 @@ use std::time::Duration;
 use keylane::Backoff;
 use tokio::time::Instant;
 
-/// How long what was refused is passed over. It is tried again because a topic's settings may have been mended. Each refusal
-/// doubles the pause: one that only the broker can tell costs a Kafka producer a new session, so what is refused again and
-/// again would leave no time for what stands behind it.
+/// How long a refused row waits before it is tried again, as the topic's settings may have been mended. The pause doubles
+/// with each refusal: a refusal by the broker costs a Kafka producer a new session, so a row that is refused again and again
+/// would leave no time for the rows behind it.
 const PAUSES: Backoff = Backoff {
     first: Duration::from_secs(30),
     most: Duration::from_secs(600),
 };
 
-/// What the log has refused, and has not taken since, by the number of the order or of the letter.
+/// The refusals of rows that the log has not taken since, by the number of the order or of the letter.
 #[derive(Debug)]
 pub(super) struct Refusals(HashMap<i64, Refusal>);
 
 #[derive(Debug, Clone, Copy)]
 struct Refusal {
-    /// Where in the journal what was refused stands.
+    /// The number of the refused row in its journal.
     row: i64,
+    /// Until when the row is not tried again.
     until: Instant,
+    /// How often the log has refused rows of this number in sequence.
     times: u32,
 }
 
 impl Refusals {
-    /// Nothing has been refused.
+    /// Begins without refusals.
     pub fn new() -> Self {
         Self(HashMap::new())
     }
 
-    /// Whether it is passed over at this time.
+    /// Whether rows of this number are not to be sent at this time.
     pub fn is_blocked(&self, number: i64, now: Instant) -> bool {
         self.0.get(&number).is_some_and(|refusal| refusal.until > now)
     }
 
-    /// What stands in that row of the journal was refused; whether that is news.
+    /// Notes that the log has refused a row. Returns whether this is the first refusal of its number.
     pub fn refused(&mut self, number: i64, row: i64, now: Instant) -> bool {
         let times = self.0.get(&number).map_or(1, |refusal| refusal.times.saturating_add(1));
         let until = now + PAUSES.after(times, number.cast_unsigned());
@@ -45,13 +47,13 @@ impl Refusals {
         times == 1
     }
 
-    /// It was taken; whether it had been refused before.
+    /// Notes that the log has taken a row of this number. Returns whether it had refused one before.
     pub fn taken(&mut self, number: i64) -> bool {
         self.0.remove(&number).is_some()
     }
 
-    /// These rows wait in the journal. Whatever else was refused doesn't any more: another relay has published it, or a
-    /// person has.
+    /// Forgets the refusals of all rows but these, which still wait in the journal. The other rows have been published by
+    /// another relay or by a person.
     pub fn keep(&mut self, waiting: impl IntoIterator<Item = i64>) {
         if self.0.is_empty() {
             return;
@@ -60,7 +62,7 @@ impl Refusals {
         self.0.retain(|_, refusal| waiting.contains(&refusal.row));
     }
 
-    /// How many there are.
+    /// How many orders or letters are refused.
     pub fn count(&self) -> usize {
         self.0.len()
     }

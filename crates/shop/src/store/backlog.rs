@@ -1,4 +1,4 @@
-//! What waits in a database.
+//! The counts of what waits in a database to be published or handled.
 
 use keylane_log::Timestamp;
 
@@ -11,23 +11,23 @@ pub struct Backlog {
     pub journal: Waiting,
     /// Dead letters that have not been marked as published; the order service has none.
     pub letters: Waiting,
-    /// Orders of which something is parked.
+    /// How many orders have parked events.
     pub parked_keys: u64,
-    /// Parked events, by why they are parked; what is not listed is none.
+    /// The parked events by the reason why they are parked; a reason without any is not listed.
     pub parked: Vec<(ParkReason, Waiting)>,
 }
 
-/// How much waits, and for how long already.
+/// How many events or letters wait, and since when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// How many.
+    /// How many wait.
     pub count: u64,
-    /// Since when the oldest waits.
+    /// The timestamp of the oldest; none if none wait.
     pub oldest: Option<Timestamp>,
 }
 
 impl Waiting {
-    /// What a database counted, and the time of the oldest in milliseconds of the Unix epoch.
+    /// From the count in a database, and the oldest one's time in milliseconds since the Unix epoch.
     pub fn new(count: i64, oldest: Option<i64>) -> Self {
         Self {
             count: count.unsigned_abs(),

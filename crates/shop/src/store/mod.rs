@@ -1,8 +1,8 @@
 //! The port to the databases. Every method is a whole unit of work: it happens altogether or not at all.
 //!
-//! A unit of work that writes is a *batch*: lock and load the named rows in id order, decide in memory with the domain's
-//! pure functions, write with as few statements as there are tables, commit once. Several commands of one order in one
-//! batch simply fold.
+//! A unit of work that writes is a *batch*: the adapter locks and loads the rows that the batch names, in the order of their
+//! numbers, has the domain's pure functions decide in memory, writes with as few statements as there are tables, and commits
+//! once. Of several commands about one order in one batch, each sees what those before it did.
 
 use std::time::Duration;
 
@@ -19,36 +19,39 @@ use crate::domain::{
 /// The result of a call to a store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Why a store did not do what it was asked, named by what the caller does next.
+/// The reason why a store did not do a unit of work, named by what the caller does next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The database can't be reached; nothing was done. Try again later.
+    /// The database can't be reached; nothing was done. The caller tries again later.
     #[error("{0}")]
     Unavailable(String),
-    /// Rolled back because somebody else holds or changed the same rows (deadlock, lock timeout); nothing was done. The
-    /// same batch may be run again, or its pieces one by one.
+    /// The batch was rolled back because another transaction holds or changed the same rows (deadlock, lock timeout). The
+    /// caller runs the batch again, or its requests one by one.
     #[error("{0}")]
     Conflict(String),
-    /// The connection was lost inside the COMMIT: it happened, or it did not. Never run it again for a command.
+    /// The connection was lost during the COMMIT, so the batch happened or it did not. The caller never runs a customer's
+    /// command again.
     #[error("{0}")]
     Unknown(String),
-    /// The database refused a statement of this batch (a value it can't hold): rolled back. Repeating it is in vain.
+    /// The database refused a statement, for a value that it can't hold, and the batch was rolled back. Running the same
+    /// batch again is in vain.
     #[error("{0}")]
     Rejected(String),
-    /// The database answers and takes no writes (read-only, full), which may pass; nothing was done. Try again later.
+    /// The database answers and takes no writes (read-only, full), which may pass; nothing was done. The caller tries again
+    /// later.
     #[error("{0}")]
     Unwritable(String),
-    /// The database is damaged or forbidden (corrupt, wrong password, no rights, no tables); nothing was done. Who starts
-    /// stops and tells a person; who runs waits, as for one that can't be reached, until somebody has mended it.
+    /// The database is damaged or forbidden (corrupt, wrong password, no rights, no tables); nothing was done. A role that
+    /// starts stops and tells a person; a role that runs waits, as for a database that can't be reached, until it is mended.
     #[error("{0}")]
     Broken(String),
-    /// A row holds what can't be read. Others are fine; asking again is in vain.
+    /// A row holds a value that can't be read. Other rows are fine; asking for this one again is in vain.
     #[error("{0}")]
     Unreadable(String),
 }
 
 impl StoreError {
-    /// Whether it is the database that is in trouble, whatever it was asked for.
+    /// Whether the database itself is in trouble, so that any other unit of work would fail too.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Unknown(_) | Self::Unwritable(_) | Self::Broken(_) => true,
@@ -60,67 +63,68 @@ impl StoreError {
 /// The database of a service.
 #[async_trait]
 pub trait Store: FenceStore + HistoryStore {
-    /// Runs order commands as one batch; one outcome each, in order. `now` becomes the events' timestamp.
+    /// Runs order commands as one batch and returns their outcomes, in order. `now` becomes the events' timestamp.
     async fn run_orders(&self, batch: &[OrderRequest], now: Timestamp) -> Result<Vec<OrderOutcome>>;
 
-    /// Applies order events to the deliveries as one batch, in the order given, in the naive consumer's way; one outcome
-    /// each. `now` becomes the timestamp of the delivery events.
+    /// Applies order events to the deliveries as one batch, in the order given and without a fence, and returns their
+    /// outcomes. `now` becomes the timestamp of the delivery events.
     async fn run_deliveries(&self, batch: &[DeliveryRequest], now: Timestamp) -> Result<Vec<DeliveryOutcome>>;
 
-    /// The order of this number.
+    /// The order with this number.
     async fn order(&self, id: OrderId) -> Result<Option<Order>>;
 
-    /// A page of all orders.
+    /// One page of all orders.
     async fn orders(&self, page: &PageRequest) -> Result<Page<Order>>;
 
     /// Every event of an order, oldest first, also after its cancellation; empty if it never existed.
     async fn order_events(&self, id: OrderId) -> Result<Vec<JournalEntry>>;
 
-    /// The delivery of this number.
+    /// The delivery with this number.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>>;
 
-    /// A page of all deliveries.
+    /// One page of all deliveries.
     async fn deliveries(&self, page: &PageRequest) -> Result<Page<Delivery>>;
 
-    /// The delivery of this order; of several, the one with the lowest number.
+    /// The delivery of this order; if there are several, the one with the lowest number.
     async fn delivery_of(&self, order: OrderId) -> Result<Option<Delivery>>;
 
-    /// The oldest `limit` events of a journal that have not been marked as published, in journal order, from behind the
-    /// row `after` (0: from the first).
+    /// The first `limit` events of a journal that have not been marked as published, in journal order, of those with row
+    /// numbers above `after` (0: from the first).
     async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>>;
 
     /// Marks journal rows as published.
     async fn mark_published(&self, source: Source, ids: &[i64]) -> Result<()>;
 
-    /// Takes or renews a lease for `ttl`; `false` while somebody else holds it. A `ttl` of zero gives it back.
+    /// Takes or renews a lease for `ttl`; `false` while another holder has it. A `ttl` of zero gives the lease back.
     async fn lease(&self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool>;
 
-    /// How much waits in the database of `source`, for whoever watches it.
+    /// How much waits in the database of the service `source`.
     async fn backlog(&self, source: Source) -> Result<Backlog>;
 
-    /// Whether the database answers, and would take what the service writes: asked before the service takes work, and every
-    /// second.
+    /// Fails unless the database answers and would take the service's writes. A service asks before it takes work, and then
+    /// every second.
     async fn ping(&self) -> Result<()>;
 }
 
-/// The fence in the delivery service's database, and what is parked before it.
+/// The fence in the delivery service's database: cursors, parked events and dead letters.
 #[async_trait]
 pub trait FenceStore: Send + Sync + 'static {
-    /// Runs commands of the fence as one batch, in the order given; one outcome each. `now` becomes the timestamp of the
-    /// delivery events, and the leases' clock.
+    /// Runs commands to the fence as one batch, in the order given, and returns their outcomes. `now` becomes the timestamp
+    /// of the delivery events and the time by which leases are judged.
     async fn run_fence(&self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>>;
 
-    /// The first `limit` orders behind `after` of which something is parked, ascending (`OrderId::BEFORE_ALL`: from the first).
+    /// The first `limit` orders with parked events and with numbers above `after`, ascending (`OrderId::BEFORE_ALL`: from the
+    /// first).
     async fn parked_keys(&self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>>;
 
-    /// The first `limit` orders behind `after` of which a person has marked an event so, ascending (`OrderId::BEFORE_ALL`: from the
-    /// first). However many others are parked, it costs the same.
+    /// The first `limit` orders of which a person has marked an event with `mark`, with numbers above `after`, ascending
+    /// (`OrderId::BEFORE_ALL`: from the first). The cost does not grow with the number of other parked orders.
     async fn marked_keys(&self, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>>;
 
-    /// The first `limit` parked events of an order behind the version `after`, by version.
+    /// The first `limit` parked events of an order with versions above `after`, ascending by version.
     async fn parked_events(&self, order: OrderId, after: Version, limit: usize) -> Result<Vec<ParkedEvent>>;
 
-    /// The oldest `limit` dead letters behind the letter `after` (0: from the first), all of them or just those that have
+    /// The first `limit` dead letters with numbers above `after` (0: from the first): all of them, or only those that have
     /// not been marked as published.
     async fn dead_letters(&self, unpublished: bool, after: i64, limit: usize) -> Result<Vec<DeadLetter>>;
 
@@ -128,64 +132,65 @@ pub trait FenceStore: Send + Sync + 'static {
     async fn mark_letters_published(&self, ids: &[i64]) -> Result<()>;
 }
 
-/// What has happened, from the beginning: for whoever checks it.
+/// The history in a database, from its beginning, which the checker reads.
 #[async_trait]
 pub trait HistoryStore: Send + Sync + 'static {
-    /// The first `limit` events of a journal behind the row `after` (0: from the first), in journal order. An event
-    /// that is committed late may have a lower number than events that were committed before it, so whoever only goes
-    /// on behind the highest number it has seen misses that event.
+    /// The first `limit` events of a journal with row numbers above `after` (0: from the first), in journal order. An event
+    /// that is committed late may have a lower number than events that were committed before it, so a reader that only goes
+    /// on from the highest number it has seen misses that event.
     async fn journal(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>>;
 
-    /// The first `limit` rows of the apply history behind the row `after` (0: from the first). Per order they ascend as the
-    /// effects do; across orders they may be committed in another sequence.
+    /// The first `limit` rows of the apply history with numbers above `after` (0: from the first). Within an order the
+    /// numbers ascend as the effects do; across orders rows may be committed in another sequence.
     async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>>;
 
-    /// The first `limit` deliveries behind `after`, by number. However many there are, a page costs the same.
+    /// The first `limit` deliveries with numbers above `after`, ascending. The cost does not grow with the table.
     async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>>;
 }
 
 /// A row of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalRow {
-    /// The event.
+    /// The event that the row holds.
     pub entry: JournalEntry,
-    /// Whether it is marked as published.
+    /// Whether the event is marked as published.
     pub published: bool,
 }
 
 /// A row of the apply history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyRow {
-    /// Its number.
+    /// The row's number.
     pub seq: i64,
-    /// What took effect.
+    /// The effect that the row tells of.
     pub apply: NewApply,
 }
 
-/// Which part of a table.
+/// A request for one page of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
     /// The page's number, from 0.
     pub page: u64,
-    /// Rows a page, 1 to 1000.
+    /// How many rows a page has, 1 to 1000.
     pub size: u64,
-    /// What to sort by, most important first; by number where that leaves a choice.
+    /// The properties to sort by, the most important first. Rows that are equal in all of them are sorted by number.
     pub sort: Vec<Sort>,
 }
 
 /// A property to sort by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sort {
-    /// The property's name, which is its column's name too: one of the entity's, checked by whoever made this.
+    /// The property's name, which is also its column's name. It is one of the entity's properties; the adapter puts it into
+    /// SQL as it is.
     pub property: &'static str,
-    /// Largest first.
+    /// Whether the largest value comes first.
     pub descending: bool,
 }
 
-/// A part of a table.
+/// One page of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The rows.
+    /// The rows of this page.
     pub items: Vec<T>,
     /// How many rows the table has in all.
     pub total: u64,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::{EventLog, Offset, Partition, TopicPartition};
 use shop::domain::Source;
-use shop::relay::{KeyMode, Relay, RelayOptions, Step};
+use shop::relay::{KeyMode, Progress, Relay, RelayOptions};
 use tempfile::TempDir;
 
 use super::database::{Database, execute, number};
@@ -36,9 +36,9 @@ async fn a_letter_that_is_committed_behind_a_later_one_is_published_all_the_same
     execute(&mut quick, &letter("quick")).await;
     let last = "select cast(last_insert_id() as signed)";
     assert!(number(&mut slow, last).await < number(&mut quick, last).await);
-    assert_eq!(relay.step().await, Ok(Step::Published(1)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(1)));
     execute(&mut slow, "commit").await;
-    assert_eq!(relay.step().await, Ok(Step::Published(1)));
+    assert_eq!(relay.step().await, Ok(Progress::Published(1)));
     let partition = TopicPartition::new(LETTERS, Partition(0));
     let records = log.read(&partition, Offset(0), 10).expect("its records");
     let values: Vec<_> = records.iter().map(|record| record.value.as_deref()).collect();

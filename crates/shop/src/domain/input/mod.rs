@@ -1,4 +1,5 @@
-//! What callers may send as an order: JSON to fields, coerced as Jackson 2.11 does, and the rules an order obeys.
+//! Reads what callers send as an order: JSON is coerced to fields as Jackson 2.11 does it, and fields are checked by the
+//! rules that an order obeys.
 //!
 //! ```text
 //!  body text ─▶ Document ─▶ Scalar per field ─▶ OrderPatch ─▶ check_new / check_change
@@ -6,9 +7,9 @@
 //! ```
 //!
 //! # Invariants
-//! * Coercion ([`patch_from_slice`]) only asks whether a value fits its type; the rules only ask whether an order may look
-//!   like that. Each names every bad field at once.
-//! * Of a key that occurs several times the last one counts.
+//! * Coercion ([`patch_from_slice`]) only asks whether a value fits its field's type; the rules only ask whether an order
+//!   may have these fields. Each names every bad field at once.
+//! * If a key occurs several times, its last value counts.
 
 mod document;
 mod json;
@@ -26,30 +27,36 @@ use document::{Document, Scalar};
 use json::Json;
 use names::{ADDRESS, BODY_ORDER, CUSTOMER_ID, PRODUCT_ID, PRODUCT_NAME, QTY};
 
-/// The most characters (Unicode scalar values) a string may have: what `varchar(255)` holds.
+/// The most characters (Unicode scalar values) that a string may have: as many as `varchar(255)` holds.
 pub const MAX_CHARS: usize = 255;
 
 const UTF8_BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// Input that can't be accepted: every field that is wrong, and why.
+/// Input that can't be accepted, with every field that is wrong and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct InvalidInput {
     /// A sentence for the caller that names every bad field and what is allowed.
     pub message: String,
-    /// The names of the bad fields, in body order; empty if it is not about fields.
+    /// The JSON names of the bad fields, in body order; empty if the input as a whole is wrong.
     pub fields: Vec<&'static str>,
 }
 
 /// Reads the order fields that a JSON text carries, which must be an object. Unknown fields are ignored; a number for a
 /// string field keeps its digits as written (`3.70` becomes `"3.70"`).
+///
+/// # Errors
+/// If the text is not a JSON object, or a value can't be coerced to its field's type.
 pub fn patch_from_slice(body: &[u8]) -> Result<OrderPatch, InvalidInput> {
     let (sent, faults) = coerced(document(body)?);
     faults.into_result().map(|()| sent)
 }
 
-/// Reads a whole new order, like [`patch_from_slice`]. Where a value does not fit its field, the other fields are asked the
+/// Reads a whole new order, like [`patch_from_slice`]. If a value does not fit its field, the other fields are checked by the
 /// rules of [`check_new`] as well, so that every bad one is named at once.
+///
+/// # Errors
+/// If the text is not a JSON object, or a value can't be coerced to its field's type.
 pub fn new_order_from_slice(body: &[u8]) -> Result<OrderFields, InvalidInput> {
     let (sent, mut faults) = coerced(document(body)?);
     let fields = all_fields(sent);
@@ -60,20 +67,29 @@ pub fn new_order_from_slice(body: &[u8]) -> Result<OrderFields, InvalidInput> {
 }
 
 /// Reads the order fields that a JSON object carries, like [`patch_from_slice`], from a value that is parsed already.
+///
+/// # Errors
+/// If the value is not an object, or a member can't be coerced to its field's type.
 pub fn patch_from_json(body: &Value) -> Result<OrderPatch, InvalidInput> {
     let object = body.as_object().ok_or_else(not_an_object)?;
     let (sent, faults) = coerced(Document::from_object(object));
     faults.into_result().map(|()| sent)
 }
 
-/// Reads an RFC 6902 patch; whether it fits an order is seen when it is applied. It may have 100 operations, and copy
+/// Reads an RFC 6902 patch; whether it fits an order is seen when it is applied. It may have 100 operations and copy
 /// nothing but a field to a field: a few dozen copies of a document into itself would fill any memory.
+///
+/// # Errors
+/// If the text is not a JSON Patch, an operation is not allowed, or it names a field that no order has.
 pub fn json_patch_from_slice(body: &[u8]) -> Result<JsonPatch, InvalidInput> {
     JsonPatch::read(text_of(body)?)
 }
 
-/// Applies an RFC 6902 patch to the JSON document of an order. A field that the patch removes becomes null. The rules
-/// are not asked: that is [`check_change`]'s part.
+/// Applies an RFC 6902 patch to the JSON document of an order. A field that the patch removes becomes null. Whether an order
+/// may have the fields that result is for [`check_change`] to say.
+///
+/// # Errors
+/// If an operation can't be applied, or leaves a value that can't be coerced to its field's type.
 pub fn apply_json_patch(fields: &OrderFields, patch: &JsonPatch) -> Result<OrderFields, InvalidInput> {
     let Json::Object(members) = patch.apply(document_of(fields))? else {
         return Err(not_an_object());
@@ -82,7 +98,7 @@ pub fn apply_json_patch(fields: &OrderFields, patch: &JsonPatch) -> Result<Order
     faults.into_result().map(|()| all_fields(after))
 }
 
-/// The fields of a whole order: what was not sent is null.
+/// The fields of a whole order; a field that was not sent is null.
 pub fn all_fields(sent: OrderPatch) -> OrderFields {
     OrderFields {
         product_id: sent.product_id.flatten(),
@@ -93,14 +109,20 @@ pub fn all_fields(sent: OrderPatch) -> OrderFields {
     }
 }
 
-/// The rules of a new order: customerId, productId, address are there and not blank, qty is at least 1, and no string is
-/// longer than 255 characters.
+/// Checks the rules of a new order: customerId, productId and address are given and not blank, qty is at least 1, and no
+/// string is longer than 255 characters.
+///
+/// # Errors
+/// If a field breaks a rule.
 pub fn check_new(fields: &OrderFields) -> Result<(), InvalidInput> {
     broken_rules(None, fields).into_result()
 }
 
-/// The rules of a change: no field may change to a value that [`check_new`] refuses. One that older rows hold already may
-/// stay.
+/// Checks the rules of a change: no field may change to a value that [`check_new`] refuses. Such a value may stay, as tables
+/// of older systems hold some.
+///
+/// # Errors
+/// If a field changes to a value that breaks a rule.
 pub fn check_change(before: &OrderFields, after: &OrderFields) -> Result<(), InvalidInput> {
     broken_rules(Some(before), after).into_result()
 }
@@ -142,7 +164,7 @@ fn required_text(text: Option<&str>) -> Result<(), String> {
 }
 
 fn short_text(text: Option<&str>) -> Result<(), String> {
-    // Characters are never more than bytes, so most strings need not be counted.
+    // A string never has more characters than bytes, so the characters of short strings need not be counted.
     match text
         .filter(|text| text.len() > MAX_CHARS)
         .map(|text| text.chars().count())
@@ -156,7 +178,7 @@ fn document(body: &[u8]) -> Result<Document<'_>, InvalidInput> {
     serde_json::from_str(text_of(body)?).map_err(malformed)
 }
 
-/// What of the fields fits its type, and what doesn't.
+/// The fields whose values fit their types, and what is wrong with the others.
 fn coerced(document: Document<'_>) -> (OrderPatch, Faults) {
     let mut faults = Faults::default();
     let sent = OrderPatch {
@@ -169,7 +191,7 @@ fn coerced(document: Document<'_>) -> (OrderPatch, Faults) {
     (sent, faults)
 }
 
-/// Jackson skips a byte order mark, so clients may be sending one.
+/// The body as text. A byte order mark is skipped, as Jackson does, because clients may send one.
 fn text_of(body: &[u8]) -> Result<&str, InvalidInput> {
     let body = body.strip_prefix(UTF8_BOM).unwrap_or(body);
     if body.is_empty() {
@@ -216,7 +238,7 @@ impl InvalidInput {
     }
 }
 
-/// What is wrong with which field, in body order.
+/// The fields that are wrong, each with a sentence without its subject ("must not be blank"), in body order.
 #[derive(Default)]
 struct Faults(Vec<(&'static str, String)>);
 
@@ -234,7 +256,7 @@ impl Faults {
         coerce(sent?).map_err(|reason| self.0.push((field, reason))).ok()
     }
 
-    /// Takes over what is wrong with other fields.
+    /// Adds the faults of fields that have none yet.
     fn merge(&mut self, others: Faults) {
         let known: Vec<&str> = self.0.iter().map(|(field, _)| *field).collect();
         self.0

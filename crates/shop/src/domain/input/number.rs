@@ -1,18 +1,18 @@
-//! JSON numbers by their value, whatever they are written like: no digit is lost, as it would be in a floating point number.
+//! JSON numbers by their value, however they are written. No digit is lost, as it would be in a floating point number.
 
-/// A number: 0.`digits` × 10^`exponent`, and its sign. Zero has no digits.
+/// A decimal number: 0.`digits` × 10^`exponent`, and its sign. Zero has no digits.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     negative: bool,
-    /// Neither begins nor ends with a zero.
+    /// The significant digits, which neither begin nor end with a zero.
     digits: String,
     exponent: i64,
 }
 
-/// Beyond this an exponent is not told from others any more.
+/// Exponents are clamped to this size. Two numbers with clamped exponents are never taken to be the same.
 const FAR: i64 = i64::MAX / 4;
 
-/// Whether two JSON numbers have the same value: `1`, `1.0` and `10e-1` do.
+/// Whether two JSON numbers have the same value, as `1`, `1.0` and `10e-1` do.
 pub(super) fn same(one: &str, other: &str) -> bool {
     if one == other {
         return true;
@@ -27,7 +27,7 @@ pub(super) fn truncated(text: &str, min: i64, max: i64) -> Option<i64> {
     let places = match decimal.exponent {
         ..1 => return Some(0),
         places @ 1..=19 => places as usize,
-        // Zero has been answered: there are more than 19 digits before the point.
+        // The number is not zero, whose exponent is 0, so it has more than 19 digits before the point.
         _ => return None,
     };
     let (kept, cut) = decimal.digits.split_at(places.min(decimal.digits.len()));
@@ -36,7 +36,7 @@ pub(super) fn truncated(text: &str, min: i64, max: i64) -> Option<i64> {
     let within = if cut.is_empty() {
         (min..=max).contains(&number)
     } else {
-        // What was cut off lies beyond the number.
+        // The digits that were cut off put the value beyond the number, so a number at a limit lies outside.
         min < number && number < max
     };
     within.then_some(number)

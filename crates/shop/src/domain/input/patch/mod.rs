@@ -7,7 +7,7 @@
 //! # Invariants
 //! * A patch is done altogether or not at all: it works on a copy, which an error throws away.
 //! * A path begins with a member that an order has, or is empty and means the whole order.
-//! * No patch makes a document much larger than itself: nothing but a member is copied, and to a member.
+//! * No patch makes a document much larger than the patch itself: only a field can be copied, and only to a field.
 
 use std::borrow::Cow;
 
@@ -20,10 +20,10 @@ use super::document::clip;
 use super::json::Json;
 use super::names::BODY_ORDER;
 
-/// More than anybody needs for five fields.
+/// The most operations that a patch may have: more than five fields ever need.
 const MAX_OPERATIONS: usize = 100;
 
-/// Operations, each as it was understood.
+/// A patch that has been read: its operations, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonPatch(Vec<Operation>);
 
@@ -31,7 +31,7 @@ pub struct JsonPatch(Vec<Operation>);
 struct Operation {
     kind: Kind,
     path: Pointer,
-    /// What a message quotes of it.
+    /// The operation's text as it was sent, clipped, for messages.
     shown: String,
 }
 
@@ -45,11 +45,11 @@ enum Kind {
     Test(Json),
 }
 
-/// A JSON Pointer (RFC 6901), its names decoded.
+/// A JSON Pointer (RFC 6901): the decoded names of the members on the way to a value.
 #[derive(Debug, Clone, PartialEq)]
 struct Pointer(Vec<String>);
 
-/// An operation as it is sent.
+/// An operation as JSON has it.
 #[derive(Deserialize)]
 struct Sent<'a> {
     #[serde(borrow)]
@@ -62,16 +62,16 @@ struct Sent<'a> {
     value: Option<&'a RawValue>,
 }
 
-/// A `null` that is given is a value too.
+/// Reads a value that is given, so that a given `null` differs from a value that is not given.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl JsonPatch {
-    /// Reads a patch. Whether it fits an order is seen when it is applied, but for names that no order has.
+    /// Reads a patch. Fields that no order has are refused here; whether the rest fits an order is seen when it is applied.
     ///
     /// # Errors
-    /// A sentence that quotes the operation at fault.
+    /// If the text is not a JSON Patch, has too many operations, or has one that is not allowed, which the message quotes.
     pub(super) fn read(text: &str) -> Result<Self, InvalidInput> {
         let sent: Vec<&RawValue> = serde_json::from_str(text).map_err(not_a_patch)?;
         if sent.len() > MAX_OPERATIONS {
@@ -88,7 +88,7 @@ impl JsonPatch {
     /// The document after all operations.
     ///
     /// # Errors
-    /// A sentence that quotes the first operation that can't be done.
+    /// If an operation can't be applied; the message quotes the first such operation.
     pub(super) fn apply(&self, mut document: Json) -> Result<Json, InvalidInput> {
         for (position, operation) in self.0.iter().enumerate() {
             let done = operation.apply(&mut document);
@@ -189,7 +189,7 @@ impl Pointer {
         }
     }
 
-    /// What it points at, if it is there.
+    /// The value that the pointer points at, if there is one.
     fn find<'a>(&self, document: &'a mut Json) -> Option<&'a mut Json> {
         self.0.iter().try_fold(document, |parent, name| match parent {
             Json::Object(members) => members.get_mut(name),
@@ -201,7 +201,7 @@ impl Pointer {
         })
     }
 
-    /// The container of what it points at, if that is there, and the name in it; `None` for the whole document.
+    /// The pointer to the container of the value, and the value's name in it; `None` if it points at the whole document.
     fn split(&self) -> Option<(Self, &str)> {
         let (last, parents) = self.0.split_last()?;
         Some((Self(parents.to_vec()), last))
@@ -237,7 +237,7 @@ impl Pointer {
     }
 }
 
-/// A name of a pointer, decoded; `None` if `~` stands in it without its digit.
+/// A name of a pointer with `~0` and `~1` decoded; `None` if `~` is followed by anything else.
 fn unescaped(name: &str) -> Option<String> {
     let mut pieces = name.split('~');
     let mut plain = pieces.next()?.to_owned();
@@ -252,7 +252,7 @@ fn unescaped(name: &str) -> Option<String> {
     Some(plain)
 }
 
-/// A place in an array: digits, without a zero before others.
+/// The index in an array that a pointer's name stands for: digits without a leading zero.
 fn index(name: &str) -> Option<usize> {
     let canonical = name == "0" || !name.starts_with('0');
     let digits = name.bytes().all(|b| b.is_ascii_digit());
