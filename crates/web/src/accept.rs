@@ -1,16 +1,16 @@
-//! Which form of an answer a client wants (RFC 9110, 12.5.1).
+//! Negotiates the media type of an answer (RFC 9110, 12.5.1).
 
-/// The default form of every resource.
+/// The default media type of every resource.
 pub(super) const HAL: &str = "application/hal+json";
-/// The same body under its plain name.
+/// The plain name for the same body as [`HAL`].
 pub(super) const JSON: &str = "application/json";
-/// A profile.
+/// The media type of a profile.
 pub(super) const ALPS: &str = "application/alps+json";
-/// Spring Boot's form of its health endpoint.
+/// The media type that Spring Boot gives its health endpoint.
 pub(super) const ACTUATOR: &str = "application/vnd.spring-boot.actuator.v3+json";
 
-/// The offer that suits the `Accept` header best; `None` if none does. What is named beats what a wildcard covers, what
-/// stands first beats what follows, and a client that says nothing gets the first offer.
+/// The offer that suits the `Accept` header best; `None` if none does. A type that the header names beats one that a wildcard
+/// covers, an earlier one beats a later one, and a client that sends no header gets the first offer.
 pub(super) fn negotiate(accept: Option<&str>, offers: &[&'static str]) -> Option<&'static str> {
     let accept = accept.map(str::trim).unwrap_or_default();
     if accept.is_empty() || accept == "*/*" {
@@ -38,7 +38,7 @@ struct Range<'a> {
     position: usize,
     kind: &'a str,
     subtype: &'a str,
-    /// In thousandths.
+    /// The element's quality (`q=0.5`) in thousandths.
     quality: u16,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Range<'a> {
         }
     }
 
-    /// From `*/*` to a type that is named.
+    /// How precisely the element names a type: from 0 for `*/*` to 3 for a full name.
     fn precision(&self) -> u8 {
         match (self.kind, self.subtype) {
             ("*", _) => 0,

@@ -1,4 +1,4 @@
-//! Where a service is.
+//! The address of a service.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
@@ -11,12 +11,12 @@ use axum::http::uri::Authority;
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// The service that listens on this port of this machine, as it does by default.
+    /// The address of a service that listens on this port of `127.0.0.1`, as services do by default.
     pub fn local(port: u16) -> Self {
         Self::of_listener(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
     }
 
-    /// The service of this machine that listens on this port of `listen`.
+    /// The address at which a service on this machine is reached that listens on this port of `listen`.
     pub fn of_listener(listen: IpAddr, port: u16) -> Self {
         let host = match listen {
             any if any.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -25,18 +25,18 @@ impl BaseUrl {
         Self(format!("http://{}", SocketAddr::new(host, port)))
     }
 
-    /// `http://host:port`, without a slash at the end.
+    /// The address as `http://host:port`, without a slash at the end.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// `host:port`.
+    /// The address as `host:port`.
     pub fn authority(&self) -> &str {
         self.0.trim_start_matches("http://")
     }
 
-    /// Whether whoever listens on this port of `listen` is meant by it: then a request sent there would come back to its
-    /// sender.
+    /// Whether this is the address of the process that listens on this port of `listen`: a request that it sent there would
+    /// come back to itself.
     pub fn is_ours(&self, listen: IpAddr, port: u16) -> bool {
         let whole = match self.authority().rsplit_once(':') {
             Some((_, digits)) if digits.parse::<u16>().is_ok() => self.authority().to_owned(),
@@ -45,7 +45,7 @@ impl BaseUrl {
         if !whole.ends_with(&format!(":{port}")) {
             return false;
         }
-        // What can't be found now is not here.
+        // A host whose name can't be resolved now is not this machine.
         let mut addresses = whole
             .to_socket_addrs()
             .into_iter()
@@ -69,12 +69,12 @@ impl FromStr for BaseUrl {
     }
 }
 
-/// Whether this machine has the address: then, and only then, something can be bound to it.
+/// Whether the address is one of this machine's, to which alone a socket can be bound.
 fn is_of_this_machine(ip: IpAddr) -> bool {
     ip.is_loopback() || std::net::UdpSocket::bind((ip, 0)).is_ok()
 }
 
-/// A host and a port that there can be, without a user.
+/// Whether an authority has a host, no user, and no port or one from 1 to 65535.
 fn is_server(authority: &Authority) -> bool {
     let behind = authority.as_str().strip_prefix(authority.host());
     let port = behind.is_some_and(|rest| match rest.strip_prefix(':') {

@@ -1,4 +1,4 @@
-//! The body of a request: which form it is in, and its bytes, of which there are neither too many nor too few for long.
+//! The body of a request: its form, and its bytes, which are read up to a limit and within a deadline.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
-use super::asked::{ACCEPT_PATCH, Asked, PATCH_FORMS};
 use super::problem::Problem;
+use super::request_head::{ACCEPT_PATCH, PATCH_FORMS, RequestHead};
 
 /// The longest body that is read, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
-/// How much of a body that is too long is still taken off the wire, so that its sender sees the answer.
+/// How many bytes of a body that is too long are still read and dropped, so that its sender sees the answer.
 const DRAINED_BYTES: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// How the body of a change is meant.
+/// The form of the body of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyForm {
-    /// Fields.
+    /// The body is a JSON object with fields of an order.
     Fields,
-    /// Operations (RFC 6902).
+    /// The body is a JSON Patch (RFC 6902): an array of operations.
     JsonPatch,
 }
 
 /// The form that `Content-Type` names. A request without one is read as JSON.
-pub(super) fn form_of(asked: &Asked) -> Result<BodyForm, Problem> {
-    let mut types = asked
+pub(super) fn form_of(head: &RequestHead) -> Result<BodyForm, Problem> {
+    let mut types = head
         .headers
         .get_all(CONTENT_TYPE)
         .iter()
@@ -44,7 +44,7 @@ pub(super) fn form_of(asked: &Asked) -> Result<BodyForm, Problem> {
     }
     let sent = sent.to_str().unwrap_or("unreadable");
     let essence = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let patch = asked.method == Method::PATCH;
+    let patch = head.method == Method::PATCH;
     match essence.strip_prefix("application/") {
         Some("json-patch+json") if patch => Ok(BodyForm::JsonPatch),
         Some("json-patch+json") => Err(Problem::unsupported(sent, "application/json")),
@@ -54,15 +54,15 @@ pub(super) fn form_of(asked: &Asked) -> Result<BodyForm, Problem> {
     }
 }
 
-/// The bytes of a body that is to be sent on, within the limits that the services have.
+/// The bytes of a body that is to be sent on, read within the same limits as the services'.
 ///
 /// # Errors
-/// The answer to a client whose body is too long, too slow, or broke off.
+/// The answer for a client whose body is too long, too slow, or broke off.
 pub async fn read_body(body: Body) -> Result<Bytes, Response> {
     read(body).await.map_err(IntoResponse::into_response)
 }
 
-/// The bytes of a body, which must be here within 10 s and no more than 64 KiB.
+/// The bytes of a body, which must arrive within 10 s and be no more than 64 KiB.
 pub(super) async fn read(body: Body) -> Result<Bytes, Problem> {
     if body.size_hint().lower() > DRAINED_BYTES as u64 {
         return Err(Problem::too_large(MAX_BYTES));
@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// Frames, and then either the end or nothing, for ever.
+    /// A body of frames of these sizes, the last one first. Then it ends, or, if `false`, sends nothing more for ever.
     struct Sender(Vec<usize>, bool);
 
     impl hyper::body::Body for Sender {

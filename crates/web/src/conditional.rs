@@ -1,8 +1,8 @@
 //! Conditional requests (RFC 9110, 13): an item's `ETag` is its version, and a client may name versions.
 //!
 //! # Invariants
-//! * What is demanded of a write is compared inside its unit of work, under the row's lock; in here it is only read.
-//! * A weak tag never satisfies `If-Match`, and does as well as a strong one for `If-None-Match`.
+//! * The condition of a write is compared inside its unit of work, under the row's lock; in here it is only read.
+//! * A weak tag never satisfies `If-Match`, and counts like a strong one for `If-None-Match`.
 
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::problem::Problem;
 use shop::domain::{Condition, Version, Versions};
 
-/// What the client demands of the version.
+/// Reads the condition on the item's version from `If-Match` and `If-None-Match`.
 pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     Ok(Condition {
         one_of: versions(headers, IF_MATCH, false)?,
@@ -19,13 +19,13 @@ pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     })
 }
 
-/// Says which version an answer shows.
+/// Sets the `ETag` of an answer to the version that it shows.
 pub(super) fn tag(answer: &mut Response, version: Version) {
     let tag = HeaderValue::try_from(format!("\"{version}\"")).expect("a number in quotes makes a header");
     answer.headers_mut().insert(ETAG, tag);
 }
 
-/// The versions that a header names, which may stand in several lines; `None` if it isn't there.
+/// The versions that a header names; `None` if there is no such header. A header may have several lines.
 fn versions(headers: &HeaderMap, name: HeaderName, weak: bool) -> Result<Option<Versions>, Problem> {
     let lines = headers.get_all(&name);
     if lines.iter().next().is_none() {
@@ -55,7 +55,7 @@ fn malformed(name: &HeaderName) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, message)
 }
 
-/// An element of such a header.
+/// An entity tag in a header, or `*`.
 #[derive(Debug, PartialEq, Eq)]
 enum Tag<'a> {
     Any,
@@ -63,7 +63,7 @@ enum Tag<'a> {
 }
 
 impl Tag<'_> {
-    /// The version it names; none if it is a tag that no version has.
+    /// The version that has this tag; none if no version can have it.
     fn version(&self, weak_counts: bool) -> Option<Version> {
         match self {
             Self::Named { weak, opaque } if !weak || weak_counts => {
@@ -77,7 +77,7 @@ impl Tag<'_> {
     }
 }
 
-/// The elements of one line; `None` if it isn't a list of them. A comma may stand inside a tag.
+/// The tags in one line; `None` if the line is not a list of tags. A tag may have a comma inside its quotes.
 fn tags_in(mut rest: &[u8]) -> Option<Vec<Tag<'_>>> {
     let mut tags = Vec::new();
     loop {

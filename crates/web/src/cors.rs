@@ -1,14 +1,14 @@
-//! Which pages of other origins may call from a browser (the Fetch standard's CORS protocol).
+//! Decides which pages of other origins may call from a browser (the Fetch standard's CORS protocol).
 //!
 //! ```text
-//!   request ─▶ Asker: its Origin ─┬─ not allowed, and a write that no preflight preceded ─▶ 415
-//!                                 └─▶ router ─▶ answer ─▶ allowed: Access-Control-…
+//!   request ─▶ Caller: its Origin ─┬─ not allowed, and a write without a preflight ─▶ 415
+//!                                  └─▶ router ─▶ answer ─▶ allowed: Access-Control-…
 //! ```
 //!
 //! # Invariants
-//! * Pages of this machine (any port) and of the origins that were given are allowed, nobody else, `null` neither.
-//! * An answer names the one origin it was asked by, never `*`, and says that it depends on it (`Vary`).
-//! * A write that a browser sends without asking first (a form's Content-Type, or none) is not done for a page that may
+//! * Pages of this machine (any port) and of the given origins are allowed, and no others; `null` isn't either.
+//! * An answer names the one origin that called, never `*`, and says that it depends on it (`Vary`).
+//! * A write that a browser sends without a preflight (with a form's Content-Type, or none) is not done for a page that may
 //!   not call: the browser would only hide the answer.
 
 use std::net::Ipv6Addr;
@@ -26,15 +26,15 @@ use axum::response::Response;
 use super::head::is_host;
 use super::problem::Problem;
 
-/// What a page may send beside what every page may.
+/// The headers that a page may send besides those that every page may send.
 const ALLOWED_HEADERS: HeaderValue =
     HeaderValue::from_static("accept, content-type, if-match, if-none-match, traceparent");
-/// What a page may read beside what every page may.
+/// The headers that a page may read besides those that every page may read.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("ETag, Location, Retry-After");
-/// For how many seconds a browser may remember what it was told.
+/// For how many seconds a browser may remember the answer to a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Every header that an answer is given for browsers' sake, so that a proxy can leave them to itself.
+/// Every header that an answer gets for CORS. The gateway removes them from a service's answer and sets its own.
 pub const CORS_HEADERS: [HeaderName; 6] = [
     ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_ALLOW_METHODS,
@@ -44,18 +44,19 @@ pub const CORS_HEADERS: [HeaderName; 6] = [
     VARY,
 ];
 
-/// Where a page comes from: `http://shop.example`, `https://shop.example:8443`.
+/// The origin of a page: `http://shop.example`, `https://shop.example:8443`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(String);
 
-/// The origins whose pages may call, besides this machine's.
+/// The origins whose pages may call, besides those of this machine.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(Arc<[Origin]>);
 
-/// Who asks, as far as the answer's headers depend on it.
-pub(super) struct Asker {
-    /// Its origin, if that is allowed.
+/// What the CORS headers of an answer depend on.
+pub(super) struct Caller {
+    /// The origin of the calling page; none if there is none or it is not allowed.
     allowed: Option<HeaderValue>,
+    /// Whether the request is a preflight.
     preflight: bool,
 }
 
@@ -70,7 +71,7 @@ impl FromStr for Origin {
         if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.bytes().all(letters) || !is_host(host) {
             return Err(allowed.into());
         }
-        // As a browser writes it: the port that the scheme implies is left out.
+        // A browser leaves out the port that the scheme implies.
         let host = match scheme {
             "http" => host.strip_suffix(":80").unwrap_or(host),
             "https" => host.strip_suffix(":443").unwrap_or(host),
@@ -92,11 +93,11 @@ impl Origins {
         self.0.iter().any(|known| known.0 == text) || is_of_this_machine(text)
     }
 
-    /// Looks at who sent a request, and refuses a write that its page had no leave to send.
-    pub(super) fn asker<B>(&self, request: &Request<B>) -> Result<Asker, Problem> {
+    /// Reads the origin of a request, and refuses a write that the browser has sent for a page that may not call.
+    pub(super) fn caller<B>(&self, request: &Request<B>) -> Result<Caller, Problem> {
         let mut origins = request.headers().get_all(ORIGIN).iter();
         let Some(origin) = origins.next() else {
-            return Ok(Asker {
+            return Ok(Caller {
                 allowed: None,
                 preflight: false,
             });
@@ -105,7 +106,7 @@ impl Origins {
         if allowed.is_none() && is_write(request.method()) && needs_no_preflight(request.headers()) {
             return Err(Problem::cross_site(origin.to_str().unwrap_or("unreadable")));
         }
-        Ok(Asker {
+        Ok(Caller {
             allowed: allowed.cloned(),
             preflight: *request.method() == Method::OPTIONS
                 && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD),
@@ -113,15 +114,15 @@ impl Origins {
     }
 }
 
-impl Asker {
-    /// Nobody that an answer could be shown to.
+impl Caller {
+    /// A caller whose page may not read the answer.
     pub(super) const UNKNOWN: Self = Self {
         allowed: None,
         preflight: false,
     };
 
-    /// Says in the answer what a browser may do with it. The answer to a preflight names the methods that it allows already.
-    pub(super) fn dress(self, answer: &mut Response) {
+    /// Adds the CORS headers to an answer. The methods for a preflight are taken from the answer's own `Allow` header.
+    pub(super) fn add_headers(self, answer: &mut Response) {
         let headers = answer.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("Origin"));
         let Some(origin) = self.allowed else { return };
@@ -136,7 +137,7 @@ impl Asker {
     }
 }
 
-/// `http://localhost:3000` and the like.
+/// Whether an origin is a page of this machine, such as `http://localhost:3000`.
 fn is_of_this_machine(origin: &str) -> bool {
     let host = origin
         .strip_prefix("http://")
@@ -154,7 +155,7 @@ fn is_write(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
-/// Whether a browser sends such a body to anybody unasked (Fetch, 4.5: a "CORS-safelisted request-header").
+/// Whether a browser sends a body of this Content-Type without a preflight (Fetch, 4.5: a "CORS-safelisted request-header").
 fn needs_no_preflight(headers: &HeaderMap) -> bool {
     let Some(sent) = headers.get(CONTENT_TYPE).filter(|sent| !sent.is_empty()) else {
         return true;

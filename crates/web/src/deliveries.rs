@@ -1,4 +1,4 @@
-//! The delivery service's HTTP side: deliveries change through events alone, so there is nothing but reading.
+//! The delivery service's resources, which can only be read: deliveries change through events alone.
 
 use std::sync::Arc;
 
@@ -6,40 +6,40 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 
-use super::asked::{Admitted, Asked};
 use super::problem::Problem;
 use super::read::read;
 use super::reply::Reply;
+use super::request_head::{Admitted, RequestHead};
 use shop::domain::Delivery;
 use shop::health::Readiness;
 use shop::store::Store;
 
 /// What the delivery service's routes need.
 pub struct DeliveryService {
-    /// Answers questions.
+    /// The store that deliveries are read from.
     pub store: Arc<dyn Store>,
-    /// What the probes show.
+    /// The facts that the probes show.
     pub readiness: Arc<Readiness>,
-    /// `host:port` for hrefs where a request names no host.
+    /// The `host:port` of links in answers to requests that name no host.
     pub authority: String,
 }
 
-/// The routes of the delivery service. Whatever has no other route is answered here, with 404 if it is nothing.
+/// The routes of the delivery service. Every path without another route is answered here, with 404 if there is nothing.
 pub fn delivery_router(service: DeliveryService) -> Router {
     Router::new().fallback(answer).with_state(Arc::new(service))
 }
 
 async fn answer(State(service): State<Arc<DeliveryService>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let asked = Asked::new(head, &service.authority);
-    service.answer(&asked).await.unwrap_or_else(Problem::into_response)
+    let head = RequestHead::new(head, &service.authority);
+    service.answer(&head).await.unwrap_or_else(Problem::into_response)
 }
 
 impl DeliveryService {
-    async fn answer(&self, asked: &Asked) -> Reply {
-        match asked.admit::<Delivery>()? {
+    async fn answer(&self, head: &RequestHead) -> Reply {
+        match head.admit::<Delivery>()? {
             Admitted::Answered(response) => Ok(response),
-            Admitted::Go(target, form) => read::<Delivery>(&*self.store, &self.readiness, asked, target, form).await,
+            Admitted::Go(target, form) => read::<Delivery>(&*self.store, &self.readiness, head, target, form).await,
         }
     }
 }

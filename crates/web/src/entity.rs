@@ -1,4 +1,4 @@
-//! What the two resources differ in: the rest of this module is written once for both.
+//! The differences between the two resources, orders and deliveries. The other modules are written once for both.
 
 use serde::ser::SerializeMap;
 
@@ -7,15 +7,15 @@ use shop::store::{Page, PageRequest, Result, Store};
 
 /// Rows that are shown over HTTP.
 pub(super) trait Entity: Sized + Send + Sync {
-    /// The collection's path, which is its rel after a slash.
+    /// The collection's path: a slash and the collection's rel.
     const PATH: &'static str;
-    /// The rel of an item.
+    /// The link relation (rel) of an item.
     const ITEM_REL: &'static str;
-    /// The properties, in body order.
+    /// The names of the properties, in body order.
     const PROPERTIES: &'static [&'static str];
-    /// Whether clients may change it over HTTP, and so see what they changed as events.
+    /// Whether clients may change rows over HTTP and read their events.
     const WRITABLE: bool;
-    /// The one search it has.
+    /// The name of the only search that the resource has.
     const SEARCH: Option<&'static str>;
 
     /// The rel of the collection.
@@ -23,19 +23,19 @@ pub(super) trait Entity: Sized + Send + Sync {
         &Self::PATH[1..]
     }
 
-    /// The number that its href ends in.
+    /// The row's number, in which its href ends.
     fn number(&self) -> i64;
 
-    /// What its `ETag` says: it changes whenever the row does.
+    /// The number in the row's `ETag`, which changes whenever the row does.
     fn revision(&self) -> Version;
 
     /// Writes the properties, in body order.
     fn write_properties<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
 
-    /// The row of this number.
+    /// The row with this number.
     fn find(store: &dyn Store, number: i64) -> impl Future<Output = Result<Option<Self>>> + Send;
 
-    /// A page of all rows.
+    /// One page of all rows.
     fn page(store: &dyn Store, page: &PageRequest) -> impl Future<Output = Result<Page<Self>>> + Send;
 }
 
@@ -97,7 +97,8 @@ impl Entity for Delivery {
         self.id.0
     }
 
-    /// Not the version of the order: without a fence events may change a delivery that name none.
+    /// The count of the delivery's own events. The order's version would not do: without a fence, events that have no version
+    /// may change a delivery.
     fn revision(&self) -> Version {
         self.events
     }

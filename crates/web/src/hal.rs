@@ -1,15 +1,15 @@
-//! Bodies as HAL writes them, straight into bytes: key order is part of the contract.
+//! Writes HAL bodies straight into bytes, because the order of their keys is part of the contract.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::json;
 
-use super::asked::Asked;
 use super::entity::Entity;
 use super::links::{Href, Links};
 use super::paging::{page_links, total_pages};
+use super::request_head::RequestHead;
 use shop::store::{Page, PageRequest};
 
-/// Roughly what an item takes.
+/// Roughly how many bytes an item takes.
 const ITEM_BYTES: usize = 320;
 
 /// The href of an item.
@@ -17,16 +17,16 @@ pub(super) fn item_href<E: Entity>(base: &str, number: i64) -> String {
     format!("{base}{}/{number}", E::PATH)
 }
 
-/// An item: its properties and where it is.
+/// The body of an item: its properties and its links.
 pub(super) fn item<E: Entity>(entity: &E, href: &str) -> Vec<u8> {
     render(&Item { entity, href }, ITEM_BYTES)
 }
 
-/// A page of items.
-pub(super) fn collection<E: Entity>(asked: &Asked, request: &PageRequest, page: &Page<E>) -> Vec<u8> {
-    let links = page_links::<E>(asked, request, page.total);
+/// The body of a page of items.
+pub(super) fn collection<E: Entity>(head: &RequestHead, request: &PageRequest, page: &Page<E>) -> Vec<u8> {
+    let links = page_links::<E>(head, request, page.total);
     let body = Collection {
-        base: &asked.base,
+        base: &head.base,
         request,
         page,
         links,
@@ -34,32 +34,33 @@ pub(super) fn collection<E: Entity>(asked: &Asked, request: &PageRequest, page: 
     render(&body, (page.items.len() + 2) * ITEM_BYTES)
 }
 
-/// The start page of a service.
-pub(super) fn root<E: Entity>(asked: &Asked) -> Vec<u8> {
+/// The body of a service's start page.
+pub(super) fn root<E: Entity>(head: &RequestHead) -> Vec<u8> {
     let mut links = Links::default();
-    links.add_template(E::rel(), format!("{}{}{{?page,size,sort}}", asked.base, E::PATH));
-    links.add("profile", format!("{}/profile", asked.base));
+    links.add_template(E::rel(), format!("{}{}{{?page,size,sort}}", head.base, E::PATH));
+    links.add("profile", format!("{}/profile", head.base));
     render(&OnlyLinks(links), 256)
 }
 
-/// The list of profiles.
-pub(super) fn profiles<E: Entity>(asked: &Asked) -> Vec<u8> {
+/// The body of the list of profiles.
+pub(super) fn profiles<E: Entity>(head: &RequestHead) -> Vec<u8> {
     let mut links = Links::default();
-    links.add("self", asked.href());
-    links.add(E::rel(), format!("{}/profile{}", asked.base, E::PATH));
+    links.add("self", head.href());
+    links.add(E::rel(), format!("{}/profile{}", head.base, E::PATH));
     render(&OnlyLinks(links), 256)
 }
 
-/// The list of searches: one, by an order's number.
-pub(super) fn searches<E: Entity>(asked: &Asked, search: &'static str) -> Vec<u8> {
+/// The body of the list of searches, which has one: by an order's number.
+pub(super) fn searches<E: Entity>(head: &RequestHead, search: &'static str) -> Vec<u8> {
     let mut links = Links::default();
-    links.add_template(search, format!("{}{}/search/{search}{{?id}}", asked.base, E::PATH));
-    links.add("self", asked.href());
+    links.add_template(search, format!("{}{}/search/{search}{{?id}}", head.base, E::PATH));
+    links.add("self", head.href());
     render(&OnlyLinks(links), 256)
 }
 
-/// The profile of a resource: its properties and what can be done to it (ALPS, `draft-amundsen-richardson-foster-alps`).
-pub(super) fn alps<E: Entity>(asked: &Asked) -> Vec<u8> {
+/// The body of a resource's profile: its properties and what can be done to it (ALPS,
+/// `draft-amundsen-richardson-foster-alps`).
+pub(super) fn alps<E: Entity>(head: &RequestHead) -> Vec<u8> {
     let representation = format!("{}-representation", E::ITEM_REL);
     let properties: Vec<_> = E::PROPERTIES
         .iter()
@@ -67,7 +68,7 @@ pub(super) fn alps<E: Entity>(asked: &Asked) -> Vec<u8> {
         .collect();
     let mut descriptors = vec![json!({
         "id": representation,
-        "href": format!("{}/profile{}", asked.base, E::PATH),
+        "href": format!("{}/profile{}", head.base, E::PATH),
         "descriptor": properties,
     })];
     let paging: Vec<_> = ["page", "size", "sort"]
@@ -225,8 +226,8 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    fn asked(url: &str) -> Asked {
-        Asked::new(
+    fn head(url: &str) -> RequestHead {
+        RequestHead::new(
             axum::http::Request::get(url).body(()).unwrap().into_parts().0,
             "localhost:8081",
         )
@@ -256,7 +257,7 @@ mod tests {
             total: 1,
         };
         let expected = r#"{"_embedded":{"orders":[{"productId":"100","productName":"TV","qty":3,"customerId":1000,"address":"SEOUL","_links":{"self":{"href":"http://localhost:8081/orders/1"},"order":{"href":"http://localhost:8081/orders/1"}}}]},"_links":{"self":{"href":"http://localhost:8081/orders"},"profile":{"href":"http://localhost:8081/profile/orders"}},"page":{"size":20,"totalElements":1,"totalPages":1,"number":0}}"#;
-        assert_eq!(text(collection(&asked("/orders"), &request, &page)), expected);
+        assert_eq!(text(collection(&head("/orders"), &request, &page)), expected);
     }
 
     #[test]
@@ -295,7 +296,7 @@ mod tests {
     #[test]
     fn the_start_page_is_templated() {
         assert_eq!(
-            text(root::<Order>(&asked("/"))),
+            text(root::<Order>(&head("/"))),
             r#"{"_links":{"orders":{"href":"http://localhost:8081/orders{?page,size,sort}","templated":true},"profile":{"href":"http://localhost:8081/profile"}}}"#
         );
     }
@@ -310,9 +311,9 @@ mod tests {
                 .map(|property| property["name"].as_str().unwrap().to_owned())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(names(alps::<Order>(&asked("/profile/orders"))), Order::PROPERTIES);
+        assert_eq!(names(alps::<Order>(&head("/profile/orders"))), Order::PROPERTIES);
         assert_eq!(
-            names(alps::<Delivery>(&asked("/profile/deliveries"))),
+            names(alps::<Delivery>(&head("/profile/deliveries"))),
             Delivery::PROPERTIES
         );
         let page = Page {
@@ -324,6 +325,6 @@ mod tests {
             size: 20,
             sort: Vec::new(),
         };
-        assert!(text(collection(&asked("/orders"), &request, &page)).starts_with(r#"{"_embedded":{"orders":[]},"#));
+        assert!(text(collection(&head("/orders"), &request, &page)).starts_with(r#"{"_embedded":{"orders":[]},"#));
     }
 }

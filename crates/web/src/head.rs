@@ -1,9 +1,9 @@
-//! The head of a request, before anything looks at it: which host it is for, and its path in one spelling.
+//! Normalises the head of a request before anything else looks at it: its host, and the spelling of its path.
 //!
 //! # Invariants
-//! * Behind this a request has a path and no authority in its target, and no `Host` or one that names a host.
-//! * A path is compared as it reads once its unreserved characters are written plainly (RFC 3986, 6.2.2.2). Whatever else is
-//!   escaped stays so, above all `%2F`: it is never taken for a separator.
+//! * A normalised request has a path and no authority in its target, and no `Host` or exactly one that names a host.
+//! * In a normalised path no unreserved character is escaped (RFC 3986, 6.2.2.2). Every other character that is escaped stays
+//!   so, above all `%2F`, which is never taken for a separator.
 
 use std::net::Ipv6Addr;
 
@@ -13,13 +13,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Versi
 
 use super::problem::Problem;
 
-/// Brings the head into this form, or says why it can't be.
-pub(super) fn tidy<B>(request: &mut Request<B>) -> Result<(), Problem> {
+/// Normalises the head of a request, or says why it can't be normalised.
+pub(super) fn normalise<B>(request: &mut Request<B>) -> Result<(), Problem> {
     check_host(request.headers(), request.version())?;
     if let Some(authority) = request.uri().authority()
         && *request.method() != Method::CONNECT
     {
-        // What the target names counts, whatever Host says (RFC 9112, 3.2.2).
+        // The host in the target counts, whatever the Host header says (RFC 9112, 3.2.2).
         let host = Some(authority.as_str()).filter(|host| is_host(host));
         let host = host.ok_or_else(|| bad("The target of the request names no host that can be used."))?;
         let host = HeaderValue::try_from(host).map_err(|_| bad("The target of the request names no host."))?;
@@ -33,7 +33,7 @@ pub(super) fn tidy<B>(request: &mut Request<B>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A request of HTTP/1.1 has exactly one `Host` (RFC 9112, 3.2), an older one may have none.
+/// Checks that an HTTP/1.1 request has exactly one `Host` (RFC 9112, 3.2), and an older one at most one.
 fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Problem> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -47,7 +47,7 @@ fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Problem> {
     }
 }
 
-/// Whether this is `host` or `host:port`. Nothing else is repeated in links.
+/// Whether a text is `host` or `host:port`. Only such a text is put into links.
 pub(super) fn is_host(text: &str) -> bool {
     let (host_is_good, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
@@ -77,7 +77,7 @@ fn plain_uri(uri: &Uri) -> Result<Uri, Problem> {
         .map_err(|_| bad("The target of the request can't be read."))
 }
 
-/// The path with its unreserved characters written plainly, or why that can't be done.
+/// The path with its unreserved characters unescaped, or why its escapes can't be read.
 fn plain_path(path: &str) -> Result<String, Problem> {
     let mut pieces = path.split('%');
     let mut plain = pieces.next().unwrap_or_default().to_owned();
@@ -162,13 +162,13 @@ mod tests {
         }
     }
 
-    fn tidied(line: &str, hosts: &[&str], version: Version) -> Result<(String, Option<String>), String> {
+    fn normalised(line: &str, hosts: &[&str], version: Version) -> Result<(String, Option<String>), String> {
         let mut request = Request::get(line).version(version);
         for host in hosts {
             request = request.header(HOST, *host);
         }
         let mut request = request.body(()).expect("a request");
-        tidy(&mut request).map_err(|problem| format!("{problem:?}"))?;
+        normalise(&mut request).map_err(|problem| format!("{problem:?}"))?;
         let host = request
             .headers()
             .get(HOST)
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_request_is_for_one_host() {
-        let got = |line, hosts: &[&str]| tidied(line, hosts, Version::HTTP_11).ok();
+        let got = |line, hosts: &[&str]| normalised(line, hosts, Version::HTTP_11).ok();
         let some = |uri: &str, host: &str| Some((uri.to_owned(), Some(host.to_owned())));
         assert_eq!(got("/orders", &["h:1"]), some("/orders", "h:1"));
         assert_eq!(got("/orders", &[]), None);
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(got("http://u:p@shop.example/", &["h"]), None);
         assert_eq!(got("http://shop.example/orders", &[]), None);
         assert_eq!(got("http://shop.example/orders", &["h", "h"]), None);
-        let old = |hosts: &[&str]| tidied("/orders", hosts, Version::HTTP_10).map(|(_, host)| host);
+        let old = |hosts: &[&str]| normalised("/orders", hosts, Version::HTTP_10).map(|(_, host)| host);
         assert_eq!(old(&[]), Ok(None));
         assert_eq!(old(&["h"]), Ok(Some("h".into())));
         assert!(old(&["h", "h"]).is_err());

@@ -1,7 +1,7 @@
-//! The probes: whether a service lives, is ready, and what is the matter.
+//! The probes: whether a service is alive, whether it is ready, and what is wrong with it.
 //!
-//! `/readyz` is 200 while this role can do its job, and 503 while a fact that is [needed](shop::health::Fact::needed)
-//! is bad; whatever else is bad is told in the body. `/actuator/health` decides the same way.
+//! `/readyz` is 200 while the service can do its job, and 503 while a fact that is [needed](shop::health::Fact::needed)
+//! is bad; the body shows every fact. `/actuator/health` decides in the same way.
 
 use std::time::Duration;
 
@@ -9,19 +9,20 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::deadline::within;
 use super::reply::respond;
 use shop::health::{Check, FactState, Readiness};
-use shop::store::{Store, StoreError};
+use shop::store::Store;
 
 /// How long the database may take to answer a probe.
 const PING_DEADLINE: Duration = Duration::from_secs(1);
 
-/// `/livez`: the process answers.
+/// Answers `/livez`: the process answers.
 pub(super) fn live(form: &'static str) -> Response {
     respond(StatusCode::OK, form, json!({"status": "UP"}).to_string())
 }
 
-/// `/readyz`: 200 while work can be taken.
+/// Answers `/readyz`: 200 while the service takes work, and every fact.
 pub(super) async fn ready(readiness: &Readiness, store: &dyn Store, form: &'static str) -> Response {
     ping(readiness, store).await;
     let ready = readiness.is_ready();
@@ -32,19 +33,17 @@ pub(super) async fn ready(readiness: &Readiness, store: &dyn Store, form: &'stat
     respond(status(ready), form, body.to_string())
 }
 
-/// `/actuator/health`, as Spring Boot's probes read it.
+/// Answers `/actuator/health` in the form that Spring Boot's probes read.
 pub(super) async fn actuator(readiness: &Readiness, store: &dyn Store, form: &'static str) -> Response {
     ping(readiness, store).await;
     let up = readiness.is_ready();
     respond(status(up), form, json!({"status": word(up)}).to_string())
 }
 
-/// Asks the database now, so that a probe never shows what was true a while ago.
+/// Asks the database now, so that a probe never shows an old state.
 async fn ping(readiness: &Readiness, store: &dyn Store) {
     let call = readiness.begin();
-    let answer = tokio::time::timeout(PING_DEADLINE, store.ping()).await;
-    let late = || StoreError::Unavailable(format!("the database has not answered within {PING_DEADLINE:?}"));
-    call.database(true, &answer.unwrap_or_else(|_| Err(late())));
+    call.database(true, &within(PING_DEADLINE, store.ping()).await);
 }
 
 fn shown(check: Check) -> (String, Value) {

@@ -1,25 +1,27 @@
-//! The HTTP side of both services: what the clients of a Spring Data REST 3.3 system expect, byte for byte where they look.
+//! The HTTP side of both services. It answers as a Spring Data REST 3.3 system does, byte for byte where clients look.
 //!
 //! ```text
 //!  serve ─▶ head and cors: 400 · 415, for the gateway too
-//!    └─▶ router ─▶ Asked ─▶ Target: 404 · 405 · 406 are known here, before anything is read or written
-//!                                │
-//!             GET, HEAD ─▶ read ─┼─▶ store ─▶ hal ─▶ response
-//!       POST, PUT, … ─▶ orders ──┴─▶ group commit ─▶ hal ─▶ response, or problem
+//!    └─▶ router ─▶ RequestHead ─▶ Target: 404 · 405 · 406 are known here, before anything is read or written
+//!                                      │
+//!                   GET, HEAD ─▶ read ─┼─▶ store ─▶ hal ─▶ response
+//!             POST, PUT, … ─▶ orders ──┴─▶ group commit ─▶ hal ─▶ response, or problem
 //! ```
 //!
 //! # Invariants
-//! * A request that can't be answered in a form the client accepts writes nothing.
+//! * A request that can't be answered in a media type that the client accepts writes nothing.
 //! * A command is handed to the group commit once; nothing in here repeats one.
-//! * Whatever is answered with an error carries `application/problem+json` with a `message`, but for a missing item, whose
-//!   404 is empty.
+//! * Every answer with an error is `application/problem+json` with a `message`, except for a missing item, whose 404 is empty.
+
+#![warn(clippy::missing_errors_doc)]
 
 mod accept;
-mod asked;
 mod base_url;
 mod body;
 mod conditional;
+mod connection_permits;
 mod cors;
+mod deadline;
 mod deliveries;
 mod entity;
 pub mod gateway;
@@ -30,10 +32,10 @@ mod links;
 mod order_journal;
 mod orders;
 mod paging;
-mod places;
 mod problem;
 mod read;
 mod reply;
+mod request_head;
 mod serve;
 mod stall;
 mod traffic;

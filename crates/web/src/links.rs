@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-/// Links by rel, in order.
+/// Links in order: each with its rel, its href, and whether the href is a template.
 #[derive(Default)]
 pub(super) struct Links(Vec<(&'static str, String, bool)>);
 
@@ -40,11 +40,11 @@ impl Serialize for Links {
     }
 }
 
-/// A link's target, as HAL writes it.
+/// The target of a link, as HAL writes it.
 #[derive(Serialize)]
 pub(super) struct Href<'a> {
     pub href: &'a str,
-    /// Whether it is a template (RFC 6570), to be filled in.
+    /// Whether the href is a template (RFC 6570) that the client has to fill in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub templated: bool,
 }

@@ -1,4 +1,4 @@
-//! Asks the order service for the events of an order, when the log can't give them any more.
+//! Asks the order service over HTTP for the events of an order that the log can't give any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use shop::domain::OrderId;
 
 use crate::BaseUrl;
 
-/// How long the order service may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest answer that is read: some hundred thousand events.
-const LONGEST: usize = 64 << 20;
+/// The deadline of the order service's answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+/// The longest answer that is read, in bytes: some hundred thousand events.
+const MAX_BYTES: usize = 64 << 20;
 
-/// Asks the service at `url`.
+/// A client that asks the order service at `url`.
 pub fn order_journal(url: BaseUrl) -> OrderJournal {
     let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     Arc::new(move |order| {
         let (client, url) = (client.clone(), format!("{}/orders/{order}/events", url.as_str()));
         Box::pin(async move {
-            let answer = tokio::time::timeout(PATIENCE, ask(client, &url, order)).await;
-            answer.unwrap_or_else(|_| Err(format!("no answer from {url} within {} s", PATIENCE.as_secs())))
+            let answer = tokio::time::timeout(ANSWER_DEADLINE, ask(client, &url, order)).await;
+            answer.unwrap_or_else(|_| Err(format!("no answer from {url} within {} s", ANSWER_DEADLINE.as_secs())))
         })
     })
 }
@@ -42,7 +42,7 @@ async fn ask(client: Client<HttpConnector, Empty<Bytes>>, url: &str, order: Orde
         StatusCode::NOT_FOUND => return Ok(None),
         other => return Err(format!("{url} answers {other} about order {order}")),
     }
-    let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+    let body = Limited::new(answer.into_body(), MAX_BYTES).collect().await;
     let body = body.map_err(|error| format!("the answer from {url} broke off: {error}"))?;
     Ok(Some(body.to_bytes()))
 }

@@ -1,17 +1,17 @@
-//! Which part of a collection a query asks for, and the links to the other parts.
+//! Reads which page of a collection a query names, and makes the links to the other pages.
 
 use std::borrow::Cow;
 
-use super::asked::Asked;
 use super::entity::Entity;
 use super::links::Links;
+use super::request_head::RequestHead;
 use shop::store::{PageRequest, Sort};
 
 const DEFAULT_SIZE: u64 = 20;
 const MAX_SIZE: i64 = 1000;
 
-/// Reads `page`, `size` and `sort`. What makes no sense falls back to its default, as in Spring: nothing in here fails. Of
-/// a `page` or `size` given twice the first counts.
+/// Reads `page`, `size` and `sort`. A value that makes no sense falls back to its default, as in Spring, so this never fails.
+/// If `page` or `size` is given twice, the first value counts.
 pub(super) fn page_request<'a, E: Entity>(
     parameters: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
 ) -> PageRequest {
@@ -34,7 +34,8 @@ pub(super) fn page_request<'a, E: Entity>(
     }
 }
 
-/// `qty`, `qty,desc` or `customerId,qty,desc`. A property counts where it is named first.
+/// Adds the properties of a `sort` value: `qty`, `qty,desc` or `customerId,qty,desc`. Only the first mention of a property
+/// counts.
 fn add_sort<E: Entity>(value: &str, sort: &mut Vec<Sort>) {
     let (names, descending) = match value.rsplit_once(',') {
         Some((names, direction)) if direction.eq_ignore_ascii_case("desc") => (names, true),
@@ -58,27 +59,27 @@ pub(super) fn total_pages(total: u64, size: u64) -> u64 {
     total.div_ceil(size)
 }
 
-/// The links of a page, in Spring's order. There is a `first` and a `last` only where there is somewhere else to go.
-pub(super) fn page_links<E: Entity>(asked: &Asked, request: &PageRequest, total: u64) -> Links {
+/// The links of a page, in Spring's order. `first` and `last` are there only if there is a previous or a next page.
+pub(super) fn page_links<E: Entity>(head: &RequestHead, request: &PageRequest, total: u64) -> Links {
     let pages = total_pages(total, request.size);
     let previous = request.page.checked_sub(1);
     let next = Some(request.page + 1).filter(|next| *next < pages);
     let several = previous.is_some() || next.is_some();
-    let to = |page: u64| page_href::<E>(asked, request, page);
+    let to = |page: u64| page_href::<E>(head, request, page);
 
     let mut links = Links::default();
     links.add_some("first", several.then(|| to(0)));
     links.add_some("prev", previous.map(to));
-    links.add("self", asked.href());
+    links.add("self", head.href());
     links.add_some("next", next.map(to));
     links.add_some("last", several.then(|| to(pages.saturating_sub(1))));
-    links.add("profile", format!("{}/profile{}", asked.base, E::PATH));
-    links.add_some("search", E::SEARCH.map(|_| format!("{}{}/search", asked.base, E::PATH)));
+    links.add("profile", format!("{}/profile{}", head.base, E::PATH));
+    links.add_some("search", E::SEARCH.map(|_| format!("{}{}/search", head.base, E::PATH)));
     links
 }
 
-fn page_href<E: Entity>(asked: &Asked, request: &PageRequest, page: u64) -> String {
-    let mut href = format!("{}{}?page={page}&size={}", asked.base, E::PATH, request.size);
+fn page_href<E: Entity>(head: &RequestHead, request: &PageRequest, page: u64) -> String {
+    let mut href = format!("{}{}?page={page}&size={}", head.base, E::PATH, request.size);
     for Sort { property, descending } in &request.sort {
         let direction = if *descending { "desc" } else { "asc" };
         href.push_str(&format!("&sort={property},{direction}"));
@@ -152,8 +153,8 @@ mod tests {
         ];
         for (query, total, rels) in cases {
             let request = axum::http::Request::get(format!("/orders?{query}")).body(()).unwrap();
-            let asked = Asked::new(request.into_parts().0, "h");
-            let links = page_links::<Order>(&asked, &read(query), total);
+            let head = RequestHead::new(request.into_parts().0, "h");
+            let links = page_links::<Order>(&head, &read(query), total);
             assert_eq!(links.rels().collect::<Vec<_>>(), rels, "{query} of {total}");
         }
     }

@@ -1,4 +1,4 @@
-//! Refusals: what went wrong, as RFC 9457 writes it, with the `message` that the frontend shows.
+//! Problems: answers that say what went wrong, in the form of RFC 9457 and with the `message` that the frontend shows.
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
@@ -12,9 +12,9 @@ use shop::store::StoreError;
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// An answer that is an error.
+/// An answer that says what went wrong.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     message: String,
     fields: Vec<&'static str>,
@@ -22,8 +22,8 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// An error that needs no more than its sentence.
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    /// A problem of which a sentence says all.
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
             message: message.into(),
@@ -32,24 +32,24 @@ impl Problem {
         }
     }
 
-    /// Adds a header.
-    pub(super) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
+    /// This problem with a header.
+    pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
         self.header = Some((name, value));
         self
     }
 
-    /// Nothing has this path.
+    /// There is no resource at this path.
     pub(super) fn no_resource(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("There is nothing at {path}."))
     }
 
-    /// The resource doesn't have this method, but `allowed`.
+    /// The resource doesn't have this method; it has those in `allowed`.
     pub(super) fn method_not_allowed(method: &Method, path: &str, allowed: &'static str) -> Self {
         let message = format!("{path} can't be asked to {method}; it has {allowed}.");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, message).with(ALLOW, allowed)
     }
 
-    /// The item is of a version that the client's condition excludes.
+    /// The client's condition does not admit the item's version.
     pub(super) fn otherwise(version: Version) -> Self {
         let message = format!(
             "The item is of version {version} now, which If-Match or If-None-Match excludes; nothing was changed. Read it \
@@ -58,7 +58,7 @@ impl Problem {
         Self::new(StatusCode::PRECONDITION_FAILED, message)
     }
 
-    /// None of the forms that can be had is accepted.
+    /// The client accepts none of the media types that the resource has.
     pub(super) fn not_acceptable(offers: &[&str]) -> Self {
         let message = format!(
             "The Accept header leaves nothing to answer with; there is {}.",
@@ -67,13 +67,13 @@ impl Problem {
         Self::new(StatusCode::NOT_ACCEPTABLE, message)
     }
 
-    /// The body is in no form that the method takes.
+    /// The method does not take a body of this `Content-Type`.
     pub(super) fn unsupported(sent: &str, taken: &str) -> Self {
         let message = format!("A body of Content-Type {sent} is not understood; send {taken}.");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
     }
 
-    /// A page of this origin had a browser send a write that no preflight preceded.
+    /// A browser has sent a write without a preflight, for a page of an origin that may not call.
     pub(super) fn cross_site(origin: &str) -> Self {
         let message = format!(
             "Pages of {origin} may not write here: a write from there needs a Content-Type that is JSON, and an origin \
@@ -94,14 +94,14 @@ impl Problem {
         Self::new(StatusCode::REQUEST_TIMEOUT, message).with(CONNECTION, "close")
     }
 
-    /// Nobody knows whether the command took effect.
+    /// It is not known whether the command took effect.
     pub(super) fn outcome_unknown() -> Self {
         let message = "The connection to the database was lost while the change was being committed, so its outcome is \
                        unknown: it may have happened or not. Look before you send it again; the service won't repeat it.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
-    /// The same for a change that a rule forbids or a body that can't be read.
+    /// The body can't be read, or would make an order that a rule forbids.
     pub(super) fn invalid(invalid: InvalidInput) -> Self {
         Self {
             fields: invalid.fields,

@@ -1,48 +1,49 @@
-//! What can be read of either resource.
+//! Answers `GET` and `HEAD` for both resources.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 
-use super::asked::{Asked, Target, parse_number};
 use super::conditional::{condition, tag};
+use super::deadline::within;
 use super::entity::Entity;
 use super::hal;
 use super::health;
 use super::paging::page_request;
 use super::problem::Problem;
 use super::reply::{Reply, missing, respond};
+use super::request_head::{RequestHead, Target, parse_number};
 use shop::domain::{Delivery, JournalEntry, OrderId};
 use shop::health::Readiness;
 use shop::store::{Result as StoreResult, Store, StoreError};
 
-/// How long the database may take to answer a question.
+/// The deadline of the database's answer to a question.
 const READ_DEADLINE: Duration = Duration::from_millis(1800);
 
 /// Answers `GET` and `HEAD`, in the media type `form`.
 pub(super) async fn read<E: Entity>(
     store: &dyn Store,
     readiness: &Readiness,
-    asked: &Asked,
+    head: &RequestHead,
     target: Target,
     form: &'static str,
 ) -> Reply {
     let found = |body: Vec<u8>| Ok(respond(StatusCode::OK, form, body));
     match target {
-        Target::Root => found(hal::root::<E>(asked)),
-        Target::Profile => found(hal::profiles::<E>(asked)),
-        Target::Alps => found(hal::alps::<E>(asked)),
-        Target::Search => found(hal::searches::<E>(asked, E::SEARCH.unwrap_or_default())),
+        Target::Root => found(hal::root::<E>(head)),
+        Target::Profile => found(hal::profiles::<E>(head)),
+        Target::Alps => found(hal::alps::<E>(head)),
+        Target::Search => found(hal::searches::<E>(head, E::SEARCH.unwrap_or_default())),
         Target::Collection => {
-            let request = page_request::<E>(asked.parameters());
+            let request = page_request::<E>(head.parameters());
             let page = bounded(readiness, E::page(store, &request)).await?;
-            found(hal::collection(asked, &request, &page))
+            found(hal::collection(head, &request, &page))
         }
-        Target::Item(number) => item(asked, bounded(readiness, E::find(store, number)).await?, form),
+        Target::Item(number) => item(head, bounded(readiness, E::find(store, number)).await?, form),
         Target::FindByOrder => {
-            let delivery: Option<Delivery> = bounded(readiness, store.delivery_of(order_in(asked)?)).await?;
-            item(asked, delivery, form)
+            let delivery: Option<Delivery> = bounded(readiness, store.delivery_of(order_in(head)?)).await?;
+            item(head, delivery, form)
         }
         Target::Events(number) => {
             let entries = bounded(readiness, store.order_events(OrderId(number))).await?;
@@ -58,17 +59,17 @@ pub(super) async fn read<E: Entity>(
     }
 }
 
-/// The item, unless the client has it already or has demanded another one.
-fn item<E: Entity>(asked: &Asked, found: Option<E>, form: &'static str) -> Reply {
+/// The answer about an item: 304 if the client has this version already, 412 if its condition demands another one.
+fn item<E: Entity>(head: &RequestHead, found: Option<E>, form: &'static str) -> Reply {
     let Some(entity) = found else { return Ok(missing()) };
-    let (condition, version) = (condition(&asked.headers)?, entity.revision());
+    let (condition, version) = (condition(&head.headers)?, entity.revision());
     if !condition.allows(version) {
         return Err(Problem::otherwise(version));
     }
     let mut answer = match condition.excludes(version) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => {
-            let href = hal::item_href::<E>(&asked.base, entity.number());
+            let href = hal::item_href::<E>(&head.base, entity.number());
             respond(StatusCode::OK, form, hal::item(&entity, &href))
         }
     };
@@ -76,9 +77,9 @@ fn item<E: Entity>(asked: &Asked, found: Option<E>, form: &'static str) -> Reply
     Ok(answer)
 }
 
-/// The order that a search names: `id`, as in the course, or `orderId`.
-fn order_in(asked: &Asked) -> Result<OrderId, Problem> {
-    let named = asked.parameters().find(|(name, _)| name == "id" || name == "orderId");
+/// The order that a search names, in the parameter `id`, as in the course, or `orderId`.
+fn order_in(head: &RequestHead) -> Result<OrderId, Problem> {
+    let named = head.parameters().find(|(name, _)| name == "id" || name == "orderId");
     named
         .and_then(|(_, value)| parse_number(&value))
         .map(OrderId)
@@ -90,7 +91,7 @@ fn order_in(asked: &Asked) -> Result<OrderId, Problem> {
         })
 }
 
-/// A JSON array; each payload is the record's value as it was published.
+/// The JSON array of an order's events; each payload is the record's value as it was published.
 fn events(entries: &[JournalEntry]) -> String {
     let rendered = entries.iter().map(
         |JournalEntry {
@@ -107,12 +108,11 @@ fn events(entries: &[JournalEntry]) -> String {
     format!("[{}]", rendered.collect::<Vec<_>>().join(","))
 }
 
+/// The database's answer to a question within the deadline; what it shows about the database is noted in `readiness`.
 async fn bounded<T>(readiness: &Readiness, question: impl Future<Output = StoreResult<T>>) -> Result<T, Problem> {
-    let late = || StoreError::Unavailable(format!("the database has not answered within {READ_DEADLINE:?}"));
     let call = readiness.begin();
-    let answer = tokio::time::timeout(READ_DEADLINE, question).await;
-    let answer = match answer.unwrap_or_else(|_| Err(late())) {
-        // Nothing of the client's is in a question that the database could refuse.
+    let answer = match within(READ_DEADLINE, question).await {
+        // A question holds no value of the client's, so a refused value means a row that can't be read.
         Err(StoreError::Rejected(cause)) => Err(StoreError::Unreadable(cause)),
         answer => answer,
     };

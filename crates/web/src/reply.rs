@@ -1,4 +1,4 @@
-//! What a handler replies.
+//! The result of a handler, and simple responses.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -10,7 +10,7 @@ use super::problem::Problem;
 /// A response, or the problem that takes its place.
 pub(super) type Reply = Result<Response, Problem>;
 
-/// A response with a body.
+/// A response with a body of the media type `form`.
 pub(super) fn respond(status: StatusCode, form: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -20,7 +20,7 @@ pub(super) fn respond(status: StatusCode, form: &'static str, body: impl Into<Bo
     response
 }
 
-/// 404 without a body: the answer to a number that nothing has.
+/// The answer for a number that no row has: 404 without a body.
 pub(super) fn missing() -> Response {
     StatusCode::NOT_FOUND.into_response()
 }

@@ -1,4 +1,4 @@
-//! Takes connections and gives them to a router, within limits, until it is told to stop.
+//! Accepts connections and serves them with a router, within limits, until it is told to stop.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,30 +23,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::cors::{Asker, Origins};
+use super::connection_permits::{Busy, Client, ConnectionPermit, ConnectionPermits};
+use super::cors::{Caller, Origins};
 use super::head;
-use super::places::{Busy, Client, Places, Seat};
-use super::stall::Impatient;
+use super::stall::StallGuard;
 use super::traffic::{MethodIndex, Traffic};
 
-/// How long to wait when a connection can't be taken because the process is out of files.
+/// The pause after a connection could not be accepted because the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a server grants its clients.
+/// The limits of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once. When there are as many, whoever has been idle longest gives way; more wait in the listener's
-    /// backlog.
+    /// The most connections at a time. Once there are as many, the one that has been idle longest gives way to a new one;
+    /// others wait in the listener's backlog.
     pub connections: usize,
-    /// How long a connection may be idle without having to give way.
+    /// How long a connection may be idle before it has to give way.
     pub grace: Duration,
     /// How long a request's head may take to arrive, which is also how long a connection may be idle.
     pub head: Duration,
-    /// How long a client may take nothing of an answer that is being sent to it.
+    /// How long a client may go without reading anything of an answer that is being sent to it.
     pub stall: Duration,
     /// The longest head of a request, in bytes.
     pub head_bytes: usize,
-    /// How long requests in flight may go on once the server is told to stop.
+    /// How long requests in flight may still take once the server is told to stop.
     pub drain: Duration,
 }
 
@@ -63,17 +63,17 @@ impl Default for Limits {
     }
 }
 
-/// What stands before a router.
+/// What every request passes before a router sees it.
 #[derive(Debug, Clone, Default)]
 pub struct Front {
-    /// Where requests are counted.
+    /// The counters of requests.
     pub traffic: Arc<Traffic>,
-    /// Whose pages may call.
+    /// The origins whose pages may call.
     pub origins: Origins,
 }
 
-/// Serves until `shutdown`: then no connection is taken any more, idle ones are closed, and requests in flight are finished
-/// up to the deadline. Returns how many connections were cut off at the deadline.
+/// Serves until `shutdown` is cancelled. From then on no connection is accepted, idle ones are closed, and requests in flight
+/// go on until `limits.drain` has passed. Returns how many connections were cut off then.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -83,15 +83,15 @@ pub async fn serve(
 ) -> usize {
     let server = Server {
         router,
-        places: Places::new(limits.connections, limits.grace),
+        permits: ConnectionPermits::new(limits.connections, limits.grace),
         tasks: TaskTracker::new(),
         cut: CancellationToken::new(),
         limits,
         front,
         shutdown,
     };
-    while let Some((stream, seat)) = server.accept(&listener).await {
-        server.tasks.spawn(server.connection(stream, seat));
+    while let Some((stream, permit)) = server.accept(&listener).await {
+        server.tasks.spawn(server.connection(stream, permit));
     }
     drop(listener);
     server.drain().await
@@ -99,8 +99,9 @@ pub async fn serve(
 
 struct Server {
     router: Router,
-    places: Arc<Places>,
+    permits: Arc<ConnectionPermits>,
     tasks: TaskTracker,
+    /// Cancelled when the connections that are still open are cut off.
     cut: CancellationToken,
     limits: Limits,
     front: Front,
@@ -108,8 +109,8 @@ struct Server {
 }
 
 impl Server {
-    /// The next connection, and its place among those that are allowed; `None` once the server is to stop.
-    async fn accept(&self, listener: &TcpListener) -> Option<(TcpStream, Seat)> {
+    /// The next connection and its permit; `None` once the server is to stop.
+    async fn accept(&self, listener: &TcpListener) -> Option<(TcpStream, ConnectionPermit)> {
         let taken = async {
             let stream = loop {
                 match listener.accept().await {
@@ -117,24 +118,25 @@ impl Server {
                     Err(error) => self.wait_out(&error).await,
                 }
             };
-            (stream, self.places.take().await)
+            (stream, self.permits.take().await)
         };
         self.shutdown.run_until_cancelled(taken).await
     }
 
-    /// A client that went away before it was taken is no trouble; being out of files passes.
+    /// Handles an error of `accept`. A client that went away before it was accepted is no trouble. If the process has no file
+    /// descriptors left, an idle client is told to leave, and the server waits for a moment.
     async fn wait_out(&self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
             tracing::warn!(tally = "connections that can't be taken", %error, "no connection can be taken");
-            self.places.make_room();
+            self.permits.make_room();
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
     }
 
     /// Serves one connection to its end.
-    fn connection(&self, stream: TcpStream, seat: Seat) -> impl Future<Output = ()> + use<> {
-        // Answers are written whole: there is nothing to wait for.
+    fn connection(&self, stream: TcpStream, permit: ConnectionPermit) -> impl Future<Output = ()> + use<> {
+        // Answers are written whole, so the kernel need not wait for more to send.
         let _ = stream.set_nodelay(true);
         let mut http = http1::Builder::new();
         // A client that has sent its request and closed its own side still waits for its answer.
@@ -142,13 +144,13 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
             .max_header_size(self.limits.head_bytes);
-        let client = Arc::clone(&seat.client);
+        let client = Arc::clone(&permit.client);
         let service = fronted(self.router.clone(), self.front.clone(), Arc::clone(&client));
-        let io = Impatient::new(stream, Arc::clone(&client), self.limits.stall);
+        let io = StallGuard::new(stream, Arc::clone(&client), self.limits.stall);
         let connection = http.serve_connection(TokioIo::new(io), service);
         let (shutdown, cut) = (self.shutdown.clone(), self.cut.clone());
         async move {
-            let _seat = seat;
+            let _permit = permit;
             let mut connection = pin!(connection);
             let ended = tokio::select! {
                 ended = connection.as_mut() => Some(ended),
@@ -160,7 +162,7 @@ impl Server {
                     if client.is_idle() {
                         return;
                     }
-                    // It has asked for something since it was chosen: that is still answered.
+                    // The client has sent a request since it was chosen to leave, and still gets the answer.
                     connection.as_mut().graceful_shutdown();
                     cut.run_until_cancelled(connection).await
                 }
@@ -181,44 +183,44 @@ impl Server {
     }
 }
 
-/// What every request of a client goes through before `router` sees it, and every answer after. It is done here, because a
-/// layer of the router would cost each request an allocation.
+/// Puts normalising, CORS and counting around `router`. This is not done by a layer of the router, because that would cost an
+/// allocation for each request.
 fn fronted(
     router: Router,
     front: Front,
     client: Arc<Client>,
-) -> impl Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: Send> + Send {
+) -> impl Service<Request<Incoming>, Response = Response<BusyBody>, Error = Infallible, Future: Send> + Send {
     let router = TowerToHyperService::new(router);
     service_fn(move |mut request: Request<Incoming>| {
         let (method, start) = (MethodIndex::from(request.method()), Instant::now());
         let (busy, traffic) = (client.asks(), Arc::clone(&front.traffic));
-        let admitted = match head::tidy(&mut request).and_then(|()| front.origins.asker(&request)) {
-            Ok(asker) => Ok((router.call(request), asker)),
+        let admitted = match head::normalise(&mut request).and_then(|()| front.origins.caller(&request)) {
+            Ok(caller) => Ok((router.call(request), caller)),
             Err(problem) => Err(problem),
         };
         async move {
-            let (mut response, asker) = match admitted {
-                Ok((answering, asker)) => (answering.await?, asker),
-                Err(problem) => (problem.into_response(), Asker::UNKNOWN),
+            let (mut response, caller) = match admitted {
+                Ok((answering, caller)) => (answering.await?, caller),
+                Err(problem) => (problem.into_response(), Caller::UNKNOWN),
             };
-            asker.dress(&mut response);
+            caller.add_headers(&mut response);
             if response.status() == StatusCode::NOT_MODIFIED {
-                // axum writes a 0 for HEAD, but it would be about the item that is not sent.
+                // axum writes a length of 0 for HEAD, but the header would be about the item that is not sent.
                 response.headers_mut().remove(CONTENT_LENGTH);
             }
             traffic.add(method, response.status(), start.elapsed());
-            Ok(response.map(|body| Answer { body, _busy: busy }))
+            Ok(response.map(|body| BusyBody { body, _busy: busy }))
         }
     })
 }
 
-/// The body of an answer; its client is busy until it has been handed over.
-struct Answer {
+/// The body of an answer, with which the client counts as busy until the whole of it has been handed over.
+struct BusyBody {
     body: Body,
     _busy: Busy,
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for BusyBody {
     type Data = Bytes;
     type Error = axum::Error;
 

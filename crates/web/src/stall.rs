@@ -1,4 +1,5 @@
-//! A client that asks and never reads would hold its connection for ever: its writes have a deadline.
+//! Writes to a client have a deadline, as a client that sends a request and never reads the answer would hold its connection
+//! for ever.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,23 +12,23 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::places::Client;
+use super::connection_permits::Client;
 
-/// A connection whose writes fail once its client has taken nothing for `patience`.
-pub(super) struct Impatient {
+/// A connection whose writes fail once its client has read nothing for the time `stall`.
+pub(super) struct StallGuard {
     stream: TcpStream,
     client: Arc<Client>,
-    patience: Duration,
-    /// Runs while a write waits.
+    stall: Duration,
+    /// The end of that time; set while a write waits for the client.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Impatient {
-    pub(super) fn new(stream: TcpStream, client: Arc<Client>, patience: Duration) -> Self {
+impl StallGuard {
+    pub(super) fn new(stream: TcpStream, client: Arc<Client>, stall: Duration) -> Self {
         Self {
             stream,
             client,
-            patience,
+            stall,
             deadline: None,
         }
     }
@@ -40,8 +41,8 @@ impl Impatient {
             return written;
         }
         self.client.writing.store(true, Relaxed);
-        let patience = self.patience;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let stall = self.stall;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(stall)));
         ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
@@ -50,13 +51,13 @@ impl Impatient {
     }
 }
 
-impl AsyncRead for Impatient {
+impl AsyncRead for StallGuard {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Impatient {
+impl AsyncWrite for StallGuard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watched(cx, written)

@@ -1,4 +1,4 @@
-//! What a server tells about its requests, to be read at any time by anybody.
+//! The measures of a server's requests, which can be read at any time from any thread.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use axum::http::{Method, StatusCode};
 
 use keylane::measure::{Counter, Times};
 
-/// Counters of requests by method and class of status, and how long they took. All zero at first.
+/// Counts requests by method and class of status, and measures how long they took. All are zero at the start.
 #[derive(Debug, Default)]
 pub struct Traffic {
     answered: [[Counter; CLASSES.len()]; METHODS.len()],
-    /// From a request's head to its answer's; the answer's body may still be on its way.
+    /// The time from a request's head to its answer's head; the answer's body may still be on its way.
     pub times: Times,
 }
 
-/// The last one is whatever else clients send.
+/// The methods that are counted; the last one stands for all others.
 const METHODS: [&str; 8] = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS", "other"];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Traffic {
-    /// How many requests of a method were answered with a class of status.
+    /// How many requests were answered, for each method and class of status.
     pub fn answered(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         METHODS.into_iter().zip(&self.answered).flat_map(|(method, classes)| {
             let counts = CLASSES.into_iter().zip(classes);
@@ -34,7 +34,7 @@ impl Traffic {
     }
 }
 
-/// A method's place among those that are counted.
+/// The position of a method among those that are counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MethodIndex(usize);
 

@@ -1,4 +1,4 @@
-//! Where a database is and how to log in there, read from its address.
+//! A database's address: where the server is, which database to use, and how to log in.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use shop::store::{Result, StoreError};
 
-/// What text is compared by, said explicitly because servers differ in what they take otherwise.
+/// The collation of all text, given explicitly because the defaults of servers differ.
 pub(super) const COLLATION: &str = "utf8mb4_unicode_ci";
-/// Statements kept prepared on each connection: the shapes of batches, of every table.
+/// How many prepared statements each connection keeps: enough for every table and every batch size that is in use.
 const PREPARED: usize = 512;
 
-/// A database's address, taken apart.
+/// A database's address in its parts.
 #[derive(Clone)]
 pub(super) struct Address {
-    /// How to log in, without the database.
+    /// The options to log in with, without a database.
     pub server: MySqlConnectOptions,
     /// The database's name.
     pub database: Arc<str>,
-    /// What to call it towards people: no password, no user.
+    /// The address as messages show it, without user and password.
     pub shown: Arc<str>,
 }
 
 impl Address {
-    /// Reads `mysql://user:password@host:port/database`. No message of it repeats what was given: it holds a password.
+    /// Reads `mysql://user:password@host:port/database`. Its error messages never repeat the address, which holds a password.
     pub fn parse(url: &str) -> Result<Self> {
         if !["mysql://", "mariadb://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(refused("it must start with mysql://"));
@@ -60,12 +60,12 @@ impl Address {
         })
     }
 
-    /// How to log in and use the database.
+    /// The options to log in with and use the database.
     pub fn with_database(&self) -> MySqlConnectOptions {
         self.server.clone().database(&self.database)
     }
 
-    /// The statement that makes the database; its name may hold anything, hyphens for a start.
+    /// The statement that creates the database. The name is quoted, as it may hold hyphens and other characters.
     pub fn create_database(&self) -> String {
         let name = self.database.replace('`', "``");
         format!(

@@ -1,4 +1,4 @@
-//! The apply history: what took effect on deliveries, in order.
+//! Appends to the apply history: the effects of events on deliveries, in order.
 
 use super::rows::{self, statement};
 use super::session::Session;
@@ -6,7 +6,7 @@ use shop::domain::EventType;
 use shop::domain::decide::NewApply;
 use shop::store::Result;
 
-/// Appends rows in the order given, in the transaction of the effects, while what they are about is locked.
+/// Appends rows in the order given, in the transaction of the effects, while their orders' cursors are locked.
 pub(super) async fn append(session: &mut Session, applies: &[NewApply]) -> Result<()> {
     for piece in rows::pieces(applies) {
         let mut query = statement(format!(

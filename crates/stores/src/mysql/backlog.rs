@@ -1,4 +1,5 @@
-//! How much waits. What is unpublished is counted in its index alone, so that this costs nothing while there is none.
+//! Counts what waits in the tables. Unpublished rows are counted in their index alone, so counting costs nothing while there
+//! are none.
 
 use sqlx::mysql::MySqlRow;
 
@@ -8,7 +9,7 @@ use shop::domain::Source;
 use shop::domain::fence::ParkReason;
 use shop::store::{Backlog, Result, StoreError, Waiting};
 
-/// What waits in a service's tables.
+/// Counts what waits in a service's tables.
 pub(super) async fn of(session: &mut Session, source: Source) -> Result<Backlog> {
     match source {
         Source::Orders => Ok(Backlog {
@@ -24,7 +25,7 @@ pub(super) async fn of(session: &mut Session, source: Source) -> Result<Backlog>
     }
 }
 
-/// What is unpublished in a table.
+/// Counts the unpublished rows of a table.
 async fn waiting(session: &mut Session, table: &'static str) -> Result<Waiting> {
     let unpublished = format!("from {table} force index ({table}_unpublished) where published = 0");
     let sql = format!(

@@ -14,7 +14,7 @@ use shop::store::{Page, PageRequest, Result};
 
 const COLUMNS: &str = "id, orderId, status, version, events";
 
-/// Applies a batch of events: one lock, at most two writes, one commit.
+/// Applies a batch of events without a fence: it locks once, writes at most twice, and commits once.
 pub(super) async fn run(
     session: &mut Session,
     batch: &[DeliveryRequest],
@@ -35,24 +35,24 @@ pub(super) async fn run(
     Ok(done.outcomes)
 }
 
-/// One delivery.
+/// The delivery with this number.
 pub(super) async fn one(session: &mut Session, id: DeliveryId) -> Result<Option<Delivery>> {
     first(session, "where id = ?", id.0).await
 }
 
-/// The delivery of an order; of several, the one with the lowest number.
+/// The delivery of an order; if there are several, the one with the lowest number.
 pub(super) async fn of(session: &mut Session, order: OrderId) -> Result<Option<Delivery>> {
     first(session, "where orderId = ? order by id limit 1", order.0).await
 }
 
-/// A page of deliveries.
+/// One page of all deliveries.
 pub(super) async fn page(session: &mut Session, request: &PageRequest) -> Result<Page<Delivery>> {
     let (rows, total) = rows::page(session, "Delivery_table", &format!("{COLUMNS}, {FIELDS}"), request).await?;
     let items = rows.iter().map(delivery).collect::<Result<_>>()?;
     Ok(Page { items, total })
 }
 
-/// The first `limit` deliveries behind a number.
+/// The first `limit` deliveries with numbers above `after`.
 pub(super) async fn after(session: &mut Session, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
     let sql = format!("select {COLUMNS}, {FIELDS} from Delivery_table where id > ? order by id limit ?");
     let rows = session.fetch(statement(sql).bind(after.0).bind(limit as u64)).await?;
@@ -65,8 +65,8 @@ async fn first(session: &mut Session, condition: &str, number: i64) -> Result<Op
     rows.first().map(delivery).transpose()
 }
 
-/// Rows are locked in the order of the index, which is the same for everybody; it is named because the server may
-/// otherwise scan (and lock) a table that it takes for small.
+/// Locks and loads the deliveries of these orders. All transactions lock in the order of the index. The index is named,
+/// because the server may otherwise scan, and lock, the whole of a table that it takes for small.
 pub(super) async fn lock(session: &mut Session, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Delivery>> {
     let orders: Vec<i64> = orders.iter().map(|order| order.0).collect();
     let mut lowest = BTreeMap::<OrderId, Delivery>::new();
@@ -90,7 +90,7 @@ pub(super) async fn lock(session: &mut Session, orders: &[OrderId]) -> Result<BT
     Ok(lowest)
 }
 
-/// Inserts new rows; their numbers, ascending in the rows' order.
+/// Inserts new rows. Returns their numbers, which ascend in the rows' order.
 pub(super) async fn insert(session: &mut Session, deliveries: &[NewDelivery]) -> Result<Vec<DeliveryId>> {
     let mut ids = Vec::with_capacity(deliveries.len());
     for piece in rows::pieces(deliveries) {
@@ -107,7 +107,7 @@ pub(super) async fn insert(session: &mut Session, deliveries: &[NewDelivery]) ->
     Ok(ids)
 }
 
-/// The rows are locked and there, so that every one of these inserts is an update.
+/// Updates rows, several in one statement. The rows exist and are locked, so each of these inserts becomes an update.
 pub(super) async fn update(session: &mut Session, deliveries: &[Delivery]) -> Result<()> {
     for piece in rows::pieces(deliveries) {
         let mut query = statement(format!(

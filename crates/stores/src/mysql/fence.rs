@@ -1,6 +1,6 @@
-//! The fence: cursors, parked events, and what a batch does to them.
+//! The fence's rows: locks cursors, loads parked events, and writes what a batch decides.
 //!
-//! A cursor is made before anything is decided, and locked: a row that is not there locks nothing, and an event that one
+//! A cursor's row is inserted and locked before anything is decided. A missing row can't be locked, and an event that one
 //! instance parks while another applies its predecessor would stay parked for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use shop::domain::fence::{FenceCommand, FenceOutcome, ParkedEvent};
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 use shop::store::Result;
 
-/// Runs a batch of commands: the cursors made and locked, the deliveries locked, the decision written, one commit.
+/// Runs a batch of commands: inserts and locks the cursors, locks the deliveries, writes the decision, and commits once.
 pub(super) async fn run(session: &mut Session, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>> {
     let orders = fenced_orders(batch);
     let rows = load(session, &orders).await?;
@@ -50,8 +50,8 @@ async fn load(
     Ok(rows)
 }
 
-/// In id order, and not by `insert ignore`, which deadlocks with three sessions on a new order. The lock that a cursor which
-/// is there gets is the one that it needs.
+/// Inserts the cursors that are missing, in the order of their numbers. This is not an `insert ignore`, with which three
+/// sessions deadlock on a new order. A cursor that exists already is locked as it has to be.
 async fn make_cursors(session: &mut Session, orders: &[OrderId]) -> Result<()> {
     for piece in rows::pieces(orders) {
         let mut query = statement(format!(
@@ -103,7 +103,7 @@ async fn write(session: &mut Session, decision: &FenceDecision) -> Result<(Vec<D
     Ok((inserted, handed_over))
 }
 
-/// The rows are locked and there, so that every one of these inserts is an update.
+/// Updates cursors, several in one statement. The rows exist and are locked, so each of these inserts becomes an update.
 async fn move_cursors(session: &mut Session, cursors: &[(OrderId, Version, i64)]) -> Result<()> {
     for piece in rows::pieces(cursors) {
         let mut query = statement(format!(

@@ -1,4 +1,4 @@
-//! What has happened, from the beginning.
+//! Reads the apply history from its beginning.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use shop::domain::decide::{ApplyKind, NewApply};
 use shop::domain::{DeliveryId, EventType, OrderEventType, OrderId, Place, Provenance, Version};
 use shop::store::{ApplyRow, Result, StoreError};
 
-/// The first `limit` rows of the apply history behind the row `after`.
+/// The first `limit` rows of the apply history with numbers above `after`.
 pub(super) async fn applies(session: &mut Session, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
     let sql = "select seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, epoch, \
                topic, cast(record_partition as signed), record_offset, applied_at \

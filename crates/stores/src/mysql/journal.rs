@@ -1,4 +1,4 @@
-//! The journals, which are the outboxes: what has happened, in the order in which the relay publishes it.
+//! The journals, which are the relay's outboxes: all events, in the order in which they are published.
 
 use keylane_log::Timestamp;
 use sqlx::mysql::MySqlRow;
@@ -9,12 +9,12 @@ use shop::domain::decide::NewEntry;
 use shop::domain::{EventType, JournalEntry, OrderId, Source, Version};
 use shop::store::{JournalRow, Result, StoreError};
 
-/// Appends events, in the transaction of their effects.
+/// Appends events in the transaction of their effects.
 pub(super) async fn append(session: &mut Session, source: Source, entries: &[NewEntry]) -> Result<()> {
     insert(session, source, entries, false).await
 }
 
-/// Appends events that have been published by whoever kept these tables before.
+/// Appends events as already published, because an older system that kept these tables has published them.
 pub(super) async fn append_published(session: &mut Session, source: Source, entries: &[NewEntry]) -> Result<()> {
     insert(session, source, entries, true).await
 }
@@ -27,7 +27,7 @@ pub(super) async fn of_order(session: &mut Session, id: OrderId) -> Result<Vec<J
     rows.iter().map(|row| entry(row, Source::Orders)).collect()
 }
 
-/// The first `limit` events behind the row `after`, published or not.
+/// The first `limit` events with row numbers above `after`, published or not.
 pub(super) async fn all(session: &mut Session, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
     let (table, columns) = (table(source), columns(source));
     let sql = format!("select id, {columns}, cast(published as signed) from {table} where id > ? order by id limit ?");
@@ -42,7 +42,7 @@ pub(super) async fn all(session: &mut Session, source: Source, after: i64, limit
     rows.iter().map(row).collect()
 }
 
-/// The oldest events that haven't been published.
+/// The first `limit` events with row numbers above `after` that are not marked as published.
 pub(super) async fn unpublished(
     session: &mut Session,
     source: Source,
@@ -101,7 +101,7 @@ fn table(source: Source) -> &'static str {
     }
 }
 
-/// The number of the row that an event is about comes first.
+/// The columns that both journals are read and written with; the first is the number of the order or delivery.
 fn columns(source: Source) -> &'static str {
     match source {
         Source::Orders => "order_id, version, type, payload, timestamp, traceparent",
@@ -110,7 +110,7 @@ fn columns(source: Source) -> &'static str {
 }
 
 fn entry(row: &MySqlRow, source: Source) -> Result<JournalEntry> {
-    // A delivery's event names its order beside the delivery, an order's event only the order.
+    // The column of the order's number. A delivery event has the delivery's number before it.
     let order = match source {
         Source::Orders => 1,
         Source::Deliveries => 2,

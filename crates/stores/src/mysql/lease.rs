@@ -1,4 +1,4 @@
-//! Leases: who may do what only one should do at a time, until when.
+//! Leases: each is held by one process at a time, until it expires.
 
 use std::time::Duration;
 
@@ -8,10 +8,11 @@ use super::rows::statement;
 use super::session::Session;
 use shop::store::{Result, StoreError};
 
-/// How far two clocks may be apart, in milliseconds, before a lease is taken for a mistake.
+/// How far the clocks of two processes may be apart, in milliseconds. A lease that ends later than that allows was taken by a
+/// wrong clock.
 const SKEW: i64 = 5_000;
 
-/// Takes or renews a lease. Each of the two statements is atomic, so of several takers one gets it.
+/// Takes or renews a lease. Each of the two statements is atomic, so of several processes that try, one gets it.
 pub(super) async fn take(
     session: &mut Session,
     name: &str,
@@ -20,7 +21,8 @@ pub(super) async fn take(
     now: Timestamp,
 ) -> Result<bool> {
     let expires = now.0.saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
-    // One that would end later than ours comes from a clock that was wrong, and must not keep everybody waiting.
+    // A lease that ends later than ours would, clock differences allowed for, was taken by a wrong clock. It may be taken
+    // over, or it would keep all processes waiting.
     let renew = "update relay_lease set holder = ?, expires = ? \
                  where name = ? and (holder = ? or expires <= ? or expires > ?)";
     let renew = statement(renew.to_owned())
@@ -36,7 +38,7 @@ pub(super) async fn take(
     let first = statement("insert into relay_lease (name, holder, expires) values (?, ?, ?)".to_owned());
     match session.execute(first.bind(name).bind(holder).bind(expires)).await {
         Ok(_) => Ok(true),
-        // Its row is there, and it is somebody else's.
+        // The row exists already, so another process holds the lease.
         Err(StoreError::Rejected(_)) => Ok(false),
         Err(error) => Err(error),
     }

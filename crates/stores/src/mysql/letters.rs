@@ -31,7 +31,7 @@ pub(super) async fn append(session: &mut Session, letters: &[NewDeadLetter]) -> 
     Ok(())
 }
 
-/// The oldest dead letters behind `after`.
+/// The first `limit` dead letters with numbers above `after`: all, or only those that are not marked as published.
 pub(super) async fn page(
     session: &mut Session,
     unpublished: bool,

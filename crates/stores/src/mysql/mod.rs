@@ -1,16 +1,16 @@
-//! Orders or deliveries in MySQL 8 or MariaDB (10.6 or later), one SQL text for both.
+//! The MySQL adapter: orders or deliveries on a MySQL 8 or MariaDB server (10.6 or later), with the same SQL for both.
 //!
 //! ```text
-//!  MysqlStore ─┬─ transactions ── orders, deliveries: lock and load, decide, write, commit
+//!  MysqlStore ─┬─ transactions ── orders, deliveries, fence: lock and load, decide, write, commit
 //!              └─ statements ──── pages, journal, lease: one statement, one transaction
 //!                     │
 //!                  Sessions: connections with a deadline ── Session: one of them
 //! ```
 //!
 //! # Invariants
-//! * Columns are always named: tables that another system made have them in another order.
-//! * READ COMMITTED everywhere, rows locked in ascending order, so that batches queue instead of deadlocking.
-//! * Every call answers within 2 s, whatever the server does.
+//! * Statements always name their columns, because tables that another system made have them in another order.
+//! * Transactions are READ COMMITTED and lock rows in ascending order, so batches queue instead of deadlocking.
+//! * Every call returns within 2 s, whatever the server does.
 
 mod address;
 mod applies;
@@ -52,12 +52,12 @@ use shop::domain::{
 };
 use shop::store::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 
-/// Connections for batches: one for the running one, others for pieces that are retried alone.
+/// How many connections run batches: one for the running batch, others for requests that are retried alone.
 const TRANSACTIONS: usize = 8;
-/// Connections for everything else.
+/// How many connections serve everything else.
 const STATEMENTS: usize = 8;
 
-/// The database of one service on a MySQL or MariaDB server. Both services may share a database: each has its own tables.
+/// The database of one service on a MySQL or MariaDB server. Both services may share a database, as each has its own tables.
 pub struct MysqlStore {
     transactions: Sessions,
     statements: Sessions,
@@ -66,24 +66,24 @@ pub struct MysqlStore {
 }
 
 impl MysqlStore {
-    /// Opens the database at `mysql://user:password@host:port/database`: makes it if it is missing, makes the tables of
-    /// that service, or brings those of an older system up to date, keeping their rows. Any number of processes may do so
-    /// at once.
+    /// Opens the database at `mysql://user:password@host:port/database`. Creates the database and the service's tables if
+    /// they are missing, and brings the tables of an older system up to date, keeping their rows. Any number of processes
+    /// may do so at once.
     ///
     /// # Errors
-    /// [`Unavailable`](super::StoreError::Unavailable) while the server can't be reached or somebody else holds the
-    /// tables, [`Broken`](super::StoreError::Broken) for an address, a login or tables that can't be used.
+    /// [`Unavailable`](shop::store::StoreError::Unavailable) while the server can't be reached or another session holds the
+    /// tables, [`Broken`](shop::store::StoreError::Broken) for an address, a login or tables that can't be used.
     pub async fn connect(url: &str, source: Source) -> Result<Self> {
         let address = Address::parse(url)?;
         schema::prepare(&address, source).await?;
         Ok(Self::at(address, source))
     }
 
-    /// Opens a database that a service has made ready, to read from it: an account that may only select is enough, and
-    /// nothing is made or changed.
+    /// Opens a database that a service has made ready, to read from it. An account that may only select is enough, and
+    /// nothing is created or changed.
     ///
     /// # Errors
-    /// As for [`connect`](Self::connect), and [`Broken`](super::StoreError::Broken) for tables that are not there or not
+    /// As for [`connect`](Self::connect), and [`Broken`](shop::store::StoreError::Broken) for tables that are missing or not
     /// up to date.
     pub async fn connect_to_read(url: &str, source: Source) -> Result<Self> {
         let address = Address::parse(url)?;
@@ -91,10 +91,10 @@ impl MysqlStore {
         Ok(Self::at(address, source))
     }
 
-    /// Tries out on the server what a service does there, on temporary tables; nothing stays.
+    /// Runs a service's statements on temporary tables, to find out whether the server takes them; nothing stays.
     ///
     /// # Errors
-    /// What the first thing that can't be done answered.
+    /// The error of the first statement that fails.
     pub async fn try_out(url: &str, source: Source) -> Result<Trial> {
         schema::try_out(&Address::parse(url)?, source).await
     }
@@ -110,8 +110,8 @@ impl MysqlStore {
     }
 }
 
-/// Runs `$work` with a session. The session moves in and out, because a future that borrows from a closure's argument
-/// can't be shown to be `Send`.
+/// Runs `$work` with a session of `$sessions`. The session moves into the future and out again, because the compiler can't
+/// see that a future which borrows from a closure's argument is `Send`.
 macro_rules! with {
     ($sessions:expr, |$session:ident| $work:expr) => {
         $sessions

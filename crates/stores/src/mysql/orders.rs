@@ -12,7 +12,7 @@ use shop::domain::decide::{decide_orders, named_orders};
 use shop::domain::{Order, OrderFields, OrderId, OrderOutcome, OrderRequest, Source, Version};
 use shop::store::{Page, PageRequest, Result};
 
-/// Runs a batch of commands: one lock, at most one write a table and kind, one commit.
+/// Runs a batch of commands: locks once, writes at most one insert, update and delete for each table, and commits once.
 pub(super) async fn run(session: &mut Session, batch: &[OrderRequest], now: Timestamp) -> Result<Vec<OrderOutcome>> {
     let named = lock(session, &named_orders(batch)).await?;
     let decision = decide_orders(named, batch);
@@ -29,22 +29,23 @@ pub(super) async fn run(session: &mut Session, batch: &[OrderRequest], now: Time
     Ok(done.outcomes)
 }
 
-/// One order.
+/// The order with this number.
 pub(super) async fn one(session: &mut Session, id: OrderId) -> Result<Option<Order>> {
     let sql = format!("select id, version, {FIELDS} from Order_table where id = ?");
     let rows = session.fetch(statement(sql).bind(id.0)).await?;
     rows.first().map(order).transpose()
 }
 
-/// A page of orders.
+/// One page of all orders.
 pub(super) async fn page(session: &mut Session, request: &PageRequest) -> Result<Page<Order>> {
     let (rows, total) = rows::page(session, "Order_table", &format!("id, version, {FIELDS}"), request).await?;
     let items = rows.iter().map(order).collect::<Result<_>>()?;
     Ok(Page { items, total })
 }
 
-/// The index is named because the server may otherwise scan (and lock) a table that it takes for small. A row that somebody
-/// holds is not waited for: the batch is rolled back at once and goes on in pieces, of which only the guilty one waits.
+/// Locks and loads these orders. The index is named, because the server may otherwise scan, and lock, the whole of a table
+/// that it takes for small. A row that another session has locked is not waited for: the batch is rolled back at once and
+/// runs again request by request, so that only the requests about that row wait.
 async fn lock(session: &mut Session, ids: &[OrderId]) -> Result<BTreeMap<OrderId, Order>> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let mut locked = BTreeMap::new();
@@ -78,7 +79,7 @@ async fn insert(session: &mut Session, orders: &[OrderFields]) -> Result<Vec<Ord
     Ok(ids)
 }
 
-/// The rows are locked and there, so that every one of these inserts is an update.
+/// Updates rows, several in one statement. The rows exist and are locked, so each of these inserts becomes an update.
 async fn update(session: &mut Session, orders: &[Order]) -> Result<()> {
     for piece in rows::pieces(orders) {
         let mut query = statement(format!(

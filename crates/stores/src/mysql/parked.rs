@@ -1,4 +1,4 @@
-//! Parked events, and what people see of them.
+//! Reads and writes parked events.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const HEAD: &str = "p.version, p.reason, p.mark, p.since, p.lease_holder, p.leas
 const REST: &str = "p.order_id, p.error, p.topic, cast(p.record_partition as signed), p.record_offset, \
                     p.record_timestamp, p.record_key, p.record_value, p.record_headers, p.origin";
 
-/// A page of orders with something parked: which they are is found in one index, in their order.
+/// The statement that reads the state of the orders that the subquery `orders` names, in their order.
 fn page_of(orders: &str) -> String {
     format!(
         "select {HEAD}, c.order_id, coalesce(c.version, 0), cast(c.parked as signed) from ({orders}) k \
@@ -51,25 +51,25 @@ fn events_sql() -> String {
     )
 }
 
-/// The statements that read what is parked page by page, for whoever wants to see how a server plans them.
+/// The statements that read parked events page by page, so that a test can ask a server how it plans them.
 pub fn pages() -> [String; 3] {
     [keys_sql(), marked_sql(), events_sql()]
 }
 
-/// Orders of which something is parked.
+/// The first `limit` orders with parked events and with numbers above `after`.
 pub(super) async fn keys(session: &mut Session, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
     let query = statement(keys_sql()).bind(after.0).bind(limit as u64);
     session.fetch(query).await?.iter().map(key).collect()
 }
 
-/// Orders of which a person has marked something so.
+/// The first `limit` orders of which a person has marked an event with `mark`, with numbers above `after`.
 pub(super) async fn marked(session: &mut Session, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
     let query = statement(marked_sql()).bind(mark.name()).bind(after.0);
     let rows = session.fetch(query.bind(limit as u64)).await?;
     rows.iter().map(key).collect()
 }
 
-/// Parked events of an order behind a version, by version.
+/// The first `limit` parked events of an order with versions above `after`.
 pub(super) async fn events(
     session: &mut Session,
     order: OrderId,
@@ -80,15 +80,15 @@ pub(super) async fn events(
     session.fetch(query).await?.iter().map(parked_event).collect()
 }
 
-/// One parked event, if it is there.
+/// The parked event of this order and version, if there is one.
 pub(super) async fn event(session: &mut Session, order: OrderId, version: Version) -> Result<Option<ParkedEvent>> {
     let sql = format!("select {HEAD}, {REST} from parked_event p where p.order_id = ? and p.version = ?");
     let rows = session.fetch(statement(sql).bind(order.0).bind(version.0)).await?;
     rows.first().map(parked_event).transpose()
 }
 
-/// What holds the slots of those of these versions that are parked. The order's cursor is locked, and nobody changes them
-/// without it.
+/// The parked events of these versions, as the fence needs them. They need no lock of their own, because every transaction
+/// that changes them locks the order's cursor first.
 pub(super) async fn heads(session: &mut Session, order: OrderId, versions: &[Version]) -> Result<Vec<Held>> {
     let numbers: Vec<i64> = versions.iter().map(|version| version.0).collect();
     let mut heads = Vec::new();
@@ -108,7 +108,7 @@ pub(super) async fn heads(session: &mut Session, order: OrderId, versions: &[Ver
     Ok(heads)
 }
 
-/// Writes what a batch takes out, parks (also in the place of what it takes out) and changes.
+/// Writes what a batch decides about parked events. Rows are removed first, as a batch may park another event in their place.
 pub(super) async fn write(session: &mut Session, decision: &FenceDecision) -> Result<()> {
     for (order, version) in &decision.unparks {
         let sql = "delete from parked_event where order_id = ? and version = ?".to_owned();
@@ -160,19 +160,19 @@ async fn change(session: &mut Session, changed: &HeadChange) -> Result<()> {
     session.execute(query).await.map(drop)
 }
 
-/// Headers as one value.
+/// Encodes headers as one column's value.
 pub(super) fn encoded(list: &[Header]) -> Vec<u8> {
     let mut blob = Vec::new();
     headers::encode(list, &mut blob);
     blob
 }
 
-/// What [`encoded`] made, from the column `at`.
+/// Reads headers that [`encoded`] has made, from the column `at`.
 pub(super) fn decoded(row: &MySqlRow, at: usize) -> Result<Vec<Header>> {
     headers::decode(column(row, at)?).map_err(|error| StoreError::Broken(error.to_string()))
 }
 
-/// A value that may be missing.
+/// Reads bytes that may be null, from the column `at`.
 pub(super) fn bytes(row: &MySqlRow, at: usize) -> Result<Option<Bytes>> {
     Ok(column::<Option<Vec<u8>>>(row, at)?.map(Bytes::from))
 }

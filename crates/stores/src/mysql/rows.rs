@@ -1,4 +1,4 @@
-//! Rows and statements: what columns hold, and how many rows a statement takes.
+//! Helps to build statements for many rows and to read rows.
 
 use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Decode, MySql, Row, Type};
@@ -7,17 +7,17 @@ use super::session::{Session, Statement};
 use shop::domain::OrderFields;
 use shop::store::{PageRequest, Result, StoreError};
 
-/// How many rows one statement writes at most, and how many values one list holds at most.
+/// The most rows that one statement writes, and the most values that one list holds.
 const CHUNK: usize = 256;
-/// Up to here each number of rows is a shape of its own, beyond it would be too many to keep prepared.
+/// Up to this many rows there is a statement for each number of rows; beyond it there would be too many to keep prepared.
 const EXACT: usize = 64;
 
-/// A prepared statement of this text, which never holds a value.
+/// A prepared statement with this text, in which every value is a `?`.
 pub(super) fn statement<'q>(sql: String) -> Statement<'q> {
     sqlx::query(AssertSqlSafe(sql))
 }
 
-/// Cuts rows into pieces of few different lengths, so that their statements stay prepared.
+/// Cuts rows into pieces of few different lengths, so that the statements for them stay prepared.
 pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let length = match rows.len() {
@@ -32,7 +32,8 @@ pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Cuts numbers into lists for `in (…)`, each a power of two long: the last number repeats.
+/// Cuts numbers into lists for `in (…)`. The last number is repeated until the list's length is a power of two, so that few
+/// statements have to stay prepared.
 pub(super) fn lists(numbers: &[i64]) -> impl Iterator<Item = Vec<i64>> + '_ {
     numbers.chunks(CHUNK).map(|chunk| {
         let mut list = chunk.to_vec();
@@ -41,12 +42,12 @@ pub(super) fn lists(numbers: &[i64]) -> impl Iterator<Item = Vec<i64>> + '_ {
     })
 }
 
-/// `?,?,?`
+/// `n` question marks: `?,?,?`.
 pub(super) fn marks(n: usize) -> String {
     vec!["?"; n].join(",")
 }
 
-/// `(?,?),(?,?)`
+/// Question marks for `rows` rows of `columns` values: `(?,?),(?,?)`.
 pub(super) fn tuples(rows: usize, columns: usize) -> String {
     vec![format!("({})", marks(columns)); rows].join(",")
 }
@@ -54,7 +55,7 @@ pub(super) fn tuples(rows: usize, columns: usize) -> String {
 /// The columns that [`fields`] reads and [`bind_fields`] writes, in that order.
 pub(super) const FIELDS: &str = "productId, productName, qty, customerId, address";
 
-/// Reads the columns of [`FIELDS`], the first of which is at `at`.
+/// Reads the columns of [`FIELDS`], the first of which is the column `at`.
 pub(super) fn fields(row: &MySqlRow, at: usize) -> Result<OrderFields> {
     Ok(OrderFields {
         product_id: column(row, at)?,
@@ -65,7 +66,7 @@ pub(super) fn fields(row: &MySqlRow, at: usize) -> Result<OrderFields> {
     })
 }
 
-/// Gives a statement the values of [`FIELDS`].
+/// Binds the values of [`FIELDS`] to a statement.
 pub(super) fn bind_fields<'q>(query: Statement<'q>, fields: &'q OrderFields) -> Statement<'q> {
     query
         .bind(fields.product_id.as_deref())
@@ -75,13 +76,13 @@ pub(super) fn bind_fields<'q>(query: Statement<'q>, fields: &'q OrderFields) -> 
         .bind(fields.address.as_deref())
 }
 
-/// A column's value.
+/// The value of the column `at`, from 0.
 pub(super) fn column<'r, T: Decode<'r, MySql> + Type<MySql>>(row: &'r MySqlRow, at: usize) -> Result<T> {
     row.try_get(at)
         .map_err(|error| StoreError::Broken(format!("the database holds what can't be read: {error}")))
 }
 
-/// The rows of a page, and how many the table has.
+/// The rows of one page of a table, and how many rows the table has in all.
 pub(super) async fn page(
     session: &mut Session,
     table: &str,

@@ -1,9 +1,9 @@
-//! One connection to the database, and what its statements may cost.
+//! One connection to the database, whose statements have a deadline.
 //!
 //! # Invariants
-//! * No statement outlives the deadline of its session. One that would is given up, and its connection with it: it stays
-//!   busy until the server answers, so it can never be used again.
-//! * Only [`commit`](Session::commit) leaves an outcome unknown. Whatever fails before it is rolled back.
+//! * No statement outlives the deadline of its session. A statement that would is given up together with its connection,
+//!   which stays busy until the server answers and can't be used again.
+//! * Only [`commit`](Session::commit) leaves an outcome unknown. A unit of work that fails before it is rolled back.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,30 +18,30 @@ use super::address::Address;
 use super::error;
 use shop::store::{Result, StoreError};
 
-/// How long a session may say nothing before the server ends it, and rolls its transaction back. A server whose client is
-/// gone without a word would keep the rows locked otherwise, for eight hours unless it is told something else.
+/// How long a session may be idle before the server ends it and rolls its transaction back. Otherwise the server would keep
+/// the rows of a client that has vanished locked, by default for eight hours.
 pub(super) const QUIET: Duration = Duration::from_secs(10);
 
 /// A prepared statement with its values.
 pub(super) type Statement<'q> = Query<'q, MySql, MySqlArguments>;
 
-/// Who ends a transaction.
+/// How the transactions of a session end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// Each statement is a transaction of its own.
     Auto,
-    /// The first statement begins one, [`Session::commit`] ends it.
+    /// The first statement begins a transaction, [`Session::commit`] ends it.
     Commit,
 }
 
-/// How it stands with a connection.
+/// Whether a connection can be used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// It can be used on.
+pub(super) enum Health {
+    /// The connection can be used again.
     Sound,
-    /// It is gone, or no longer to be trusted.
+    /// The connection is gone, or can't be trusted any more.
     Lost,
-    /// Given up while it waited for rows that others may hold: either they do, or the server hangs.
+    /// The connection was given up while it waited for locked rows: either another session holds them, or the server hangs.
     Stalled,
 }
 
@@ -49,13 +49,14 @@ pub(super) enum State {
 pub(super) struct Session {
     connection: MySqlConnection,
     shown: Arc<str>,
+    /// The step in which the server numbers rows (`auto_increment_increment`).
     increment: i64,
-    /// Which of its store's connections it belongs to; set by whoever keeps it.
+    /// The server's generation when the connection was opened, see `Server::end_generation`.
     pub generation: u64,
-    /// Until when its statements may run.
+    /// Until when the session's statements may run.
     pub deadline: Instant,
-    /// Whether it can be used on.
-    pub state: State,
+    /// Whether the connection can be used again.
+    pub health: Health,
 }
 
 impl Session {
@@ -89,13 +90,13 @@ impl Session {
             increment,
             generation: 0,
             deadline,
-            state: State::Sound,
+            health: Health::Sound,
         })
     }
 
-    /// Gives its statements another `patience` from now on.
-    pub fn allow(&mut self, patience: Duration) {
-        self.deadline = Instant::now() + patience;
+    /// Moves the deadline of the session's statements to `time` from now.
+    pub fn allow(&mut self, time: Duration) {
+        self.deadline = Instant::now() + time;
     }
 
     /// The rows of a query.
@@ -104,29 +105,29 @@ impl Session {
         self.judge(answer)
     }
 
-    /// The rows of a query that locks them, so that it may wait for those who hold them.
+    /// The rows of a query that locks them. It may have to wait for other sessions that hold them.
     pub async fn lock(&mut self, query: Statement<'_>) -> Result<Vec<MySqlRow>> {
         let answer = within(self.deadline, query.fetch_all(&mut self.connection)).await;
         let in_time = answer.is_some();
         let rows = self.judge(answer);
         if !in_time {
-            self.state = State::Stalled;
+            self.health = Health::Stalled;
         }
         rows
     }
 
-    /// Runs a statement that answers no rows, and may wait for those who hold the rows it writes.
+    /// Runs a statement that returns no rows, and may have to wait for other sessions that hold the rows it writes.
     pub async fn execute_locking(&mut self, query: Statement<'_>) -> Result<MySqlQueryResult> {
         let answer = within(self.deadline, query.execute(&mut self.connection)).await;
         let in_time = answer.is_some();
         let result = self.judge(answer);
         if !in_time {
-            self.state = State::Stalled;
+            self.health = Health::Stalled;
         }
         result
     }
 
-    /// Runs a statement that answers no rows.
+    /// Runs a statement that returns no rows.
     pub async fn execute(&mut self, query: Statement<'_>) -> Result<MySqlQueryResult> {
         let answer = within(self.deadline, query.execute(&mut self.connection)).await;
         self.judge(answer)
@@ -139,7 +140,7 @@ impl Session {
         self.judge(answer)
     }
 
-    /// Runs a statement that can't be prepared, unless the account may not: then nothing was done, and it is `false`.
+    /// Runs a statement that can't be prepared. Returns `false` if the account lacks the right, and nothing was done.
     pub async fn execute_if_allowed(&mut self, sql: impl Into<String>) -> Result<bool> {
         let query = sqlx::raw_sql(AssertSqlSafe(sql.into()));
         let answer = within(self.deadline, query.execute(&mut self.connection)).await;
@@ -149,14 +150,15 @@ impl Session {
         }
     }
 
-    /// Inserts `rows` rows without numbers in one statement; their numbers, ascending in the rows' order.
+    /// Runs a statement that inserts `rows` rows without numbers. Returns the numbers that the server gave them, which ascend
+    /// in the rows' order.
     pub async fn insert(&mut self, rows: usize, query: Statement<'_>) -> Result<Vec<i64>> {
         let first = self.execute(query).await?.last_insert_id().cast_signed();
         Ok(numbers(first, self.increment, rows))
     }
 
-    /// Ends the transaction. An answer that doesn't come leaves the outcome unknown, and so does one that isn't a clear no: a
-    /// server that has become read-only rolls back what it is asked to commit.
+    /// Commits the transaction. Without an answer the outcome is unknown, and so it is after an error that doesn't clearly say
+    /// that nothing was committed. A conflict says so, and a server that has become read-only, which rolls back.
     pub async fn commit(&mut self) -> Result<()> {
         let answer = within(self.deadline, sqlx::raw_sql("commit").execute(&mut self.connection)).await;
         let read_only = matches!(&answer, Some(Err(error)) if error::is_read_only(error));
@@ -165,7 +167,7 @@ impl Session {
             Err(error @ StoreError::Conflict(_)) => Err(error),
             Err(error) if read_only => Err(error),
             Err(error) => {
-                self.state = State::Lost;
+                self.health = Health::Lost;
                 Err(StoreError::Unknown(format!(
                     "whether it was committed is unknown: {error}"
                 )))
@@ -173,10 +175,10 @@ impl Session {
         }
     }
 
-    /// Undoes the transaction; a connection that can't even do that is lost.
+    /// Rolls the transaction back. A connection that can't do that is lost.
     pub async fn roll_back(&mut self) {
         if self.execute_raw("rollback").await.is_err() {
-            self.state = State::Lost;
+            self.health = Health::Lost;
         }
     }
 
@@ -191,13 +193,13 @@ impl Session {
             StoreError::Unavailable(_) | StoreError::Unwritable(_) | StoreError::Broken(_)
         );
         if elsewhere {
-            self.state = State::Lost;
+            self.health = Health::Lost;
         }
         Err(error)
     }
 }
 
-/// The numbers that the rows of one insert were given, where a server counts in steps (a cluster's do).
+/// The numbers that the rows of one insert were given. The servers of a cluster count in steps larger than 1.
 fn numbers(first: i64, increment: i64, rows: usize) -> Vec<i64> {
     std::iter::successors(Some(first), |number| Some(number + increment))
         .take(rows)
@@ -208,8 +210,9 @@ async fn within<T>(deadline: Instant, answer: impl Future<Output = T>) -> Option
     timeout_at(deadline, answer).await.ok()
 }
 
-/// READ COMMITTED, because REPEATABLE READ locks gaps and stands still in deadlocks; strict, so that a value that doesn't
-/// fit is an error and never cut off; an id of 0 is one, and not a request for a new one.
+/// The statements that set a session up. It is READ COMMITTED, because REPEATABLE READ locks gaps, which leads to deadlocks. It
+/// is strict, so that a value that doesn't fit is an error and never cut off. An id of 0 is stored as 0 and does not ask for a
+/// new number.
 fn set_up(ending: Ending) -> String {
     format!(
         "set session transaction isolation level read committed; \

@@ -1,13 +1,14 @@
-//! The connections of a store: opened when needed, used by one unit of work at a time, kept for the next.
+//! The connections of a store: opened when needed, used by one unit of work at a time, and kept for the next.
 //!
 //! # Invariants
-//! * A unit of work ends within [`PATIENCE`] and [`PROBE`], below the 2 s that callers are promised, whatever the server
-//!   does: connecting, waiting for a free connection and every statement share one deadline.
-//! * A connection that was dropped in the middle (its caller went away, its deadline passed) is closed, never reused.
-//! * A connection that failed in a way that another one may not (it is gone, or leads to a server that has been demoted, or
-//!   that refuses us) is closed, and with it all that were opened before: the name may lead to another server by now.
-//! * What happened before COMMIT is rolled back with its connection, so a unit of work whose *kept* connection turns out
-//!   to be dead (the server was restarted, or demoted) is run once more, on a new one.
+//! * A unit of work ends within [`CALL_DEADLINE`] plus [`PROBE`], below the 2 s that callers are promised, whatever the
+//!   server does: connecting, waiting for a free connection and every statement share one deadline.
+//! * A connection that was dropped in the middle of a statement (its caller went away, its deadline passed) is closed and
+//!   never used again.
+//! * If a connection fails in a way that a new one may not (it is gone, or its server has been demoted or refuses us), it is
+//!   closed with all others that were opened before, because the host's name may lead to another server by now.
+//! * The server rolls back what happened before COMMIT together with its connection. So a unit of work whose *kept*
+//!   connection turns out to be dead (the server was restarted, or demoted) is run once more on a new connection.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,30 +19,31 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
-use super::session::{Ending, QUIET, Session, State};
+use super::session::{Ending, Health, QUIET, Session};
 use super::silence::Silence;
 use shop::store::{Result, StoreError};
 
-/// What a unit of work may take in all. Locks are waited for 1 s each.
-pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
-/// What it may take to find out whether a server hangs or somebody holds our rows.
+/// The deadline of a unit of work as a whole. The server waits 1 s for a lock.
+pub(super) const CALL_DEADLINE: Duration = Duration::from_millis(1500);
+/// The deadline for finding out whether the server hangs or another session holds the rows.
 const PROBE: Duration = Duration::from_millis(300);
 
-/// What all connections of a store have shown of the server.
+/// What all connections of a store have shown about the server.
 #[derive(Default)]
 pub(super) struct Server {
-    /// Which connections may be used on: those opened since one was found to be dead.
+    /// How often the open connections were given up. Only those opened since the last time may be used again.
     generation: AtomicU64,
+    /// Whether a write has failed since the last successful probe.
     suspect: AtomicBool,
 }
 
 impl Server {
-    /// Whether a write has failed since the last one that was known to be of every kind.
+    /// Whether a write has failed since the last probe that tried every kind of write.
     pub fn is_suspect(&self) -> bool {
         self.suspect.load(Ordering::Relaxed)
     }
 
-    /// Every kind of write has been tried, with success.
+    /// Notes that a probe has tried every kind of write with success.
     pub fn takes_writes(&self) {
         self.suspect.store(false, Ordering::Relaxed);
     }
@@ -50,7 +52,7 @@ impl Server {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Nothing that was opened up to now is to be trusted.
+    /// Gives up all connections that are open now.
     fn end_generation(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
@@ -62,7 +64,7 @@ impl Server {
     }
 }
 
-/// Connections of one kind.
+/// A pool of connections whose transactions end in the same way.
 pub(super) struct Sessions {
     address: Address,
     ending: Ending,
@@ -74,7 +76,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// At most `limit` connections; none is opened yet.
+    /// A pool of at most `limit` connections, of which none is open yet.
     pub fn new(address: Address, ending: Ending, limit: usize, server: Arc<Server>) -> Self {
         Self {
             address,
@@ -87,7 +89,7 @@ impl Sessions {
         }
     }
 
-    /// Runs a unit of work on a connection of its own; `work` gives the connection back with its result.
+    /// Runs a unit of work on a connection that it has for itself; `work` returns the connection with its result.
     pub async fn run<T, W>(&self, work: impl Fn(Session) -> W) -> Result<T>
     where
         W: Future<Output = (Session, Result<T>)>,
@@ -97,7 +99,7 @@ impl Sessions {
             let shown = &self.address.shown;
             return Err(StoreError::Unavailable(format!("the database {shown} doesn't answer")));
         }
-        let result = self.run_until(began + PATIENCE, work).await;
+        let result = self.run_until(began + CALL_DEADLINE, work).await;
         self.server.note(&result);
         self.note_silence(began, &result);
         result
@@ -111,7 +113,7 @@ impl Sessions {
         if let Some(mut session) = self.take() {
             session.deadline = deadline;
             let (session, result) = work(session).await;
-            if session.state != State::Sound {
+            if session.health != Health::Sound {
                 self.server.end_generation();
             }
             if !is_dead(&session, &result) || Instant::now() >= deadline {
@@ -122,15 +124,16 @@ impl Sessions {
         self.settle(session, result).await
     }
 
-    /// Keeps the connection if it can be used on, and tells a held row from a hanging server.
+    /// Keeps the connection if it can be used again, and finds out whether a stalled one waited for rows that another session
+    /// holds or for a server that hangs.
     async fn settle<T>(&self, mut session: Session, result: Result<T>) -> Result<T> {
-        if session.state == State::Sound && result.is_err() && self.ending == Ending::Commit {
+        if session.health == Health::Sound && result.is_err() && self.ending == Ending::Commit {
             session.roll_back().await;
         }
-        match session.state {
-            State::Sound => self.keep(session),
-            State::Lost => {}
-            State::Stalled => {
+        match session.health {
+            Health::Sound => self.keep(session),
+            Health::Lost => {}
+            Health::Stalled => {
                 drop(session);
                 let probe = self.open(Instant::now() + PROBE).await;
                 if let Ok(session) = probe {
@@ -146,18 +149,20 @@ impl Sessions {
 
     async fn permit(&self, deadline: Instant) -> Result<SemaphorePermit<'_>> {
         let permit = timeout_at(deadline, self.free.acquire()).await;
-        permit.map(|permit| permit.expect("it is never closed")).map_err(|_| {
-            StoreError::Unavailable(format!(
-                "all {} connections to the database {} are busy",
-                self.limit, self.address.shown
-            ))
-        })
+        permit
+            .map(|permit| permit.expect("the semaphore is never closed"))
+            .map_err(|_| {
+                StoreError::Unavailable(format!(
+                    "all {} connections to the database {} are busy",
+                    self.limit, self.address.shown
+                ))
+            })
     }
 
     fn note_silence<T>(&self, began: Instant, result: &Result<T>) {
         let now = Instant::now();
         match result {
-            Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) if now < began + PATIENCE => {}
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) if now < began + CALL_DEADLINE => {}
             Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => self.silence().unanswered(began, now),
             Ok(_) | Err(_) => self.silence().answered(began),
         }
@@ -167,8 +172,8 @@ impl Sessions {
         self.silence.lock().expect("nobody panics holding it")
     }
 
-    /// A new connection. That the server lets us in no more (another password, a database that is gone) is an outage for
-    /// who has used it already.
+    /// Opens a new connection. If the server refuses it (another password, a database that is gone), that is an outage for a
+    /// service that has used the database before.
     async fn open(&self, deadline: Instant) -> Result<Session> {
         let generation = self.server.generation();
         let opened = Session::open(&self.address, true, self.ending, deadline).await;
@@ -180,7 +185,7 @@ impl Sessions {
         Ok(session)
     }
 
-    /// One that is kept, and not so long that the server may be about to end it.
+    /// Takes a kept connection that has not been idle for so long that the server may be about to end it.
     fn take(&self) -> Option<Session> {
         let (generation, now) = (self.server.generation(), Instant::now());
         let mut idle = self.idle.lock().expect("nobody panics holding it");
@@ -193,11 +198,11 @@ impl Sessions {
     }
 }
 
-/// Whether the connection was to blame, so that another one may do better. Nothing was done on this one.
+/// Whether the unit of work failed because of its connection, so that it may succeed on a new one. Nothing was committed.
 fn is_dead<T>(session: &Session, result: &Result<T>) -> bool {
     let blamed = matches!(
         result,
         Err(StoreError::Unavailable(_) | StoreError::Unwritable(_) | StoreError::Broken(_))
     );
-    session.state == State::Lost && blamed
+    session.health == Health::Lost && blamed
 }

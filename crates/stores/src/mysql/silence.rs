@@ -1,40 +1,40 @@
-//! Whether a server is believed to give no answers. No clock, no connection in here.
+//! Decides whether calls to a server that hangs fail at once. There is no clock and no connection in here.
 //!
 //! # Invariants
-//! * A call that got no answer shows nothing where one that began later got one: it may have been begun while the server
-//!   was away, or on a connection whose other end is gone.
+//! * A call without an answer shows nothing if a call that began later got one: the first may have begun while the server was
+//!   away, or on a connection whose other end is gone.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// For how long a silent server is believed to be silent: who queued behind the one who found out gets the same answer at
-/// once, instead of finding out again.
+/// How long calls fail at once after a call has found that the server gives no answer. The calls that waited behind it then
+/// need not find that out each for itself.
 const BELIEVED: Duration = Duration::from_millis(200);
 
-/// What calls have shown of a server's answering.
+/// What calls have shown about whether a server answers.
 #[derive(Debug, Default)]
 pub(super) struct Silence {
-    /// When the last call began that got an answer, whatever it was.
+    /// The latest time at which a call began that got an answer, whatever the answer was.
     answered: Option<Instant>,
-    /// When it was found out that there are no answers.
+    /// When a call last found that the server gives no answer.
     found: Option<Instant>,
 }
 
 impl Silence {
-    /// A call that began then got an answer.
+    /// Notes that a call which began at this time got an answer.
     pub fn answered(&mut self, began: Instant) {
         self.answered = self.answered.max(Some(began));
     }
 
-    /// A call that began then got none in its time, which is over `now`.
+    /// Notes that a call which began at this time has got no answer by `now`, when its time is over.
     pub fn unanswered(&mut self, began: Instant, now: Instant) {
         if self.answered.is_none_or(|answered| answered <= began) {
             self.found = Some(now);
         }
     }
 
-    /// Whether a call need not be begun.
+    /// Whether a call at this time is to fail at once.
     pub fn is_believed(&self, now: Instant) -> bool {
         self.found.is_some_and(|found| now < found + BELIEVED)
     }

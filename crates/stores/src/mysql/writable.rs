@@ -1,8 +1,8 @@
-//! Whether the database would take what a service writes, found out by writing, because nothing else says it: a server
-//! that has become read-only answers every question as before, and whom that binds depends on rights.
+//! Finds out by writing whether the database takes a service's writes. Nothing else tells: a server that has become read-only
+//! answers every question as before, and which accounts it binds depends on their rights.
 //!
-//! One row is really inserted into the journal, and rolled back; every other kind of write that the service does is made
-//! with no rows, which needs the table and the right all the same. It is one round trip and leaves nothing behind.
+//! The probe inserts one row into the journal and rolls it back. Every other kind of write is made with no rows, which needs
+//! the table and the right all the same. The probe is one round trip and leaves nothing behind.
 
 use tokio::time::Instant;
 
@@ -10,14 +10,14 @@ use super::address::Address;
 use super::rows::statement;
 use super::schema;
 use super::session::{Ending, Session};
-use super::sessions::PATIENCE;
+use super::sessions::CALL_DEADLINE;
 use shop::domain::Source;
 use shop::store::{Result, StoreError};
 
-/// Bytes in the probe's row while the database takes no writes: more than a page, so that room must be found for it.
+/// The size in bytes of the probe's row after a write has failed: more than a page, so that the server must find room for it.
 const LARGE: usize = 16 << 10;
 
-/// What a service does to its tables, its journal's inserts apart.
+/// The kinds of writes that a service makes to each table, except for the inserts into its journal.
 fn writes(source: Source) -> &'static [(&'static str, &'static [Write])] {
     use Write::{Delete, Insert, Update};
     match source {
@@ -38,11 +38,11 @@ fn writes(source: Source) -> &'static [(&'static str, &'static [Write])] {
     }
 }
 
-/// A kind of statement.
+/// A kind of write.
 #[derive(Clone, Copy)]
 enum Write {
     Insert,
-    /// Of this column.
+    /// An update of this column.
     Update(&'static str),
     Delete,
 }
@@ -58,24 +58,24 @@ impl Write {
     }
 }
 
-/// Writes, and takes it back. `suspect` says that writes have failed lately, so that it is to be found out whether there is
-/// room again.
+/// Tries every kind of write and rolls back. `suspect` says that a write has failed lately, so the probe also finds out
+/// whether there is room again.
 pub(super) async fn probe(session: &mut Session, source: Source, suspect: bool) -> Result<()> {
     let payload = if suspect { LARGE } else { 2 };
-    // Negative, as no number of ours is, and another one each time: two probes must not wait for each other.
+    // The number is negative, as no real row's is, and random, so that two probes don't wait for each other.
     let number = -1 - i64::from(fastrand::u32(..));
     session.execute_raw(statements(source, number, payload)).await?;
     Ok(())
 }
 
-/// Whether the database at `url` would take what the service of `source` writes, for somebody who only looks: nothing is
-/// made, and nothing stays written. `false` while there is nothing to write to yet.
+/// Whether the database at `url` takes the writes of the service `source`. Nothing is created, and nothing stays written.
+/// `false` if the database or its tables do not exist yet.
 ///
 /// # Errors
-/// Why it can't be reached, or takes no writes.
+/// [`Unavailable`](StoreError::Unavailable) if the database can't be reached; otherwise why it takes no writes.
 pub async fn takes_writes(url: &str, source: Source) -> Result<bool> {
     let address = Address::parse(url)?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + CALL_DEADLINE;
     let mut session = Session::open(&address, false, Ending::Auto, deadline).await?;
     let database = statement("select 1 from information_schema.schemata where schema_name = ?".to_owned());
     if session.fetch(database.bind(&*address.database)).await?.is_empty() {
@@ -87,7 +87,7 @@ pub async fn takes_writes(url: &str, source: Source) -> Result<bool> {
     }
     match probe(&mut session, source, true).await {
         Ok(()) => Ok(true),
-        // Somebody holds the tables for a moment, who writes to them.
+        // Another session holds the tables for a moment, and writes to them.
         Err(StoreError::Conflict(_)) => Ok(true),
         Err(error) => Err(error),
     }

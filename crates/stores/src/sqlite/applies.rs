@@ -1,4 +1,4 @@
-//! The apply history: what took effect on deliveries, in order.
+//! Appends to the apply history: the effects of events on deliveries, in order.
 
 use rusqlite::{Connection, params};
 

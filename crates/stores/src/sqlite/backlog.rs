@@ -1,4 +1,5 @@
-//! How much waits. What is unpublished is counted in its index alone, so that this costs nothing while there is none.
+//! Counts what waits in the tables. Unpublished rows are counted in their index alone, so counting costs nothing while there
+//! are none.
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
@@ -18,7 +19,10 @@ const PARKED_KEYS: &str = "select count(*) from order_cursor where parked > 0";
 const PARKED: &str = "select reason, count(*), min(since) from parked_event group by reason order by reason";
 
 impl Database {
-    /// What waits in it.
+    /// Counts what waits in the database.
+    ///
+    /// # Errors
+    /// As [`Store::backlog`](shop::store::Store::backlog); `Rejected` if the database is the other service's.
     pub fn backlog(&mut self, source: Source) -> Result<Backlog> {
         self.serves(source)?;
         self.read(|connection| match source {
@@ -60,7 +64,7 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    /// It is asked with every scrape, however long the journal is.
+    /// The counts are read with every scrape of the metrics, so they must cost the same however long the journal is.
     #[test]
     fn nothing_but_what_waits_is_looked_at() {
         let connection = Connection::open_in_memory().expect("a database");

@@ -13,21 +13,23 @@ use super::schema::{self, Found};
 use shop::domain::Source;
 use shop::store::{Result, StoreError};
 
-/// Pages in the WAL before a commit copies them back; the default of 1000 doubles the slowest commits.
+/// How many pages the write-ahead log (WAL) holds before a commit copies them into the database; SQLite's default of 1000
+/// doubles the time of the slowest commits.
 const CHECKPOINT_PAGES: u32 = 8000;
-/// The WAL is cut back to this many bytes after a checkpoint.
+/// The size in bytes that the WAL is cut back to after a checkpoint.
 const WAL_BYTES: u32 = 64 << 20;
-/// How often, and how many times, a lock is tried that somebody holds who doesn't take turns: half a second in all.
+/// The pause between two attempts at a lock that is held by a program which doesn't take turns with us.
 const BUSY_PAUSE: Duration = Duration::from_micros(200);
+/// How many such attempts are made: for half a second or more in all.
 const BUSY_ATTEMPTS: i32 = 2000;
-/// More than there are statements, page sorts aside.
+/// How many prepared statements a connection keeps: all of them, except those of unusual sort orders.
 const STATEMENTS: usize = 64;
 
 /// One service's database over one connection. Every method is a whole unit of work.
 pub struct Database {
     connection: Connection,
     source: Source,
-    /// How people know it.
+    /// The database's name in messages: the file's path.
     name: String,
     file: Option<(PathBuf, DatabaseFiles)>,
     durability: Durability,
@@ -36,9 +38,9 @@ pub struct Database {
 /// Whether a commit waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// It does.
+    /// A commit waits until it is on the disk.
     Full,
-    /// A power failure may take it back, though never half of it.
+    /// A commit doesn't wait. A power failure may undo it, but never half of it.
     Relaxed,
 }
 
@@ -54,7 +56,8 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens the file for writing, creating it and its tables when they are missing. To be called in the file's turn.
+    /// Opens the file for writing, and creates it and its tables if they are missing. The caller must have its turn at the
+    /// file.
     pub(super) fn open(path: &Path, source: Source) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut database = Self::open_with(path, source, flags)?;
@@ -62,9 +65,9 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens the file, which exists, for reading. To be called in the file's turn.
+    /// Opens the file, which must exist, for reading. The caller must have its turn at the file.
     pub(super) fn open_reader(path: &Path, source: Source) -> Result<Self> {
-        // A reader of a WAL needs to write its index, so that a read-only handle would not always do.
+        // A reader has to write to the WAL's index, so a read-only handle would not always do.
         let database = Self::open_with(path, source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         database.sql(|connection| connection.pragma_update(None, "query_only", true))?;
         Ok(database)
@@ -76,12 +79,12 @@ impl Database {
             .map_err(|sql| error::explain(&name, sql))?;
         let file = (path.to_owned(), DatabaseFiles::opened(path));
         let mut database = Self::unprepared(connection, source, name, Some(file));
-        let patience = |attempt| {
+        let wait = |attempt| {
             std::thread::sleep(BUSY_PAUSE);
             attempt < BUSY_ATTEMPTS
         };
         let name = &database.name;
-        (database.connection.busy_handler(Some(patience))).map_err(|sql| error::explain(name, sql))?;
+        (database.connection.busy_handler(Some(wait))).map_err(|sql| error::explain(name, sql))?;
         Ok(database)
     }
 
@@ -101,7 +104,7 @@ impl Database {
         }
     }
 
-    /// Makes the database ready. A file that is not this service's is left as it is.
+    /// Sets the connection up and brings the tables up to date. A file that is not this service's is left as it is.
     fn prepare(&mut self) -> Result<()> {
         let version = self.version()?;
         self.sql(|connection| {
@@ -119,7 +122,7 @@ impl Database {
         })
     }
 
-    /// How far the tables have come.
+    /// The version of the tables, or why this program can't use the file.
     fn version(&self) -> Result<usize> {
         let (name, source) = (&self.name, self.source);
         match self.sql(|connection| schema::look(connection, source))? {
@@ -143,8 +146,8 @@ impl Database {
         self.read(|connection| connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(())))
     }
 
-    /// Whether the database takes writes again, after one has failed. A disk that is nearly full may have room for the
-    /// smallest of them alone, so there must be room for more.
+    /// Fails unless the database takes writes again, after one has failed. A disk that is nearly full may have room only for
+    /// the smallest writes, so the probe needs room for a large one.
     pub(super) fn probe(&mut self) -> Result<()> {
         if let Some((path, _)) = &self.file {
             room_beside(path).map_err(|error| {
@@ -179,7 +182,7 @@ impl Database {
         Ok(done)
     }
 
-    /// Runs `work` over one snapshot of what is committed.
+    /// Runs `work` on one snapshot of the committed data.
     pub(super) fn read<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         self.in_place()?;
         let name = &self.name;
@@ -192,7 +195,7 @@ impl Database {
         Ok(done)
     }
 
-    /// Refuses work of the other service.
+    /// Refuses work that belongs to the other service's database.
     pub(super) fn serves(&self, source: Source) -> Result<()> {
         if self.source == source {
             return Ok(());
@@ -221,7 +224,7 @@ impl Database {
         }
     }
 
-    /// SQLite would go on writing, without a word, to a file that nobody can find any more.
+    /// Fails if the file was removed or replaced: SQLite itself would go on writing to a file that has no name any more.
     fn in_place(&self) -> Result<()> {
         match self.file.as_ref().and_then(|(_, files)| files.lost()) {
             Some(lost) => Err(StoreError::Broken(format!(
@@ -237,7 +240,7 @@ impl Database {
     }
 }
 
-/// Bytes that must fit on the disk before it counts as having room.
+/// How many bytes must fit on the disk before it counts as having room.
 const ROOM: usize = 256 << 10;
 
 fn room_beside(database: &Path) -> std::io::Result<()> {

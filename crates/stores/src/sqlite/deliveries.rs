@@ -1,4 +1,4 @@
-//! Order events over the deliveries' tables.
+//! Deliveries: applies a batch of order events as one transaction, and reads deliveries.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const UPDATE: &str = "update Delivery_table set customerId = ?, productId = ?, p
                       address = ?, status = ?, version = ?, events = ? where id = ?";
 
 impl Database {
-    /// Applies order events as one batch, in the naive consumer's way; one outcome each, in order.
+    /// Applies order events as one batch, without a fence, and returns their outcomes, in order.
     ///
     /// # Errors
     /// As [`Store::run_deliveries`](shop::store::Store::run_deliveries), never `Unknown`.
@@ -42,19 +42,29 @@ impl Database {
         })
     }
 
-    /// The delivery of this number.
+    /// The delivery with this number.
+    ///
+    /// # Errors
+    /// As [`Store::delivery`](shop::store::Store::delivery); `Rejected` if the database is the order service's.
     pub fn delivery(&mut self, id: DeliveryId) -> Result<Option<Delivery>> {
         self.serves(Source::Deliveries)?;
         self.read(|connection| connection.prepare_cached(BY_ID)?.query_row([id.0], delivery).optional())
     }
 
-    /// A page of all deliveries.
+    /// One page of all deliveries.
+    ///
+    /// # Errors
+    /// As [`Store::deliveries`](shop::store::Store::deliveries); `Rejected` if the database is the order service's.
     pub fn deliveries(&mut self, page: &PageRequest) -> Result<Page<Delivery>> {
         self.serves(Source::Deliveries)?;
         self.read(|connection| pages::page(connection, "Delivery_table", COLUMNS, page, delivery))
     }
 
-    /// The first `limit` deliveries behind `after`, by number.
+    /// The first `limit` deliveries with numbers above `after`, ascending.
+    ///
+    /// # Errors
+    /// As [`HistoryStore::deliveries_after`](shop::store::HistoryStore::deliveries_after); `Rejected` if the database is the
+    /// order service's.
     pub fn deliveries_after(&mut self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
         self.serves(Source::Deliveries)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -65,7 +75,10 @@ impl Database {
         })
     }
 
-    /// The delivery of this order; of several, the one with the lowest number.
+    /// The delivery of this order; if there are several, the one with the lowest number.
+    ///
+    /// # Errors
+    /// As [`Store::delivery_of`](shop::store::Store::delivery_of); `Rejected` if the database is the order service's.
     pub fn delivery_of(&mut self, order: OrderId) -> Result<Option<Delivery>> {
         self.serves(Source::Deliveries)?;
         self.read(|connection| find(connection, order))
@@ -82,7 +95,7 @@ fn load(connection: &Connection, orders: &[OrderId]) -> rusqlite::Result<BTreeMa
     Ok(deliveries)
 }
 
-/// The delivery of an order; of several, the one with the lowest number.
+/// The delivery of an order; if there are several, the one with the lowest number.
 pub(super) fn find(connection: &Connection, order: OrderId) -> rusqlite::Result<Option<Delivery>> {
     connection
         .prepare_cached(BY_ORDER)?
@@ -90,7 +103,7 @@ pub(super) fn find(connection: &Connection, order: OrderId) -> rusqlite::Result<
         .optional()
 }
 
-/// Inserts new rows; their numbers, ascending in the rows' order.
+/// Inserts new rows. Returns their numbers, which ascend in the rows' order.
 pub(super) fn insert(connection: &Connection, deliveries: &[NewDelivery]) -> rusqlite::Result<Vec<DeliveryId>> {
     let mut statement = connection.prepare_cached(INSERT)?;
     let insert = |delivery: &NewDelivery| {
@@ -110,7 +123,7 @@ pub(super) fn insert(connection: &Connection, deliveries: &[NewDelivery]) -> rus
     deliveries.iter().map(insert).map(|id| id.map(DeliveryId)).collect()
 }
 
-/// Writes rows as they now stand.
+/// Updates rows to the given state.
 pub(super) fn update(connection: &Connection, deliveries: &[Delivery]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(UPDATE)?;
     for delivery in deliveries {

@@ -1,4 +1,4 @@
-//! The threads that own the connections, and the queue in front of them.
+//! The threads that own the connections, and the queue that feeds them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,67 +14,68 @@ use super::database::Database;
 use shop::domain::Source;
 use shop::store::{Result, StoreError};
 
-/// How long a write waits for its turn. With SQLite's own waiting it leaves a caller an answer within two seconds.
-const TURN_PATIENCE: Duration = Duration::from_secs(1);
-/// How long when the write before had no turn either: whoever queues behind it has waited already.
-const STUCK_PATIENCE: Duration = Duration::from_millis(100);
-/// How long opening and closing wait: a restart of many processes at once is no emergency.
-const OPEN_PATIENCE: Duration = Duration::from_secs(10);
-/// Work that waits for a thread; beyond it the caller waits.
+/// How long a write waits for its turn at the file. Together with SQLite's own waiting this is less than the two seconds in
+/// which callers get an answer.
+const TURN_DEADLINE: Duration = Duration::from_secs(1);
+/// How long a write waits for its turn if the write before got none: the callers behind that one have waited already.
+const STUCK_DEADLINE: Duration = Duration::from_millis(100);
+/// How long opening and closing a connection wait for their turn, as many processes may be restarted at once.
+const OPEN_DEADLINE: Duration = Duration::from_secs(10);
+/// How many jobs wait for a thread; once there are as many, the caller waits.
 const QUEUE: usize = 256;
 
-type Job = Box<dyn FnOnce(&mut Seat) + Send>;
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// Threads with a connection each that share a queue. They end when it is dropped and the queue is empty.
-pub(super) struct Crew {
+/// Threads with a connection each that share a queue. They end once this value is dropped and the queue is empty.
+pub(super) struct Threads {
     jobs: mpsc::Sender<Job>,
-    /// Whether the last write failed for a reason that lies in the database.
+    /// Whether the last write failed because the database itself is in trouble.
     trouble: Arc<AtomicBool>,
 }
 
-impl Crew {
-    /// One thread, which takes its turn for everything it does.
+impl Threads {
+    /// Starts one thread that writes, and waits for its turn at the file before each job.
     pub(super) fn writer(path: &Path, source: Source) -> Result<Self> {
         Self::start("sqlite-writer", |trouble| {
-            Ok(vec![Seat::writer(path, source, trouble)?])
+            Ok(vec![Connection::writer(path, source, trouble)?])
         })
     }
 
-    /// `count` threads that only read.
+    /// Starts `count` threads that only read.
     pub(super) fn readers(path: &Path, source: Source, count: usize) -> Result<Self> {
         Self::start("sqlite-reader", |trouble| {
-            (0..count).map(|_| Seat::reader(path, source, trouble)).collect()
+            (0..count).map(|_| Connection::reader(path, source, trouble)).collect()
         })
     }
 
-    fn start(name: &str, seats: impl FnOnce(&Arc<AtomicBool>) -> Result<Vec<Seat>>) -> Result<Self> {
+    fn start(name: &str, connections: impl FnOnce(&Arc<AtomicBool>) -> Result<Vec<Connection>>) -> Result<Self> {
         let trouble = Arc::default();
-        let seats = seats(&trouble)?;
+        let connections = connections(&trouble)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let queue = Arc::new(Mutex::new(queue));
-        for seat in seats {
+        for connection in connections {
             let queue = queue.clone();
             let thread = std::thread::Builder::new().name(name.to_owned());
             thread
-                .spawn(move || seat.serve(&queue))
+                .spawn(move || connection.serve(&queue))
                 .map_err(|error| StoreError::Broken(format!("no thread for {name}: {error}")))?;
         }
         Ok(Self { jobs, trouble })
     }
 
-    /// Whether the last write failed for a reason that lies in the database, and not in what was written.
+    /// Whether the last write failed because the database itself is in trouble, and not because of what was written.
     pub(super) fn is_in_trouble(&self) -> bool {
         self.trouble.load(Ordering::Relaxed)
     }
 
-    /// Runs `work` on one of the threads. It runs also if nobody waits for the answer any more.
+    /// Runs `work` on one of the threads and waits for its result. It runs also if the caller stops waiting.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Database) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, receipt) = oneshot::channel();
-        let job = Box::new(move |seat: &mut Seat| {
-            let _ = answer.send(seat.run(work));
+        let job = Box::new(move |connection: &mut Connection| {
+            let _ = answer.send(connection.run(work));
         });
         let ended = |_| StoreError::Broken("the database's thread has ended".to_owned());
         let panicked = |_| StoreError::Unknown("the work panicked on the database's thread".to_owned());
@@ -83,17 +84,19 @@ impl Crew {
     }
 }
 
-/// A connection and its place in the file's turns.
-struct Seat {
-    /// Taken out only when the seat is dropped.
+/// A connection to the file, and the turnstile at which it waits for its turn.
+struct Connection {
+    /// The database; none only while this value is being dropped.
     database: Option<Database>,
     turnstile: Turnstile,
+    /// Whether jobs may write, and therefore have to wait for their turn.
     writes: bool,
+    /// Whether the last write got no turn.
     stuck: bool,
     trouble: Arc<AtomicBool>,
 }
 
-impl Seat {
+impl Connection {
     fn writer(path: &Path, source: Source, trouble: &Arc<AtomicBool>) -> Result<Self> {
         Self::open(path, true, trouble, |path| Database::open(path, source))
     }
@@ -109,7 +112,7 @@ impl Seat {
         open: impl FnOnce(&Path) -> Result<Database>,
     ) -> Result<Self> {
         let mut turnstile = Turnstile::open(path).map_err(no_turn)?;
-        let turn = turnstile.enter(OPEN_PATIENCE).map_err(no_turn)?;
+        let turn = turnstile.enter(OPEN_DEADLINE).map_err(no_turn)?;
         let database = Some(open(path)?);
         drop(turn);
         Ok(Self {
@@ -123,7 +126,7 @@ impl Seat {
 
     fn serve(mut self, queue: &Mutex<mpsc::Receiver<Job>>) {
         while let Some(job) = next(queue) {
-            // A transaction that a panic left is rolled back on its way. The next caller must not suffer for it.
+            // While a panic unwinds, the transaction is dropped and so rolled back. The thread goes on for other callers.
             let done = catch_unwind(AssertUnwindSafe(|| job(&mut self)));
             if done.is_err() {
                 tracing::error!(
@@ -137,12 +140,12 @@ impl Seat {
         let database = self
             .database
             .as_mut()
-            .expect("the database is there until the seat is dropped");
+            .expect("the database is there until the connection is dropped");
         if !self.writes {
             return work(database);
         }
-        let patience = if self.stuck { STUCK_PATIENCE } else { TURN_PATIENCE };
-        let turn = self.turnstile.enter(patience);
+        let deadline = if self.stuck { STUCK_DEADLINE } else { TURN_DEADLINE };
+        let turn = self.turnstile.enter(deadline);
         self.stuck = turn.is_err();
         let done = turn.map_err(no_turn).and_then(|_turn| work(database));
         self.trouble
@@ -151,10 +154,11 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
-    /// Closing writes too: the last connection empties the WAL. Without a turn it is closed all the same.
+impl Drop for Connection {
+    /// Waits for a turn before it closes, because closing the last connection writes: it empties the WAL. It also closes if it
+    /// gets no turn.
     fn drop(&mut self) {
-        let turn = self.turnstile.enter(OPEN_PATIENCE);
+        let turn = self.turnstile.enter(OPEN_DEADLINE);
         drop(self.database.take());
         drop(turn);
     }
@@ -168,7 +172,7 @@ fn is_trouble(error: &StoreError) -> bool {
 }
 
 fn next(queue: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
-    // A thread that panicked did so in a job, not while it held the queue.
+    // A panic happens in a job and not while the lock is held, so a poisoned lock can be used.
     queue
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -190,12 +194,12 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_leaves_nothing_and_the_thread_goes_on() {
         let folder = tempfile::TempDir::new().expect("a folder");
-        let crew = Crew::writer(&folder.path().join("orders.db"), Source::Orders).expect("a new database");
+        let threads = Threads::writer(&folder.path().join("orders.db"), Source::Orders).expect("a new database");
         let count = async || {
             let rows = |database: &mut Database| {
                 database.read(|sql| sql.query_row("select count(*) from Order_table", [], |row| row.get(0)))
             };
-            crew.run(rows).await
+            threads.run(rows).await
         };
         let panics = |database: &mut Database| -> Result<()> {
             database.write(Durability::Full, |sql| {
@@ -204,7 +208,7 @@ mod tests {
             })
         };
         for _ in 0..2 {
-            assert!(matches!(crew.run(panics).await, Err(StoreError::Unknown(_))));
+            assert!(matches!(threads.run(panics).await, Err(StoreError::Unknown(_))));
             assert_eq!(count().await, Ok(0));
         }
     }

@@ -1,10 +1,10 @@
-//! SQLite's errors as sentences, and as what the caller does next.
+//! Turns SQLite's errors into sentences, and into the error that says what the caller does next.
 
 use rusqlite::{Error, ErrorCode};
 
 use shop::store::StoreError;
 
-/// What an error of the database called `name` means. Whatever ran is rolled back.
+/// What an error of the database called `name` means. The transaction in which it happened is rolled back.
 pub(super) fn explain(name: &str, error: Error) -> StoreError {
     let Some(code) = error.sqlite_error_code() else {
         return StoreError::Broken(format!("{name} holds something that the mall did not write: {error}"));

@@ -1,4 +1,4 @@
-//! The fence: cursors, parked events, and what a batch does to them.
+//! The fence's rows: loads cursors and parked events, and writes what a batch decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ const MOVE: &str = "insert into order_cursor (order_id, version, parked) values 
                     on conflict (order_id) do update set version = ?2, parked = ?3";
 
 impl Database {
-    /// Runs commands of the fence as one batch; one outcome each, in order. A transaction here has the whole file, which
-    /// no other writer changes until it ends, so that there is nothing to lock.
+    /// Runs commands to the fence as one batch, and returns their outcomes, in order. A transaction that writes has the whole
+    /// file to itself until it ends, so no rows have to be locked.
     ///
     /// # Errors
     /// As [`FenceStore::run_fence`](shop::store::FenceStore::run_fence), never `Unknown`.

@@ -1,4 +1,4 @@
-//! What has happened, from the beginning.
+//! Reads the journals and the apply history from their beginning.
 
 use std::sync::Arc;
 
@@ -17,14 +17,20 @@ const APPLIES: &str = "select seq, order_id, version, type, kind, delivery_id, v
                        from delivery_apply where seq > ? order by seq limit ?";
 
 impl Database {
-    /// The first `limit` events of a journal behind the row `after`, and whether they are marked as published.
+    /// The first `limit` events of a journal with row numbers above `after`, each with whether it is marked as published.
+    ///
+    /// # Errors
+    /// As [`HistoryStore::journal`](shop::store::HistoryStore::journal); `Rejected` if the database is the other service's.
     pub fn journal(&mut self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
         self.serves(source)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(|connection| journal::all(connection, source, after, limit))
     }
 
-    /// The first `limit` rows of the apply history behind the row `after`.
+    /// The first `limit` rows of the apply history with numbers above `after`.
+    ///
+    /// # Errors
+    /// As [`HistoryStore::applies`](shop::store::HistoryStore::applies); `Rejected` if the database is the order service's.
     pub fn applies(&mut self, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
         self.serves(Source::Deliveries)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

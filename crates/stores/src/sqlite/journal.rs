@@ -1,4 +1,4 @@
-//! The journals, and the leases of those who publish them.
+//! The journals, and the leases of the relays that publish them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use shop::domain::decide::NewEntry;
 use shop::domain::{EventType, JournalEntry, OrderEventType, OrderId, Source, Version};
 use shop::store::{JournalRow, Result};
 
-/// The statements of one journal; all read the columns that [`entry`] reads.
+/// The statements of one journal. All that read have the columns in the order in which [`entry`] reads them.
 struct Statements {
     append: &'static str,
     unpublished: &'static str,
@@ -42,14 +42,17 @@ const DELIVERIES: Statements = Statements {
 const OF_ORDER: &str = "select id, order_id, order_id, version, type, payload, timestamp, traceparent \
                         from order_event where order_id = ? order by version";
 
-/// Whoever has it may renew it; anybody may have it once it has expired, or if it would end later than a new one could: then
-/// the clock was wrong that it was taken by.
+/// Takes or renews a lease. Its holder may renew it; any other process may take it once it has expired, or if it ends more
+/// than 5 s later than a new one would, because then it was taken by a wrong clock.
 const LEASE: &str = "insert into relay_lease (name, holder, expires) values (?1, ?2, ?3) \
                      on conflict (name) do update set holder = ?2, expires = ?3 where holder = ?2 or expires <= ?4 \
                      or expires > ?3 + 5000";
 
 impl Database {
-    /// The oldest `limit` events behind `after` that have not been marked as published, in journal order.
+    /// The first `limit` events with row numbers above `after` that are not marked as published, in journal order.
+    ///
+    /// # Errors
+    /// As [`Store::unpublished`](shop::store::Store::unpublished); `Rejected` if the database is the other service's.
     pub fn unpublished(&mut self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
         self.serves(source)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -60,7 +63,10 @@ impl Database {
         })
     }
 
-    /// Marks journal rows as published. A power failure may take the marks back: then the events are published again.
+    /// Marks journal rows as published. A power failure may undo the marks; then the events are published again.
+    ///
+    /// # Errors
+    /// As [`Store::mark_published`](shop::store::Store::mark_published); `Rejected` if the database is the other service's.
     pub fn mark_published(&mut self, source: Source, ids: &[i64]) -> Result<()> {
         self.serves(source)?;
         self.write(Durability::Relaxed, |connection| {
@@ -72,7 +78,10 @@ impl Database {
         })
     }
 
-    /// Takes or renews a lease for `ttl`; `false` while somebody else holds it. A `ttl` of zero gives it back.
+    /// Takes or renews a lease for `ttl`; `false` while another holder has it. A `ttl` of zero gives the lease back.
+    ///
+    /// # Errors
+    /// As [`Store::lease`](shop::store::Store::lease).
     pub fn lease(&mut self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool> {
         let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         let expires = now.0.saturating_add(ttl);
@@ -107,7 +116,7 @@ pub(super) fn of_order(connection: &Connection, id: OrderId) -> rusqlite::Result
     rows.collect()
 }
 
-/// The first `limit` events behind `after`, published or not.
+/// The first `limit` events with row numbers above `after`, published or not.
 pub(super) fn all(
     connection: &Connection,
     source: Source,
@@ -149,7 +158,7 @@ fn event_type(name: &str) -> rusqlite::Result<EventType> {
     EventType::from_name(name).ok_or_else(|| unknown(4, name))
 }
 
-/// The order event of this name, read from that column.
+/// The type of an order event with this name, which was read from this column.
 pub(super) fn order_event_type(column: usize, name: &str) -> rusqlite::Result<OrderEventType> {
     match EventType::from_name(name) {
         Some(EventType::Order(event_type)) => Ok(event_type),
@@ -167,7 +176,7 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    /// A relay asks all the time; that must cost the same however long the journal is.
+    /// A relay asks for unpublished events all the time, so that must cost the same however long the journal is.
     #[test]
     fn what_is_unpublished_is_found_without_a_scan_or_a_sort() {
         for source in [Source::Orders, Source::Deliveries] {

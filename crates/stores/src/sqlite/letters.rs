@@ -20,7 +20,11 @@ const ALL: &str = "select id, order_id, version, topic, timestamp, record_key, r
 const MARK: &str = "update dead_letter set published = 1 where id = ? and published = 0";
 
 impl Database {
-    /// The oldest dead letters behind `after`.
+    /// The first `limit` dead letters with numbers above `after`: all, or only those that are not marked as published.
+    ///
+    /// # Errors
+    /// As [`FenceStore::dead_letters`](shop::store::FenceStore::dead_letters); `Rejected` if the database is the order
+    /// service's.
     pub fn dead_letters(&mut self, unpublished: bool, after: i64, limit: usize) -> Result<Vec<DeadLetter>> {
         self.serves(Source::Deliveries)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -31,7 +35,11 @@ impl Database {
         })
     }
 
-    /// Marks dead letters as published. A power failure may take the marks back: then they are published again.
+    /// Marks dead letters as published. A power failure may undo the marks; then the letters are published again.
+    ///
+    /// # Errors
+    /// As [`FenceStore::mark_letters_published`](shop::store::FenceStore::mark_letters_published); `Rejected` if the database
+    /// is the order service's.
     pub fn mark_letters_published(&mut self, ids: &[i64]) -> Result<()> {
         self.serves(Source::Deliveries)?;
         self.write(Durability::Relaxed, |connection| {

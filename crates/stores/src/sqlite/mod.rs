@@ -4,13 +4,15 @@
 //!   SqliteStore ──▶ writer thread ── turn ──▶ Database ─▶ orders.db
 //!              └──▶ reader threads ─────────▶ Database ─▶ (committed data only)
 //! ```
-//! [`Database`] is the synchronous core over one connection, in memory too; the threads around it are the driver.
+//! [`Database`] is the synchronous core over one connection, which may also be one in memory. The threads that run it are in
+//! the module `driver`.
 //!
 //! # Invariants
-//! * Every write is one IMMEDIATE transaction, made by the writer while it holds the file's turn ([`Turnstile`]).
-//! * A read never waits for the writer: WAL gives each a snapshot of what is committed.
-//! * Commits reach the disk before they are answered, but for marks and leases, which can be lost without harm.
-//! * A transaction that fails, in its COMMIT too, is rolled back: this adapter never answers `Unknown` for it.
+//! * Every write is one IMMEDIATE transaction, made by the writer thread while it has its turn at the file ([`Turnstile`]).
+//! * A read never waits for the writer: SQLite's WAL mode gives each read a snapshot of the committed data.
+//! * A commit is on the disk before its caller gets an answer, except for publication marks and leases, whose loss does no
+//!   harm.
+//! * A transaction that fails, even in its COMMIT, is rolled back: this adapter never returns `Unknown` for it.
 //!
 //! [`Turnstile`]: keylane_log::turnstile::Turnstile
 
@@ -37,7 +39,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keylane_log::Timestamp;
 
-use driver::Crew;
+use driver::Threads;
 use shop::domain::fence::{DeadLetter, FenceCommand, FenceOutcome, Mark, ParkedEvent, ParkedKey};
 use shop::domain::{
     Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, JournalEntry, Order, OrderId, OrderOutcome, OrderRequest,
@@ -45,27 +47,28 @@ use shop::domain::{
 };
 use shop::store::{ApplyRow, Backlog, FenceStore, HistoryStore, JournalRow, Page, PageRequest, Result, Store};
 
-/// Reads that run at once. A page of a large table keeps one of them busy for a while; more would only share two cores.
+/// How many threads read. A page of a large table keeps one of them busy for a while; more threads would only compete for the
+/// processor.
 const READERS: usize = 2;
 
 /// A service's SQLite file, as a [`Store`].
 pub struct SqliteStore {
-    writer: Crew,
-    readers: Crew,
+    writer: Threads,
+    readers: Threads,
 }
 
 impl SqliteStore {
-    /// Opens the database of `source` at `path` and creates it when it is missing; its folder must exist. Blocks for as
-    /// long as it takes another process to open or write the file.
+    /// Opens the database of `source` at `path`, and creates it if it is missing; its folder must exist. This blocks while
+    /// another process opens the file or writes to it.
     ///
-    /// Work of the other service is answered with `Rejected`.
+    /// The store refuses work of the other service with `Rejected`.
     ///
     /// # Errors
-    /// `Unavailable` if somebody keeps the file locked, `Broken` if it can't be used at all (read-only folder, not a
-    /// database, corrupt).
+    /// `Unavailable` if another program keeps the file locked, `Broken` if the file can't be used at all (read-only folder,
+    /// not a database, corrupt).
     pub fn open(path: &Path, source: Source) -> Result<Self> {
-        let writer = Crew::writer(path, source)?;
-        let readers = Crew::readers(path, source, READERS)?;
+        let writer = Threads::writer(path, source)?;
+        let readers = Threads::readers(path, source, READERS)?;
         Ok(Self { writer, readers })
     }
 }
@@ -136,7 +139,7 @@ impl Store for SqliteStore {
 
     async fn ping(&self) -> Result<()> {
         if self.writer.is_in_trouble() {
-            // That it can be read says nothing while it takes no writes.
+            // After a failed write, a successful read would not show that writes work again.
             return self.writer.run(Database::probe).await;
         }
         self.readers.run(|database| database.ping()).await

@@ -1,4 +1,4 @@
-//! Order commands over the orders' tables.
+//! Orders: runs a batch of commands as one transaction, and reads orders.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const UPDATE: &str = "update Order_table set address = ?, customerId = ?, produc
 const DELETE: &str = "delete from Order_table where id = ?";
 
 impl Database {
-    /// Runs order commands as one batch; one outcome each, in order.
+    /// Runs order commands as one batch, and returns their outcomes, in order.
     ///
     /// # Errors
     /// As [`Store::run_orders`](shop::store::Store::run_orders), never `Unknown`.
@@ -39,19 +39,28 @@ impl Database {
         })
     }
 
-    /// The order of this number.
+    /// The order with this number.
+    ///
+    /// # Errors
+    /// As [`Store::order`](shop::store::Store::order); `Rejected` if the database is the delivery service's.
     pub fn order(&mut self, id: OrderId) -> Result<Option<Order>> {
         self.serves(Source::Orders)?;
         self.read(|connection| find(connection, id))
     }
 
-    /// A page of all orders.
+    /// One page of all orders.
+    ///
+    /// # Errors
+    /// As [`Store::orders`](shop::store::Store::orders); `Rejected` if the database is the delivery service's.
     pub fn orders(&mut self, page: &PageRequest) -> Result<Page<Order>> {
         self.serves(Source::Orders)?;
         self.read(|connection| pages::page(connection, "Order_table", COLUMNS, page, order))
     }
 
     /// Every event of an order, oldest first.
+    ///
+    /// # Errors
+    /// As [`Store::order_events`](shop::store::Store::order_events); `Rejected` if the database is the delivery service's.
     pub fn order_events(&mut self, id: OrderId) -> Result<Vec<JournalEntry>> {
         self.serves(Source::Orders)?;
         self.read(|connection| journal::of_order(connection, id))

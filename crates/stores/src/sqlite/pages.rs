@@ -1,4 +1,4 @@
-//! Pages of a table.
+//! Reads pages of a table.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result, Row};
 
 use shop::store::{Page, PageRequest};
 
-/// Reads a page of `table`, its rows through `row`, which reads `columns`.
+/// Reads one page of `table`; `row` reads a row with these `columns`.
 pub(super) fn page<T>(
     connection: &Connection,
     table: &str,

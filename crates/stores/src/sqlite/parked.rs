@@ -1,4 +1,4 @@
-//! Parked events, and what people see of them.
+//! Reads and writes parked events.
 
 use std::sync::Arc;
 
@@ -42,7 +42,11 @@ const CHANGE: &str = "update parked_event set reason = ?, mark = ?, lease_holder
 const UNPARK: &str = "delete from parked_event where order_id = ? and version = ?";
 
 impl Database {
-    /// Orders of which something is parked.
+    /// The first `limit` orders with parked events and with numbers above `after`.
+    ///
+    /// # Errors
+    /// As [`FenceStore::parked_keys`](shop::store::FenceStore::parked_keys); `Rejected` if the database is the order
+    /// service's.
     pub fn parked_keys(&mut self, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
         self.serves(Source::Deliveries)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -53,7 +57,11 @@ impl Database {
         })
     }
 
-    /// Orders of which a person has marked something so.
+    /// The first `limit` orders of which a person has marked an event with `mark`, with numbers above `after`.
+    ///
+    /// # Errors
+    /// As [`FenceStore::marked_keys`](shop::store::FenceStore::marked_keys); `Rejected` if the database is the order
+    /// service's.
     pub fn marked_keys(&mut self, mark: Mark, after: OrderId, limit: usize) -> Result<Vec<ParkedKey>> {
         self.serves(Source::Deliveries)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -64,7 +72,11 @@ impl Database {
         })
     }
 
-    /// Parked events of an order behind a version, by version.
+    /// The first `limit` parked events of an order with versions above `after`.
+    ///
+    /// # Errors
+    /// As [`FenceStore::parked_events`](shop::store::FenceStore::parked_events); `Rejected` if the database is the order
+    /// service's.
     pub fn parked_events(&mut self, order: OrderId, after: Version, limit: usize) -> Result<Vec<ParkedEvent>> {
         self.serves(Source::Deliveries)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -76,7 +88,7 @@ impl Database {
     }
 }
 
-/// What holds the slots of those of these versions that are parked.
+/// The parked events of these versions, as the fence needs them.
 pub(super) fn heads(connection: &Connection, order: OrderId, versions: &[Version]) -> rusqlite::Result<Vec<Held>> {
     let mut statement = connection.prepare_cached(EVENT)?;
     let mut heads = Vec::new();
@@ -87,7 +99,7 @@ pub(super) fn heads(connection: &Connection, order: OrderId, versions: &[Version
     Ok(heads)
 }
 
-/// Writes what a batch takes out, parks (also in the place of what it takes out) and changes.
+/// Writes what a batch decides about parked events. Rows are removed first, as a batch may park another event in their place.
 pub(super) fn write(connection: &Connection, decision: &FenceDecision) -> rusqlite::Result<()> {
     let mut unpark = connection.prepare_cached(UNPARK)?;
     for (order, version) in &decision.unparks {
@@ -131,7 +143,7 @@ pub(super) fn write(connection: &Connection, decision: &FenceDecision) -> rusqli
     Ok(())
 }
 
-/// The events that a batch hands over, whole.
+/// The parked events that a batch hands over.
 pub(super) fn handed_over(
     connection: &Connection,
     events: &[(OrderId, Version)],
@@ -141,20 +153,20 @@ pub(super) fn handed_over(
     events.iter().map(read).collect()
 }
 
-/// Headers as one value.
+/// Encodes headers as one column's value.
 pub(super) fn encoded(list: &[Header]) -> Vec<u8> {
     let mut blob = Vec::new();
     headers::encode(list, &mut blob);
     blob
 }
 
-/// What [`encoded`] made, from the column `at`.
+/// Reads headers that [`encoded`] has made, from the column `at`.
 pub(super) fn decoded(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<Header>> {
     let foreign = |error| rusqlite::Error::FromSqlConversionFailure(at, Type::Blob, Box::new(error));
     headers::decode(row.get_ref(at)?.as_blob()?).map_err(foreign)
 }
 
-/// A value that may be missing.
+/// Reads bytes that may be null, from the column `at`.
 pub(super) fn bytes(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Bytes>> {
     Ok(row.get::<_, Option<Vec<u8>>>(at)?.map(Bytes::from))
 }
@@ -215,7 +227,7 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    /// Whoever looks after parked events asks all the time; a page must cost the same however many are parked.
+    /// Sweeper and gap watch ask for pages all the time, so a page must cost the same however many events are parked.
     #[test]
     fn a_page_is_found_without_a_scan_or_a_sort() {
         let connection = Connection::open_in_memory().expect("a database");

@@ -1,25 +1,25 @@
-//! The tables, and which version of them a file holds. Names and the first columns of the entity tables are what people
+//! The tables, and which version of them a file holds. The names and first columns of the entity tables are those that people
 //! and older systems know.
 //!
-//! A file says whose it is (`application_id`) and how far it has come (`user_version`). Bringing it up to date is a list of
-//! steps, each of them one version; what is missing is done in one transaction, so a file is never half-way.
+//! A file notes the service that it belongs to (`application_id`) and the version of its tables (`user_version`). Each version
+//! adds one step to a list. The steps that a file lacks are done in one transaction, so a file never stays between versions.
 
 use rusqlite::Connection;
 
 use shop::domain::Source;
 
-/// What a file is, before anything is done to it.
+/// What kind of database a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
-    /// One of ours that has come so far; 0 is an empty one, or one from before versions were noted.
+    /// The service's own database, of this version; 0 if it is empty, or older than the noting of versions.
     Ours(usize),
-    /// One of ours, of a version that only a newer program knows.
+    /// The service's own database, of a version that only a newer program knows.
     Newer(i64),
-    /// Somebody else's, or the other service's.
+    /// Another program's database, or the other service's.
     Foreign,
 }
 
-/// Tells what a database is to the service of `source`. Reads only.
+/// Finds out what kind of database this is to the service `source`. It only reads.
 pub(super) fn look(connection: &Connection, source: Source) -> rusqlite::Result<Found> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
@@ -39,7 +39,7 @@ pub(super) fn look(connection: &Connection, source: Source) -> rusqlite::Result<
     Ok(if empty_or_ours { Found::Ours(0) } else { Found::Foreign })
 }
 
-/// Takes the steps that are missing behind `version`, inside the caller's transaction.
+/// Does the steps after `version`, inside the caller's transaction.
 pub(super) fn bring_up(transaction: &Connection, source: Source, version: usize) -> rusqlite::Result<()> {
     let steps = steps(source);
     for step in &steps[version..] {
@@ -49,12 +49,13 @@ pub(super) fn bring_up(transaction: &Connection, source: Source, version: usize)
     transaction.pragma_update(None, "user_version", steps.len() as i64)
 }
 
-/// How many steps there are: the version of an up-to-date file.
+/// The version of an up-to-date file: the number of steps.
 pub(super) fn newest(source: Source) -> usize {
     steps(source).len()
 }
 
-/// `mord` and `mdel`, so that neither is taken for the other or for anybody else's.
+/// The mark of a service's file: the ASCII codes of `mord` or `mdel`, so that neither file is taken for the other or for
+/// another program's.
 const fn application_id(source: Source) -> i64 {
     match source {
         Source::Orders => 0x6d6f_7264,
@@ -69,8 +70,8 @@ const fn entity_table(source: Source) -> &'static str {
     }
 }
 
-/// The first step finds the tables already there in files from before versions were noted. A step that was released is
-/// never changed; what comes later is a step of its own.
+/// The steps, of which each leads to one version. In a file that is older than the noting of versions, the first step finds its
+/// tables already there. A step that was released is never changed; every later change is a new step.
 const fn steps(source: Source) -> &'static [&'static str] {
     match source {
         Source::Orders => &[ORDERS],
@@ -78,8 +79,8 @@ const fn steps(source: Source) -> &'static [&'static str] {
     }
 }
 
-/// AUTOINCREMENT, because without it the number of the last row is given out again after that row is deleted. A journal
-/// is never deleted from.
+/// The order service's tables. Orders have AUTOINCREMENT, because without it the number of the last row is given out again
+/// after that row is deleted. The journal does without, as nothing is deleted from it.
 const ORDERS: &str = "
 create table if not exists Order_table (
     id integer primary key autoincrement,
@@ -98,18 +99,20 @@ create table if not exists relay_lease (
 );
 ";
 
-/// What a person has marked is found however much is parked.
+/// An index with which marked events are found quickly, however many others are parked.
 const MARKS: &str = "
 create index if not exists parked_event_marked on parked_event (mark, order_id) where mark is not null;
 ";
 
-/// An empty topic was the sign that a record came from no log: a row without a value is a person's mark, any other was told
-/// by the order service.
+/// The column for a parked record's origin, filled in for old rows. An empty topic then meant that the record did not come from
+/// the log: without a value it stands for a version that a person has marked, otherwise it comes from the order service's
+/// journal.
 const ORIGINS: &str = "
 alter table parked_event add column origin varchar(16) not null default 'log';
 update parked_event set origin = case when record_value is null then 'nowhere' else 'journal' end where topic = '';
 ";
 
+/// The delivery service's tables in their first version.
 const DELIVERIES: &str = "
 create table if not exists Delivery_table (
     id integer primary key autoincrement,

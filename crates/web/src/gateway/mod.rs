@@ -8,8 +8,8 @@
 //!
 //! # Invariants
 //! * The `Host` header stays as the client sent it, so that the links in an answer lead back to the gateway.
-//! * A request's body is taken whole, up to a limit, before anything is sent on; an answer is streamed.
-//! * A service that is away, silent or broken is answered with a problem and its `message`, never with a hang.
+//! * A request's body is read whole, up to a limit, before anything is sent on; an answer is streamed.
+//! * If a service is away, silent or broken, the client gets a problem with its `message`, and never waits without end.
 
 mod proxy;
 
@@ -23,7 +23,7 @@ use axum::routing::get;
 use crate::BaseUrl;
 use proxy::Proxy;
 
-/// The routes of the gateway, which listens on `port`.
+/// The routes of the gateway, which listens on `port`; the page shows that port.
 pub fn router(order: BaseUrl, delivery: BaseUrl, port: u16) -> Router {
     let page = page(&order, &delivery, port);
     Router::new()
@@ -45,7 +45,8 @@ async fn forward(State(proxy): State<Proxy>, request: axum::extract::Request) ->
     }
 }
 
-/// The answer to a preflight while the service is away: the browser goes on to the request itself, whose answer says so.
+/// The answer to a preflight while the service is away. It allows every method, so that the browser sends the request itself,
+/// whose answer says that the service is away.
 fn any_method() -> Response {
     let methods = [(ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
     (StatusCode::NO_CONTENT, methods).into_response()
@@ -56,7 +57,7 @@ fn health() -> Response {
     (kind, r#"{"status":"UP"}"#).into_response()
 }
 
-/// Honest about what it is: links, until there is more to show.
+/// The gateway's page: links to both services and an example command.
 fn page(order: &BaseUrl, delivery: &BaseUrl, port: u16) -> String {
     let (order, delivery) = (escaped(order.as_str()), escaped(delivery.as_str()));
     format!(

@@ -1,11 +1,11 @@
-//! Sends a request on to the service it is for, and the answer back.
+//! Sends a request on to the service that it is for, and the answer back.
 
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -13,14 +13,15 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::BaseUrl;
+use crate::problem::Problem;
 
-/// How long a connection to a service may take.
-const CONNECTING: Duration = Duration::from_secs(2);
+/// How long connecting to a service may take.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long a service may think before it answers.
-const ANSWERING: Duration = Duration::from_secs(30);
+/// How long a service may take until its answer begins.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Headers about one connection only (RFC 9110, 7.6.1), which end here.
+/// The headers that are about one connection only (RFC 9110, 7.6.1) and are not sent on.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -42,10 +43,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// For these two services.
+    /// A proxy for these two services.
     pub fn new(order: BaseUrl, delivery: BaseUrl) -> Self {
         let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECTING));
+        connector.set_connect_timeout(Some(CONNECT_DEADLINE));
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -65,13 +66,13 @@ impl Proxy {
                 "There is nothing at {}; there is /orders and /deliveries.",
                 request.uri().path()
             );
-            return problem(StatusCode::NOT_FOUND, &message);
+            return problem(StatusCode::NOT_FOUND, message);
         };
         let request = match onward(request, service).await {
             Ok(request) => request,
             Err(refusal) => return refusal,
         };
-        match tokio::time::timeout(ANSWERING, self.client.request(request)).await {
+        match tokio::time::timeout(ANSWER_DEADLINE, self.client.request(request)).await {
             Ok(Ok(answer)) => back(answer.map(Body::new)),
             Ok(Err(error)) if error.is_connect() => {
                 tracing::warn!(
@@ -84,14 +85,14 @@ impl Proxy {
                     "The {name} service at {} can't be reached; try again.",
                     service.as_str()
                 );
-                let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, &message);
-                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                answer
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, message)
+                    .with(RETRY_AFTER, "1")
+                    .into_response()
             }
             Ok(Err(error)) => {
                 tracing::warn!(tally = "answers that broke off", service = name, url = service.as_str(), %error, "broke off");
                 let message = format!("The {name} service broke off; whether it did what was asked is not known.");
-                problem(StatusCode::BAD_GATEWAY, &message)
+                problem(StatusCode::BAD_GATEWAY, message)
             }
             Err(_) => {
                 tracing::warn!(
@@ -100,8 +101,11 @@ impl Proxy {
                     url = service.as_str(),
                     "does not answer"
                 );
-                let message = format!("The {name} service did not answer within {} s.", ANSWERING.as_secs());
-                problem(StatusCode::GATEWAY_TIMEOUT, &message)
+                let message = format!(
+                    "The {name} service did not answer within {} s.",
+                    ANSWER_DEADLINE.as_secs()
+                );
+                problem(StatusCode::GATEWAY_TIMEOUT, message)
             }
         }
     }
@@ -121,7 +125,7 @@ impl Proxy {
     }
 }
 
-/// The request as it is sent to the service, its body read to the end.
+/// The request that is sent to the service; the client's body is read to the end first.
 async fn onward(request: Request, service: &BaseUrl) -> Result<axum::http::Request<Full<bytes::Bytes>>, Response> {
     let (mut parts, body) = request.into_parts();
     let body = crate::read_body(body).await?;
@@ -134,7 +138,7 @@ async fn onward(request: Request, service: &BaseUrl) -> Result<axum::http::Reque
         .map_err(|_| problem(StatusCode::BAD_REQUEST, "The path of the request can't be sent on."))?;
     parts.version = axum::http::Version::HTTP_11;
     remove_hop_by_hop(&mut parts.headers);
-    // Told by the body itself, which is here already.
+    // The body is here already, so its length is known, and no service has to be asked whether it wants it.
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.remove(EXPECT);
     Ok(axum::http::Request::from_parts(parts, Full::new(body)))
@@ -143,7 +147,7 @@ async fn onward(request: Request, service: &BaseUrl) -> Result<axum::http::Reque
 fn back(mut answer: Response) -> Response {
     let headers = answer.headers_mut();
     remove_hop_by_hop(headers);
-    // The gateway says itself what a browser may do with the answer.
+    // The gateway adds its own CORS headers.
     for name in crate::CORS_HEADERS {
         headers.remove(name);
     }
@@ -157,7 +161,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        // Without it the links in the answer would lead to the service.
+        // A Host header that the client lists in Connection stays: without it the links in the answer would lead to the service.
         .filter(|name| *name != HOST)
         .collect();
     for name in named {
@@ -168,19 +172,14 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn problem(status: StatusCode, message: &str) -> Response {
-    let body = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": message,
-        "message": message,
-    });
-    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+fn problem(status: StatusCode, message: impl Into<String>) -> Response {
+    Problem::new(status, message).into_response()
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -1,4 +1,5 @@
-//! Orders that were there before the journal get the event that must have led to them, as already published.
+//! Writes the journal's missing events: an order that is older than the journal gets an `OrderPlaced` event with its present
+//! fields, as already published.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,18 +14,19 @@ use shop::domain::payload::order_payload;
 use shop::domain::{EventType, OrderEventType, OrderId, Source, Version};
 use shop::store::Result;
 
-/// Orders a page.
-const PAGE: u64 = 500;
-/// How long a page may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How many orders a page has.
+const PAGE_SIZE: u64 = 500;
+/// The deadline of one page.
+const PAGE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Writes the missing events, page by page; each page is a transaction, and what is written isn't missing any more.
+/// Writes the missing events page by page, each page in a transaction. If it is interrupted, the next run goes on with those
+/// that are still missing.
 pub(super) async fn run(session: &mut Session) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
     let mut after = i64::MIN;
     loop {
-        session.allow(PATIENCE);
+        session.allow(PAGE_DEADLINE);
         let entries = missing(session, after, now).await?;
         let Some(last) = entries.last() else { return Ok(()) };
         after = last.row_id;
@@ -35,7 +37,7 @@ pub(super) async fn run(session: &mut Session) -> Result<()> {
 async fn missing(session: &mut Session, after: i64, now: Timestamp) -> Result<Vec<NewEntry>> {
     let sql = format!(
         "select id, {FIELDS} from Order_table where id > ? \
-         and not exists (select 1 from order_event where order_event.order_id = Order_table.id) order by id limit {PAGE}"
+         and not exists (select 1 from order_event where order_event.order_id = Order_table.id) order by id limit {PAGE_SIZE}"
     );
     let rows = session.fetch(statement(sql).bind(after)).await?;
     rows.iter().map(|row| placed(row, now)).collect()

@@ -1,4 +1,4 @@
-//! What a table looks like now.
+//! Finds out from `information_schema` what a table looks like.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use super::super::session::Session;
 use super::Table;
 use shop::store::Result;
 
-/// How long one statement may take that changes a table with many rows.
+/// The deadline of a statement that changes or reads all rows of a table.
 pub(super) const REBUILD: Duration = Duration::from_secs(600);
 
-/// A table as it stands.
+/// What a table in the database looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TableState {
     pub engine: String,
@@ -20,21 +20,21 @@ pub(super) struct TableState {
     pub indexes: Vec<String>,
 }
 
-/// A column as it stands.
+/// What a column in the database looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ColumnState {
     pub name: String,
-    /// `varchar`, `bigint`, …
+    /// The name of its type: `varchar`, `bigint`, …
     pub data_type: String,
-    /// Only of text.
+    /// The character set of a text column; none for other types.
     pub charset: Option<String>,
-    /// Whether the database numbers it.
+    /// Whether the database gives the column ascending numbers.
     pub auto_increment: bool,
-    /// Whether the column says latin1, but its bytes are UTF-8: clients wrote it that took the one for the other.
+    /// Whether the column is declared latin1 but its bytes are UTF-8, written by clients that took one for the other.
     pub utf8_inside: bool,
 }
 
-/// How a table looks, if it is there.
+/// What a table looks like; none if it does not exist.
 pub(super) async fn at(session: &mut Session, table: &Table) -> Result<Option<TableState>> {
     let sql = "select cast(engine as char(64)), cast(table_collation as char(64)) \
                from information_schema.tables where table_schema = database() and table_name = ?";
@@ -49,8 +49,8 @@ pub(super) async fn at(session: &mut Session, table: &Table) -> Result<Option<Ta
     }))
 }
 
-/// The lowest number that a table has never given out, as far as what counted before it knows: the journal, or the
-/// sequence of a system that didn't leave numbering to the table.
+/// The lowest number that no row of a table has ever had, as far as the table, its journal, and the sequence of an older
+/// system (which numbered rows itself) tell.
 pub(super) async fn first_free_number(session: &mut Session, table: &Table) -> Result<i64> {
     let Some((journal, number)) = table.numbers_used else {
         return Ok(1);
@@ -59,7 +59,7 @@ pub(super) async fn first_free_number(session: &mut Session, table: &Table) -> R
     for (holder, name, next) in [
         (table.name, "id", 1),
         (journal, number, 1),
-        // Hibernate's sequence, as a table or as a sequence of MariaDB's.
+        // Hibernate keeps its sequence in a table, or in a sequence of MariaDB's.
         ("hibernate_sequence", "next_val", 0),
         ("hibernate_sequence", "next_not_cached_value", 0),
     ] {
@@ -108,8 +108,8 @@ async fn indexes(session: &mut Session, table: &Table) -> Result<Vec<String>> {
     rows.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Whether everything beyond ASCII in a column is UTF-8 when taken byte by byte: bytes that aren't don't survive the way
-/// to UTF-8 and back. Text that really is latin1 as good as never is.
+/// Whether all non-ASCII values of a column are UTF-8 when their bytes are read as such: bytes that are not UTF-8 change when
+/// they are converted to it and back. Text that really is latin1 hardly ever passes for UTF-8.
 async fn holds_utf8(session: &mut Session, table: &Table, name: &str) -> Result<bool> {
     session.allow(REBUILD);
     let bytes = format!("cast(`{name}` as binary)");

@@ -1,4 +1,4 @@
-//! The tables of a service: made when missing, brought up to date when another system made them.
+//! Prepares the tables of a service: creates those that are missing, and brings those of an older system up to date.
 //!
 //! ```text
 //!  look (information_schema) ─▶ plan: pure, the statements that are missing ─▶ run them ─▶ look again …
@@ -6,28 +6,28 @@
 //! ```
 //!
 //! # Invariants
-//! * What is to be done follows from what the database holds, never from what was done before: killed anywhere, the next
-//!   start goes on.
-//! * One process at a time: the others wait for a lock of the server's, and then find nothing left to do.
+//! * What is to be done follows from what the database holds, never from what was done before: if the process is killed at
+//!   any point, the next start goes on from there.
+//! * One process prepares a database at a time: the others wait for a lock on the server, and then find nothing left to do.
 //! * A schema newer than this program is left alone.
-//! * Looking takes no more than `select`, and what is there and up to date is not made: an account that may only select,
-//!   insert, update and delete runs a service whose tables somebody else has made.
+//! * Looking needs the right to select only, and nothing is changed that is up to date, so an account that may only select,
+//!   insert, update and delete can run a service whose tables exist.
 
 mod backfill;
+mod lock;
 mod look;
 mod plan;
 mod rights;
 mod state;
 mod tables;
 mod trial;
-mod turn;
 
 pub(super) use state::is_ready;
 pub use trial::Trial;
 
+use lock::lock;
 use look::REBUILD;
 use state::{missing, name, newest, next_steps, version};
-use turn::wait_for_turn;
 
 use tokio::time::Instant;
 
@@ -35,28 +35,28 @@ use self::tables::Table;
 use super::address::Address;
 use super::rows::statement;
 use super::session::{Ending, Session};
-use super::sessions::PATIENCE;
+use super::sessions::CALL_DEADLINE;
 use shop::domain::Source;
 use shop::store::{Result, StoreError};
 
-/// More rounds of looking and changing than any table takes: a column's text passes through bytes, then the table is
-/// converted.
+/// The most rounds of looking and changing for one table: more than any needs. The longest way turns a column's text into
+/// bytes, these into text again, and then converts the table.
 const ROUNDS: usize = 8;
 
-/// Makes the database ready for a service.
+/// Prepares the database for a service, and checks the account's rights.
 pub(super) async fn prepare(address: &Address, source: Source) -> Result<()> {
     let mut session = open(address).await?;
     if !is_ready(&mut session, source).await? {
-        wait_for_turn(&mut session).await?;
+        lock(&mut session).await?;
         let made = make_ready(&mut session, source).await;
         made.map_err(|error| for_a_person(error, address))?;
     }
     rights::check(&mut session, address, source).await
 }
 
-/// Looks whether the database is ready for a service, and changes nothing.
+/// Fails unless the database is ready for a service; changes nothing.
 pub(super) async fn must_be_ready(address: &Address, source: Source) -> Result<()> {
-    let mut session = Session::open(address, true, Ending::Auto, Instant::now() + PATIENCE).await?;
+    let mut session = Session::open(address, true, Ending::Auto, Instant::now() + CALL_DEADLINE).await?;
     match missing(&mut session, source).await?.first() {
         None => Ok(()),
         Some(table) => Err(StoreError::Broken(format!(
@@ -70,13 +70,13 @@ pub(super) async fn must_be_ready(address: &Address, source: Source) -> Result<(
     }
 }
 
-/// Tries out on the server what a service does there, without leaving anything behind.
+/// Runs a service's statements on temporary tables of the server.
 pub(super) async fn try_out(address: &Address, source: Source) -> Result<Trial> {
     trial::run(address, source).await
 }
 
-/// A conflict is somebody who reads or writes these tables all the time, such as an older system that still runs; and what
-/// is rejected here is no value but a change of a table.
+/// Says in a sentence for a person why the tables can't be prepared. A conflict here means that another system, such as an
+/// older one that still runs, keeps using the tables; a rejection is about a change of a table and not about a value.
 fn for_a_person(error: StoreError, address: &Address) -> StoreError {
     let shown = &address.shown;
     match error {
@@ -90,10 +90,10 @@ fn for_a_person(error: StoreError, address: &Address) -> StoreError {
     }
 }
 
-/// Logs in; a database that can't be used is made if it is missing. (Only then: who may use a database may not always
-/// make one.)
+/// Logs in to the database. Only if that fails, it is created if it is missing: an account that may use a database may have
+/// no right to create one.
 async fn open(address: &Address) -> Result<Session> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + CALL_DEADLINE;
     match Session::open(address, true, Ending::Auto, deadline).await {
         Err(StoreError::Broken(_)) => {}
         opened => return opened,
@@ -123,15 +123,16 @@ async fn make_ready(session: &mut Session, source: Source) -> Result<()> {
     }
     let note =
         "insert into mall_schema (name, version) values (?, ?) on duplicate key update version = values(version)";
-    session.allow(PATIENCE);
+    session.allow(CALL_DEADLINE);
     session
         .execute(statement(note.to_owned()).bind(name(source)).bind(newest(source)))
         .await?;
     Ok(())
 }
 
-/// An empty topic was the sign that a parked record came from no log: a row without a value is a person's mark, any other
-/// was told by the order service.
+/// Fills in the origin of parked records from before there was such a column. An empty topic then meant that the record did
+/// not come from the log: without a value it stands for a version that a person has marked, otherwise it comes from the
+/// order service's journal.
 async fn name_origins(session: &mut Session) -> Result<()> {
     let sql = "update parked_event set origin = case when record_value is null then 'nowhere' else 'journal' end \
                where topic = '' and origin = 'log'";

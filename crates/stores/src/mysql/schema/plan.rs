@@ -1,10 +1,10 @@
-//! What a table still needs, as statements. Pure: from how it should look and how it looks.
+//! Plans the statements that a table still needs, from what it should look like and what it looks like. Nothing is run here.
 
 use super::super::address::COLLATION;
 use super::Table;
 use super::look::{ColumnState, TableState};
 
-/// The statement that makes a table whose rows are numbered from `first` on.
+/// The statement that creates a table whose rows are numbered from `first` on.
 pub(super) fn create(table: &Table, first: i64) -> String {
     let mut lines: Vec<String> = Vec::new();
     for (name, definition) in table.columns {
@@ -25,13 +25,13 @@ pub(super) fn create(table: &Table, first: i64) -> String {
     )
 }
 
-/// Whether [`changes`] wants to know the first free number.
+/// Whether the table's rows are not numbered by the database yet, so that [`changes`] needs to know the first free number.
 pub(super) fn needs_numbering(state: &TableState) -> bool {
     !state.columns.iter().any(|column| column.auto_increment)
 }
 
-/// The statements that bring a table closer to how it should look; none if nothing is missing. Run them, look again, and
-/// ask again. A table is numbered from `first` on if it wasn't numbered before.
+/// The statements that bring a table closer to what it should look like; none if nothing is missing. The caller runs them,
+/// looks again, and asks again. If the table's rows were not numbered before, they are numbered from `first` on.
 pub(super) fn changes(table: &Table, state: &TableState, first: i64) -> Vec<String> {
     let mut steps = Vec::new();
     let name = table.name;
@@ -58,7 +58,8 @@ pub(super) fn changes(table: &Table, state: &TableState, first: i64) -> Vec<Stri
     steps
 }
 
-/// UTF-8 under a latin1 label passes through bytes, so that nobody converts it; only then the rest is converted.
+/// The statements about character sets. A column that holds UTF-8 but is declared latin1 is first turned into bytes and then
+/// into utf8mb4, so that its contents are not converted; only after that the rest of the table is.
 fn text_steps(table: &Table, state: &TableState) -> Vec<String> {
     let name = table.name;
     let mut relabelled = Vec::new();

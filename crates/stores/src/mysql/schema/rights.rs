@@ -1,28 +1,28 @@
-//! What the account may do with the tables, and what to grant it where that is too little.
+//! Checks what the account may do with the tables, and says what to grant it if that is too little.
 
 use super::super::address::Address;
 use super::super::rows::{column, statement};
 use super::super::session::Session;
-use super::super::sessions::PATIENCE;
+use super::super::sessions::CALL_DEADLINE;
 use super::tables;
 use shop::domain::Source;
 use shop::store::{Result, StoreError};
 
-/// Tables that rows are deleted from; from all others nothing ever goes.
+/// The tables that a service deletes rows from; it deletes from no other.
 const EMPTIED: [&str; 2] = ["Order_table", "parked_event"];
 
-/// Refuses an account that lacks a right which a running service needs, and names the right. It is found out by statements
-/// that touch no row: a server judges them before it looks for rows.
+/// Fails if the account lacks a right that a running service needs, and names the right. This is found out by statements that
+/// touch no row, because a server checks rights before it looks for rows.
 pub(super) async fn check(session: &mut Session, address: &Address, source: Source) -> Result<()> {
     let mut lacking = Vec::new();
     for table in tables::of(source) {
-        session.allow(PATIENCE);
+        session.allow(CALL_DEADLINE);
         for (right, sql) in statements(table.name, table.columns[0].0) {
             match session.execute_if_allowed(sql).await {
                 Ok(true) => {}
                 Ok(false) => lacking.push(format!("{right} {}", table.name)),
                 Err(error @ StoreError::Unavailable(_)) => return Err(error),
-                // Whatever else stands in the way of writing is no matter of rights, and is met when something is written.
+                // Any other error is not about rights, and shows again when the service writes.
                 Err(_) => {}
             }
         }
@@ -54,7 +54,7 @@ fn statements(table: &str, column: &str) -> Vec<(&'static str, String)> {
     statements
 }
 
-/// A change of a table that the account may not make.
+/// The error for a change of a table that the account may not make.
 pub(super) async fn to_change(session: &mut Session, table: &str, step: &str) -> Result<StoreError> {
     let right = match step.split(' ').next() {
         Some("alter") => "ALTER",
@@ -69,9 +69,9 @@ pub(super) async fn to_change(session: &mut Session, table: &str, step: &str) ->
     )))
 }
 
-/// The account as `grant` wants it.
+/// The account in the form that `grant` takes: `'user'@'host'`.
 pub(super) async fn account(session: &mut Session) -> Result<String> {
-    session.allow(PATIENCE);
+    session.allow(CALL_DEADLINE);
     let rows = session
         .fetch(statement("select cast(current_user() as char(255))".to_owned()))
         .await?;

@@ -1,11 +1,11 @@
-//! What of a service's tables is there, and what is missing. Looking changes nothing.
+//! Finds out which of a service's tables are missing or not up to date. Nothing is changed here.
 
 use shop::domain::Source;
 use shop::store::{Result, StoreError};
 
 use super::super::rows::{column, statement};
 use super::super::session::Session;
-use super::super::sessions::PATIENCE;
+use super::super::sessions::CALL_DEADLINE;
 use super::tables::{self, Table};
 use super::{look, plan};
 
@@ -13,17 +13,17 @@ use super::{look, plan};
 pub(super) const fn newest(source: Source) -> i64 {
     match source {
         Source::Orders => 1,
-        // Since 2 a parked event says where its record came from.
+        // Version 2 added the origin of a parked event's record.
         Source::Deliveries => 2,
     }
 }
 
-/// Whether the tables of a service are there, as this program knows them.
+/// Whether all tables of a service exist and are up to date.
 pub(in crate::mysql) async fn is_ready(session: &mut Session, source: Source) -> Result<bool> {
     Ok(missing(session, source).await?.is_empty())
 }
 
-/// The tables that are not there, or not as they should be.
+/// The names of the tables that are missing or not up to date.
 pub(super) async fn missing(session: &mut Session, source: Source) -> Result<Vec<&'static str>> {
     if version(session, source).await? != Some(newest(source)) {
         return Ok(tables::of(source).iter().map(|table| table.name).collect());
@@ -37,9 +37,9 @@ pub(super) async fn missing(session: &mut Session, source: Source) -> Result<Vec
     Ok(missing)
 }
 
-/// The statements that bring a table closer to its shape; none if it has it.
+/// The statements that bring a table closer to what it should look like; none if it is up to date.
 pub(super) async fn next_steps(session: &mut Session, table: &Table) -> Result<Vec<String>> {
-    session.allow(PATIENCE);
+    session.allow(CALL_DEADLINE);
     match look::at(session, table).await? {
         None => Ok(vec![plan::create(
             table,
@@ -55,7 +55,7 @@ pub(super) async fn next_steps(session: &mut Session, table: &Table) -> Result<V
     }
 }
 
-/// The version noted for a service's tables; none on a database that this program hasn't finished preparing.
+/// The version that the database notes for a service's tables; none if they have never been prepared completely.
 pub(super) async fn version(session: &mut Session, source: Source) -> Result<Option<i64>> {
     if look::at(session, &tables::SCHEMA).await?.is_none() {
         return Ok(None);
@@ -73,7 +73,7 @@ pub(super) async fn version(session: &mut Session, source: Source) -> Result<Opt
     }
 }
 
-/// What a service's tables are called in the table of versions.
+/// The name that a service's tables have in the table of versions.
 pub(super) fn name(source: Source) -> &'static str {
     match source {
         Source::Orders => "orders",

@@ -1,20 +1,21 @@
-//! What the tables look like. The columns of the two that people read stand in the order that they know.
+//! What the tables should look like. The columns of the two entity tables are in the order that people know from the older
+//! system.
 
 use shop::domain::Source;
 
-/// A table.
+/// What a table should look like.
 pub(super) struct Table {
     pub name: &'static str,
-    /// Names and definitions. Of a table that another system made, all but the first may be missing.
+    /// Each column's name and definition. In a table that another system made, all but the first may be missing.
     pub columns: &'static [(&'static str, &'static str)],
-    /// Names, and what stands in `create …`; columns in parentheses.
+    /// Each index's name, its kind as in `create …`, and its columns in parentheses.
     pub indexes: &'static [(&'static str, &'static str, &'static str)],
-    /// Where to find numbers that were given out, so that a new table doesn't give them out again.
+    /// The table and column that hold the numbers of earlier rows, so that a new table doesn't give them out again.
     pub numbers_used: Option<(&'static str, &'static str)>,
 }
 
 impl Table {
-    /// Whether the database numbers its rows.
+    /// Whether the database numbers the table's rows.
     pub fn is_numbered(&self) -> bool {
         self.columns[0].1 == NUMBER
     }
@@ -23,7 +24,7 @@ impl Table {
 const NUMBER: &str = "bigint not null auto_increment";
 const TEXT: &str = "varchar(255)";
 
-/// What is known about the schema itself.
+/// The versions of the tables.
 pub(super) static SCHEMA: Table = Table {
     name: "mall_schema",
     columns: &[("name", "varchar(64) not null"), ("version", "bigint not null")],
@@ -94,7 +95,7 @@ static DELIVERIES: Table = Table {
         ("version", "bigint not null default 1"),
         ("events", "bigint not null default 1"),
     ],
-    // Not unique: tables of older systems hold several deliveries of one order.
+    // The index is not unique, because tables of older systems hold several deliveries of one order.
     indexes: &[("Delivery_table_orderId", "index", "(orderId)")],
     numbers_used: Some(("delivery_event", "delivery_id")),
 };
@@ -141,7 +142,7 @@ static APPLIES: Table = Table {
     numbers_used: None,
 };
 
-/// A cursor without a version has been made to be locked, and not been decided on yet.
+/// The fence's cursors. One without a version was inserted to be locked, and has not been moved yet.
 static CURSORS: Table = Table {
     name: "order_cursor",
     columns: &[
@@ -202,7 +203,7 @@ static DEAD_LETTERS: Table = Table {
     numbers_used: None,
 };
 
-/// The tables of a service, journals before what they tell of.
+/// The tables of a service. Journals come before the tables whose numbers they know.
 pub(super) fn of(source: Source) -> Vec<&'static Table> {
     match source {
         Source::Orders => vec![&SCHEMA, &LEASES, &ORDER_EVENTS, &ORDERS],

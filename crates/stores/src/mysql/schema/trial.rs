@@ -1,7 +1,7 @@
-//! A trial of everything that a service asks of its database server, on temporary tables.
+//! Tries on temporary tables everything that a service does with its database server.
 //!
-//! A temporary table hides the real one of its name from its own session, so the very statements of the service are run, and
-//! what they write goes with the session.
+//! A temporary table hides the real table with its name from its own session, so the service's own statements can be run, and
+//! what they write is gone with the session.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::super::address::Address;
 use super::super::session::{Ending, Session};
-use super::super::sessions::PATIENCE;
+use super::super::sessions::CALL_DEADLINE;
 use super::super::{deliveries, fence, journal, lease, orders};
+use super::lock::try_lock;
 use super::state::missing;
-use super::turn::has_turn;
 use super::{plan, rights, tables};
 use shop::domain::fence::FenceCommand;
 use shop::domain::{
@@ -23,40 +23,40 @@ use shop::domain::{
 };
 use shop::store::{Result, StoreError};
 
-/// How it went. That nothing failed is said by there being one.
+/// The result of a trial in which no statement failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trial {
-    /// The server does all that the service needs, and its tables are there.
+    /// The server does all that the service needs, and the service's tables exist.
     Ready,
-    /// The server does all that the service needs. These tables are missing or not up to date; the service makes them when
+    /// The server does all that the service needs. These tables are missing or not up to date; the service prepares them when
     /// it starts.
     Unmade(Vec<&'static str>),
-    /// The tables are there, and the account may use them; more could not be tried, as it may not make temporary tables.
+    /// The tables exist, and the account may use them. More could not be tried, as it may not create temporary tables.
     Untried,
-    /// The database is not there, or can't be used; a service makes it when it starts, if its account may.
+    /// The database is missing or can't be used, for this reason. A service creates it when it starts, if its account may.
     NoDatabase(String),
 }
 
 pub(super) async fn run(address: &Address, source: Source) -> Result<Trial> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + CALL_DEADLINE;
     let mut session = match Session::open(address, true, Ending::Commit, deadline).await {
         Ok(session) => session,
         Err(StoreError::Broken(why)) => {
-            // Whether the server is the trouble, or the database alone.
+            // Logging in without the database fails if the server is the trouble.
             Session::open(address, false, Ending::Auto, deadline).await?;
             return Ok(Trial::NoDatabase(why));
         }
         Err(error) => return Err(error),
     };
-    session.allow(PATIENCE);
-    // Whether somebody else has its turn doesn't matter, only that the lock can be asked for.
-    has_turn(&mut session).await?;
+    session.allow(CALL_DEADLINE);
+    // Only that the lock can be asked for matters here, not whether another process holds it.
+    try_lock(&mut session).await?;
     let unmade = missing(&mut session, source).await?;
     if unmade.is_empty() {
         rights::check(&mut session, address, source).await?;
     }
     for table in tables::of(source) {
-        session.allow(PATIENCE);
+        session.allow(CALL_DEADLINE);
         let made = plan::create(table, 1).replacen("create table", "create temporary table", 1);
         if !session.execute_if_allowed(made).await? {
             return match unmade.is_empty() {
@@ -65,7 +65,7 @@ pub(super) async fn run(address: &Address, source: Source) -> Result<Trial> {
             };
         }
     }
-    session.allow(PATIENCE);
+    session.allow(CALL_DEADLINE);
     match source {
         Source::Orders => of_orders(&mut session).await?,
         Source::Deliveries => of_deliveries(&mut session).await?,

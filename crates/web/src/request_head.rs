@@ -1,4 +1,5 @@
-//! What a request asks for: the resource, what may be done to it, and the names the client knows the service by.
+//! The head of a request: which resource it is for, what may be done to that, and under which host the client knows the
+//! service.
 
 use std::borrow::Cow;
 
@@ -16,14 +17,14 @@ use shop::trace;
 pub(super) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// What `PATCH` takes, in Spring's order.
+/// The media types that `PATCH` takes, in Spring's order.
 pub(super) const PATCH_FORMS: &str = "application/merge-patch+json, application/json-patch+json, application/json";
 
 /// The head of a request.
-pub(super) struct Asked {
+pub(super) struct RequestHead {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
-    /// `http://` and the host the client named: what every href begins with.
+    /// `http://` and the host that the client named, with which every link in the answer begins.
     pub(super) base: String,
     uri: Uri,
 }
@@ -31,39 +32,39 @@ pub(super) struct Asked {
 /// A resource of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    /// `/`
+    /// `/`: the start page.
     Root,
-    /// `/orders`
+    /// `/orders` or `/deliveries`: the pages of all rows.
     Collection,
-    /// `/orders/1`
+    /// `/orders/1`: the row with this number.
     Item(i64),
-    /// `/orders/1/events`
+    /// `/orders/1/events`: the events of the order with this number.
     Events(i64),
-    /// `/deliveries/search`
+    /// `/deliveries/search`: the list of searches.
     Search,
-    /// `/deliveries/search/findByOrderId`
+    /// `/deliveries/search/findByOrderId`: the delivery of an order.
     FindByOrder,
-    /// `/profile`
+    /// `/profile`: the list of profiles.
     Profile,
-    /// `/profile/orders`
+    /// `/profile/orders`: the profile of a resource.
     Alps,
-    /// `/livez`
+    /// `/livez`: whether the process answers.
     Live,
-    /// `/readyz`
+    /// `/readyz`: whether the service takes work.
     Ready,
-    /// `/actuator/health`
+    /// `/actuator/health`: the same as Spring Boot shows it.
     Health,
 }
 
-/// What is left to do once nothing speaks against it any more.
+/// A request whose path, method and `Accept` header are good.
 pub(super) enum Admitted {
-    /// It has been answered.
+    /// The request was an `OPTIONS`, and this is its answer.
     Answered(Response),
-    /// A method that the target has, to be answered in this media type.
+    /// The request has a method that the target has, and is to be answered in this media type.
     Go(Target, &'static str),
 }
 
-impl Asked {
+impl RequestHead {
     /// Reads a request's head; `authority` stands in for a host that the client didn't name.
     pub(super) fn new(parts: Parts, authority: &str) -> Self {
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -76,16 +77,16 @@ impl Asked {
         }
     }
 
-    /// The path, without the slash that may stand at its end.
+    /// The path, without a slash at its end.
     pub(super) fn path(&self) -> &str {
         let path = self.uri.path();
         path.strip_suffix('/').unwrap_or(path)
     }
 
-    /// The URL that was asked for.
+    /// The URL of the request.
     pub(super) fn href(&self) -> String {
-        let asked = self.uri.path_and_query().map_or("/", |asked| asked.as_str());
-        format!("{}{asked}", self.base)
+        let target = self.uri.path_and_query().map_or("/", |target| target.as_str());
+        format!("{}{target}", self.base)
     }
 
     /// The parameters of the query, decoded, in order.
@@ -93,18 +94,18 @@ impl Asked {
         form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes())
     }
 
-    /// Whether the client says what it accepts, which is how it asks for the body of what it wrote.
+    /// Whether the client sends an `Accept` header, by which it wants the written item in the answer to a write.
     pub(super) fn wants_body(&self) -> bool {
         self.headers.get(ACCEPT).is_some_and(|accept| !accept.is_empty())
     }
 
-    /// The trace of the event that this request leads to: the request's own, going on, or a new one.
+    /// The `traceparent` of the event that this request leads to: the request's own trace with a new span, or a new trace.
     pub(super) fn traceparent(&self) -> String {
         let parent = self.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         trace::following(parent)
     }
 
-    /// Finds the resource and refuses what it lacks; answers `OPTIONS` on the way.
+    /// Finds the resource, and refuses a path, method or media type that there is not. Answers `OPTIONS` itself.
     pub(super) fn admit<E: Entity>(&self) -> Result<Admitted, Problem> {
         let target = Target::find::<E>(self.path()).ok_or_else(|| Problem::no_resource(self.uri.path()))?;
         if self.method == Method::OPTIONS {
@@ -157,7 +158,7 @@ impl Target {
         }
     }
 
-    /// The methods it has, as the `Allow` header lists them.
+    /// The methods that the resource has, as the `Allow` header lists them.
     fn allowed<E: Entity>(self) -> &'static str {
         match self {
             Self::Collection if E::WRITABLE => "GET, HEAD, POST, OPTIONS",
@@ -175,7 +176,7 @@ impl Target {
         }
     }
 
-    /// A probe wants its answer whatever it says it accepts.
+    /// Whether this is a probe, which is answered whatever its `Accept` header says.
     fn is_probe(self) -> bool {
         matches!(self, Self::Live | Self::Ready | Self::Health)
     }
@@ -192,7 +193,7 @@ impl Target {
     }
 }
 
-/// A number as it stands in a path or a query.
+/// Reads a number from a path or a query: decimal digits, which may have a minus sign before them.
 pub(super) fn parse_number(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     digits
@@ -251,19 +252,19 @@ mod tests {
         }
     }
 
-    fn asked(name: HeaderName, value: &'static str) -> Asked {
+    fn head(name: HeaderName, value: &'static str) -> RequestHead {
         let request = axum::http::Request::get("/orders/?page=1&sort=qty%2Cdesc").header(name, value);
-        Asked::new(request.body(()).unwrap().into_parts().0, "localhost:8081")
+        RequestHead::new(request.body(()).unwrap().into_parts().0, "localhost:8081")
     }
 
     #[test]
     fn hrefs_follow_the_host_header() {
         assert_eq!(
-            asked(HOST, "shop.example:8088").href(),
+            head(HOST, "shop.example:8088").href(),
             "http://shop.example:8088/orders/?page=1&sort=qty%2Cdesc"
         );
-        assert_eq!(asked(HOST, "[::1]:8081").base, "http://[::1]:8081");
-        assert_eq!(asked(ACCEPT, "*/*").base, "http://localhost:8081");
-        assert_eq!(asked(HOST, "a\"/evil").base, "http://localhost:8081");
+        assert_eq!(head(HOST, "[::1]:8081").base, "http://[::1]:8081");
+        assert_eq!(head(ACCEPT, "*/*").base, "http://localhost:8081");
+        assert_eq!(head(HOST, "a\"/evil").base, "http://localhost:8081");
     }
 }

@@ -1,4 +1,4 @@
-//! One process at a time prepares a database: the others wait for a lock of the server's.
+//! The lock on the server with which one process at a time prepares a database.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use tokio::time::Instant;
 
 use super::super::rows::{column, statement};
 use super::super::session::Session;
-use super::super::sessions::PATIENCE;
+use super::super::sessions::CALL_DEADLINE;
 
 /// How long to wait for another process that prepares the same database.
-const TURN: Duration = Duration::from_secs(60);
+const LOCK_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Takes the lock, which goes when the session ends.
-pub(super) async fn wait_for_turn(session: &mut Session) -> Result<()> {
-    let give_up = Instant::now() + TURN;
+/// Takes the lock, which the server releases when the session ends.
+pub(super) async fn lock(session: &mut Session) -> Result<()> {
+    let give_up = Instant::now() + LOCK_DEADLINE;
     while Instant::now() < give_up {
-        session.allow(PATIENCE);
-        if has_turn(session).await? {
+        session.allow(CALL_DEADLINE);
+        if try_lock(session).await? {
             return Ok(());
         }
     }
@@ -26,8 +26,9 @@ pub(super) async fn wait_for_turn(session: &mut Session) -> Result<()> {
     ))
 }
 
-/// Asks for the lock for a second. A lock's name may have 64 characters, as many as the database's own.
-pub(super) async fn has_turn(session: &mut Session) -> Result<bool> {
+/// Waits for the lock for a second. Returns whether the session holds it now. The lock's name holds a hash of the database's
+/// name, because both may have 64 characters.
+pub(super) async fn try_lock(session: &mut Session) -> Result<bool> {
     let sql = "select cast(get_lock(concat('mall schema ', left(sha2(database(), 256), 40)), 1) as signed)";
     let rows = session.fetch(statement(sql.to_owned())).await?;
     Ok(column::<Option<i64>>(&rows[0], 0)? == Some(1))

@@ -1,15 +1,15 @@
-//! Places for connections: a bounded number. When all are taken, whoever has been idle longest gives its place up, so that
-//! idle clients don't lock others out, a probe above all.
+//! Permits for connections, of which there is a bounded number. When all are taken, the client that has been idle longest has
+//! to leave, so that idle clients don't lock others out, above all probes.
 //!
 //! ```text
-//!   accept ─▶ Places::take ─▶ Seat ──────────────▶ freed with the connection
-//!                  │ none is free                        ▲
-//!                  └▶ the longest idle is told to leave ─┘
+//!   accept ─▶ ConnectionPermits::take ─▶ ConnectionPermit ─▶ freed with the connection
+//!                  │ none is free                                     ▲
+//!                  └▶ the client that is idle longest is told to leave ┘
 //! ```
 //!
 //! # Invariants
-//! * There are never more seats than places.
-//! * Nobody is told to leave while it is being answered, nor in the moments between a request and the next.
+//! * There are never more connections than permits.
+//! * No client is told to leave while it is being answered, or before it has been idle for the grace period.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -20,18 +20,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a place is waited for before the next idle connection is looked for.
-const LOOK: Duration = Duration::from_millis(50);
+/// How long to wait for a free permit before another idle client is told to leave.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Stands for the moment since which a connection is idle while it isn't.
+/// The value of `idle_since` while a client is not idle.
 const BUSY: u64 = u64::MAX;
 
-/// All places of a server.
-pub(super) struct Places {
+/// All permits of a server.
+pub(super) struct ConnectionPermits {
     free: Arc<Semaphore>,
     taken: Mutex<Taken>,
-    /// How long a connection may be idle without anybody asking for its place.
+    /// How long a client may be idle before it can be told to leave.
     grace: Duration,
+    /// The time from which `idle_since` counts.
     epoch: Instant,
 }
 
@@ -41,53 +42,54 @@ struct Taken {
     clients: HashMap<u64, Arc<Client>>,
 }
 
-/// What is known of a connection by others than itself.
+/// The state of a client's connection, which its task shares with the permits.
 pub(super) struct Client {
     epoch: Instant,
-    /// Milliseconds from the epoch, or [`BUSY`].
+    /// Since when the client has been idle, in milliseconds from the epoch; [`BUSY`] while it is not.
     idle_since: AtomicU64,
-    /// Whether an answer waits for the client to take it.
+    /// Whether a part of an answer waits for the client to read it.
     pub(super) writing: AtomicBool,
-    /// Somebody else needs its place.
+    /// Cancelled when the client has to leave, because another one needs its permit.
     pub(super) leave: CancellationToken,
 }
 
-/// A place that is taken, for as long as this lives.
-pub(super) struct Seat {
-    places: Arc<Places>,
+/// A permit for one connection, which is free again once this value is dropped.
+pub(super) struct ConnectionPermit {
+    permits: Arc<ConnectionPermits>,
     number: u64,
     pub(super) client: Arc<Client>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// A request that is being answered, until its answer has been handed over.
+/// Keeps a client from being idle until the answer to its request has been handed over, when this value is dropped.
 pub(super) struct Busy(Arc<Client>);
 
-impl Places {
-    pub(super) fn new(places: usize, grace: Duration) -> Arc<Self> {
+impl ConnectionPermits {
+    pub(super) fn new(permits: usize, grace: Duration) -> Arc<Self> {
         Arc::new(Self {
-            free: Arc::new(Semaphore::new(places)),
+            free: Arc::new(Semaphore::new(permits)),
             taken: Mutex::default(),
             grace,
             epoch: Instant::now(),
         })
     }
 
-    /// A place, as soon as there is one.
-    pub(super) async fn take(self: &Arc<Self>) -> Seat {
+    /// Takes a permit, as soon as there is one.
+    pub(super) async fn take(self: &Arc<Self>) -> ConnectionPermit {
         loop {
             if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
-                return self.seat(permit);
+                return self.register(permit);
             }
             self.make_room();
-            let freed = tokio::time::timeout(LOOK, Arc::clone(&self.free).acquire_owned()).await;
+            let freed = tokio::time::timeout(LOOK_PAUSE, Arc::clone(&self.free).acquire_owned()).await;
             if let Ok(permit) = freed {
-                return self.seat(permit.expect("the semaphore is never closed"));
+                return self.register(permit.expect("the semaphore is never closed"));
             }
         }
     }
 
-    /// Tells the client that has been idle longest, for longer than the grace, to leave; whether there is one.
+    /// Tells the client that has been idle longest to leave, if that is longer than the grace period. Returns whether there
+    /// is such a client.
     pub(super) fn make_room(&self) -> bool {
         let ripe = millis(self.epoch.elapsed().saturating_sub(self.grace));
         let taken = self.lock();
@@ -103,7 +105,7 @@ impl Places {
         longest.is_some()
     }
 
-    fn seat(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Seat {
+    fn register(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> ConnectionPermit {
         let client = Arc::new(Client {
             epoch: self.epoch,
             idle_since: AtomicU64::new(millis(self.epoch.elapsed())),
@@ -114,8 +116,8 @@ impl Places {
         let number = taken.next;
         taken.next += 1;
         taken.clients.insert(number, Arc::clone(&client));
-        Seat {
-            places: Arc::clone(self),
+        ConnectionPermit {
+            permits: Arc::clone(self),
             number,
             client,
             _permit: permit,
@@ -128,12 +130,12 @@ impl Places {
 }
 
 impl Client {
-    /// Whether it neither is being answered nor has still to take an answer.
+    /// Whether the client waits for no answer and has read all of the last one.
     pub(super) fn is_idle(&self) -> bool {
         self.idle_since.load(Relaxed) != BUSY && !self.writing.load(Relaxed)
     }
 
-    /// Notes that it asks for something.
+    /// Notes that the client has sent a request, until the result is dropped.
     pub(super) fn asks(self: &Arc<Self>) -> Busy {
         self.idle_since.store(BUSY, Relaxed);
         Busy(Arc::clone(self))
@@ -146,9 +148,9 @@ impl Drop for Busy {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.places.lock().clients.remove(&self.number);
+        self.permits.lock().clients.remove(&self.number);
     }
 }
 
@@ -164,20 +166,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_longest_idle_leaves_first_and_the_busy_stay() {
-        let places = Places::new(3, GRACE);
-        let first = places.take().await;
+        let permits = ConnectionPermits::new(3, GRACE);
+        let first = permits.take().await;
         tokio::time::advance(Duration::from_millis(10)).await;
-        let (second, third) = (places.take().await, places.take().await);
+        let (second, third) = (permits.take().await, permits.take().await);
         let busy = first.client.asks();
         second.client.writing.store(true, Relaxed);
-        assert!(!places.make_room(), "nobody has been idle for long");
+        assert!(!permits.make_room(), "nobody has been idle for long");
         tokio::time::advance(GRACE).await;
-        assert!(places.make_room());
+        assert!(permits.make_room());
         assert!(third.client.leave.is_cancelled());
-        assert!(!places.make_room(), "the others are being answered");
+        assert!(!permits.make_room(), "the others are being answered");
         drop(busy);
         second.client.writing.store(false, Relaxed);
-        assert!(places.make_room());
+        assert!(permits.make_room());
         assert!(
             second.client.leave.is_cancelled(),
             "the first one was answered just now"
@@ -187,21 +189,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn there_are_never_more_than_places() {
-        let places = Places::new(1, GRACE);
-        let seat = places.take().await;
-        let busy = seat.client.asks();
-        assert!(tokio::time::timeout(GRACE * 10, places.take()).await.is_err());
+        let permits = ConnectionPermits::new(1, GRACE);
+        let permit = permits.take().await;
+        let busy = permit.client.asks();
+        assert!(tokio::time::timeout(GRACE * 10, permits.take()).await.is_err());
         drop(busy);
         let next = tokio::spawn({
-            let places = Arc::clone(&places);
-            async move { places.take().await }
+            let permits = Arc::clone(&permits);
+            async move { permits.take().await }
         });
-        seat.client.leave.cancelled().await;
+        permit.client.leave.cancelled().await;
         assert!(!next.is_finished(), "the place is still taken");
-        drop(seat);
+        drop(permit);
         let next = next.await.expect("a place");
-        assert_eq!(places.lock().clients.len(), 1);
+        assert_eq!(permits.lock().clients.len(), 1);
         drop(next);
-        assert!(places.lock().clients.is_empty());
+        assert!(permits.lock().clients.is_empty());
     }
 }
