@@ -1,4 +1,4 @@
-//! The delivery service behind its fence, between a real log and a real database: whatever the order in which events come,
+//! The delivery service behind its fence, between a real log and a real database: in whatever order events come,
 //! deliveries end as the orders say.
 #![allow(missing_docs)]
 
@@ -27,9 +27,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 const TOPIC: &str = "kafka.scaling";
-const PATIENCE: Duration = Duration::from_secs(20);
-/// The gap watch's.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// How long anything may take before a test fails.
+const TEST_DEADLINE: Duration = Duration::from_secs(20);
+/// The deadline of a gap in the tests of the gap watch.
+const GAP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A clock of the tests' own, in milliseconds, that all stores are given.
 static NOW: AtomicI64 = AtomicI64::new(1_749_697_512_193);
@@ -82,7 +83,7 @@ impl World {
             value: Some(Bytes::from(value)),
             headers,
         };
-        for placed in self.log.append(TOPIC, vec![record], PATIENCE) {
+        for placed in self.log.append(TOPIC, vec![record], TEST_DEADLINE) {
             placed.expect("appended");
         }
     }
@@ -100,19 +101,19 @@ impl World {
         Arc::new(Fence::new(commands, instance(name, delay), stopping))
     }
 
-    /// A fence that asks `journal` what was written.
+    /// A fence that asks `journal` for the events that were written.
     fn asking(&self, name: &str, journal: OrderJournal) -> Arc<Fence> {
         let (commands, stopping) = (self.commands(), CancellationToken::new());
         Arc::new(Fence::new(commands, instance(name, Duration::ZERO), stopping).asking(journal))
     }
 
-    /// A watch over the gaps whose deadline is a minute.
+    /// A watch over the gaps, with a deadline of a minute.
     fn gaps(&self, fence: Arc<Fence>, journal: OrderJournal) -> Gaps {
         let (store, log) = (self.store.clone(), self.log.clone());
-        Gaps::new(store, log, TOPIC.into(), fence, journal, (DEADLINE, 8))
+        Gaps::new(store, log, TOPIC.into(), fence, journal, (GAP_DEADLINE, 8))
     }
 
-    /// Has an order retried, and a fence that asks `journal` act on it.
+    /// Marks an order to be retried, and has a fence that asks `journal` act on the mark.
     async fn retry(&self, order: i64, journal: OrderJournal) {
         let retried = shop::parked::retry(&*self.store, OrderId(order), now()).await;
         assert!(retried.expect("a store").is_some(), "something is parked");
@@ -121,7 +122,7 @@ impl World {
         sweeper.finish().await;
     }
 
-    /// A fence whose second command, which is its first apply, is held until it is woken.
+    /// A fence whose second command, which is its first apply, waits until it is released.
     fn freezing(&self, name: &str, calls: Arc<AtomicUsize>, woken: Arc<Notify>) -> Arc<Fence> {
         let store = self.store.clone();
         let commands = GroupCommit::start(move |batch: Arc<[FenceCommand]>| {
@@ -181,7 +182,7 @@ impl World {
     }
 
     async fn wait_status(&self, order: i64, expected: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_DEADLINE;
         while self.status(order).await != expected {
             assert!(
                 Instant::now() < deadline,
@@ -192,7 +193,7 @@ impl World {
         }
     }
 
-    /// `DeliveryStarted 6 v1`, for each event that left the journal or is to.
+    /// Each event in the delivery service's journal as `DeliveryStarted 6 v1`, published or not.
     async fn journal(&self) -> Vec<String> {
         let rows = self
             .store
@@ -205,7 +206,7 @@ impl World {
     }
 
     async fn wait_parked(&self, expected: i64) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_DEADLINE;
         loop {
             let keys = self.store.parked_keys(OrderId(0), 100).await.expect("a store");
             let parked: i64 = keys.iter().map(|key| key.parked).sum();
@@ -219,7 +220,7 @@ impl World {
 
     /// Waits until the group has committed everything.
     async fn wait_committed(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_DEADLINE;
         loop {
             let extents = self.log.extents(TOPIC).expect("extents");
             let committed = self.log.committed("delivery", TOPIC).expect("positions");
@@ -281,7 +282,7 @@ async fn versions_out_of_order_end_in_order() {
     running.stop().await;
 }
 
-/// The course's second experiment, with the fence: events without a key, two partitions, two instances.
+/// The second experiment of the course, with the fence: events without a key, two partitions, two instances.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_keep_the_order_of_a_keyless_topic() {
     let world = World::new(2);
@@ -308,7 +309,7 @@ async fn two_instances_keep_the_order_of_a_keyless_topic() {
     second.stop().await;
 }
 
-/// The instance that applied version 2 dies before it sets about version 3, which it had been handed.
+/// The instance that applied version 2 dies before it begins with version 3, which it has been handed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_crash_left_is_swept_up() {
     let world = World::new(1);
@@ -318,7 +319,7 @@ async fn what_a_crash_left_is_swept_up() {
     let running = world.run("one", 64, Duration::ZERO);
     world.wait_parked(2).await;
     running.stop().await;
-    // Its slow work takes long enough for the crash to come in it.
+    // The slow work takes so long that the crash comes in the middle of it.
     let process = tokio::runtime::Runtime::new().expect("a runtime");
     let doomed = {
         let _inside = process.enter();
@@ -356,7 +357,7 @@ async fn poison_parks_its_order_and_a_retry_restores_it() {
     assert_eq!(world.status(6).await, "DELIVERY STARTED v1");
     assert_eq!(running.metrics.poisoned.get(), 1);
 
-    // Somebody mends what is parked, and has it tried again.
+    // A person mends the parked record, and marks it to be retried.
     let mended = r#"{"eventType":"OrderModified","id":6,"qty":9}"#;
     let database = rusqlite::Connection::open(world.folder.path().join("deliveries.db")).expect("a database");
     let changed = database.execute(
@@ -392,7 +393,7 @@ async fn poison_parks_its_order_and_a_retry_restores_it() {
     running.stop().await;
 }
 
-/// A batch holds many orders, and one that the database refuses takes no other down.
+/// A batch holds events of many orders, and an event that the database refuses makes no other one fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_database_refuses_parks_its_order_alone() {
     let world = World::new(1);
@@ -442,7 +443,8 @@ async fn what_the_database_refuses_parks_its_order_alone() {
     running.stop().await;
 }
 
-/// A zombie: an instance that was frozen in its slow work wakes when another has handled the order to its end.
+/// A zombie: an instance that was frozen in its slow work goes on after another one has applied all events of the
+/// order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_zombies_write_is_refused_and_seen_to_be() {
     let world = World::new(1);
@@ -464,7 +466,7 @@ async fn a_zombies_write_is_refused_and_seen_to_be() {
         let (handler, record) = (FencedHandler::new(zombie.clone()), records[1].clone());
         tokio::spawn(async move { handler.handle(&[record], attempt).await })
     };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_DEADLINE;
     while calls.load(Ordering::Relaxed) < 2 {
         assert!(Instant::now() < deadline, "it has looked, and done its slow work");
         tokio::task::yield_now().await;
@@ -483,7 +485,7 @@ async fn a_zombies_write_is_refused_and_seen_to_be() {
     assert_eq!(world.journal().await.len(), 3);
 }
 
-/// Reads the topic of the dead letters, which a relay has made.
+/// Reads the topic of the dead letters, which a relay has created.
 async fn letters(world: &World) -> Vec<Record> {
     let options = RelayOptions {
         source: Source::Deliveries,
@@ -542,7 +544,7 @@ async fn dead_letters_say_where_they_come_from() {
     running.stop().await;
 }
 
-/// Without the fence: three tries, a dead letter, and on.
+/// Without the fence, an event without a delivery is tried three times, becomes a dead letter, and is passed over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_fence_a_failure_is_passed_over() {
     let world = World::new(1);
@@ -572,8 +574,8 @@ async fn without_the_fence_a_failure_is_passed_over() {
     runner.await.expect("it ends").expect("the log is there");
 }
 
-/// A removed event: version 2 never comes. Once everything in the log has been handled, and the deadline has passed,
-/// the order service is asked for it.
+/// An event was removed from the log: version 2 never comes. Once everything in the log has been handled and the
+/// deadline has passed, the order service is asked for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_never_comes_is_asked_for() {
     let world = World::new(2);
@@ -603,13 +605,13 @@ async fn what_never_comes_is_asked_for() {
         TOPIC.into(),
         running.fence.clone(),
         journal,
-        (DEADLINE, 8),
+        (GAP_DEADLINE, 8),
     );
     let start = Instant::now();
     assert_eq!(gaps.step(start).await, Ok(0), "noted");
-    assert_eq!(gaps.step(start + DEADLINE / 2).await, Ok(0), "it may still come");
+    assert_eq!(gaps.step(start + GAP_DEADLINE / 2).await, Ok(0), "it may still come");
     assert_eq!(asked.lock().unwrap().len(), 0);
-    assert_eq!(gaps.step(start + DEADLINE).await, Ok(1));
+    assert_eq!(gaps.step(start + GAP_DEADLINE).await, Ok(1));
     assert_eq!(*asked.lock().unwrap(), [OrderId(6)]);
     assert_eq!(world.status(6).await, "DELIVERY CANCELLED v4");
     assert_eq!(world.delivery(6).await.unwrap().fields.qty, Some(3));
@@ -619,7 +621,7 @@ async fn what_never_comes_is_asked_for() {
         (1, 2)
     );
     assert_eq!(
-        gaps.step(start + DEADLINE * 3).await,
+        gaps.step(start + GAP_DEADLINE * 3).await,
         Ok(0),
         "nothing is missing any more"
     );
@@ -632,7 +634,8 @@ async fn what_never_comes_is_asked_for() {
     running.stop().await;
 }
 
-/// An order service that knows order 6: placed, and modified up to `last`, each time to the address `w<version>`.
+/// An order service that knows order 6 only: placed, and modified up to version `last`, each time to the address
+/// `w<version>`.
 fn journal(last: i64) -> OrderJournal {
     let event = |version: i64| {
         let name = if version == 1 { "OrderPlaced" } else { "OrderModified" };
@@ -655,13 +658,13 @@ fn nobody_answers() -> OrderJournal {
 
 const GARBAGE: &str = "{nope";
 
-/// Whoever comes first: what was written takes effect.
+/// Whichever record comes first, the event that was written takes effect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_swallows_no_event() {
     for delay in [Duration::ZERO, Duration::from_millis(20)] {
         let world = World::new(1);
         let running = world.run("one", 64, delay);
-        // At the head, above the cursor, and before the order was placed.
+        // The record that can't be read comes at the head, above the cursor, and before the order was placed.
         for order in [6, 7, 8] {
             for version in 1..=3 {
                 if order != 6 || version == 2 {
@@ -692,7 +695,7 @@ async fn garbage_swallows_no_event() {
     }
 }
 
-/// Garbage for what is parked or over changes nothing, whoever sends it.
+/// A record that can't be read changes nothing about a version that is parked or applied already, whoever sends it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_displaces_no_event() {
     let world = World::new(1);
@@ -710,7 +713,7 @@ async fn garbage_displaces_no_event() {
     running.stop().await;
 }
 
-/// An order's version 2 came as garbage alone, and version 3 waits behind it.
+/// A record that can't be read is all that came as version 2 of an order, and version 3 waits behind it.
 async fn poisoned(world: &World) -> Running {
     let running = world.run("one", 64, Duration::ZERO);
     world.write(0, "OrderPlaced", 6, 1, "");
@@ -750,7 +753,8 @@ async fn a_retry_handles_the_parked_record_where_nobody_can_be_asked() {
     }
 }
 
-/// Nobody is there to decide: what was written is asked for once the deadline has passed, as it is for what never came.
+/// No person decides about a record that can't be read. After the deadline the order service is asked what was written,
+/// as it is for a version that never came.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_gives_way_to_what_was_written_without_a_person() {
     let world = World::new(1);
@@ -758,14 +762,14 @@ async fn garbage_gives_way_to_what_was_written_without_a_person() {
     let mut gaps = world.gaps(running.fence.clone(), journal(3));
     let start = Instant::now();
     assert_eq!(gaps.step(start).await, Ok(0), "the event may still come");
-    assert_eq!(gaps.step(start + DEADLINE).await, Ok(1));
+    assert_eq!(gaps.step(start + GAP_DEADLINE).await, Ok(1));
     assert_eq!(world.status(6).await, "DELIVERY CANCELLED v3");
     assert_eq!(world.delivery(6).await.unwrap().fields.address.as_deref(), Some("w2"));
     world.wait_parked(0).await;
     running.stop().await;
 }
 
-/// A version that was never written blocks nothing for ever, and neither does an order that never was.
+/// A version that was never written does not block its order for ever, and neither does an order that never was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_that_was_never_written_is_parked_no_longer() {
     let world = World::new(1);
@@ -782,7 +786,7 @@ async fn garbage_that_was_never_written_is_parked_no_longer() {
     let mut gaps = world.gaps(running.fence.clone(), journal(1));
     let start = Instant::now();
     gaps.step(start).await.expect("noted");
-    assert_eq!(gaps.step(start + DEADLINE).await, Ok(2));
+    assert_eq!(gaps.step(start + GAP_DEADLINE).await, Ok(2));
     world.wait_parked(0).await;
     assert_eq!(letters(&world).await.len(), 5);
     world.write(0, "OrderModified", 6, 2, "");
@@ -790,7 +794,8 @@ async fn garbage_that_was_never_written_is_parked_no_longer() {
     running.stop().await;
 }
 
-/// Earlier versions of the mall parked what names no order; it can be listed, decided about, and forgotten as other garbage.
+/// Earlier versions of the mall parked records that name no order. Such a record can be listed, marked, and removed
+/// like others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_parked_of_no_order_is_looked_after_too() {
     let world = World::new(1);
@@ -805,14 +810,14 @@ async fn what_was_parked_of_no_order_is_looked_after_too() {
     let mut gaps = world.gaps(world.fence("one", Duration::ZERO), journal(1));
     let start = Instant::now();
     gaps.step(start).await.expect("noted");
-    assert_eq!(gaps.step(start + DEADLINE).await, Ok(2));
+    assert_eq!(gaps.step(start + GAP_DEADLINE).await, Ok(2));
     assert_eq!(
         world.store.parked_keys(OrderId::BEFORE_ALL, 10).await.expect("a store"),
         []
     );
 }
 
-/// Where the journal can't be believed, everything stays as it is.
+/// If the journal can't be believed, everything stays as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_stays_parked_while_nobody_knows_what_was_written() {
     for journal in [nobody_answers(), journal(0)] {
@@ -821,13 +826,13 @@ async fn garbage_stays_parked_while_nobody_knows_what_was_written() {
         let mut gaps = world.gaps(running.fence.clone(), journal);
         let start = Instant::now();
         gaps.step(start).await.expect("noted");
-        assert_eq!(gaps.step(start + DEADLINE).await, Ok(1));
+        assert_eq!(gaps.step(start + GAP_DEADLINE).await, Ok(1));
         world.wait_parked(2).await;
         running.stop().await;
     }
 }
 
-/// What the database refuses is what was written: asking the order service changes nothing.
+/// The database refuses the very event that was written, so asking the order service changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_written_and_is_refused_stays_parked() {
     let world = World::new(1);
@@ -840,7 +845,7 @@ async fn what_was_written_and_is_refused_stays_parked() {
     let start = Instant::now();
     gaps.step(start).await.expect("noted");
     for times in 1..=3 {
-        assert_eq!(gaps.step(start + DEADLINE * 30 * times).await, Ok(1));
+        assert_eq!(gaps.step(start + GAP_DEADLINE * 30 * times).await, Ok(1));
         let parked = world
             .store
             .parked_events(OrderId(6), Version(0), 10)
@@ -860,7 +865,8 @@ async fn what_was_written_and_is_refused_stays_parked() {
     running.stop().await;
 }
 
-/// A forged event that can be read came before the one that was written: neither takes effect until the journal is asked.
+/// A forged event that can be read came before the event that was written: neither takes effect until the journal is
+/// asked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_events_that_differ_are_settled_by_what_was_written() {
     let world = World::new(1);
@@ -876,7 +882,7 @@ async fn two_events_that_differ_are_settled_by_what_was_written() {
     let mut gaps = world.gaps(running.fence.clone(), journal(3));
     let start = Instant::now();
     gaps.step(start).await.expect("noted");
-    assert_eq!(gaps.step(start + DEADLINE).await, Ok(1));
+    assert_eq!(gaps.step(start + GAP_DEADLINE).await, Ok(1));
     assert_eq!(world.status(6).await, "DELIVERY MODIFIED v3");
     assert_eq!(world.delivery(6).await.unwrap().fields.address.as_deref(), Some("w3"));
     running.stop().await;

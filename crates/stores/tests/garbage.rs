@@ -1,4 +1,5 @@
-//! Records that nobody thought of. Whatever stands in a topic among an order's events, the order ends as it was written.
+//! Random records among an order's events: whatever a topic holds, the order ends in the state that its written events
+//! lead to.
 //!
 //! `PROPTEST_CASES` says how many cases each property is tried with.
 #![allow(missing_docs)]
@@ -47,7 +48,7 @@ fn record(headers: Vec<(String, Option<Vec<u8>>)>, value: Option<Vec<u8>>, key: 
     }
 }
 
-/// What a header may hold: what it should, what it nearly should, and anything.
+/// A header's value: a good one, one that is nearly good, or anything.
 fn header_value() -> impl Strategy<Value = Option<Vec<u8>>> {
     let text =
         |texts: &'static [&'static str]| prop::sample::select(texts).prop_map(|text| Some(text.as_bytes().to_vec()));
@@ -97,13 +98,13 @@ fn value() -> impl Strategy<Value = Option<Vec<u8>>> {
     ]
 }
 
-/// Any record at all.
+/// A record with or without anything.
 fn any_record() -> impl Strategy<Value = Record> {
     let key = prop::option::of(vec(any::<u8>(), 0..8));
     (vec(header(), 0..6), value(), key).prop_map(|(headers, value, key)| record(headers, value, key))
 }
 
-/// A record that says which event of an order it is, and is none.
+/// A record that names an order and a version, and whose event can't be read.
 fn garbage_for(order: i64, version: i64) -> impl Strategy<Value = Record> {
     let subject = (!matches!(order, i64::MIN)).then(|| order.to_string().into_bytes());
     let named = move |value: Vec<u8>, broken: Option<(String, Option<Vec<u8>>)>| {
@@ -135,7 +136,7 @@ fn garbage_for(order: i64, version: i64) -> impl Strategy<Value = Record> {
     ]
 }
 
-/// Not an event: whatever it does to an order would be wrong.
+/// A record that is no event, so that any effect on an order would be wrong.
 fn garbage() -> impl Strategy<Value = Record> {
     let aimed = (1..5_i64, prop_oneof![9 => 0..8_i64, 1 => Just(i64::MAX)]);
     let aimed = aimed.prop_flat_map(|(order, version)| garbage_for(order, version));
@@ -143,12 +144,12 @@ fn garbage() -> impl Strategy<Value = Record> {
         .prop_filter("an event", |record| !matches!(incoming(record), Incoming::Order(_)))
 }
 
-/// The values of a record's headers of a name.
+/// The values of a record's headers with this name.
 fn headers_named<'a>(record: &'a Record, name: &'a str) -> impl Iterator<Item = &'a Header> {
     record.headers.iter().filter(move |header| header.name == name)
 }
 
-/// Whether each header of a name says this number.
+/// Whether each header with this name has this number as its value.
 fn all_are(record: &Record, name: &str, number: i64) -> bool {
     headers_named(record, name).all(|header| {
         let text = std::str::from_utf8(header.value.as_deref().unwrap_or_default()).unwrap_or_default();
@@ -157,7 +158,7 @@ fn all_are(record: &Record, name: &str, number: i64) -> bool {
 }
 
 proptest! {
-    /// What a record is read as never contradicts what stands in it.
+    /// The reading of a record never contradicts the record's content.
     #[test]
     fn no_record_is_more_than_it_says(record in any_record()) {
         match incoming(&record) {
@@ -180,8 +181,9 @@ proptest! {
         }
     }
 
-    /// All of an order's events come, in any order and more than once, among anything else: the order ends as they were
-    /// written, each took effect once and in its turn, and each record came to one end.
+    /// All of an order's events come, in any order and more than once, among any other records. The order ends in the
+    /// state that they lead to, each took effect once and after its predecessor, and each record came to exactly one
+    /// end.
     #[test]
     fn whatever_comes_among_them_the_events_of_an_order_take_effect(plan in plan(0)) {
         runtime().block_on(async {
@@ -191,8 +193,8 @@ proptest! {
         });
     }
 
-    /// Some of them never come, and others come with another content after they had come: the order's journal is asked, and
-    /// nothing is parked in the end.
+    /// Some events never come, and some come again with another content. The order's journal is asked, and nothing is
+    /// parked in the end.
     #[test]
     fn what_never_comes_or_is_forged_later_is_settled_by_the_journal(plan in plan(50)) {
         runtime().block_on(async {
@@ -212,20 +214,20 @@ fn runtime() -> tokio::runtime::Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
-/// One thing that happens.
+/// One step of a random history.
 #[derive(Debug, Clone)]
-enum Step {
+enum Happening {
     /// An event that was written arrives.
     Event { order: i64, version: i64 },
-    /// It was written, and never arrives.
+    /// An event that was written never arrives.
     Lost,
-    /// Something that is no event arrives.
+    /// A record that is no event arrives.
     Garbage(Record),
-    /// An event of a version that has arrived comes with another content.
+    /// An event of a version that has arrived comes again with another content.
     Forged { order: i64, version: i64 },
-    /// Something that arrived comes once more, to the other instance.
+    /// A record that has arrived comes once more, to the other instance.
     Again(usize),
-    /// What a crash left behind is looked after.
+    /// A sweeper looks for the events that a crash left behind.
     Sweep,
 }
 
@@ -234,21 +236,22 @@ struct Plan {
     /// How many events each order has.
     lengths: Vec<i64>,
     delay: bool,
-    steps: Vec<Step>,
+    steps: Vec<Happening>,
 }
 
-/// Of a hundred events but the last of an order, `lost` are lost; forged ones come only where some are.
+/// Of a hundred events that are not the last of their order, `lost` never arrive. Forged events come only if some are
+/// lost.
 fn plan(lost: u32) -> impl Strategy<Value = Plan> {
     (vec(1..6_i64, 1..4), any::<bool>()).prop_flat_map(move |(lengths, delay)| {
         let orders = 1..=lengths.len() as i64;
         let forged = (orders, 1..6_i64).prop_map(move |(order, version)| match lost {
-            0 => Step::Sweep,
-            _ => Step::Forged { order, version },
+            0 => Happening::Sweep,
+            _ => Happening::Forged { order, version },
         });
         let noise = prop_oneof![
-            8 => garbage().prop_map(Step::Garbage),
-            2 => any::<usize>().prop_map(Step::Again),
-            1 => Just(Step::Sweep),
+            8 => garbage().prop_map(Happening::Garbage),
+            2 => any::<usize>().prop_map(Happening::Again),
+            1 => Just(Happening::Sweep),
             2 => forged,
         ];
         let events: Vec<(i64, i64, bool)> = lengths
@@ -257,10 +260,10 @@ fn plan(lost: u32) -> impl Strategy<Value = Plan> {
             .flat_map(|(length, order)| (1..=*length).map(move |version| (order, version, version == *length)))
             .collect();
         let event = move |(order, version, last): (i64, i64, bool)| {
-            let here = Step::Event { order, version };
+            let here = Happening::Event { order, version };
             match last || lost == 0 {
                 true => Just(here).boxed(),
-                false => prop_oneof![100 - lost => Just(here), lost => Just(Step::Lost)].boxed(),
+                false => prop_oneof![100 - lost => Just(here), lost => Just(Happening::Lost)].boxed(),
             }
         };
         let events: Vec<_> = events.into_iter().map(event).collect();
@@ -274,7 +277,7 @@ fn plan(lost: u32) -> impl Strategy<Value = Plan> {
     })
 }
 
-/// Two instances on one database.
+/// Two delivery instances on one database.
 struct World {
     lengths: Vec<i64>,
     instances: [Arc<Fence>; 2],
@@ -290,7 +293,7 @@ fn now() -> Timestamp {
 }
 
 fn folder() -> TempDir {
-    // What is written there survives no power failure, and costs no time.
+    // Nothing in this folder survives a power failure, and writing there costs no time.
     match Path::new("/dev/shm").is_dir() {
         true => TempDir::new_in("/dev/shm"),
         false => TempDir::new(),
@@ -317,23 +320,23 @@ impl World {
         }
     }
 
-    async fn deliver(&mut self, steps: &[Step]) {
+    async fn deliver(&mut self, steps: &[Happening]) {
         for step in steps {
             match step {
-                Step::Event { order, version } => {
+                Happening::Event { order, version } => {
                     self.events.insert((*order, *version));
                     self.arrives(event(*order, *version)).await;
                 }
-                Step::Forged { order, version } if self.events.contains(&(*order, *version)) => {
+                Happening::Forged { order, version } if self.events.contains(&(*order, *version)) => {
                     self.arrives(forged(*order, *version)).await;
                 }
-                Step::Garbage(record) => self.arrives(record.clone()).await,
-                Step::Again(number) if !self.arrived.is_empty() => {
+                Happening::Garbage(record) => self.arrives(record.clone()).await,
+                Happening::Again(number) if !self.arrived.is_empty() => {
                     let record = self.arrived[number % self.arrived.len()].clone();
                     self.handle(1, &record).await;
                 }
-                Step::Sweep => self.sweep().await,
-                Step::Lost | Step::Forged { .. } | Step::Again(_) => {}
+                Happening::Sweep => self.sweep().await,
+                Happening::Lost | Happening::Forged { .. } | Happening::Again(_) => {}
             }
         }
         self.sweep().await;
@@ -345,7 +348,7 @@ impl World {
         self.arrived.push(record);
     }
 
-    /// Each record comes to exactly one end, as does whatever is handed over behind it.
+    /// Counts that each record comes to exactly one end, and so does each event that is handed over after it.
     async fn handle(&self, instance: usize, record: &Record) {
         let fence = &self.instances[instance];
         let before = ends(&fence.instance().metrics);
@@ -373,7 +376,7 @@ impl World {
         }
     }
 
-    /// Steps over the gap watch's deadline until nothing is left to do.
+    /// Runs steps beyond the gap watch's deadline until nothing is left to do.
     async fn ask_the_journal(&self) {
         let (store, log) = (self.store.clone(), self.log.clone());
         let (fence, journal) = (self.instances[0].clone(), journal(&self.lengths));
@@ -432,7 +435,7 @@ impl World {
     }
 }
 
-/// How many records came to an end, and how many were handed over for that.
+/// How many records came to an end, and how many events were handed over to come to theirs.
 fn ends(metrics: &DeliveryMetrics) -> (u64, u64) {
     let kinds = [
         &metrics.applied,
@@ -501,7 +504,7 @@ fn record_of(order: i64, version: i64, address: &str) -> Record {
     record(headers.into(), Some(value), Some(order.to_string().into_bytes()))
 }
 
-/// What the order service answers.
+/// The answer of the order service.
 fn journal(lengths: &[i64]) -> OrderJournal {
     let lengths = lengths.to_vec();
     Arc::new(move |order| {

@@ -1,4 +1,4 @@
-//! The relay between a real journal and a real log: what it publishes, in which order, and what it does when it can't.
+//! The relay between a real journal and a real log: what it publishes, in which order, and what it does if it can't.
 #![allow(missing_docs)]
 
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl Shop {
         self.run(vec![set_qty(order, qty)], None).await;
     }
 
-    /// Takes away what makes the log refuse an event.
+    /// Removes the reason why the log refuses an event.
     fn mend(&self, order: i64, version: i64) {
         let sql = "update order_event set traceparent = null where order_id = ? and version = ?";
         self.journal().execute(sql, [order, version]).expect("it is small now");
@@ -112,7 +112,7 @@ fn text_fields() -> OrderFields {
     }
 }
 
-/// More than the log takes in one record.
+/// A text that is longer than a record of the log can be.
 fn too_large() -> Option<String> {
     Some("x".repeat(64 << 20))
 }
@@ -125,7 +125,7 @@ fn set_qty(order: i64, qty: i32) -> OrderCommand {
     OrderCommand::Change(OrderId(order), Change::Merge(patch))
 }
 
-/// `ce_id` of each record.
+/// The header `ce_id` of each record.
 fn ids(records: &[Record]) -> Vec<String> {
     let id = |record: &Record| String::from_utf8_lossy(record.header("ce_id").unwrap_or_default()).into_owned();
     records.iter().map(id).collect()
@@ -168,7 +168,7 @@ async fn without_a_key_partitions_are_taken_in_turn_from_the_first() {
 }
 
 /// One order's event is too large for the log: the later events of that order wait behind it, and those of all other
-/// orders pass.
+/// orders are published.
 #[tokio::test]
 async fn what_the_log_refuses_blocks_its_own_order_alone() {
     let shop = Shop::open(1);
@@ -185,8 +185,8 @@ async fn what_the_log_refuses_blocks_its_own_order_alone() {
     assert_eq!(waiting.iter().map(|entry| entry.version.0).collect::<Vec<_>>(), [2, 3]);
 }
 
-/// An order that is tried again is still blocked until the log has taken its event, so nobody is told in between that it
-/// is over.
+/// An order that is tried again stays blocked until the log has taken its event, so no line in between says that its
+/// trouble is over.
 #[tokio::test(start_paused = true)]
 async fn an_order_that_is_tried_again_is_still_blocked() {
     let shop = Shop::open(1);
@@ -212,7 +212,8 @@ async fn an_order_that_is_tried_again_is_still_blocked() {
     assert_eq!(relay.blocked_orders(), 0);
 }
 
-/// What another relay has published while it had the lease blocks nothing, whether that was noticed meanwhile or not.
+/// The events that another relay has published while it had the lease block nothing, whether this relay has noticed it
+/// or not.
 #[tokio::test(start_paused = true)]
 async fn what_another_relay_has_published_blocks_no_order() {
     static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
@@ -226,7 +227,7 @@ async fn what_another_relay_has_published_blocks_no_order() {
         assert_eq!(first.step().await, Ok(Progress::Published(2)));
         assert_eq!(first.blocked_orders(), 1);
         shop.mend(2, 2);
-        // The lease of the first ends.
+        // The lease of the first relay expires.
         CLOCK.fetch_add(5_000, Ordering::Relaxed);
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(second.step().await, Ok(Progress::Published(1)));
@@ -288,7 +289,7 @@ async fn a_dead_letter_that_another_relay_has_published_is_refused_no_more() {
     assert_eq!(refused.blocked_letters.get(), 0);
 }
 
-/// More events of a refused order than the relay reads at a time stand before somebody else's.
+/// More events of a refused order than the relay reads at a time stand before those of another order.
 #[tokio::test]
 async fn what_stands_behind_pages_of_a_blocked_order_is_published() {
     let shop = Shop::open(1);
@@ -302,7 +303,7 @@ async fn what_stands_behind_pages_of_a_blocked_order_is_published() {
     assert_eq!(ids(&shop.records(0))[2..], ["/orders/1/2"]);
 }
 
-/// A relay that crashed between the acknowledgement and the mark sends the same events again: nothing is lost.
+/// A relay that crashed between the acknowledgement and the mark sends the same events again, and loses none.
 #[tokio::test]
 async fn what_was_not_marked_is_sent_again() {
     let shop = Shop::open(1);
@@ -340,7 +341,8 @@ async fn a_second_relay_stands_by_until_the_lease_is_given_back() {
     assert_eq!(second.step().await, Ok(Progress::Published(1)));
 }
 
-/// What refuses every order is wrong itself: the relay waits, and goes on once that is mended.
+/// If the log refuses the events of every order, the log is at fault: the relay waits, and goes on once the log is
+/// mended.
 #[tokio::test(start_paused = true)]
 async fn a_log_that_refuses_everything_is_waited_for() {
     let shop = Shop::open(0);

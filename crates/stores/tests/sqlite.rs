@@ -1,4 +1,5 @@
-//! What is SQLite's own: locks of other programs, files that are not what they should be, the core in memory.
+//! What only the SQLite adapter does: locks of other programs, files that are not what they should be, the core in
+//! memory.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -13,7 +14,7 @@ use shop::store::{FenceStore, PageRequest, Store, StoreError};
 use stores::sqlite::{Database, SqliteStore};
 
 const NOW: Timestamp = Timestamp(1_749_697_512_193);
-/// Nobody who asks may wait longer for an answer.
+/// The longest time in which every call must return.
 const ANSWER: Duration = Duration::from_secs(2);
 const PAGE: PageRequest = PageRequest {
     page: 0,
@@ -46,7 +47,7 @@ fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, Source::Orders).unwrap()
 }
 
-/// The sentence of the error that opening leads to.
+/// The message of the error that opening the file fails with.
 fn refusal(path: &Path) -> String {
     match SqliteStore::open(path, Source::Orders) {
         Err(StoreError::Broken(sentence)) => sentence,
@@ -55,7 +56,7 @@ fn refusal(path: &Path) -> String {
     }
 }
 
-/// Waits until the store's threads have closed the file: the last connection takes the WAL away.
+/// Waits until the store's threads have closed the file: closing the last connection removes the WAL.
 async fn closed(path: &Path) {
     let wal = path.with_extension("db-wal");
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -155,7 +156,7 @@ async fn a_file_of_a_newer_program_is_left_alone() {
     assert_eq!(number(&file, "user_version"), 1000);
 }
 
-/// Somebody else's by its tables, by its mark, or by both; and the other service's own.
+/// Files that are another program's by their tables, by their mark, or by both, and the other service's file.
 #[tokio::test]
 async fn what_is_another_programs_database_is_left_alone() {
     let others = [
@@ -186,7 +187,7 @@ async fn what_is_another_programs_database_is_left_alone() {
     assert!(sentence.contains("not the mall's database of orders"), "{sentence}");
 }
 
-/// A file from before versions were noted keeps its rows and its numbers.
+/// A file that is older than the noting of versions keeps its rows and its numbers.
 #[tokio::test]
 async fn a_file_without_a_version_is_brought_up_to_date() {
     let (_folder, path) = orders_db();
@@ -214,7 +215,7 @@ async fn a_file_without_a_version_is_brought_up_to_date() {
     assert_eq!(file.query_row(indexes, [], |row| row.get::<_, i64>(0)), Ok(1));
 }
 
-/// Before origins had names, an empty topic meant that a parked record came from no log.
+/// Before there was a column for the origin, an empty topic meant that a parked record did not come from the log.
 #[tokio::test]
 async fn a_parked_event_of_before_says_where_it_came_from() {
     let (_folder, path) = orders_db();
@@ -300,7 +301,7 @@ async fn what_was_committed_is_there_after_a_restart() {
     assert_eq!(store.unpublished(Source::Orders, 0, 10).await.unwrap().len(), 2);
 }
 
-/// The same core, without a file or a thread.
+/// The adapter's core, without a file or a thread.
 #[test]
 fn the_core_works_in_memory() {
     let mut database = Database::over(Connection::open_in_memory().unwrap(), Source::Orders).unwrap();

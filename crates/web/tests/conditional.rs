@@ -4,7 +4,7 @@ mod wire;
 
 use wire::{Rows, Service};
 
-/// The headers of a request.
+/// The headers of a request, as names and values.
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 #[tokio::test]
@@ -54,7 +54,8 @@ async fn items_carry_their_version_as_etag() {
 #[tokio::test]
 async fn writes_are_done_to_the_version_they_name() {
     let whole = r#"{"customerId":1,"productId":"1","qty":1,"address":"A"}"#;
-    // The order is of version 2. Name, If-Match lines, whether it holds; None: it makes no sense.
+    // The order is of version 2. Each row has a name, the lines of If-Match, and whether the condition holds; none if
+    // it can't be read.
     let table: [(&str, &[&str], Option<bool>); 16] = [
         ("the version", &["\"2\""], Some(true)),
         ("an older one", &["\"1\""], Some(false)),

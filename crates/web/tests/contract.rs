@@ -10,7 +10,7 @@ use shop::health::Fact;
 use shop::store::StoreError;
 use wire::{Connection, NOW, Rows, Service, request};
 
-/// The headers of a request.
+/// The headers of a request, as names and values.
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 const TV: &str = r#"{"productId":"100","productName":"TV","qty":3,"customerId":1000,"address":"SEOUL","_links":{"self":{"href":"http://localhost:8081/orders/1"},"order":{"href":"http://localhost:8081/orders/1"}}}"#;
@@ -150,7 +150,8 @@ async fn hrefs_carry_the_host_header() {
     }
 }
 
-/// A value for `qty` and for `productName`, and what each becomes: the text in the body, or a part of the message.
+/// A value for `qty` and one for `productName`, each with what it becomes: the text in the body, or a part of the
+/// message.
 type Coercion = (
     &'static str,
     Result<&'static str, &'static str>,
@@ -160,7 +161,7 @@ type Coercion = (
 #[tokio::test]
 async fn values_are_coerced_as_jackson_does() {
     const NOT_WHOLE: Result<&str, &str> = Err("qty must be a whole number");
-    // Null is a qty that the rules refuse: it was understood, and is not the type's fault.
+    // Null fits the type of qty; the rules refuse it.
     const NULL: Result<&str, &str> = Err("qty must be at least 1");
     const NESTED: Result<&str, &str> = Err("productName must be a string");
     let table: [Coercion; 19] = [
@@ -208,7 +209,8 @@ async fn pages_are_cut_and_linked_as_spring_does() {
         let body = format!(r#"{{"customerId":1,"productId":"1","address":"A","qty":{qty}}}"#);
         assert_eq!(service.httpie("POST /orders", &body).await.status, 201);
     }
-    // Query; first and last number on the page and how many; page.size, page.number; the links in order.
+    // Each row has the query; the first and last number on the page, and how many are on it; page.size and page.number;
+    // the links in order.
     type Row<'a> = (&'a str, Option<(i64, i64)>, usize, (u64, u64), &'a [(&'a str, &'a str)]);
     let table: [Row<'_>; 13] = [
         (
@@ -370,7 +372,8 @@ async fn items_are_written_as_spring_does() {
     let merge = &[("Content-Type", "application/merge-patch+json"), ("Accept", "*/*")];
     let patch = &[("Content-Type", "application/json-patch+json"), ("Accept", "*/*")];
     let whole = r#"{"customerId":1,"productId":"1","qty":1,"address":"A"}"#;
-    // Name, request, headers, body; status, events after it, whether there is a Location, a part of the body.
+    // Each row has a name; the request, its headers and body; the status, the number of events after it, whether there
+    // is a Location, and a part of the body.
     type Row<'a> = (
         &'a str,
         &'a str,

@@ -2,15 +2,15 @@
 
 mod wire;
 
-use wire::{Answer, Rows, Service};
+use wire::{Rows, Service, WireAnswer};
 
-/// The headers of a request.
+/// The headers of a request, as names and values.
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 const FRIEND: &str = "https://shop.example";
 const BODY: &str = r#"{"customerId":1,"productId":"1","qty":1,"address":"A"}"#;
 
-fn cors_headers(answer: &Answer) -> Vec<&str> {
+fn cors_headers(answer: &WireAnswer) -> Vec<&str> {
     let names = answer.headers.iter().map(|(name, _)| name.as_str());
     names.filter(|name| name.starts_with("access-control-")).collect()
 }
@@ -134,7 +134,7 @@ async fn preflights_are_told_what_a_resource_has() {
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn writes_that_a_browser_sends_unasked_need_an_allowed_origin() {
     let json = ("Content-Type", "application/json");
-    // Name, headers, status of a POST.
+    // Each row has a name, the headers, and the status of a POST.
     let table: [(&str, Headers<'_>, u16); 17] = [
         ("no browser", &[], 201),
         ("a friend", &[("Origin", FRIEND)], 201),
@@ -181,7 +181,7 @@ async fn writes_that_a_browser_sends_unasked_need_an_allowed_origin() {
             &[("Origin", FRIEND), ("Origin", "https://evil.example")],
             415,
         ),
-        // The browser has asked before, and was not allowed: no browser sends this.
+        // No browser sends this request, because its preflight is not allowed.
         ("a stranger's JSON", &[("Origin", "https://evil.example"), json], 201),
         (
             "a friend's text",

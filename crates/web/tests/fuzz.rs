@@ -1,6 +1,6 @@
-//! Inputs that nobody thought of: JSON Patches against another implementation, heads of any bytes, any query.
+//! Random inputs: JSON Patches compared with another implementation, heads of any bytes, any query.
 //!
-//! `MALL_FUZZ_CASES` says how many cases each property gets; a few by default, so that the tests stay quick.
+//! `MALL_FUZZ_CASES` says how many cases each property is tried with; by default a few, so that the tests stay quick.
 
 mod wire;
 
@@ -22,7 +22,7 @@ fn config() -> ProptestConfig {
         .and_then(|cases| cases.parse().ok());
     ProptestConfig {
         cases: cases.unwrap_or(200),
-        // A failure is printed whole; no file is left in the sources.
+        // A failing case is printed whole, and no file is written among the sources.
         failure_persistence: None,
         ..ProptestConfig::default()
     }
@@ -40,7 +40,7 @@ fn order() -> OrderFields {
     }
 }
 
-/// Values of an order's fields and others, also such as have members of their own.
+/// Values that an order's fields can have and others, some of them with members of their own.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -63,7 +63,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Paths below the fields, most of which lead somewhere.
+/// Paths below the fields, of which most lead to a value.
 fn path() -> impl Strategy<Value = String> {
     let names = vec!["a", "b~1c", "~0", "0", "1", "2", "-", "00", "x"];
     let below = prop_oneof![3 => vec(select(names.clone()), 0..1), 1 => vec(select(names), 0..3)];
@@ -85,7 +85,7 @@ fn operation() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// What the other implementation makes of the order's document; `None` if it refuses.
+/// The order's document after the patch, by the other implementation; `None` if that refuses the patch.
 fn elsewhere(operations: &[Value]) -> Option<Value> {
     let order = order();
     let mut document = json!({
@@ -96,12 +96,12 @@ fn elsewhere(operations: &[Value]) -> Option<Value> {
         "address": order.address,
     });
     let patch: json_patch::Patch = serde_json::from_value(Value::from(operations.to_vec())).ok()?;
-    // Its other function, which takes a failed patch back, panics on some moves.
+    // The other implementation's safe function, which undoes a failed patch, panics on some moves.
     json_patch::patch_unsafe(&mut document, &patch).ok()?;
     Some(document)
 }
 
-/// The fields of a document, if each has a value that fits it without any coercion.
+/// The fields of a document, if each has a value that fits it without coercion.
 fn fields_of(document: &Value) -> Option<OrderFields> {
     let text = |name: &str| match &document[name] {
         Value::Null => Some(None),
@@ -178,7 +178,7 @@ proptest! {
     }
 }
 
-/// JSON of the shape of a patch with anything in it, and anything.
+/// JSON in the shape of a patch with any contents, and any JSON.
 fn any_patch_text() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         select(vec!["add", "remove", "replace", "move", "copy", "test", "jump", ""]).prop_map(Value::from),
@@ -275,10 +275,11 @@ fn head() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![soup, nearly, vec(any::<u8>(), 0..200)]
 }
 
-/// Sends the bytes, closes our side, and returns what comes until the service closes its own; `None` if it never does.
+/// Sends the bytes, closes the client's side, and returns what the service sends until it closes its own; `None` if it
+/// never does.
 async fn exchanged(service: &Service, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(service.address).await.expect("the service listens");
-    // The service may have closed before it has read everything.
+    // The service may have closed the connection before it has read everything.
     let _ = stream.write_all(bytes).await;
     let _ = stream.shutdown().await;
     let mut answer = Vec::new();
@@ -361,7 +362,7 @@ fn queries_of_any_text_are_pages() {
     let mut runner = proptest::test_runner::TestRunner::new(config());
     let checked = runner.run(&query, |query| {
         let answer = runtime.block_on(service.get(&format!("/orders?{query}")));
-        // The URI's own grammar refuses some characters.
+        // The grammar of URIs does not allow some characters.
         prop_assert!(matches!(answer.status, 200 | 400), "{query}: {answer:?}");
         if answer.status == 200 {
             let page = answer.json()["page"].clone();

@@ -1,10 +1,11 @@
-//! Heads as clients, proxies and attackers write them, row by row, over a socket.
+//! Heads of requests as clients, proxies and attackers write them, row by row, over a socket.
 
 mod wire;
 
 use wire::{Connection, Rows, Service};
 
-/// What comes back for these bytes until the service closes: the statuses, and all of it.
+/// What the service sends for these bytes until it closes the connection: the statuses of the answers, and the whole
+/// text.
 async fn exchange(service: &Service, bytes: impl AsRef<[u8]>) -> (Vec<u16>, String) {
     let mut connection = Connection::open(service.address).await;
     connection.send(bytes.as_ref()).await;
@@ -21,7 +22,7 @@ async fn exchange(service: &Service, bytes: impl AsRef<[u8]>) -> (Vec<u16>, Stri
 async fn a_request_names_one_host() {
     let service = Service::orders().await;
     service.place_tv().await;
-    // Name, the head without its last line; the status, or the host of the links.
+    // Each row has a name, the head without its last line, and the status or the host in the answer's links.
     let table: [(&str, &str, Result<&str, u16>); 21] = [
         ("one", "GET /orders/1 HTTP/1.1\r\nHost: a:1", Ok("a:1")),
         ("spaces around it", "GET /orders/1 HTTP/1.1\r\nHost:  a:1 \t", Ok("a:1")),
@@ -154,7 +155,7 @@ async fn nobody_is_taken_for_two() {
     let service = Service::orders().await;
     let post = "POST /orders HTTP/1.1\r\nHost: h\r\n";
     let smuggled = "GET /orders/7/smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
-    // Name, bytes, statuses of all the answers.
+    // Each row has a name, the bytes, and the statuses of all answers.
     let table: [(&str, String, &[u16]); 15] = [
         (
             "two lengths that differ",
@@ -233,7 +234,7 @@ async fn nobody_is_taken_for_two() {
         let (statuses, text) = exchange(&service, bytes).await;
         rows.check(name, statuses == expected, (statuses, text));
     }
-    // Both a length and chunks: the chunks count, and what follows them is not read as a request.
+    // The request has both a length and chunks. The chunks count, and the bytes after them are not read as a request.
     let both = format!("{post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
     let (statuses, text) = exchange(&service, both).await;
     rows.check(

@@ -1,4 +1,4 @@
-//! Limits of the server, and how it ends.
+//! The limits of the server, and how it stops.
 
 mod wire;
 
@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use web::{Front, Limits, serve};
 use wire::{Connection, request};
 
-/// `/fast` answers at once, `/large` with more than any buffer on the way holds, `/slow` says that it has begun and waits for its release.
+/// A router in which `/fast` answers at once, `/large` with more than all buffers on the way hold, and `/slow` says
+/// that it has begun and waits to be released.
 struct Server {
     address: SocketAddr,
     begun: Arc<Notify>,
@@ -118,7 +119,7 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     assert_eq!(second.answer(false).await.body, "fast");
 }
 
-/// Of clients that say nothing, hold half a head back, or have been answered, none locks anybody out.
+/// Clients that send nothing, hold back half a head, or have had their answer don't lock others out.
 #[tokio::test]
 async fn idle_connections_give_their_places_up() {
     let server = Server::start(Limits {

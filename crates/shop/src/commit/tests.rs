@@ -1,4 +1,4 @@
-//! Group commit over a store that the test plays.
+//! Group commit over a store that the test itself plays.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,10 @@ use tokio::sync::Notify;
 
 use super::*;
 
-/// Requests are numbers, outcomes their doubles.
+/// Requests are numbers, and the outcome of a request is its double.
 type Numbers = GroupCommit<u32, u32>;
 
-/// A store whose first batch waits until the test opens the gate, and that notes all batches it was given.
+/// A store whose first batch waits until the test opens the gate, and that notes every batch that it was given.
 #[derive(Default)]
 struct Played {
     gate: Notify,
@@ -18,7 +18,7 @@ struct Played {
 }
 
 impl Played {
-    /// Starts a group commit; `verdict` says how a batch fails.
+    /// Starts a group commit; `verdict` says whether and how a batch fails.
     fn start(self: &Arc<Self>, verdict: impl Fn(&[u32]) -> Option<StoreError> + Send + Sync + 'static) -> Numbers {
         let (played, verdict) = (self.clone(), Arc::new(verdict));
         GroupCommit::start(move |batch: Arc<[u32]>| {
@@ -47,7 +47,7 @@ impl Played {
     }
 }
 
-/// Submits 0, lets 1..=n queue behind it, opens the gate and gives the answers of 1..=n.
+/// Submits 0, lets 1..=n queue behind it, opens the gate, and returns the outcomes of 1..=n.
 async fn behind_the_first(played: &Played, commit: &Numbers, n: u32) -> Vec<Result<u32, StoreError>> {
     let spawn = |number| {
         let commit = commit.clone();

@@ -66,7 +66,7 @@ pub async fn an_empty_batch_is_no_trouble(fixture: &dyn Fixture) {
     assert_eq!(deliveries.run_deliveries(&[], NOW).await.unwrap(), []);
 }
 
-/// The next version of one order stands in the journal already: the database refuses its change, and nobody else's.
+/// The journal already holds the next version of one order, so the database refuses that order's change, and no other.
 pub async fn a_guilty_piece_fails_alone(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Orders).await;
     let mut ids = Vec::new();
@@ -115,7 +115,7 @@ async fn submit_all(store: &Arc<dyn Store>, batch: Vec<OrderRequest>) -> Vec<Res
     answers
 }
 
-/// Two that name the same version, in one batch and in two: the second one comes too late.
+/// Two commands name the same version in their conditions, in one batch and in two: the second one comes too late.
 pub async fn of_two_on_one_version_the_first_wins(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Orders).await;
     let order = placed(&*store, fields("PUSAN")).await;

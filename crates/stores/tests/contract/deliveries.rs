@@ -1,4 +1,4 @@
-//! Order events applied to deliveries, in the naive way.
+//! Order events that are applied to deliveries without a fence.
 
 use shop::domain::OrderEventType::{Cancelled, Modified, Placed};
 use shop::domain::{Delivery, DeliveryId, DeliveryOutcome, OrderFields, OrderId, OrderPatch, Source, Version};

@@ -1,4 +1,4 @@
-//! The fence: what takes effect, what waits, and what two instances at once can't break.
+//! The fence over a store: which events take effect, which wait, and that two instances at once break nothing.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::fixture::*;
 
 const LATER: Timestamp = Timestamp(NOW.0 + 60_000);
 
-/// An event as an instance received it, with the record that it was read from.
+/// An event as an instance has received it, with the record that it was read from.
 pub fn received(order: i64, version: i64, event_type: OrderEventType, address: &str) -> Received {
     let value = serde_json::json!({
         "id": order, "productId": "100", "productName": "RADIO", "qty": 3, "customerId": 2000, "address": address,
@@ -67,7 +67,7 @@ fn offset_of(record: &mut EventRecord) -> &mut Offset {
     }
 }
 
-/// A record that says which event it is, and can't be read.
+/// A record that names its order and version, and whose event can't be read.
 fn garbage(order: i64, version: i64) -> EventRecord {
     let mut record = (*received(order, version, Modified, "").record).clone();
     *offset_of(&mut record) = Offset(version.cast_unsigned().saturating_add(900));
@@ -145,7 +145,7 @@ async fn keys(store: &dyn Store) -> Vec<ParkedKey> {
     store.parked_keys(OrderId(0), 1000).await.unwrap()
 }
 
-/// `2 gap, 3 poison`, for what is parked of an order.
+/// The parked events of an order as `2 gap, 3 poison`.
 async fn parked(store: &dyn Store, order: i64) -> String {
     let events = store.parked_events(OrderId(order), Version(0), 100).await.unwrap();
     let one = |event: &ParkedEvent| format!("{} {}", event.head.version, event.head.reason);
@@ -252,7 +252,8 @@ pub async fn poison_parks_its_order_alone(fixture: &dyn Fixture) {
     assert!(!keys(&*store).await[0].is_ready(LATER), "it waits for a person");
 }
 
-/// What garbage holds goes to the event that was written, at the head, above the cursor, and before the order is known.
+/// A slot that holds a record which can't be read goes to the event that was written: at the head, above the cursor,
+/// and before the order is known.
 pub async fn a_readable_event_takes_over_what_garbage_holds(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     let poison = FenceOutcome::Parked(ParkReason::Poison);
@@ -290,7 +291,7 @@ pub async fn a_readable_event_takes_over_what_garbage_holds(fixture: &dyn Fixtur
     );
 }
 
-/// Garbage for what is parked already is told of, and changes nothing.
+/// A record that can't be read, of a version that is parked already, becomes a dead letter and changes nothing.
 pub async fn garbage_takes_nothing_over(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     apply(&*store, received(6, 1, Placed, "PUSAN")).await;
@@ -302,7 +303,7 @@ pub async fn garbage_takes_nothing_over(fixture: &dyn Fixture) {
     let letters = store.dead_letters(true, 0, 10).await.unwrap();
     assert_eq!(letters[0].letter, letter(&garbage(6, 3), Some(6), Some(3)));
 
-    // Another event of that version is a dispute, which what was written settles.
+    // Another event of that version makes the slot disputed; the event from the journal settles that.
     let other = received(6, 3, Modified, "FORGED");
     let look = run(&*store, FenceCommand::Look(other.clone())).await;
     assert_eq!(look, FenceOutcome::Disputed);
@@ -319,7 +320,7 @@ pub async fn garbage_takes_nothing_over(fixture: &dyn Fixture) {
     assert_eq!(keys(&*store).await, []);
 }
 
-/// A person passes over what never came: the mark is kept, also when it does come after all.
+/// A person marks a version that never came to be discarded. The mark is kept, even if the version does come after all.
 pub async fn a_discard_of_what_never_came_is_kept(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     apply(&*store, received(6, 1, Placed, "PUSAN")).await;
@@ -344,7 +345,9 @@ pub async fn a_discard_of_what_never_came_is_kept(fixture: &dyn Fixture) {
     assert_eq!(parked(&*store, 6).await, "3 gap");
 }
 
-/// A version that no order comes to, and one that the order service never wrote.
+/// The journal holds neither of two versions: one that no order reaches, whose record can't be read, and one whose
+/// forged event can be.
+/// to be.
 pub async fn what_was_never_written_is_forgotten(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     let forget = |version| FenceCommand::Forget {
@@ -373,7 +376,7 @@ pub async fn what_was_never_written_is_forgotten(fixture: &dyn Fixture) {
     apply(&*store, received(6, 2, Modified, "SEOUL")).await;
 }
 
-/// What is parked and handed over in one batch is leased: nobody else takes it.
+/// An event that is parked and handed over in one batch is leased, so no other instance takes it.
 pub async fn a_lease_of_the_batch_that_parks_is_kept(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     let batch = [
@@ -430,7 +433,7 @@ pub async fn a_discard_passes_over_one_version(fixture: &dyn Fixture) {
     assert_eq!(discarded, [Version(2)]);
     let next = match first {
         Some(next) => next,
-        // What stands behind was not loaded with the discarded one: the next look finds it.
+        // The event after the discarded one was not loaded with it; the next look finds it.
         None => match run(&*store, resume(6)).await {
             FenceOutcome::Resumed { next: Some(next), .. } => next,
             other => panic!("{other:?}"),
@@ -512,8 +515,8 @@ pub async fn a_batch_of_many_orders_folds(fixture: &dyn Fixture) {
     assert_eq!((all.total, keys(&*store).await.len()), (100, 0));
 }
 
-/// Two instances of which one reads version 1 and the other version 2 of new orders, at the same time: whoever comes
-/// second finds what the first one left, so nothing that has its turn stays parked.
+/// One instance applies version 1 of new orders, and another applies version 2 at the same time. The one that commits
+/// second finds what the first one left, so no event whose predecessor was applied stays parked.
 pub async fn nothing_stays_parked_when_two_race(fixture: &dyn Fixture) {
     const ORDERS: i64 = 300;
     let instances = [
@@ -523,7 +526,7 @@ pub async fn nothing_stays_parked_when_two_race(fixture: &dyn Fixture) {
     let start = Arc::new(Barrier::new(2));
     let first = tokio::spawn(race(instances[0].clone(), start.clone(), ORDERS, 1, Placed));
     let second = tokio::spawn(race(instances[1].clone(), start, ORDERS, 2, Modified));
-    // One that fails leaves the other waiting at the barrier, so both are awaited at once.
+    // If one racer fails, the other would wait at the barrier for ever, so both are awaited at the same time.
     let (first, second) = tokio::try_join!(first, second).unwrap();
     let handed_over = first + second;
     let waiting = keys(&*instances[0]).await;
@@ -539,7 +542,8 @@ pub async fn nothing_stays_parked_when_two_race(fixture: &dyn Fixture) {
     assert_eq!((all.total, waiting.len()), (300, handed_over));
 }
 
-/// Applies one version of each order, each at the same time as the other racer; how many events were handed over.
+/// Applies one version of each order, each at the same time as the other racer. Returns how many events were handed
+/// over.
 async fn race(
     store: Arc<dyn Store>,
     start: Arc<Barrier>,
@@ -558,7 +562,8 @@ async fn race(
     handed_over
 }
 
-/// A zombie does the slow work of version 2 while another instance, which has its partition now, goes on.
+/// A zombie does the slow work of version 2 while another instance, which has its partition now, applies it and goes
+/// on.
 pub async fn a_zombies_late_write_is_refused(fixture: &dyn Fixture) {
     let zombie = fixture.open(Source::Deliveries).await;
     let other = fixture.open(Source::Deliveries).await;
@@ -598,7 +603,7 @@ pub async fn what_is_parked_is_counted_and_dated(fixture: &dyn Fixture) {
 
 const VERSIONS: i64 = 6;
 
-/// What an order's event of this version is.
+/// The type of an order's event with this version.
 fn event_of(order: i64, version: i64) -> Received {
     let event_type = match version {
         1 => Placed,
@@ -608,8 +613,8 @@ fn event_of(order: i64, version: i64) -> Received {
     received(order, version, event_type, &format!("v{version}"))
 }
 
-/// Three instances get all events of many orders, in batches and in any order, and some of them twice. No batch fails, and
-/// each order ends as it should.
+/// Three instances get all events of many orders, in batches and in any order, and some of them twice. No batch fails,
+/// and each delivery ends in the state that its order's events lead to.
 pub async fn whatever_the_interleaving_it_ends_in_order(fixture: &dyn Fixture) {
     const ORDERS: i64 = 60;
     let mut events: Vec<(i64, i64)> = (0..ORDERS * VERSIONS)
@@ -642,7 +647,7 @@ pub async fn whatever_the_interleaving_it_ends_in_order(fixture: &dyn Fixture) {
     }
 }
 
-/// Applies events in batches, and then whatever was handed over for them.
+/// Applies events in batches, and then the events that were handed over for them.
 async fn apply_all(store: Arc<dyn Store>, events: Vec<(i64, i64)>) {
     for batch in events.chunks(8) {
         let mut waiting = batch.to_vec();

@@ -1,4 +1,4 @@
-//! What a case needs of an adapter, and short words for what it does with a store.
+//! What a case needs of an adapter, and short functions for what it does with a store.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use shop::domain::{
 };
 use shop::store::{PageRequest, Sort, Store};
 
-/// One empty database (or one a service), to be opened any number of times.
+/// One empty database, or one for each service, which can be opened any number of times.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// Opens the database of a service; another call is another process, or the same one after a restart.
+    /// Opens the database of a service. A second call stands for another process, or for the same one after a restart.
     async fn open(&self, source: Source) -> Arc<dyn Store>;
 
-    /// Runs one SQL statement on it beside the store, as another program would.
+    /// Runs one SQL statement on the database without the store, as another program would.
     async fn execute(&self, source: Source, sql: &str);
 }
 
-/// The time of whatever a case doesn't time itself.
+/// The timestamp of everything that a case gives no time of its own.
 pub const NOW: Timestamp = Timestamp(1_749_697_512_193);
 
 pub fn fields(address: &str) -> OrderFields {
@@ -60,14 +60,14 @@ pub fn cancel(id: OrderId) -> OrderRequest {
     request(OrderCommand::Cancel(id))
 }
 
-/// Runs one command.
+/// Runs one command and returns its outcome.
 pub async fn run(store: &dyn Store, request: OrderRequest) -> OrderOutcome {
     let outcomes = store.run_orders(&[request], NOW).await.unwrap();
     let [outcome] = <[_; 1]>::try_from(outcomes).expect("one outcome a request");
     outcome
 }
 
-/// Places an order that is allowed.
+/// Places an order that the rules allow.
 pub async fn placed(store: &dyn Store, fields: OrderFields) -> Order {
     match run(store, request(OrderCommand::Place(fields))).await {
         OrderOutcome::Placed(order) => order,
@@ -88,7 +88,7 @@ pub fn event(order: i64, version: Option<i64>, event_type: OrderEventType, field
     }
 }
 
-/// An event that carries every field, as the order service's do.
+/// An event that carries every field, as the order service's events do.
 pub fn full_event(order: i64, version: i64, event_type: OrderEventType, address: &str) -> DeliveryRequest {
     let fields = fields(address);
     let patch = OrderPatch {
@@ -101,14 +101,14 @@ pub fn full_event(order: i64, version: i64, event_type: OrderEventType, address:
     event(order, Some(version), event_type, patch)
 }
 
-/// Applies one event.
+/// Applies one event without a fence.
 pub async fn apply(store: &dyn Store, request: DeliveryRequest) -> DeliveryOutcome {
     let outcomes = store.run_deliveries(&[request], NOW).await.unwrap();
     let [outcome] = <[_; 1]>::try_from(outcomes).expect("one outcome an event");
     outcome
 }
 
-/// Applies one event that finds its delivery.
+/// Applies one event without a fence, and expects that it finds its delivery.
 pub async fn applied(store: &dyn Store, request: DeliveryRequest) -> Delivery {
     match apply(store, request).await {
         DeliveryOutcome::Applied(delivery) => delivery,
@@ -116,13 +116,13 @@ pub async fn applied(store: &dyn Store, request: DeliveryRequest) -> Delivery {
     }
 }
 
-/// `OrderModified v2`, for each journal row.
+/// Each journal row as `OrderModified v2`.
 pub fn names(entries: &[JournalEntry]) -> Vec<String> {
     let name = |entry: &JournalEntry| format!("{} v{}", entry.event_type.name(), entry.version);
     entries.iter().map(name).collect()
 }
 
-/// A page request, sorted by `qty` or `-qty`.
+/// A request for a page, sorted by `qty` ascending or, with `-qty`, descending.
 pub fn page(page: u64, size: u64, sort: &[&'static str]) -> PageRequest {
     let sort = sort.iter().map(|property| Sort {
         property: property.trim_start_matches('-'),

@@ -1,4 +1,4 @@
-//! What is parked in great number: it is read page by page, and none of it starves the rest.
+//! Many parked orders: they are read page by page, and no number of them keeps the others from their turn.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use crate::fence::{mark, received, run};
 use crate::fixture::*;
 
 const TOPIC: &str = "kafka.scaling";
-/// When the leases of [`NOW`] have ended.
+/// A time at which the leases taken at [`NOW`] have ended.
 const LATER: Timestamp = Timestamp(NOW.0 + 60_000);
 const DEADLINE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
@@ -111,7 +111,7 @@ pub async fn parked_events_are_read_page_by_page(fixture: &dyn Fixture) {
     assert_eq!(versions, [2, 5, 7, 9]);
 }
 
-/// An order service that knows version 1 of one order alone, and never answers about the first three.
+/// An order service that knows version 1 of one order only, and never answers about the first three orders.
 struct Service {
     knows: i64,
     asked: Mutex<BTreeMap<i64, u32>>,
@@ -193,11 +193,12 @@ pub async fn a_gap_that_can_be_filled_is_filled_behind_ten_thousand_that_cannot(
     assert_eq!(delivery.fields.qty, Some(3));
 }
 
-/// What finds no room is where the next step begins, and pages of others before it are not gone through again first.
+/// The sweeper's next step begins at the order for which there was no room, and does not go through the pages before it
+/// again.
 pub async fn the_sweeper_comes_round_to_everything(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     park(&*store, 1..=1_110).await;
-    // An instance applied version 1 of ten orders, was handed version 2, and vanished.
+    // An instance applied version 1 of ten orders, was handed version 2 of each, and vanished.
     for order in 1_101..=1_110 {
         run(&*store, FenceCommand::Apply(received(order, 1, Placed, "SEOUL"))).await;
     }

@@ -1,4 +1,4 @@
-//! What has happened, read from the beginning by whoever checks it.
+//! The history that the checker reads from its beginning.
 
 use std::sync::Arc;
 

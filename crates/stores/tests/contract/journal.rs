@@ -19,7 +19,7 @@ pub async fn events_are_published_once_and_in_order(fixture: &dyn Fixture) {
     let versions: Vec<_> = oldest.iter().map(|entry| entry.version.0).collect();
     assert_eq!(versions, [1, 2, 3, 4]);
 
-    // The second one is still on its way.
+    // The second event has not been acknowledged yet.
     let marks = [oldest[0].id, oldest[2].id, oldest[3].id];
     store.mark_published(Source::Orders, &marks).await.unwrap();
     let left = store.unpublished(Source::Orders, 0, 100).await.unwrap();

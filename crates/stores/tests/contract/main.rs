@@ -1,4 +1,4 @@
-//! One suite for every [`Store`]: what a database does may differ, what the mall sees may not.
+//! One suite for every adapter of [`Store`]: databases may differ in what they do, but not in what the mall sees of it.
 //!
 //! Each case is a function over a [`Fixture`], and [`contract!`] makes it a test of every adapter.
 
@@ -20,7 +20,7 @@ mod sqlite;
 #[allow(dead_code, reason = "the tests of that store alone use the rest")]
 mod database;
 
-/// Makes each case a test in a module named after the adapter.
+/// Makes each case a test, in a module with the adapter's name.
 macro_rules! contract {
     ($($group:ident :: $case:ident),* $(,)?) => {
         mod on_sqlite {

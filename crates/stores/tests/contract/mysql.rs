@@ -1,4 +1,4 @@
-//! MariaDB or MySQL: a database of the test's own on the server of `MALL_TEST_MYSQL`.
+//! The MySQL adapter in the contract's suite: each test has a database of its own on the server of `MALL_TEST_MYSQL`.
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use shop::store::{PageRequest, Store};
 
 use crate::fixture::*;
 
-/// The numbers of the orders on a page.
+/// The numbers of the orders on a page, in the page's order.
 async fn ids(store: &dyn Store, request: PageRequest) -> Vec<i64> {
     let page = store.orders(&request).await.unwrap();
     page.items.iter().map(|order| order.id.0).collect()
@@ -25,7 +25,7 @@ pub async fn pages_cut_the_table_and_count_it(fixture: &dyn Fixture) {
     }
 }
 
-/// Three orders, each property of which sorts them differently from their numbers: second, third, first.
+/// Three orders. Each of their properties sorts them as second, third, first, and so differently from their numbers.
 pub async fn every_property_sorts(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Orders).await;
     for (text, number) in [("c", 3), ("a", 1), ("b", 2)] {

@@ -24,7 +24,7 @@ pub async fn concurrent_changes_leave_no_hole_in_the_versions(fixture: &dyn Fixt
     hundred_changes_and_a_cancellation(&*store, &[commit]).await;
 }
 
-/// Two services on one database, of which neither knows of the other.
+/// Two services on one database that know nothing of each other.
 pub async fn concurrent_changes_of_two_instances_leave_no_hole(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Orders).await;
     let commits = [

@@ -1,4 +1,4 @@
-//! SQLite: two files in a folder of the test's own.
+//! The SQLite adapter in the contract's suite: each test has two files in a folder of its own.
 
 use std::path::PathBuf;
 use std::sync::Arc;

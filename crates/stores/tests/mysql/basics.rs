@@ -1,4 +1,4 @@
-//! What is this store's own beside the contract of all stores: opening, numbering, batches of any size.
+//! What the MySQL adapter does beyond the contract of all stores: opening, numbering, batches of any size.
 
 use shop::domain::{OrderCommand, OrderId, OrderOutcome, Source};
 use shop::store::{Store, StoreError};

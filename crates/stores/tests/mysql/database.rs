@@ -1,4 +1,4 @@
-//! The server, and on it a database of each test's own.
+//! The test server, and a database of its own for each test.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,13 +14,13 @@ pub fn server() -> String {
     )
 }
 
-/// A database that goes with its value.
+/// A database that is dropped with this value.
 pub struct Database {
     pub name: String,
 }
 
 impl Database {
-    /// A name that nobody else uses; the database itself isn't made.
+    /// A name that no other test uses; the database itself is not created.
     pub fn unmade() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let now = std::time::SystemTime::now()
@@ -35,7 +35,7 @@ impl Database {
         Self { name }
     }
 
-    /// An empty database, made as an unconfigured server makes one.
+    /// An empty database, created as a server without configuration creates one.
     pub async fn make(charset: &str) -> Self {
         let database = Self::unmade();
         let sql = format!("create database `{}` character set {charset}", database.name);
@@ -53,7 +53,7 @@ impl Database {
             .expect("the database can be opened")
     }
 
-    /// A client of the database that speaks a character set.
+    /// A client of the database that uses this character set.
     pub async fn client_speaking(&self, charset: &str) -> MySqlConnection {
         login(&self.url(), charset).await
     }
@@ -103,7 +103,7 @@ pub async fn texts(client: &mut MySqlConnection, sql: &str) -> Vec<Option<String
         .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
-/// The only number that a query answers.
+/// The only number that a query returns.
 pub async fn number(client: &mut MySqlConnection, sql: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(sql))
         .fetch_one(client)

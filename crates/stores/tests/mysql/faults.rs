@@ -1,4 +1,4 @@
-//! Servers that hang, vanish and come back, and rows that others hold.
+//! Servers that hang, vanish and come back, and rows that other sessions hold.
 
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,8 @@ async fn a_call_that_hangs_alone_holds_up_nobody_who_comes_after_it() {
     assert!(later.is_ok(), "{later:?}");
 }
 
-/// A network that loses a connection tells neither end: the server goes on holding what the transaction has locked.
+/// A network that loses a connection tells neither end, so the server goes on holding the rows that the transaction has
+/// locked.
 #[tokio::test]
 async fn rows_of_a_transaction_whose_client_is_gone_without_a_word_are_free_again() {
     let (database, proxy) = (Database::unmade(), Proxy::start().await);
@@ -119,7 +120,7 @@ async fn a_server_that_was_restarted_is_not_even_noticed() {
     store.run_orders(&[place()], NOW).await.unwrap();
     store.ping().await.unwrap();
 
-    // Now with connections that die while they are kept.
+    // Now the connections die while they are kept.
     proxy.set(Mode::Gone);
     proxy.set(Mode::Pass);
     store.run_orders(&[place()], NOW).await.unwrap();
@@ -222,7 +223,7 @@ async fn rows_that_are_held_one_after_the_other_are_still_a_conflict_within_2_s(
     let start = Instant::now();
     let batch = [move_to(OrderId(1), "SEOUL"), move_to(OrderId(2), "SEOUL")];
     let (held, ()) = tokio::join!(store.run_orders(&batch, NOW), async {
-        // The first row is let go before its wait ends, so that the second wait begins late.
+        // The first row is unlocked before the wait for it times out, so the second wait begins late.
         tokio::time::sleep(Duration::from_millis(800)).await;
         execute(&mut first, "rollback").await;
     });
@@ -242,7 +243,8 @@ async fn a_deadlock_is_a_conflict() {
     let placed = [event(1, 1, Placed), event(2, 1, Placed)];
     store.run_deliveries(&placed, NOW).await.unwrap();
     let mut other = database.client().await;
-    // The other one holds 2 and has written much, so that the server picks the store's transaction as the victim.
+    // The other transaction holds row 2 and has written much, so the server picks the store's transaction as the
+    // victim.
     execute(
         &mut other,
         "set session innodb_lock_wait_timeout = 20; start transaction; \
@@ -297,7 +299,7 @@ async fn a_caller_that_goes_away_leaves_nothing_behind() {
     assert_eq!(number(&mut watcher, "select count(*) from Delivery_table").await, 2);
 }
 
-/// Until a locking query of this database has been running for a while, although it takes no time unless it waits.
+/// Waits until a locking query of this database has been running for a while, which means that it waits for a lock.
 async fn wait_for_a_lock_wait(client: &mut sqlx::mysql::MySqlConnection) {
     let waiting = "select count(*) from information_schema.processlist \
         where db = database() and info like '%for update' and id <> connection_id()";

@@ -1,4 +1,4 @@
-//! Dead letters whose transactions end in another order than their numbers have.
+//! Dead letters whose transactions are committed in another order than that of their numbers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The MySQL store against a real MariaDB or MySQL server, whose address is in `MALL_TEST_MYSQL`.
+//! The MySQL adapter against a real MariaDB or MySQL server, whose address is in `MALL_TEST_MYSQL`.
 
 mod basics;
 mod faults;

@@ -1,4 +1,4 @@
-//! Databases that the Java system made: tables as Hibernate creates them, columns in alphabetical order.
+//! Databases that the Java system has made: tables as Hibernate creates them, with the columns in alphabetical order.
 
 use shop::domain::{
     DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderId, OrderPatch, Provenance, Source, Version,
@@ -14,7 +14,7 @@ const DELIVERIES: &str = "create table Delivery_table (id bigint not null auto_i
     customerId bigint, orderId bigint, productId varchar(255), productName varchar(255), qty integer, \
     status varchar(255), primary key (id))";
 
-/// Three orders, the last of them deleted.
+/// Three orders, of which the last is deleted.
 const ROWS: &str = "insert into Order_table (address, customerId, productId, productName, qty) values \
     ('부산', 2000, '100', 'RADIO', 3), ('Zürich', 2000, '101', '텔레비전', 1), ('SEOUL', 1, '1', 'TV', 1); \
     delete from Order_table where id = 3";
@@ -142,7 +142,8 @@ async fn a_conversion_that_was_killed_half_way_goes_on() {
         "insert into Order_table (address, qty) values ('부산', 1), ('서울', 2)",
     )
     .await;
-    // As far as a first start came: the column's text as bytes, one order with its event, one without, no version noted.
+    // A first start was interrupted here: the column's text is turned into bytes, one order has its event and one has
+    // none, and no version is noted.
     execute(
         &mut java,
         "alter table Order_table modify column address varbinary(1020)",
@@ -254,7 +255,7 @@ async fn a_cancelled_number_is_not_reused_after_a_restart() {
 async fn deliveries_keep_duplicates_and_count_as_version_1() {
     let database = Database::make("latin1").await;
     let mut java = database.client().await;
-    // MyISAM is what Hibernate's oldest dialects ask for.
+    // Hibernate's oldest dialects create MyISAM tables.
     execute(&mut java, &format!("{DELIVERIES} engine = MyISAM")).await;
     execute(
         &mut java,
@@ -306,7 +307,7 @@ async fn deliveries_keep_duplicates_and_count_as_version_1() {
     );
 }
 
-/// Before origins had names, an empty topic meant that a parked record came from no log.
+/// Before there was a column for the origin, an empty topic meant that a parked record did not come from the log.
 #[tokio::test]
 async fn a_parked_event_of_before_says_where_it_came_from() {
     let database = Database::unmade();

@@ -1,4 +1,4 @@
-//! How the server finds pages of what is parked.
+//! How the server plans the queries for pages of parked events.
 
 use shop::domain::Source;
 use sqlx::{AssertSqlSafe, Row};
@@ -6,7 +6,7 @@ use stores::mysql::parked_pages;
 
 use super::database::{Database, execute};
 
-/// A page must cost the same however many orders have something parked: found in an index, in its order.
+/// A page must cost the same however many orders have parked events, so it is found in an index, in the index's order.
 #[tokio::test]
 async fn a_page_of_what_is_parked_is_found_without_a_scan_or_a_sort() {
     let database = Database::unmade();

@@ -1,4 +1,4 @@
-//! A proxy in front of the server that can fail in every way.
+//! A proxy in front of the server that can fail in many ways.
 
 use std::sync::Arc;
 
@@ -8,20 +8,21 @@ use tokio::sync::watch;
 
 use super::database::{Database, server};
 
-/// How a proxy treats what clients say.
+/// How the proxy treats the bytes that clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Passes everything on.
+    /// The proxy passes everything on.
     Pass,
-    /// Holds everything: a server that hangs.
+    /// The proxy holds everything back, like a server that hangs.
     Hang,
-    /// Holds what the connections that are there say; new ones work: a peer that is gone without a word.
+    /// The proxy holds back what the open connections send, and serves new ones, like a network that has lost the old
+    /// ones.
     HangOld,
-    /// Closes every connection, and each new one: a server that is gone.
+    /// The proxy closes every connection, also each new one, like a server that is gone.
     Gone,
-    /// Closes a connection that says `commit`, once the server has heard it.
+    /// The proxy closes a connection that sends `commit`, after the server has received it.
     CutAtCommit,
-    /// Holds the answer to `commit`.
+    /// The proxy holds back the answer to `commit`.
     HangAtCommit,
 }
 
@@ -58,7 +59,7 @@ impl Proxy {
     pub fn url(&self, database: &Database) -> String {
         let server = server();
         let login = server.rsplit_once('@').expect("an address").0;
-        // It looks for words in what clients say, so they must not be encrypted.
+        // The proxy looks for words in what clients send, so their connections must not be encrypted.
         format!("{login}@127.0.0.1:{}/{}?ssl-mode=disabled", self.port, database.name)
     }
 }

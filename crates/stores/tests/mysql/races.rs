@@ -12,7 +12,7 @@ use stores::mysql::MysqlStore;
 use super::database::{Database, execute, number};
 use super::words::{NOW, event, move_to, place};
 
-/// A group commit over a store, which counts the batches that conflicted.
+/// A group commit over a store, with a count of the batches that conflicted.
 fn group_commit(store: Arc<MysqlStore>, conflicts: Arc<AtomicUsize>) -> GroupCommit<OrderRequest, OrderOutcome> {
     GroupCommit::start(move |batch: Arc<[OrderRequest]>| {
         let (store, conflicts) = (store.clone(), conflicts.clone());
@@ -112,7 +112,7 @@ async fn deliveries_of_two_instances_queue_and_never_deadlock() {
             let store = store.clone();
             tasks.push(tokio::spawn(async move {
                 for round in 0..20 {
-                    // Each batch names other orders, in another sequence, and one that is new.
+                    // Each batch names other orders in another sequence, and one new order.
                     let orders = (0..16).map(|i| 1 + (i * 11 + round * 3) % 40);
                     let mut batch: Vec<_> = orders.map(|order| event(order, 2, OrderEventType::Modified)).collect();
                     batch.push(event(1000 + round, 1, OrderEventType::Placed));

@@ -1,4 +1,4 @@
-//! Accounts that may do little, and servers that are tried out.
+//! Accounts with few rights, and trials of servers.
 
 use shop::domain::{OrderId, Source};
 use shop::store::{HistoryStore, Store, StoreError};
@@ -9,14 +9,14 @@ use crate::words::{NOW, place};
 
 const ROWS: &str = "select, insert, update, delete";
 
-/// An account that goes with its value.
+/// An account that is dropped with this value.
 struct Account {
     name: String,
     database: String,
 }
 
 impl Account {
-    /// One with some rights in a database.
+    /// An account with these rights in a database.
     async fn with(database: &Database, rights: &str) -> Self {
         let account = Self {
             name: database.name.replace("mall-test", "a"),
@@ -61,7 +61,7 @@ impl Drop for Account {
     }
 }
 
-/// The account of the tests, without a database.
+/// The address of the tests' own account, without a database.
 async fn root() -> sqlx::mysql::MySqlConnection {
     use sqlx::ConnectOptions;
     let options: sqlx::mysql::MySqlConnectOptions = server().parse().expect("an address");
@@ -115,7 +115,7 @@ async fn a_right_that_is_missing_is_named_with_what_it_is_for_and_what_to_grant(
         "{why}"
     );
 
-    // Of an older system's table, a column is missing.
+    // The table is an older system's, and lacks a column.
     database.open(Source::Orders).await;
     let mut client = database.client().await;
     execute(&mut client, "alter table order_event drop column traceparent").await;

@@ -1,4 +1,4 @@
-//! Short words for what the tests do with a store.
+//! Short functions for what the tests do with a store.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use shop::domain::{
     OrderOutcome, OrderPatch, OrderRequest, Provenance, Version,
 };
 
-/// The time of every command.
+/// The timestamp of every command.
 pub const NOW: Timestamp = Timestamp(1_749_697_512_193);
 
 /// Waits until a condition holds.

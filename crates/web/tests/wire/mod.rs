@@ -1,4 +1,4 @@
-//! A service on a port of its own, over a real SQLite store, and a client that sends exactly the bytes it is given.
+//! A service on a port of its own over a real SQLite store, and a client that sends exactly the bytes that it is given.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -20,13 +20,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use web::{DeliveryService, Front, Limits, OrderService, delivery_router, order_router, serve};
 
-/// When everything happens.
+/// The timestamp of every event.
 pub const NOW: Timestamp = Timestamp(1_749_697_512_193);
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_DEADLINE: Duration = Duration::from_secs(20);
 
-/// The headers that httpie sends beside Host and those of the body.
+/// The headers that httpie sends, besides Host and those of the body.
 pub const HTTPIE: &[(&str, &str)] = &[
     ("User-Agent", "HTTPie/3.2.2"),
     ("Accept-Encoding", "gzip, deflate"),
@@ -43,9 +43,9 @@ pub struct Service {
     _folder: TempDir,
 }
 
-/// What came back.
+/// An answer of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct WireAnswer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
@@ -63,7 +63,7 @@ impl Service {
         .await
     }
 
-    /// An order service whose every commit ends like this.
+    /// An order service of which every commit has this outcome.
     pub async fn orders_failing(error: StoreError) -> Self {
         Self::orders_with(|_| {
             GroupCommit::start(move |_| {
@@ -74,7 +74,7 @@ impl Service {
         .await
     }
 
-    /// An order service without orders, whose clients' pages may come from these origins.
+    /// An order service without orders that pages of these origins may call.
     pub async fn orders_for(origins: &[&str]) -> Self {
         let origins = origins.iter().map(|origin| origin.parse().expect("an origin"));
         let front = Front {
@@ -143,15 +143,15 @@ impl Service {
         }
     }
 
-    /// Sends a request with these headers on a connection of its own, and a Content-Length where there is a body.
-    pub async fn send(&self, line: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+    /// Sends a request with these headers on a connection of its own, with a Content-Length if there is a body.
+    pub async fn send(&self, line: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> WireAnswer {
         let mut connection = Connection::open(self.address).await;
         connection.send(&request(line, headers, body.as_ref())).await;
         connection.answer(line.starts_with("HEAD ")).await
     }
 
-    /// Sends what httpie sends.
-    pub async fn httpie(&self, line: &str, body: &str) -> Answer {
+    /// Sends a request as httpie sends it.
+    pub async fn httpie(&self, line: &str, body: &str) -> WireAnswer {
         let mut headers = HTTPIE.to_vec();
         if !body.is_empty() {
             headers.push(("Content-Type", "application/json"));
@@ -159,12 +159,12 @@ impl Service {
         self.send(line, &headers, body).await
     }
 
-    /// Asks without any header but Host.
-    pub async fn get(&self, path: &str) -> Answer {
+    /// Sends a GET with no header but Host.
+    pub async fn get(&self, path: &str) -> WireAnswer {
         self.send(&format!("GET {path}"), &[], "").await
     }
 
-    /// Places the contract's TV order.
+    /// Places the TV order of the contract.
     pub async fn place_tv(&self) {
         let body = r#"{"customerId":"1000","productId":"100","productName":"TV","qty":"3","address":"SEOUL"}"#;
         assert_eq!(self.httpie("POST /orders", body).await.status, 201);
@@ -206,7 +206,7 @@ pub fn request(line: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A connection whose bytes are in our hands.
+/// A connection over which a test sends and reads bytes itself.
 pub struct Connection {
     stream: TcpStream,
     read: Vec<u8>,
@@ -225,36 +225,36 @@ impl Connection {
         self.stream.write_all(bytes).await.expect("the service reads");
     }
 
-    /// Waits for a first byte.
+    /// Waits until the service has sent a first byte.
     pub async fn hears(&self) {
-        let heard = tokio::time::timeout(PATIENCE, self.stream.readable()).await;
+        let heard = tokio::time::timeout(TEST_DEADLINE, self.stream.readable()).await;
         heard.expect("a byte in time").expect("an open connection");
     }
 
-    /// Closes our side; what the service sends can still be read.
+    /// Closes the client's side; what the service sends can still be read.
     pub async fn half_close(&mut self) {
         self.stream.shutdown().await.expect("an open connection");
     }
 
-    /// Everything that comes until the service closes the connection.
+    /// Everything that the service sends until it closes the connection.
     pub async fn rest(mut self) -> String {
-        let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut self.read)).await;
-        // Whoever closes before it has read everything resets the connection: what came before counts.
+        let read = tokio::time::timeout(TEST_DEADLINE, self.stream.read_to_end(&mut self.read)).await;
+        // A service that closes before it has read everything resets the connection; what came before counts.
         let _ = read.expect("an end in time");
         String::from_utf8_lossy(&self.read).into_owned()
     }
 
-    /// The next answer; one to a HEAD has no body, whatever its Content-Length says.
-    pub async fn answer(&mut self, to_head: bool) -> Answer {
-        tokio::time::timeout(PATIENCE, self.read_answer(to_head))
+    /// Reads the next answer. An answer to a HEAD has no body, whatever its Content-Length says.
+    pub async fn answer(&mut self, to_head: bool) -> WireAnswer {
+        tokio::time::timeout(TEST_DEADLINE, self.read_answer(to_head))
             .await
             .expect("an answer in time")
     }
 
-    /// Whether the service closes the connection without a further byte.
+    /// Whether the service closes the connection without sending another byte.
     pub async fn is_closed(&mut self) -> bool {
         let mut byte = [0];
-        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut byte)).await;
+        let read = tokio::time::timeout(TEST_DEADLINE, self.stream.read(&mut byte)).await;
         self.read.is_empty() && matches!(read.expect("an end in time"), Ok(0) | Err(_))
     }
 
@@ -263,7 +263,7 @@ impl Connection {
         matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
     }
 
-    async fn read_answer(&mut self, to_head: bool) -> Answer {
+    async fn read_answer(&mut self, to_head: bool) -> WireAnswer {
         let end = loop {
             match self.read.windows(4).position(|window| window == b"\r\n\r\n") {
                 Some(end) => break end,
@@ -284,7 +284,7 @@ impl Connection {
             line.split_once(": ")
                 .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         };
-        let mut answer = Answer {
+        let mut answer = WireAnswer {
             status,
             headers: lines.filter_map(split).collect(),
             body: String::new(),
@@ -314,7 +314,7 @@ impl Connection {
     }
 }
 
-impl Answer {
+impl WireAnswer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -326,7 +326,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
     }
 
-    /// The `message` of a problem, which is checked to be one.
+    /// The `message` of a problem, whose other members are checked.
     pub fn message(&self) -> String {
         assert_eq!(
             self.header("content-type"),

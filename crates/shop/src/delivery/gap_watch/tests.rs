@@ -22,7 +22,7 @@ fn gap(order: i64, cursor: i64) -> ParkedKey {
     }
 }
 
-/// Two partitions that end at these offsets, handled up to those.
+/// Two partitions that end at these offsets, of which the group has committed everything.
 fn positions(ends: [u64; 2], committed: [u64; 2]) -> Positions {
     let extent = |end| Extent {
         start: Offset(0),
@@ -38,7 +38,7 @@ fn handled() -> Positions {
     positions([5, 0], [5, 0])
 }
 
-/// Everything that is parked.
+/// A look at all parked orders at once.
 fn all(keys: &[ParkedKey]) -> Looked<'_> {
     Looked {
         after: OrderId(0),
@@ -47,7 +47,7 @@ fn all(keys: &[ParkedKey]) -> Looked<'_> {
     }
 }
 
-/// The orders that are to be asked about.
+/// The orders that are due and are to be asked about.
 fn due(watch: &mut GapWatch, now: Instant) -> Vec<i64> {
     let due = watch.take_due(usize::MAX, now);
     due.into_iter().map(|(order, _)| order.0).collect()
@@ -110,7 +110,7 @@ fn what_has_its_turn_is_not_watched_and_what_can_not_be_handled_is() {
     }
 }
 
-/// The pauses that follow when each answer is the same.
+/// The pauses that follow one another when each question ends in the same way.
 fn pauses(ending: Ending, times: usize) -> Vec<Duration> {
     let (mut watch, start) = (GapWatch::new(DEADLINE), Instant::now());
     let gaps = [gap(6, 1)];
@@ -186,7 +186,7 @@ fn what_a_person_has_marked_goes_before_everything_and_begins_anew() {
     assert_eq!(watch.watched[&OrderId(9_001)].tries, 0);
 }
 
-/// A part that was looked at says nothing about the others.
+/// A look at one page of orders says nothing about the orders of other pages.
 #[test]
 fn only_what_was_looked_for_is_forgotten() {
     let (mut watch, now) = (GapWatch::new(DEADLINE), Instant::now());
@@ -204,7 +204,7 @@ fn only_what_was_looked_for_is_forgotten() {
     );
 }
 
-/// Looks at everything a page at a time, asks what is due, and is told that nothing but `fillable` can be filled.
+/// Looks at all orders a page at a time, asks about those that are due, and reports that only `fillable` can be filled.
 struct Round {
     watch: GapWatch,
     gaps: Vec<ParkedKey>,
@@ -264,7 +264,7 @@ fn one_that_can_be_filled_has_its_turn_behind_any_number_that_cannot() {
     }
 }
 
-/// While a partition stands still, new ends are noted with each look.
+/// While one partition makes no progress and the other grows, each look would note other ends of the log.
 #[test]
 fn the_notes_are_bounded_and_all_of_them_end() {
     let (mut watch, start) = (GapWatch::new(DEADLINE), Instant::now());

@@ -1,4 +1,4 @@
-//! What a batch does, without a database.
+//! What batches of commands and events write, decided without a database.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ fn table(orders: impl IntoIterator<Item = Order>) -> BTreeMap<OrderId, Order> {
     orders.into_iter().map(|order| (order.id, order)).collect()
 }
 
-/// `OrderModified 1 v2`, for each journal row.
+/// Each journal row as `OrderModified 1 v2`: type, order and version.
 fn journal(entries: &[NewEntry]) -> Vec<String> {
     let line = |entry: &NewEntry| format!("{} {} v{}", entry.event_type.name(), entry.row_id, entry.version);
     entries.iter().map(line).collect()

@@ -1,7 +1,7 @@
 //! The fence, step by step: what a database would hold after each command, without a database.
 //!
-//! A script is a line a command, and its transcript follows each with what the fence answered and what it keeps:
-//! `cursor 1, DELIVERY STARTED A | 3 gap`.
+//! A script has one command in each line. Its transcript follows each command with the fence's outcome and the order's
+//! state: `cursor 1, DELIVERY STARTED A | 3 gap`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,7 +19,7 @@ use crate::records;
 
 const ORDER: OrderId = OrderId(6);
 
-/// What a database holds of one order.
+/// The rows that a database would hold of one order.
 #[derive(Default)]
 struct Shelf {
     row: FenceRow,
@@ -30,7 +30,7 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// Runs commands of one line as one batch, as an adapter does.
+    /// Runs the commands of one line as one batch, as an adapter does.
     fn run(&mut self, commands: &[FenceCommand]) -> Vec<FenceOutcome> {
         let now = Timestamp(self.now);
         let wanted = self
@@ -117,7 +117,8 @@ impl Shelf {
         line
     }
 
-    /// `2 poison`; with what the event would change, if it is one that was written or is disputed.
+    /// Shows a parked event as `2 poison`, with the address that its event would set if that is readable and the event
+    /// is written or disputed.
     fn head(&self, event: &ParkedEvent) -> String {
         let head = &event.head;
         let mut text = format!("{} {}", head.version, head.reason);
@@ -134,7 +135,7 @@ impl Shelf {
     }
 }
 
-/// The record of an event, or one that can't be read.
+/// A record with the event that the arguments describe, or one that can't be read.
 fn record(event: Option<&IncomingEvent>, origin: Origin) -> EventRecord {
     let value = event.map_or("{nope".to_owned(), |event| {
         let address = event.fields.address.clone().flatten();
@@ -153,9 +154,9 @@ fn record(event: Option<&IncomingEvent>, origin: Origin) -> EventRecord {
     }
 }
 
-/// `apply 2 Modified B by x`: an event's version (`-`: none), type and address, and the instance; with `written` it comes
-/// from the order service. What is refused can be read if it has a type, and
-/// stands at an offset (`@4`).
+/// Reads `apply 2 Modified B by x`: the event's version (`-` for none), its type and address, and the instance that
+/// applies it. With `written` it comes from the order service's journal. A refused record can be read if it has a type,
+/// and stands at an offset of the log (`@4`).
 fn command(line: &str) -> FenceCommand {
     let words: Vec<&str> = line.split(' ').collect();
     let by = words.iter().position(|word| *word == "by");
@@ -234,7 +235,7 @@ fn refused(words: &[&str], version: Version) -> Refused {
     }
 }
 
-/// With `written` from the order service, otherwise from this offset of the log.
+/// Where a record came from: from the order service's journal with `written`, otherwise from this offset of the log.
 fn origin(words: &[&str], offset: u64) -> Origin {
     match words.contains(&"written") {
         true => Origin::Journal,
@@ -279,7 +280,7 @@ fn said(outcome: &FenceOutcome) -> String {
     }
 }
 
-/// Runs a transcript's commands (its lines that begin with `>`), and expects the transcript.
+/// Runs the commands of a transcript (its lines that begin with `>`), and expects exactly this transcript.
 fn transcript(expected: &str) -> Shelf {
     transcript_on(Shelf::default(), expected)
 }
@@ -534,7 +535,7 @@ fn without_versions_only_the_state_counts() {
     assert_eq!(shelf.history, ["- 0→1 applied", "- 1→1 applied", "- 1→1 applied"]);
 }
 
-/// An older order service placed it, and one that counts took over.
+/// An older order service, which does not number events, placed the order; then one that does took over.
 #[test]
 fn versions_may_begin_after_an_order_was_placed_without_one() {
     let shelf = transcript(
@@ -686,7 +687,7 @@ fn two_events_that_differ_wait_for_the_journal() {
     assert_eq!(shelf.letters, 1, "that of the one that came second");
 }
 
-/// The journal holds what came first, so that the second one was forged.
+/// The journal holds the event that came first, so the second one was forged.
 #[test]
 fn a_dispute_is_settled_also_where_the_first_was_right() {
     transcript(
@@ -758,7 +759,7 @@ fn the_last_of_all_versions_can_be_marked_and_forgotten() {
     ));
 }
 
-/// A lease that is taken in the batch that parks the event must reach the database with it.
+/// A lease that is taken in the batch that parks the event must be written with the event.
 #[test]
 fn what_is_parked_and_handed_over_in_one_batch_is_leased() {
     transcript(

@@ -201,7 +201,7 @@ fn depth_is_bounded() {
     assert!(test(30_000).contains("nested deeper than 32"));
 }
 
-/// The library that did this before panicked on each of them, and the database's thread with it.
+/// The library that was used before panicked on each of these patches, and took the database's thread with it.
 #[test]
 fn moves_that_fail_late_are_refused() {
     for operations in [
