@@ -142,7 +142,7 @@ fn gauge(fact: Fact) -> (&'static str, &'static str) {
 
 /// The number that stands for a fact's state: how many orders are concerned where these are counted, otherwise 1 or 0 for
 /// good or bad. None if the fact has not been looked at yet.
-fn value(fact: Fact, state: &State) -> Option<u64> {
+fn value(fact: Fact, state: &FactState) -> Option<u64> {
     match (fact, state) {
         (_, FactState::Unknown) => None,
         (Fact::Blocked | Fact::Parked, FactState::Good) => Some(0),
