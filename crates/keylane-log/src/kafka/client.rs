@@ -156,7 +156,10 @@ impl ConsumerContext for Watch {}
 /// Passes on a line of librdkafka's log, most of them for debugging only: librdkafka repeats itself while a broker is
 /// away, and the caller of a failed call logs its error once.
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    // This adapter purges the records in flight of a producer that it gives up, which librdkafka reports as fatal.
+    let given_up = facility == "FATAL" && message.contains("Local: Purged in flight");
     match level {
+        _ if given_up => tracing::debug!(target: "librdkafka", facility, "{message}"),
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::warn!(target: "librdkafka", tally = "alarms of librdkafka", facility, "{message}");
         }

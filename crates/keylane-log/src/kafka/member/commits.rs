@@ -1,7 +1,7 @@
 //! The commits of a member.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
@@ -12,44 +12,47 @@ use crate::kafka::{convert, fault};
 use crate::port::{LogError, Position, Result};
 use crate::record::TopicPartition;
 
-/// How often a commit is repeated that carried an old epoch of the member (KIP-848).
-const EPOCH_RETRIES: usize = 20;
+/// For how long a commit that carried an old epoch of the member (KIP-848) is repeated at least. The member learns its
+/// new epoch with the next heartbeat, which librdkafka sends early after this refusal.
+const EPOCH_WAIT: Duration = Duration::from_secs(1);
 
-/// Pause before such a commit is repeated.
-const EPOCH_PAUSE: Duration = Duration::from_millis(50);
+/// Pause before a commit is repeated that the group refused between two generations.
+const REPEAT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The most characters of metadata that a broker keeps with an offset.
 const MAX_METADATA: usize = 4096;
 
 impl Member {
-    /// Whether a commit was refused only because the group has moved on to its next generation. The member keeps its
-    /// partitions, so that the same commit will be taken in the new generation.
-    fn only_overtaken(&self, refusal: RDKafkaErrorCode) -> bool {
+    /// For how long a commit is repeated at least that was refused only because the group is between two generations;
+    /// `None` if it was refused for another reason. The member keeps its partitions, so that the new generation takes
+    /// the same commit. librdkafka joins it without being polled.
+    fn overtaken(&self, refusal: RDKafkaErrorCode) -> Option<Duration> {
         use RDKafkaErrorCode as E;
-        matches!(refusal, E::IllegalGeneration | E::StaleMemberEpoch) && !self.client.assignment_lost()
+        let repeat = match refusal {
+            E::StaleMemberEpoch => EPOCH_WAIT,
+            E::IllegalGeneration | E::RebalanceInProgress => Duration::ZERO,
+            _ => return None,
+        };
+        (!self.client.assignment_lost()).then_some(repeat)
     }
 
-    /// Commits, and waits first, at most for `overdue_wait`, for an earlier commit that was not answered in time.
-    /// Returns `false` if the partitions are no longer this member's.
-    fn try_commit(&mut self, list: &TopicPartitionList, overdue_wait: Duration) -> Result<bool> {
-        let mut overtaken = 0;
+    /// Commits. Waits at most for `wait` for an earlier commit that was not answered in time, and for the end of a
+    /// rebalance. Returns `false` if the partitions are no longer this member's.
+    fn try_commit(&mut self, list: &TopicPartitionList, wait: Duration) -> Result<bool> {
+        let started = Instant::now();
         loop {
-            let Err(error) = self.committer.commit(list.clone(), overdue_wait) else {
+            let Err(error) = self.committer.commit(list.clone(), wait) else {
                 self.client.context().watch.clear();
                 if let Some(keeper) = &self.session_keeper {
                     keeper.note_answer();
                 }
                 return Ok(true);
             };
-            match error.rdkafka_error_code() {
-                // The member learns its new epoch with the next heartbeat, which librdkafka sends early after this
-                // error.
-                Some(RDKafkaErrorCode::StaleMemberEpoch) if overtaken < EPOCH_RETRIES => {
-                    overtaken += 1;
-                    std::thread::sleep(EPOCH_PAUSE);
-                }
-                Some(code) if fault::not_ours(code) && !self.only_overtaken(code) => return Ok(false),
-                code => {
+            let code = error.rdkafka_error_code();
+            match code.and_then(|code| self.overtaken(code)) {
+                Some(repeat) if started.elapsed() < repeat.max(wait) => std::thread::sleep(REPEAT_PAUSE),
+                None if code.is_some_and(fault::not_ours) => return Ok(false),
+                _ => {
                     let what = format!("offsets of group {} can't be committed", self.subscription.group);
                     let denied = code.and_then(|code| self.denied(&what, code));
                     let error = denied.unwrap_or_else(|| self.client.context().watch.explain(&what, &error));
@@ -61,11 +64,7 @@ impl Member {
 
     /// Commits the positions of partitions that are this member's, as [`try_commit`](Self::try_commit) does. Returns
     /// the other partitions.
-    pub(super) fn commit_positions(
-        &mut self,
-        positions: &[Position],
-        overdue_wait: Duration,
-    ) -> Result<Vec<TopicPartition>> {
+    pub(super) fn commit_positions(&mut self, positions: &[Position], wait: Duration) -> Result<Vec<TopicPartition>> {
         let (ours, mut refused) = sort_out(positions, &self.assigned);
         if let Some(position) = ours.iter().find(|position| !storable(&position.metadata)) {
             return Err(LogError::Refused(format!(
@@ -76,7 +75,7 @@ impl Member {
         if ours.is_empty() {
             return Ok(refused);
         }
-        let kept = !self.client.assignment_lost() && self.try_commit(&convert::commit_list(&ours), overdue_wait)?;
+        let kept = !self.client.assignment_lost() && self.try_commit(&convert::commit_list(&ours), wait)?;
         if !kept {
             refused.extend(ours.iter().map(|position| position.partition.clone()));
         }

@@ -57,9 +57,9 @@ const TROUBLE_KEPT: Duration = Duration::from_millis(2500);
 /// How often a member that gets no records checks whether it has a connection.
 const CONNECTION_CHECK: Duration = Duration::from_secs(1);
 
-/// How long a commit waits for an earlier one that was not answered in time. It is short, so that the polling thread
-/// goes on reading while the coordinator is away.
-const OVERDUE_WAIT: Duration = Duration::from_millis(50);
+/// How long a commit waits for an earlier one that was not answered in time, and for the end of a rebalance. It is
+/// short, so that the polling thread goes on reading while the coordinator is away.
+const COMMIT_WAIT: Duration = Duration::from_millis(50);
 
 /// A member of a group.
 pub(super) struct Member {
@@ -270,9 +270,7 @@ impl Member {
     /// attempt.
     fn poll_result(&mut self, records: Vec<Record>, trouble: Option<LogError>) -> Result<Vec<Record>> {
         if !records.is_empty() {
-            self.trouble = None;
-            self.connection_checked = Instant::now();
-            return Ok(records);
+            return self.hand_out(records);
         }
         if let Some(trouble) = trouble.or_else(|| self.check_connection()) {
             self.trouble = Some((Instant::now(), trouble));
@@ -283,14 +281,20 @@ impl Member {
         }
     }
 
+    /// Returns records of a poll. That they came ends every trouble.
+    fn hand_out(&mut self, records: Vec<Record>) -> Result<Vec<Record>> {
+        self.trouble = None;
+        self.connection_checked = Instant::now();
+        Ok(records)
+    }
+
     /// The error if there is no connection to any broker, which librdkafka does not always report.
     fn check_connection(&mut self) -> Option<LogError> {
-        let topic = self.subscription.topics.first()?;
         if self.connection_checked.elapsed() < CONNECTION_CHECK {
             return None;
         }
         self.connection_checked = Instant::now();
-        if bootstrap::is_connected(&self.client, topic) {
+        if self.is_connected() {
             return None;
         }
         let watch = &self.client.context().watch;
@@ -298,6 +302,12 @@ impl Member {
         let what = format!("group {} can't be read", self.subscription.group);
         let error = KafkaError::MessageConsumption(RDKafkaErrorCode::BrokerTransportFailure);
         Some(fault::as_unavailable(watch.explain(&what, &error)))
+    }
+
+    /// Whether there is a connection to a broker at this moment.
+    fn is_connected(&self) -> bool {
+        let topic = self.subscription.topics.first();
+        topic.is_none_or(|topic| bootstrap::is_connected(&self.client, topic))
     }
 
     /// Returns the error that an error event means to the caller. Most events mean none, since librdkafka deals with
@@ -311,6 +321,8 @@ impl Member {
                 self.ended = Some(error.clone());
                 Err(error)
             }
+            // The event has waited in librdkafka's queue, and the client has connected since.
+            Some(RDKafkaErrorCode::AllBrokersDown) if self.is_connected() => Ok(()),
             Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::UnknownTopicOrPartition) => {
                 Err(fault::as_unavailable(watch.explain(&what, error)))
             }
@@ -360,13 +372,13 @@ impl Consumer for Member {
                 Some(Err(error)) if records.is_empty() => trouble = self.passing_trouble(&error)?.or(trouble),
                 Some(Err(error)) => {
                     self.postponed_event = Some(error);
-                    return Ok(records);
+                    return self.hand_out(records);
                 }
                 None => match self.answer_events(&mut records, rebalance) {
                     // librdkafka would not hand these records out again, so they are returned, and the event is kept.
                     Err(error) if !records.is_empty() => {
                         tracing::debug!(%error, "a rebalance will be answered by the next poll");
-                        return Ok(records);
+                        return self.hand_out(records);
                     }
                     Err(error) => return Err(error),
                     Ok(()) if patience.is_zero() => return self.poll_result(records, trouble),
@@ -374,13 +386,13 @@ impl Consumer for Member {
                 },
             }
             if records.len() >= POLL_RECORDS {
-                return Ok(records);
+                return self.hand_out(records);
             }
         }
     }
 
     fn commit(&mut self, positions: &[Position]) -> Result<Vec<TopicPartition>> {
-        self.commit_positions(positions, OVERDUE_WAIT)
+        self.commit_positions(positions, COMMIT_WAIT)
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
