@@ -21,7 +21,7 @@ impl Assignor {
         }
     }
 
-    /// What a delivery instance is told. The broker of the tests has sessions of 6 s where it decides.
+    /// What a delivery instance is told. The broker of the tests has sessions of 10 s where it decides.
     pub fn options(self) -> &'static [&'static str] {
         match self {
             Self::Range => &[
