@@ -12,7 +12,7 @@ use keylane_log::turnstile::Turnstile;
 use keylane_log::{EventLog, LogError, NewRecord, Offset, Partition, Result, Subscription, Timestamp, TopicPartition};
 
 /// The timeout of appends, and the times of a subscription.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn open(dir: &Path) -> Result<EmbeddedLog> {
     EmbeddedLog::open(dir, EmbeddedOptions::default())

@@ -13,7 +13,7 @@ use keylane_log::{
     TopicPartition,
 };
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 fn open(dir: &Path) -> EmbeddedLog {
     let log = EmbeddedLog::open(dir, EmbeddedOptions::default()).unwrap();

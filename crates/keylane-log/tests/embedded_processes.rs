@@ -28,7 +28,7 @@ use keylane_log::{
 /// The environment variable that gives a child process the log's folder.
 const FOLDER: &str = "KEYLANE_LOG_TEST_FOLDER";
 const SESSION: Duration = Duration::from_millis(900);
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// How long a member takes for the records of one poll.
 const WORK: Duration = Duration::from_millis(10);
 

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 const TOPIC: &str = "kafka.scaling";
 /// How long anything may take before a test fails.
-const TEST_DEADLINE: Duration = Duration::from_secs(20);
+const TEST_DEADLINE: Duration = Duration::from_secs(60);
 /// The deadline of a gap in the tests of the gap watch.
 const GAP_DEADLINE: Duration = Duration::from_secs(60);
 

@@ -59,7 +59,7 @@ fn refusal(path: &Path) -> String {
 /// Waits until the store's threads have closed the file: closing the last connection removes the WAL.
 async fn closed(path: &Path) {
     let wal = path.with_extension("db-wal");
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while wal.exists() {
         assert!(Instant::now() < deadline, "{} is still open", path.display());
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -41,7 +41,7 @@ fn append(log: &dyn EventLog, topic: &str, key: &str, partition: Option<u32>, ti
         value: Some("{}".into()),
         headers: Vec::new(),
     };
-    for answer in log.append(topic, vec![record], Duration::from_secs(20)) {
+    for answer in log.append(topic, vec![record], Duration::from_secs(60)) {
         answer.expect("the log takes the record");
     }
 }

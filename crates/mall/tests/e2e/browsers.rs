@@ -3,8 +3,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
 
+use crate::support::PATIENCE;
 use crate::support::http::{self, patch, post};
 use crate::support::role::Role;
 use crate::support::stack::Stack;
@@ -27,7 +27,7 @@ fn exchange(address: SocketAddr, line: &str, headers: &[&str], body: &str) -> St
     }
     text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
     let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time");
     stream.write_all(text.as_bytes()).expect("it reads");
     stream.shutdown(Shutdown::Write).expect("an open connection");
     let mut answer = String::new();

@@ -68,7 +68,7 @@ fn nobody_waits_for_a_slow_order_on_kafka_and_mariadb() {
 /// other.
 fn nobody_waits_for_a_slow_order(stack: &Stack) {
     let order = stack.role("order", &[]);
-    let delivery = stack.role("delivery", &["--modify-delay", "10s"]);
+    let delivery = stack.role("delivery", &["--modify-delay", "60s"]);
     delivery.wait_line("assigned");
     let kim = place(stack, order.address());
     let changed = patch(order.address(), &format!("/orders/{kim}"), &[("address", "SEOUL")]);
@@ -78,8 +78,8 @@ fn nobody_waits_for_a_slow_order(stack: &Stack) {
     place(stack, order.address());
     let took = start.elapsed();
     assert!(
-        took < Duration::from_secs(5),
-        "PARK's order took {took:?} while KIM's modification takes 10 s"
+        took < Duration::from_secs(30),
+        "PARK's order took {took:?} while KIM's modification takes 60 s"
     );
     assert!(!delivery.said().contains("DELIVERY MODIFIED"), "KIM's is still at work");
 }

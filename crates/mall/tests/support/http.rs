@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use serde_json::Value;
+
+use super::PATIENCE;
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -78,8 +79,8 @@ pub fn try_send(
     path: &str,
     fields: Option<&[(&str, &str)]>,
 ) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(request(address, method, path, fields).as_bytes())?;
     read_answer(&mut stream)
 }

@@ -12,7 +12,7 @@ pub mod tools;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up on it: generous, since two cores may run many tests.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `probe` answers, and returns its answer.
 #[track_caller]
