@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use keylane_log::{
-    Assignment, Consumer, EventLog, Offset, Partition, Position, Rebalance, Record, Subscription, TopicPartition,
+    Assignment, Consumer, EventLog, LogError, Offset, Partition, Position, Rebalance, Record, Subscription,
+    TopicPartition,
 };
 
 /// The longest wait before a case fails. The group gives up a member that stops polling after half a minute, and a
@@ -42,7 +43,7 @@ pub struct Observations {
 impl TestMember {
     pub fn join(log: &dyn EventLog, subscription: &Subscription) -> Self {
         Self {
-            consumer: log.subscribe(subscription).expect("the group can be joined"),
+            consumer: answered(|| log.subscribe(subscription)),
             observed: Observations::default(),
         }
     }
@@ -156,6 +157,18 @@ pub fn until(what: &str, members: &mut [&mut TestMember], mut done: impl FnMut(&
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         for member in members.iter_mut() {
             member.poll();
+        }
+    }
+}
+
+/// What the log answers. It gives a call up after five seconds, and a broker that has just started on a busy machine may
+/// take longer, so that the call is made again.
+pub fn answered<T>(call: impl Fn() -> keylane_log::Result<T>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        match call() {
+            Err(LogError::Unavailable(_)) if Instant::now() < deadline => {}
+            answer => return answer.expect("the log does what is asked"),
         }
     }
 }

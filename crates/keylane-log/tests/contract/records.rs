@@ -7,7 +7,7 @@ use keylane_log::{
     EventLog, Extent, Header, LogError, NewRecord, Offset, Partition, Placed, Record, Timestamp, partitioner,
 };
 
-use crate::member::{TIMEOUT, TestMember, partition, until};
+use crate::member::{TIMEOUT, TestMember, answered, partition, until};
 use crate::world::{World, subscription, unique};
 
 /// A record with a key, and a value that tells it from other records. Its timestamp is now, because a broker removes
@@ -43,7 +43,7 @@ pub fn append(log: &dyn EventLog, topic: &str, records: Vec<NewRecord>) -> Vec<P
 /// Creates a topic for one case.
 pub fn topic(log: &dyn EventLog, what: &str, partitions: u32) -> String {
     let topic = unique(what);
-    assert!(log.create_topic(&topic, partitions).expect("the topic can be created"));
+    answered(|| log.create_topic(&topic, partitions));
     topic
 }
 
