@@ -6,7 +6,7 @@ use keylane_log::Record;
 use crate::records::{self, Incoming};
 
 /// The lane of a record is its order's number as text, taken from the record's value, so a record without a key has the
-/// same lane. A record that names no order has none and may be handled at any time.
+/// same lane. A record that names no order has no lane of its own: it is handled in the sequence of its partition.
 pub(super) fn lane(record: &Record) -> Option<Bytes> {
     let order = match records::incoming(record) {
         Incoming::Order(event) => Some(event.order_id),

@@ -256,6 +256,7 @@ impl Fold {
             Some(head) if head.is_of(&refused.record, event) => {
                 let known = head.state.reason == ParkReason::Poison;
                 head.refuse(ParkReason::Poison, &refused.error);
+                // What is poison already has its dead letter.
                 if known {
                     return FenceOutcome::Parked(ParkReason::Poison);
                 }
