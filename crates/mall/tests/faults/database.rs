@@ -190,7 +190,7 @@ fn doctor_says_what_is_the_matter_with_the_database_and_what_helps() {
         assert!(fine.contains("takes what the delivery service writes"), "{fine}");
         assert!(!fine.contains("WRONG"), "{fine}");
         account.run("set global read_only = 1");
-        wrong("the delivery service can't write", "set read_only off");
+        wrong("the delivery service can't write", "switch read_only off");
         wrong("the order service reports \"writable\"", "takes writes");
         account.run("set global read_only = 0");
         gate.set(Mode::Says(TOO_MANY));

@@ -1,7 +1,7 @@
 //! A gate in front of a server: what a client meets there when the server, or the network before it, fails.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,10 +47,10 @@ impl Gate {
         Self::at("127.0.0.1:0", upstream)
     }
 
-    /// An open gate at `address` to `upstream` (both host:port).
+    /// An open gate at `address` to `upstream` (both host:port). A gate that was there before may take a moment to close.
     #[track_caller]
     pub fn at(address: &str, upstream: &str) -> Self {
-        let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("no gate at {address}: {error}"));
+        let listener = bind_again(address);
         let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
@@ -94,7 +94,8 @@ impl Drop for Gate {
     }
 }
 
-fn bind_again(address: SocketAddr) -> TcpListener {
+#[track_caller]
+fn bind_again(address: impl ToSocketAddrs + Copy) -> TcpListener {
     super::wait_for("the gate's port to be free again", || TcpListener::bind(address).ok())
 }
 

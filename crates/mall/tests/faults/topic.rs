@@ -120,6 +120,7 @@ fn an_event_that_is_too_large_blocks_its_order_until_the_topic_takes_it() {
 
 #[test]
 fn hundreds_of_refused_orders_hold_up_nobody() {
+    let _alone = super::alone();
     const MANY: usize = 300;
     let stack = Stack::real();
     let real = stack.real.as_ref().expect("a real stack");
