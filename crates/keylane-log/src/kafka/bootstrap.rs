@@ -23,7 +23,7 @@ use crate::sync::lock;
 
 /// How long a client without a connection may report nothing before it is assumed to have forgotten its brokers. A
 /// client whose brokers are away reports every failed attempt, and an attempt takes six seconds at most.
-const SILENCE: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(7);
 
 /// The bootstrap servers, for one client.
 pub(super) struct Bootstrap {

@@ -44,6 +44,10 @@ const APPEAR_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause before asking again whether partitions have become visible.
 const APPEAR_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long a call without a connection to any broker waits before it looks whether the client is to be given the
+/// bootstrap servers again.
+const RECONNECT_CHECK: Duration = Duration::from_secs(1);
+
 /// Pause before asking again about partitions that have no leader yet.
 const LEADER_PAUSE: Duration = Duration::from_millis(50);
 
@@ -212,9 +216,12 @@ impl Scanner {
         let deadline = Instant::now() + patience;
         let watch = self.looker.context();
         let mut first_tries = FIRST_TRIES.into_iter();
+        let mut connected = true;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let answer = call(&self.looker, first_tries.next().unwrap_or(left).min(left));
+            // Who has a connection waits for a slow answer; who has none looks now and then whether to ask for one.
+            let next = if connected { left } else { RECONNECT_CHECK };
+            let answer = call(&self.looker, first_tries.next().unwrap_or(next).min(left));
             client::poll_reports(&self.looker);
             match answer {
                 Ok(answer) => {
@@ -222,7 +229,8 @@ impl Scanner {
                     return Ok(answer);
                 }
                 Err(error) => {
-                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure) {
+                    connected = error.rdkafka_error_code() != Some(RDKafkaErrorCode::BrokerTransportFailure);
+                    if !connected {
                         self.bootstrap.repeat_if_silent(&self.looker, watch);
                     }
                     let silent = error.rdkafka_error_code().is_none_or(fault::is_silence);
