@@ -7,7 +7,7 @@ use keylane_log::{Record, Timestamp};
 use lab::checker::{Applied, DeliveryRecord, OrderRecord, Parked, PlaceInTopic, WaitsFor, Written};
 use serde_json::Value;
 use shop::domain::fence::{LEASE, ParkedEvent};
-use shop::domain::{DeliveryId, EventType, IncomingEvent, OrderEventType, OrderId, Version, input};
+use shop::domain::{DeliveryId, EventType, IncomingEvent, OrderEventType, OrderId, Place, Version, input};
 use shop::records::{self, Incoming, Malformed, header_text};
 use shop::store::{ApplyRow, JournalRow};
 
@@ -119,10 +119,7 @@ pub fn applied(row: ApplyRow) -> Applied {
         after: apply.after,
         instance: apply.provenance.instance,
         epoch: apply.provenance.epoch,
-        place: apply.provenance.place.map(|place| PlaceInTopic {
-            partition: place.partition,
-            offset: place.offset,
-        }),
+        place: apply.provenance.place.as_ref().map(in_topic),
         at: apply.at,
     }
 }
@@ -142,10 +139,7 @@ pub fn parked(event: ParkedEvent, now: Timestamp) -> Parked {
     Parked {
         order: event.order_id,
         version: event.head.version,
-        place: event.record.origin.place().map(|place| PlaceInTopic {
-            partition: place.partition,
-            offset: place.offset,
-        }),
+        place: event.record.origin.place().map(in_topic),
         at: event.head.since,
         waits,
     }
@@ -155,6 +149,13 @@ fn place(record: &Record) -> PlaceInTopic {
     PlaceInTopic {
         partition: record.partition,
         offset: record.offset,
+    }
+}
+
+fn in_topic(place: &Place) -> PlaceInTopic {
+    PlaceInTopic {
+        partition: place.partition,
+        offset: place.offset,
     }
 }
 

@@ -100,7 +100,7 @@ impl Letters {
             tell_refused(rows[*at].id, why);
         }
         if !sent.taken.is_empty() {
-            self.store.mark_letters_published(&sent.taken).await?;
+            self.store.mark_letters_published(&sent.taken_ids(&rows)).await?;
         }
         match sent.failure {
             Some(error) => {

@@ -276,23 +276,16 @@ impl Relay {
         let sent = self.outbox.send(&self.options.topic, records, &rows).await;
         sent.healed.iter().for_each(|at| tell_healed(&wave[*at]));
         sent.refused.iter().for_each(|(at, why)| tell_refused(&wave[*at], why));
-        self.count(&wave, &sent.taken);
+        for at in &sent.taken {
+            self.metrics.add_published(wave[*at].event_type);
+        }
         if !sent.taken.is_empty() {
-            self.store.mark_published(self.options.source, &sent.taken).await?;
+            let ids = sent.taken_ids(&rows);
+            self.store.mark_published(self.options.source, &ids).await?;
         }
         match sent.failure {
             Some(error) => Err(error.into()),
             None => Ok(sent.taken.len()),
-        }
-    }
-
-    /// Counts the published events of a wave by type; `taken` are their row numbers, in the sequence of the wave.
-    fn count(&self, wave: &[JournalEntry], taken: &[i64]) {
-        let mut taken = taken.iter().peekable();
-        for entry in wave {
-            if taken.next_if_eq(&&entry.id).is_some() {
-                self.metrics.add_published(entry.event_type);
-            }
         }
     }
 

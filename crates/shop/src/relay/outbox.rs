@@ -32,17 +32,24 @@ pub(super) struct Row {
     pub id: i64,
 }
 
-/// What became of the rows that were sent.
+/// What became of the rows that were sent, by their positions among these.
 #[derive(Default)]
 pub(super) struct Sent {
-    /// The numbers of the rows that the log has acknowledged.
-    pub taken: Vec<i64>,
-    /// The positions, among the rows that were sent, of those that the log has acknowledged after refusing them before.
+    /// Those that the log has acknowledged.
+    pub taken: Vec<usize>,
+    /// Those of `taken` that the log had refused before.
     pub healed: Vec<usize>,
-    /// The positions of the rows that the log refuses for the first time, and why.
+    /// Those that the log refuses for the first time, and why.
     pub refused: Vec<(usize, LogError)>,
     /// Why the log did not take the remaining rows; none if there are no such rows.
     pub failure: Option<LogError>,
+}
+
+impl Sent {
+    /// The numbers of the `rows` that the log has acknowledged.
+    pub fn taken_ids(&self, rows: &[Row]) -> Vec<i64> {
+        self.taken.iter().map(|at| rows[*at].id).collect()
+    }
 }
 
 impl Outbox {
@@ -62,7 +69,7 @@ impl Outbox {
         for (at, (row, answer)) in rows.iter().zip(answers).enumerate() {
             match answer {
                 Ok(_) => {
-                    sent.taken.push(row.id);
+                    sent.taken.push(at);
                     if self.refused.taken(row.number) {
                         sent.healed.push(at);
                     }
