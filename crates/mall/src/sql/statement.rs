@@ -13,6 +13,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor, With};
@@ -105,8 +106,9 @@ fn try_judge(text: &str, dialect: SqlDialect) -> Result<ReadOnlyStatement, Strin
     let pieces = pieces(text, &tokens)?;
     let tokens = without_end(tokens);
     let statement = parsed(dialect, &tokens)?;
-    calls(&tokens, &names(&statement))?;
-    if let ControlFlow::Break(why) = statement.visit(&mut OnlyReading) {
+    let Parts { names, refusal } = Parts::of(&statement);
+    calls(&tokens, &names)?;
+    if let Some(why) = refusal {
         return Err(why);
     }
     Ok(ReadOnlyStatement {
@@ -262,44 +264,50 @@ fn calls(tokens: &[TokenWithSpan], names: &HashSet<Location>) -> Result<(), Stri
     Ok(())
 }
 
-/// Where the names of common table expressions stand. Parentheses behind them hold columns, and call nothing.
-fn names(statement: &Statement) -> HashSet<Location> {
-    struct Names(HashSet<Location>);
-    impl Visitor for Names {
-        type Break = ();
-        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-            let tables = query.with.iter().flat_map(|With { cte_tables, .. }| cte_tables);
-            self.0.extend(tables.map(|table| table.alias.name.span.start));
-            ControlFlow::Continue(())
-        }
-    }
-    let mut names = Names(HashSet::new());
-    let _ = statement.visit(&mut names);
-    names.0
+/// What a walk over all parts of a statement finds.
+#[derive(Default)]
+struct Parts {
+    /// Where the names of common table expressions stand. Parentheses behind them hold columns, and call nothing.
+    names: HashSet<Location>,
+    /// Why the first part that does more than read is refused; none if every part only reads.
+    refusal: Option<String>,
 }
 
-/// Visits every part of a statement, and stops at the first that does more than read.
-struct OnlyReading;
+impl Parts {
+    fn of(statement: &Statement) -> Self {
+        let mut parts = Self::default();
+        let _ = statement.visit(&mut parts);
+        parts
+    }
 
-impl Visitor for OnlyReading {
-    type Break = String;
+    /// Notes why a part is refused, and goes on, because the names behind it are wanted too.
+    fn refused(&mut self, why: Option<String>) -> ControlFlow<Infallible> {
+        self.refusal = self.refusal.take().or(why);
+        ControlFlow::Continue(())
+    }
+}
 
-    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<String> {
+impl Visitor for Parts {
+    type Break = Infallible;
+
+    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<Infallible> {
         let why = match statement {
             Statement::Query(_) | Statement::ExplainTable { .. } => None,
             Statement::Explain { statement, .. } => (!matches!(**statement, Statement::Query(_)))
                 .then(|| "explain is allowed of statements that read, and this one writes".to_owned()),
             other => (!is_show(other)).then(|| "this is no statement that reads".to_owned()),
         };
-        refused(why)
+        self.refused(why)
     }
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Infallible> {
+        let tables = query.with.iter().flat_map(|With { cte_tables, .. }| cte_tables);
+        self.names.extend(tables.map(|table| table.alias.name.span.start));
         let foreign = query.for_clause.is_some()
             || query.settings.is_some()
             || query.format_clause.is_some()
             || !query.pipe_operators.is_empty();
-        refused(if !query.locks.is_empty() {
+        self.refused(if !query.locks.is_empty() {
             Some("for update and for share lock rows".to_owned())
         } else if foreign || !is_plain(&query.body) {
             Some("this is no statement that reads".to_owned())
@@ -308,22 +316,18 @@ impl Visitor for OnlyReading {
         })
     }
 
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<String> {
-        refused(select.into.is_some().then(|| "into writes".to_owned()))
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Infallible> {
+        self.refused(select.into.is_some().then(|| "into writes".to_owned()))
     }
 
-    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<String> {
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<Infallible> {
         let plain = match table {
             TableFactor::Table { args, .. } => args.is_none(),
             TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => true,
             _ => false,
         };
-        refused((!plain).then(|| "a function in place of a table is not allowed".to_owned()))
+        self.refused((!plain).then(|| "a function in place of a table is not allowed".to_owned()))
     }
-}
-
-fn refused(why: Option<String>) -> ControlFlow<String> {
-    why.map_or(ControlFlow::Continue(()), ControlFlow::Break)
 }
 
 fn is_plain(body: &SetExpr) -> bool {
