@@ -65,15 +65,11 @@ impl fmt::Display for Holder {
 impl Holder {
     /// Tells a person how to let the records be removed.
     pub(super) fn remedy(&self) -> String {
-        let (topic, group) = (&self.topic, self.group.as_deref().unwrap_or("NAME"));
         let first = match &self.group {
             Some(_) => "start its members",
             None => "let a group read them",
         };
-        format!(
-            "{first}, or give them up with mall kafka-consumer-groups --reset-offsets --group {group} --topic {topic} \
-             --to-latest --execute"
-        )
+        format!("{first}, or give them up: reset the group's offsets to the topic's end")
     }
 }
 

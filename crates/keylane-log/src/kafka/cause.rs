@@ -135,30 +135,6 @@ impl Cause {
             Self::Refused | Self::Silent | Self::Closed | Self::PerhapsListener | Self::Unresolved
         )
     }
-
-    /// Tells a person what to do about the cause.
-    pub fn remedy(self) -> &'static str {
-        match self {
-            Self::Refused => "start Kafka, or correct --bootstrap-server",
-            Self::Silent => {
-                "see whether Kafka runs there and a firewall lets you through, or correct --bootstrap-server"
-            }
-            Self::Closed => "look into the broker's log, or correct --bootstrap-server",
-            Self::PerhapsListener | Self::Listener => {
-                "set security.protocol to what the listener speaks, or give the port of another listener with \
-                 --bootstrap-server"
-            }
-            Self::Unresolved => "correct the host's name in --bootstrap-server",
-            Self::Login => "correct sasl.username and sasl.password",
-            Self::Mechanism => "set sasl.mechanism to one that the broker has",
-            Self::Certificate => "name the authority that signed it with ssl.ca.location=FILE",
-            Self::HostName => {
-                "name the host in --bootstrap-server (and the broker in advertised.listeners) as in its certificate"
-            }
-            Self::ClientCertificate => "give one with ssl.certificate.location and ssl.key.location",
-            Self::NotKafka => "correct --bootstrap-server",
-        }
-    }
 }
 
 impl fmt::Display for Cause {

@@ -58,7 +58,7 @@ fn away(error: &LogError, cause: Option<Cause>, options: &RoleOptions, report: &
     let what = explained(error, &options.storage);
     let remedy = match (error, &options.storage.bootstrap_server) {
         (LogError::Refused(_), _) => return report.unseen(what),
-        (_, Some(_)) if cause.is_some() => cause.map(Cause::remedy).unwrap_or_default().into(),
+        (_, Some(_)) if cause.is_some() => cause.map(remedy_of).unwrap_or_default().into(),
         (LogError::Unavailable(_), Some(servers)) => {
             format!("start Kafka, or correct --bootstrap-server {}", servers.as_str())
         }
@@ -71,6 +71,28 @@ fn away(error: &LogError, cause: Option<Cause>, options: &RoleOptions, report: &
         (LogError::Broken(_), None) => "restore the data folder, or start over with mall reset".into(),
     };
     report.wrong(what, remedy);
+}
+
+/// What a person can do about the cause.
+fn remedy_of(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Refused => "start Kafka, or correct --bootstrap-server",
+        Cause::Silent => "see whether Kafka runs there and a firewall lets you through, or correct --bootstrap-server",
+        Cause::Closed => "look into the broker's log, or correct --bootstrap-server",
+        Cause::PerhapsListener | Cause::Listener => {
+            "set security.protocol to what the listener speaks, or give the port of another listener with \
+             --bootstrap-server"
+        }
+        Cause::Unresolved => "correct the host's name in --bootstrap-server",
+        Cause::Login => "correct sasl.username and sasl.password",
+        Cause::Mechanism => "set sasl.mechanism to one that the broker has",
+        Cause::Certificate => "name the authority that signed it with ssl.ca.location=FILE",
+        Cause::HostName => {
+            "name the host in --bootstrap-server (and the broker in advertised.listeners) as in its certificate"
+        }
+        Cause::ClientCertificate => "give one with ssl.certificate.location and ssl.key.location",
+        Cause::NotKafka => "correct --bootstrap-server",
+    }
 }
 
 fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: &mut Report) -> Result<(), LogError> {
