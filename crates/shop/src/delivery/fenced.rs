@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::Instance;
 use super::burial::Unhandled;
 use super::lane::lane;
-use super::lines::{EVENTS, Line, begun, handled, place, trace_of};
+use super::lines::{EVENTS, Line, begun, handled, place, tell_tried_again, trace_of};
 use super::persistence::{RETRY, TRIES, persistently};
 use super::resync::{OrderJournal, Slot, Written};
 use crate::commit::GroupCommit;
@@ -305,7 +305,7 @@ impl Fence {
                 tracing::warn!(target: EVENTS, tally = "events ignored", trace = trace_of(line.record), "{line} … ignored: {why}");
             }
             Ok(FenceOutcome::Refused(why)) if line.event.version.is_none() && arrival.attempt < TRIES => {
-                tracing::warn!(target: EVENTS, tally = "events tried again", trace = trace_of(line.record), "{line} … {why}; it is tried again");
+                tell_tried_again(line, &why, line.record);
                 return Ended::Again(RETRY);
             }
             Ok(FenceOutcome::Refused(why)) | Err(why) => return self.refuse_event(arrival, line, why).await,

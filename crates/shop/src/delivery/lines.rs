@@ -32,6 +32,16 @@ pub(super) fn trace_of(record: &EventRecord) -> Option<String> {
     trace::id(&traceparent).map(str::to_owned)
 }
 
+/// Logs that an event could not be handled this time. The next attempt follows after a pause.
+pub(super) fn tell_tried_again(what: impl fmt::Display, why: &str, record: &EventRecord) {
+    tracing::warn!(
+        target: EVENTS,
+        tally = "events tried again",
+        trace = trace_of(record),
+        "{what} … {why}; it is tried again"
+    );
+}
+
 /// Where a record came from, in words; a place in the log is written `P1@7`, for partition 1 and offset 7.
 pub(super) fn place(record: &EventRecord) -> String {
     match &record.origin {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Instance;
 use super::burial::Unhandled;
 use super::lane::lane;
-use super::lines::{EVENTS, Line, begun, handled, place, trace_of};
+use super::lines::{Line, begun, handled, place, tell_tried_again};
 use super::persistence::{RETRY, TRIES, persistently};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome};
@@ -105,12 +105,7 @@ impl NaiveHandler {
     async fn try_again_or_bury(&self, unhandled: Unhandled<'_>, attempt: Attempt) -> Outcome {
         if attempt.number < TRIES {
             let (what, why) = (&unhandled.what, &unhandled.fault.why);
-            tracing::warn!(
-                target: EVENTS,
-                tally = "events tried again",
-                trace = trace_of(unhandled.record),
-                "{what} … {why}; it is tried again"
-            );
+            tell_tried_again(what, why, unhandled.record);
             return Outcome::Retry(RETRY);
         }
         let command = FenceCommand::Bury(unhandled.letter(&self.instance));
