@@ -59,7 +59,7 @@ pub fn keyless(entry: &JournalEntry, partition: Partition) -> NewRecord {
 
 fn headers(entry: &JournalEntry) -> Vec<Header> {
     let name = entry.event_type.name();
-    let source = entry.source.path();
+    let source = entry.event_type.source().path();
     let mut headers = vec![
         Header::text("type", name),
         Header::text("contentType", "\"application/json\""),
@@ -282,14 +282,12 @@ mod tests {
     use keylane_log::Offset;
 
     use super::*;
-    use crate::domain::{DeliveryEventType, OrderPatch, Source};
+    use crate::domain::{DeliveryEventType, OrderPatch};
 
     const VALUE: &str = r#"{"eventType":"OrderPlaced","timestamp":1749697512193,"id":6,"productId":"100","productName":"RADIO","qty":3,"customerId":2000,"address":"PUSAN"}"#;
 
     fn entry() -> JournalEntry {
         JournalEntry {
-            id: 9,
-            source: Source::Orders,
             row_id: 6,
             order_id: OrderId(6),
             version: Version(1),

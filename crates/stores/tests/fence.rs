@@ -18,7 +18,7 @@ use shop::delivery::{
 use shop::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, ParkReason};
 use shop::domain::{Delivery, OrderId, Source, Version};
 use shop::relay::{KeyMode, Relay, RelayOptions};
-use shop::store::{FenceStore, PageRequest, Store};
+use shop::store::{FenceStore, JournalRow, PageRequest, Store};
 use stores::sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -200,8 +200,14 @@ impl World {
             .unpublished(Source::Deliveries, 0, 1000)
             .await
             .expect("a journal");
-        let line =
-            |row: &shop::domain::JournalEntry| format!("{} {} v{}", row.event_type.name(), row.order_id, row.version);
+        let line = |row: &JournalRow| {
+            format!(
+                "{} {} v{}",
+                row.entry.event_type.name(),
+                row.entry.order_id,
+                row.entry.version
+            )
+        };
         rows.iter().map(line).collect()
     }
 

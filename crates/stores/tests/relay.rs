@@ -182,7 +182,10 @@ async fn what_the_log_refuses_blocks_its_own_order_alone() {
     assert_eq!(relay.step().await, Ok(Progress::Idle));
     assert_eq!(ids(&shop.records(0))[3..], ["/orders/3/2"]);
     let waiting = shop.store.unpublished(Source::Orders, 0, 10).await.expect("a journal");
-    assert_eq!(waiting.iter().map(|entry| entry.version.0).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(
+        waiting.iter().map(|row| row.entry.version.0).collect::<Vec<_>>(),
+        [2, 3]
+    );
 }
 
 /// An order that is tried again stays blocked until the log has taken its event, so no line in between says that its

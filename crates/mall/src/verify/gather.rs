@@ -63,7 +63,7 @@ fn journal(sources: &Sources, mut after: i64, mut take: impl FnMut(JournalRow) -
     loop {
         let page = sources.of_orders(|store| store.journal(Source::Orders, after, PAGE))?;
         let Some(last) = page.last() else { return Ok(after) };
-        after = last.entry.id;
+        after = last.id;
         progress.add(page.len() as u64);
         page.into_iter().try_for_each(&mut take)?;
     }
@@ -160,6 +160,6 @@ fn unpublished_deliveries(sources: &Sources, history: &mut History) -> Result<()
         after = last.id;
         history
             .unpublished_deliveries
-            .extend(page.iter().map(|entry| entry.order_id));
+            .extend(page.iter().map(|row| row.entry.order_id));
     }
 }

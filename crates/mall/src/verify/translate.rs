@@ -33,10 +33,10 @@ impl TopicRecord {
 pub fn written(row: &JournalRow) -> Result<Written> {
     let entry = &row.entry;
     let EventType::Order(event_type) = entry.event_type else {
-        bail!("row {} of the order journal is no order event", entry.id);
+        bail!("row {} of the order journal is no order event", row.id);
     };
     let fields = input::patch_from_slice(entry.payload.as_bytes())
-        .with_context(|| format!("row {} of the order journal can't be read", entry.id))?;
+        .with_context(|| format!("row {} of the order journal can't be read", row.id))?;
     Ok(Written {
         order: entry.order_id,
         version: entry.version,

@@ -44,14 +44,9 @@ pub enum Source {
     Deliveries,
 }
 
-/// A row of a journal: an event that has been committed, whether it has been published or not.
+/// An event as a journal keeps it and the relay publishes it. The service whose journal it is follows from its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// The row's number in its journal. Within an order it ascends with the version; across orders the order of numbers is
-    /// not the order of commits.
-    pub id: i64,
-    /// The service whose journal it is.
-    pub source: Source,
     /// The number of the order or delivery that it is about.
     pub row_id: i64,
     /// The order, which is the record's key.

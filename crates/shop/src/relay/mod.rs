@@ -33,7 +33,7 @@ use tokio::time::Instant;
 
 use crate::domain::{JournalEntry, Source};
 use crate::records;
-use crate::store::{Store, StoreError};
+use crate::store::{JournalRow, Store, StoreError};
 use letters::Letters;
 use outbox::{Outbox, Row};
 
@@ -196,7 +196,7 @@ impl Relay {
             let page = self.store.unpublished(self.options.source, 0, limit).await?;
             let more = page.len() == limit;
             if !more {
-                self.outbox.refused.keep(page.iter().map(|entry| entry.id));
+                self.outbox.refused.keep(page.iter().map(|row| row.id));
             }
             let published = self.publish_page(page).await?;
             if published > 0 || !more {
@@ -210,7 +210,7 @@ impl Relay {
         }
     }
 
-    async fn publish_page(&mut self, page: Vec<JournalEntry>) -> Result<usize, RelayError> {
+    async fn publish_page(&mut self, page: Vec<JournalRow>) -> Result<usize, RelayError> {
         // All waves are judged at one time: an order that became free between two waves would begin with its second event.
         let (now, mut published) = (Instant::now(), 0);
         for wave in waves(page) {
@@ -266,18 +266,20 @@ impl Relay {
 
     /// Sends the events of a wave whose orders are not blocked at `now`, and marks those that were acknowledged. Returns how
     /// many were.
-    async fn publish(&mut self, mut wave: Vec<JournalEntry>, now: Instant) -> Result<usize, RelayError> {
-        wave.retain(|entry| !self.outbox.refused.is_blocked(entry.order_id.0, now));
+    async fn publish(&mut self, mut wave: Vec<JournalRow>, now: Instant) -> Result<usize, RelayError> {
+        wave.retain(|row| !self.outbox.refused.is_blocked(row.entry.order_id.0, now));
         if wave.is_empty() {
             return Ok(0);
         }
         let records = self.records(&wave).await?;
-        let rows: Vec<Row> = wave.iter().map(row).collect();
+        let rows: Vec<Row> = wave.iter().map(outbox_row).collect();
         let sent = self.outbox.send(&self.options.topic, records, &rows).await;
-        sent.healed.iter().for_each(|at| tell_healed(&wave[*at]));
-        sent.refused.iter().for_each(|(at, why)| tell_refused(&wave[*at], why));
+        sent.healed.iter().for_each(|at| tell_healed(&wave[*at].entry));
+        sent.refused
+            .iter()
+            .for_each(|(at, why)| tell_refused(&wave[*at].entry, why));
         for at in &sent.taken {
-            self.metrics.add_published(wave[*at].event_type);
+            self.metrics.add_published(wave[*at].entry.event_type);
         }
         if !sent.taken.is_empty() {
             let ids = sent.taken_ids(&rows);
@@ -289,14 +291,14 @@ impl Relay {
         }
     }
 
-    async fn records(&mut self, wave: &[JournalEntry]) -> Result<Vec<NewRecord>, LogError> {
+    async fn records(&mut self, wave: &[JournalRow]) -> Result<Vec<NewRecord>, LogError> {
         match self.options.key {
-            KeyMode::OrderId => Ok(wave.iter().map(records::keyed).collect()),
+            KeyMode::OrderId => Ok(wave.iter().map(|row| records::keyed(&row.entry)).collect()),
             KeyMode::None => {
                 let partitions = self.partitions().await?;
                 Ok(wave
                     .iter()
-                    .map(|entry| records::keyless(entry, self.next_partition(partitions)))
+                    .map(|row| records::keyless(&row.entry, self.next_partition(partitions)))
                     .collect())
             }
         }
@@ -319,10 +321,10 @@ impl Relay {
     }
 }
 
-fn row(entry: &JournalEntry) -> Row {
+fn outbox_row(row: &JournalRow) -> Row {
     Row {
-        number: entry.order_id.0,
-        id: entry.id,
+        number: row.entry.order_id.0,
+        id: row.id,
     }
 }
 
@@ -345,18 +347,18 @@ fn tell_refused(entry: &JournalEntry, why: &LogError) {
 }
 
 /// Splits a page, whose rows are in journal order, into waves of which none holds two events of one order.
-fn waves(page: Vec<JournalEntry>) -> Vec<Vec<JournalEntry>> {
-    let mut waves: Vec<Vec<JournalEntry>> = Vec::new();
+fn waves(page: Vec<JournalRow>) -> Vec<Vec<JournalRow>> {
+    let mut waves: Vec<Vec<JournalRow>> = Vec::new();
     let mut seen = HashMap::new();
-    for entry in page {
+    for row in page {
         let wave = seen
-            .entry(entry.order_id)
+            .entry(row.entry.order_id)
             .and_modify(|wave| *wave += 1)
             .or_insert(0_usize);
         if waves.len() == *wave {
             waves.push(Vec::new());
         }
-        waves[*wave].push(entry);
+        waves[*wave].push(row);
     }
     waves
 }

@@ -90,7 +90,7 @@ pub trait Store: FenceStore + HistoryStore {
 
     /// The first `limit` events of a journal that have not been marked as published, in journal order, of those with row
     /// numbers above `after` (0: from the first).
-    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>>;
+    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>>;
 
     /// Marks journal rows as published.
     async fn mark_published(&self, source: Source, ids: &[i64]) -> Result<()>;
@@ -151,6 +151,9 @@ pub trait HistoryStore: Send + Sync + 'static {
 /// A row of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalRow {
+    /// The row's number in its journal. Within an order it ascends with the version; across orders the order of numbers is
+    /// not the order of commits.
+    pub id: i64,
     /// The event that the row holds.
     pub entry: JournalEntry,
     /// Whether the event is marked as published.

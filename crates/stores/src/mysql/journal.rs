@@ -5,24 +5,23 @@ use sqlx::mysql::MySqlRow;
 
 use super::rows::{self, column, statement};
 use super::session::Session;
-use shop::domain::decide::NewEntry;
 use shop::domain::{EventType, JournalEntry, OrderId, Source, Version};
 use shop::store::{JournalRow, Result, StoreError};
 
 /// Appends events in the transaction of their effects.
-pub(super) async fn append(session: &mut Session, source: Source, entries: &[NewEntry]) -> Result<()> {
+pub(super) async fn append(session: &mut Session, source: Source, entries: &[JournalEntry]) -> Result<()> {
     insert(session, source, entries, false).await
 }
 
 /// Appends events as already published, because an older system that kept these tables has published them.
-pub(super) async fn append_published(session: &mut Session, source: Source, entries: &[NewEntry]) -> Result<()> {
+pub(super) async fn append_published(session: &mut Session, source: Source, entries: &[JournalEntry]) -> Result<()> {
     insert(session, source, entries, true).await
 }
 
 /// Every event of an order, oldest first.
 pub(super) async fn of_order(session: &mut Session, id: OrderId) -> Result<Vec<JournalEntry>> {
     let columns = columns(Source::Orders);
-    let sql = format!("select id, {columns} from order_event where order_id = ? order by version");
+    let sql = format!("select {columns} from order_event where order_id = ? order by version");
     let rows = session.fetch(statement(sql).bind(id.0)).await?;
     rows.iter().map(|row| entry(row, Source::Orders)).collect()
 }
@@ -30,16 +29,9 @@ pub(super) async fn of_order(session: &mut Session, id: OrderId) -> Result<Vec<J
 /// The first `limit` events with row numbers above `after`, published or not.
 pub(super) async fn all(session: &mut Session, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
     let (table, columns) = (table(source), columns(source));
-    let sql = format!("select id, {columns}, cast(published as signed) from {table} where id > ? order by id limit ?");
+    let sql = format!("select {columns}, id, cast(published as signed) from {table} where id > ? order by id limit ?");
     let rows = session.fetch(statement(sql).bind(after).bind(limit as u64)).await?;
-    let published = columns.split(',').count() + 1;
-    let row = |row| {
-        Ok(JournalRow {
-            entry: entry(row, source)?,
-            published: column::<i64>(row, published)? != 0,
-        })
-    };
-    rows.iter().map(row).collect()
+    rows.iter().map(|found| row(found, source)).collect()
 }
 
 /// The first `limit` events with row numbers above `after` that are not marked as published.
@@ -48,14 +40,14 @@ pub(super) async fn unpublished(
     source: Source,
     after: i64,
     limit: usize,
-) -> Result<Vec<JournalEntry>> {
+) -> Result<Vec<JournalRow>> {
     let (table, columns) = (table(source), columns(source));
     let sql = format!(
-        "select id, {columns} from {table} force index ({table}_unpublished) where published = 0 and id > ? order by id \
-         limit ?"
+        "select {columns}, id, cast(published as signed) from {table} force index ({table}_unpublished) \
+         where published = 0 and id > ? order by id limit ?"
     );
     let rows = session.fetch(statement(sql).bind(after).bind(limit as u64)).await?;
-    rows.iter().map(|row| entry(row, source)).collect()
+    rows.iter().map(|found| row(found, source)).collect()
 }
 
 /// Marks events as published.
@@ -74,7 +66,7 @@ pub(super) async fn mark_published(session: &mut Session, source: Source, ids: &
     Ok(())
 }
 
-async fn insert(session: &mut Session, source: Source, entries: &[NewEntry], published: bool) -> Result<()> {
+async fn insert(session: &mut Session, source: Source, entries: &[JournalEntry], published: bool) -> Result<()> {
     let (table, columns) = (table(source), columns(source));
     let width = columns.split(',').count() + 1;
     for piece in rows::pieces(entries) {
@@ -109,11 +101,21 @@ fn columns(source: Source) -> &'static str {
     }
 }
 
+/// Reads a row that was selected with the journal's columns, its number and whether it is published.
+fn row(row: &MySqlRow, source: Source) -> Result<JournalRow> {
+    let columns = columns(source).split(',').count();
+    Ok(JournalRow {
+        entry: entry(row, source)?,
+        id: column(row, columns)?,
+        published: column::<i64>(row, columns + 1)? != 0,
+    })
+}
+
 fn entry(row: &MySqlRow, source: Source) -> Result<JournalEntry> {
     // The column of the order's number. A delivery event has the delivery's number before it.
     let order = match source {
-        Source::Orders => 1,
-        Source::Deliveries => 2,
+        Source::Orders => 0,
+        Source::Deliveries => 1,
     };
     let name: String = column(row, order + 2)?;
     let Some(event_type) = EventType::from_name(&name) else {
@@ -122,9 +124,7 @@ fn entry(row: &MySqlRow, source: Source) -> Result<JournalEntry> {
         )));
     };
     Ok(JournalEntry {
-        id: column(row, 0)?,
-        source,
-        row_id: column(row, 1)?,
+        row_id: column(row, 0)?,
         order_id: OrderId(column(row, order)?),
         version: Version(column(row, order + 1)?),
         event_type,

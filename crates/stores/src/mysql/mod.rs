@@ -158,7 +158,7 @@ impl Store for MysqlStore {
         with!(self.statements, |session| deliveries::of(session, order))
     }
 
-    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
+    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
         with!(self.statements, |session| journal::unpublished(
             session, source, after, limit
         ))

@@ -7,11 +7,10 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
 use super::database::{Database, Durability};
-use shop::domain::decide::NewEntry;
 use shop::domain::{EventType, JournalEntry, OrderEventType, OrderId, Source, Version};
 use shop::store::{JournalRow, Result};
 
-/// The statements of one journal. All that read have the columns in the order in which [`entry`] reads them.
+/// The statements of one journal. All that read have the columns in the order in which [`row`] and [`entry`] read them.
 struct Statements {
     append: &'static str,
     unpublished: &'static str,
@@ -22,9 +21,9 @@ struct Statements {
 const ORDERS: Statements = Statements {
     append: "insert into order_event (order_id, version, type, payload, timestamp, traceparent) \
              values (?2, ?3, ?4, ?5, ?6, ?7)",
-    unpublished: "select id, order_id, order_id, version, type, payload, timestamp, traceparent \
+    unpublished: "select order_id, order_id, version, type, payload, timestamp, traceparent, id, published \
                   from order_event where published = 0 and id > ?1 order by id limit ?2",
-    all: "select id, order_id, order_id, version, type, payload, timestamp, traceparent, published \
+    all: "select order_id, order_id, version, type, payload, timestamp, traceparent, id, published \
           from order_event where id > ?1 order by id limit ?2",
     mark: "update order_event set published = 1 where id = ? and published = 0",
 };
@@ -32,14 +31,14 @@ const ORDERS: Statements = Statements {
 const DELIVERIES: Statements = Statements {
     append: "insert into delivery_event (delivery_id, order_id, version, type, payload, timestamp, traceparent) \
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    unpublished: "select id, delivery_id, order_id, version, type, payload, timestamp, traceparent \
+    unpublished: "select delivery_id, order_id, version, type, payload, timestamp, traceparent, id, published \
                   from delivery_event where published = 0 and id > ?1 order by id limit ?2",
-    all: "select id, delivery_id, order_id, version, type, payload, timestamp, traceparent, published \
+    all: "select delivery_id, order_id, version, type, payload, timestamp, traceparent, id, published \
           from delivery_event where id > ?1 order by id limit ?2",
     mark: "update delivery_event set published = 1 where id = ? and published = 0",
 };
 
-const OF_ORDER: &str = "select id, order_id, order_id, version, type, payload, timestamp, traceparent \
+const OF_ORDER: &str = "select order_id, order_id, version, type, payload, timestamp, traceparent \
                         from order_event where order_id = ? order by version";
 
 /// Takes or renews a lease. Its holder may renew it; any other process may take it once it has expired, or if it ends more
@@ -53,12 +52,12 @@ impl Database {
     ///
     /// # Errors
     /// As [`Store::unpublished`](shop::store::Store::unpublished); `Rejected` if the database is the other service's.
-    pub fn unpublished(&mut self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
+    pub fn unpublished(&mut self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
         self.serves(source)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(|connection| {
             let mut statement = connection.prepare_cached(statements(source).unpublished)?;
-            let rows = statement.query_map([after, limit], |row| entry(row, source))?;
+            let rows = statement.query_map([after, limit], row)?;
             rows.collect()
         })
     }
@@ -93,7 +92,7 @@ impl Database {
 }
 
 /// Appends rows in the order given, which becomes the order of their numbers.
-pub(super) fn append(connection: &Connection, source: Source, entries: &[NewEntry]) -> rusqlite::Result<()> {
+pub(super) fn append(connection: &Connection, source: Source, entries: &[JournalEntry]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(statements(source).append)?;
     for entry in entries {
         statement.execute(params![
@@ -112,7 +111,7 @@ pub(super) fn append(connection: &Connection, source: Source, entries: &[NewEntr
 /// Every event of an order, oldest first.
 pub(super) fn of_order(connection: &Connection, id: OrderId) -> rusqlite::Result<Vec<JournalEntry>> {
     let mut statement = connection.prepare_cached(OF_ORDER)?;
-    let rows = statement.query_map([id.0], |row| entry(row, Source::Orders))?;
+    let rows = statement.query_map([id.0], entry)?;
     rows.collect()
 }
 
@@ -124,12 +123,7 @@ pub(super) fn all(
     limit: i64,
 ) -> rusqlite::Result<Vec<JournalRow>> {
     let mut statement = connection.prepare_cached(statements(source).all)?;
-    let rows = statement.query_map([after, limit], |row| {
-        Ok(JournalRow {
-            entry: entry(row, source)?,
-            published: row.get(8)?,
-        })
-    })?;
+    let rows = statement.query_map([after, limit], row)?;
     rows.collect()
 }
 
@@ -140,22 +134,28 @@ fn statements(source: Source) -> &'static Statements {
     }
 }
 
-fn entry(row: &Row<'_>, source: Source) -> rusqlite::Result<JournalEntry> {
+fn row(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
+    Ok(JournalRow {
+        entry: entry(row)?,
+        id: row.get(7)?,
+        published: row.get(8)?,
+    })
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
     Ok(JournalEntry {
-        id: row.get(0)?,
-        source,
-        row_id: row.get(1)?,
-        order_id: OrderId(row.get(2)?),
-        version: Version(row.get(3)?),
-        event_type: event_type(row.get_ref(4)?.as_str()?)?,
-        payload: row.get(5)?,
-        timestamp: Timestamp(row.get(6)?),
-        traceparent: row.get(7)?,
+        row_id: row.get(0)?,
+        order_id: OrderId(row.get(1)?),
+        version: Version(row.get(2)?),
+        event_type: event_type(row.get_ref(3)?.as_str()?)?,
+        payload: row.get(4)?,
+        timestamp: Timestamp(row.get(5)?),
+        traceparent: row.get(6)?,
     })
 }
 
 fn event_type(name: &str) -> rusqlite::Result<EventType> {
-    EventType::from_name(name).ok_or_else(|| unknown(4, name))
+    EventType::from_name(name).ok_or_else(|| unknown(3, name))
 }
 
 /// The type of an order event with this name, which was read from this column.

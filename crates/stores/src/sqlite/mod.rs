@@ -113,7 +113,7 @@ impl Store for SqliteStore {
         self.readers.run(move |database| database.delivery_of(order)).await
     }
 
-    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalEntry>> {
+    async fn unpublished(&self, source: Source, after: i64, limit: usize) -> Result<Vec<JournalRow>> {
         self.readers
             .run(move |database| database.unpublished(source, after, limit))
             .await

@@ -55,7 +55,7 @@ pub async fn a_batch_numbers_its_new_orders_in_order(fixture: &dyn Fixture) {
     }
     let journal = store.unpublished(Source::Orders, 0, 1000).await.unwrap();
     assert_eq!(journal.len(), 300);
-    assert!(journal.is_sorted_by_key(|entry| entry.order_id));
+    assert!(journal.is_sorted_by_key(|row| row.entry.order_id));
 }
 
 pub async fn an_empty_batch_is_no_trouble(fixture: &dyn Fixture) {

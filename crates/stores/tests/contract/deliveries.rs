@@ -84,7 +84,7 @@ pub async fn several_events_fold_in_one_batch(fixture: &dyn Fixture) {
 
     let journal = store.unpublished(Source::Deliveries, 0, 10).await.unwrap();
     assert_eq!(
-        names(&journal),
+        names(journal.iter().map(|row| &row.entry)),
         [
             "DeliveryStarted v1",
             "DeliveryStarted v1",
@@ -95,6 +95,7 @@ pub async fn several_events_fold_in_one_batch(fixture: &dyn Fixture) {
     );
     assert!(
         journal[2]
+            .entry
             .payload
             .ends_with(r#""address":"SEOUL","status":"DELIVERY MODIFIED"}"#)
     );

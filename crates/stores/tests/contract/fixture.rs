@@ -117,9 +117,9 @@ pub async fn applied(store: &dyn Store, request: DeliveryRequest) -> Delivery {
 }
 
 /// Each journal row as `OrderModified v2`.
-pub fn names(entries: &[JournalEntry]) -> Vec<String> {
+pub fn names<'a>(entries: impl IntoIterator<Item = &'a JournalEntry>) -> Vec<String> {
     let name = |entry: &JournalEntry| format!("{} v{}", entry.event_type.name(), entry.version);
-    entries.iter().map(name).collect()
+    entries.into_iter().map(name).collect()
 }
 
 /// A request for a page, sorted by `qty` ascending or, with `-qty`, descending.

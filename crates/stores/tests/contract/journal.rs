@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keylane_log::Timestamp;
 use shop::domain::{OrderEventType, OrderId, Source, Version};
-use shop::store::{Backlog, Waiting};
+use shop::store::{Backlog, JournalRow, Waiting};
 
 use crate::fixture::*;
 
@@ -16,17 +16,17 @@ pub async fn events_are_published_once_and_in_order(fixture: &dyn Fixture) {
         run(&*store, modify(id, &format!("street {number}"))).await;
     }
     let oldest = store.unpublished(Source::Orders, 0, 4).await.unwrap();
-    let versions: Vec<_> = oldest.iter().map(|entry| entry.version.0).collect();
+    let versions: Vec<_> = oldest.iter().map(|row| row.entry.version.0).collect();
     assert_eq!(versions, [1, 2, 3, 4]);
 
     // The second event has not been acknowledged yet.
     let marks = [oldest[0].id, oldest[2].id, oldest[3].id];
     store.mark_published(Source::Orders, &marks).await.unwrap();
     let left = store.unpublished(Source::Orders, 0, 100).await.unwrap();
-    let versions: Vec<_> = left.iter().map(|entry| entry.version.0).collect();
+    let versions: Vec<_> = left.iter().map(|row| row.entry.version.0).collect();
     assert_eq!(versions, [2, 5, 6, 7, 8, 9, 10]);
 
-    let ids: Vec<_> = left.iter().map(|entry| entry.id).collect();
+    let ids: Vec<_> = left.iter().map(|row| row.id).collect();
     store.mark_published(Source::Orders, &ids).await.unwrap();
     store.mark_published(Source::Orders, &ids).await.unwrap();
     drop(store);
@@ -43,11 +43,12 @@ pub async fn delivery_events_have_a_journal_of_their_own(fixture: &dyn Fixture) 
     request.traceparent = Some("00-1-2-01".into());
     applied(&*store, request).await;
     let journal = store.unpublished(Source::Deliveries, 0, 10).await.unwrap();
-    let [entry] = &journal[..] else {
+    let [JournalRow { id, entry, published }] = &journal[..] else {
         panic!("{journal:?}");
     };
+    assert!(!published);
     assert_eq!(
-        (entry.source, entry.row_id, entry.order_id),
+        (entry.event_type.source(), entry.row_id, entry.order_id),
         (Source::Deliveries, 1, OrderId(6))
     );
     assert_eq!((entry.version, entry.timestamp), (Version(1), NOW));
@@ -56,7 +57,7 @@ pub async fn delivery_events_have_a_journal_of_their_own(fixture: &dyn Fixture) 
         entry.payload,
         r#"{"eventType":"DeliveryStarted","timestamp":1749697512193,"id":1,"orderId":6,"customerId":2000,"productId":"100","productName":"RADIO","qty":3,"address":"PUSAN","status":"DELIVERY STARTED"}"#
     );
-    store.mark_published(Source::Deliveries, &[entry.id]).await.unwrap();
+    store.mark_published(Source::Deliveries, &[*id]).await.unwrap();
     assert_eq!(store.unpublished(Source::Deliveries, 0, 10).await.unwrap(), []);
     assert_eq!(orders.unpublished(Source::Orders, 0, 10).await.unwrap().len(), 1);
 }
@@ -79,7 +80,7 @@ pub async fn what_waits_is_counted_and_dated(fixture: &dyn Fixture) {
         .await
         .unwrap()
         .iter()
-        .map(|entry| entry.id)
+        .map(|row| row.id)
         .collect();
     store.mark_published(Source::Orders, &ids[..1]).await.unwrap();
     assert_eq!(waiting().await, expected(2, 1));

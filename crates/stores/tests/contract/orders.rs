@@ -44,7 +44,7 @@ pub async fn an_order_lives_and_its_journal_outlives_it(fixture: &dyn Fixture) {
     );
     let first = &journal[0];
     assert_eq!(
-        (first.source, first.row_id, first.order_id),
+        (first.event_type.source(), first.row_id, first.order_id),
         (Source::Orders, 1, OrderId(1))
     );
     assert_eq!(

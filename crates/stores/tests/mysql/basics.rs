@@ -89,7 +89,7 @@ async fn batches_of_any_size_are_numbered_as_the_database_did() {
     while let entries = store.unpublished(Source::Orders, 0, 400).await.unwrap()
         && !entries.is_empty()
     {
-        let page: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
+        let page: Vec<i64> = entries.iter().map(|row| row.id).collect();
         store.mark_published(Source::Orders, &page).await.unwrap();
         ids.extend(page);
     }

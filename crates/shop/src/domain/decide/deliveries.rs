@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keylane_log::Timestamp;
 
+use super::NewApply;
 use super::effects::{Effect, Effects, NewDelivery, fields_after};
 use super::orders::merged;
-use super::{NewApply, NewEntry};
 use crate::domain::{
-    Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, IncomingEvent, OrderEventType, OrderFields, OrderId,
-    Version,
+    Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, IncomingEvent, JournalEntry, OrderEventType, OrderFields,
+    OrderId, Version,
 };
 
 /// What a batch does to the deliveries. The adapter can write the rows in any order, and passes the numbers that the new
@@ -27,7 +27,7 @@ pub struct DeliveryDecision {
 #[derive(Debug, PartialEq, Eq)]
 pub struct DeliveriesDone {
     /// The journal rows to append in this order.
-    pub journal: Vec<NewEntry>,
+    pub journal: Vec<JournalEntry>,
     /// The rows of the apply history to append in this order.
     pub applies: Vec<NewApply>,
     /// One outcome for each event, in the order of the batch.

@@ -4,10 +4,10 @@
 use keylane_log::Timestamp;
 
 use super::orders::merged;
-use super::{ApplyKind, NewApply, NewEntry};
+use super::{ApplyKind, NewApply};
 use crate::domain::{
-    Delivery, DeliveryId, DeliveryRequest, EventType, IncomingEvent, OrderEventType, OrderFields, OrderId, Provenance,
-    Version, payload,
+    Delivery, DeliveryId, DeliveryRequest, EventType, IncomingEvent, JournalEntry, OrderEventType, OrderFields,
+    OrderId, Provenance, Version, payload,
 };
 
 /// A delivery that has no number yet.
@@ -74,7 +74,7 @@ impl Effect {
 
 /// Makes the rows of the journal and of the apply history from effects, in the order of the effects.
 pub(super) struct Effects<'a> {
-    pub journal: Vec<NewEntry>,
+    pub journal: Vec<JournalEntry>,
     pub applies: Vec<NewApply>,
     inserted: &'a [DeliveryId],
     now: Timestamp,
@@ -109,7 +109,7 @@ impl<'a> Effects<'a> {
             at: self.now,
         });
         let event_type = effect.event_type.delivery_event();
-        self.journal.push(NewEntry {
+        self.journal.push(JournalEntry {
             row_id: delivery.id.0,
             order_id: effect.order_id,
             version: delivery.events,

@@ -24,26 +24,7 @@ pub use orders::{OrderDecision, OrdersDone, decide_orders, named_orders};
 
 use keylane_log::Timestamp;
 
-use super::{DeliveryId, EventType, OrderEventType, OrderId, Provenance, Version};
-
-/// A journal row that is about to be appended; the journal gives it its number and notes it as unpublished.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewEntry {
-    /// The number of the order or delivery that it is about.
-    pub row_id: i64,
-    /// The order, which is the record's key.
-    pub order_id: OrderId,
-    /// The event's number among the events of that order or of that delivery, from 1.
-    pub version: Version,
-    /// What happened.
-    pub event_type: EventType,
-    /// When it happened.
-    pub timestamp: Timestamp,
-    /// The JSON text that is published as the record's value.
-    pub payload: String,
-    /// The trace that the event belongs to (`traceparent`, W3C Trace Context).
-    pub traceparent: Option<String>,
-}
+use super::{DeliveryId, OrderEventType, OrderId, Provenance, Version};
 
 /// A row of the apply history that is about to be appended: an event's effect on an order's delivery, with what the checker
 /// needs to judge it. It is numbered while the order's row is locked, so that the numbers of an order ascend as its effects

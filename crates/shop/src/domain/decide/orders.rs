@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keylane_log::Timestamp;
 
-use super::NewEntry;
 use crate::domain::{
-    Change, EventType, Order, OrderCommand, OrderEventType, OrderFields, OrderId, OrderOutcome, OrderPatch,
-    OrderRequest, Version, input, input::InvalidInput, payload,
+    Change, EventType, JournalEntry, Order, OrderCommand, OrderEventType, OrderFields, OrderId, OrderOutcome,
+    OrderPatch, OrderRequest, Version, input, input::InvalidInput, payload,
 };
 
 /// What a batch does to the orders. The adapter can write the rows in any order, and passes the numbers that the new rows
@@ -27,7 +26,7 @@ pub struct OrderDecision {
 #[derive(Debug, PartialEq, Eq)]
 pub struct OrdersDone {
     /// The journal rows to append in this order.
-    pub journal: Vec<NewEntry>,
+    pub journal: Vec<JournalEntry>,
     /// One outcome for each request, in the order of the batch.
     pub outcomes: Vec<OrderOutcome>,
 }
@@ -234,8 +233,8 @@ pub(super) fn merged(before: &OrderFields, patch: &OrderPatch) -> OrderFields {
     }
 }
 
-fn entry(event: OrderEventType, order: &Order, timestamp: Timestamp, traceparent: Option<String>) -> NewEntry {
-    NewEntry {
+fn entry(event: OrderEventType, order: &Order, timestamp: Timestamp, traceparent: Option<String>) -> JournalEntry {
+    JournalEntry {
         row_id: order.id.0,
         order_id: order.id,
         version: order.version,

@@ -6,8 +6,9 @@ use keylane_log::Timestamp;
 
 use super::*;
 use crate::domain::{
-    Change, Condition, Delivery, DeliveryEventType, DeliveryId, DeliveryOutcome, DeliveryRequest, IncomingEvent, Order,
-    OrderCommand, OrderEventType, OrderFields, OrderOutcome, OrderPatch, OrderRequest, Provenance,
+    Change, Condition, Delivery, DeliveryEventType, DeliveryId, DeliveryOutcome, DeliveryRequest, EventType,
+    IncomingEvent, JournalEntry, Order, OrderCommand, OrderEventType, OrderFields, OrderOutcome, OrderPatch,
+    OrderRequest, Provenance,
 };
 
 const NOW: Timestamp = Timestamp(1000);
@@ -62,8 +63,8 @@ fn table(orders: impl IntoIterator<Item = Order>) -> BTreeMap<OrderId, Order> {
 }
 
 /// Each journal row as `OrderModified 1 v2`: type, order and version.
-fn journal(entries: &[NewEntry]) -> Vec<String> {
-    let line = |entry: &NewEntry| format!("{} {} v{}", entry.event_type.name(), entry.row_id, entry.version);
+fn journal(entries: &[JournalEntry]) -> Vec<String> {
+    let line = |entry: &JournalEntry| format!("{} {} v{}", entry.event_type.name(), entry.row_id, entry.version);
     entries.iter().map(line).collect()
 }
 

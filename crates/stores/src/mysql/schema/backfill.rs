@@ -9,9 +9,8 @@ use sqlx::mysql::MySqlRow;
 use super::super::journal;
 use super::super::rows::{FIELDS, column, fields, statement};
 use super::super::session::Session;
-use shop::domain::decide::NewEntry;
 use shop::domain::payload::order_payload;
-use shop::domain::{EventType, OrderEventType, OrderId, Source, Version};
+use shop::domain::{EventType, JournalEntry, OrderEventType, OrderId, Source, Version};
 use shop::store::Result;
 
 /// How many orders a page has.
@@ -34,7 +33,7 @@ pub(super) async fn run(session: &mut Session) -> Result<()> {
     }
 }
 
-async fn missing(session: &mut Session, after: i64, now: Timestamp) -> Result<Vec<NewEntry>> {
+async fn missing(session: &mut Session, after: i64, now: Timestamp) -> Result<Vec<JournalEntry>> {
     let sql = format!(
         "select id, {FIELDS} from Order_table where id > ? \
          and not exists (select 1 from order_event where order_event.order_id = Order_table.id) order by id limit {PAGE_SIZE}"
@@ -43,10 +42,10 @@ async fn missing(session: &mut Session, after: i64, now: Timestamp) -> Result<Ve
     rows.iter().map(|row| placed(row, now)).collect()
 }
 
-fn placed(row: &MySqlRow, timestamp: Timestamp) -> Result<NewEntry> {
+fn placed(row: &MySqlRow, timestamp: Timestamp) -> Result<JournalEntry> {
     let id = OrderId(column(row, 0)?);
     let event = OrderEventType::Placed;
-    Ok(NewEntry {
+    Ok(JournalEntry {
         row_id: id.0,
         order_id: id,
         version: Version(1),

@@ -24,10 +24,10 @@ use std::sync::Arc;
 
 use keylane_log::Timestamp;
 
+use super::NewApply;
 use super::effects::{Effect, Effects, NewDelivery};
-use super::{NewApply, NewEntry};
 use crate::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, NewDeadLetter, ParkReason, ParkedEvent, Refused};
-use crate::domain::{Delivery, DeliveryId, EventRecord, OrderId, Origin, Version};
+use crate::domain::{Delivery, DeliveryId, EventRecord, JournalEntry, OrderId, Origin, Version};
 use row::{Head, Row, Standing};
 
 /// The orders that a batch is about, ascending, each with the versions whose parked events the adapter is to load. The event
@@ -82,7 +82,7 @@ pub struct FenceDecision {
 #[derive(Debug, PartialEq, Eq)]
 pub struct FenceDone {
     /// The journal rows to append in this order.
-    pub journal: Vec<NewEntry>,
+    pub journal: Vec<JournalEntry>,
     /// The rows of the apply history to append in this order.
     pub applies: Vec<NewApply>,
     /// One outcome for each command, in the order of the batch.
