@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! * Polling never waits for a handler, except inside a revoke, where it waits no longer than the log allows.
-//! * Every commit and every answer to a rebalance is made on this one thread, so no commit can land after its revoke.
+//! * Every commit and every answer to a rebalance is made on this one thread, so no commit is begun after its revoke.
 //! * While the log can't be reached, polls and commits are repeated with growing pauses, and only the first failure is
 //!   logged. Work in flight goes on meanwhile.
 
