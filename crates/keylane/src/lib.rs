@@ -4,7 +4,7 @@
 //!                polling thread                       worker tasks
 //!   log ── poll ──▶ lane of each key ── ready ──▶ handler ── Done | Retry | Park
 //!    ▲                                                           │
-//!    └──── commit: contiguous frontier, done-beyond-gap ◀────────┘
+//!    └──── commit: frontier, and what is done behind it ◀────────┘
 //! ```
 //!
 //! Implement [`Handler`], join a consumer group of any [`EventLog`], and pass both to [`run()`]. This crate re-exports
@@ -13,10 +13,11 @@
 //!
 //! # Words
 //! * A *lane* is a queue of the records with one key.
-//! * An *epoch* is one assignment of one partition to this member, from the moment it is granted until it is given back
-//!   or lost.
+//! * An *epoch* is the number of one assignment of one partition to this member. The assignment lasts until the
+//!   partition is given back or lost; what the engine keeps of it meanwhile is a *grant*.
 //! * A *run* is the records of a lane that are handed to the handler in one call.
-//! * A partition's *frontier* is the boundary between the records that are all done and the first one that is not.
+//! * A partition's *frontier* says up to where all of its records are done, and which are done behind the first one
+//!   that is not.
 //!
 //! # Invariants
 //! * No two records of one key are handled at the same time in one instance, and they start in the order in which the

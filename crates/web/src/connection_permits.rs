@@ -33,7 +33,7 @@ pub(super) struct ConnectionPermits {
     /// How long a client may be idle before it can be told to leave.
     grace: Duration,
     /// The time from which `idle_since` counts.
-    epoch: Instant,
+    started: Instant,
 }
 
 #[derive(Default)]
@@ -44,8 +44,9 @@ struct Taken {
 
 /// The state of a client's connection, which its task shares with the permits.
 pub(super) struct Client {
-    epoch: Instant,
-    /// Since when the client has been idle, in milliseconds from the epoch; [`BUSY`] while it is not.
+    /// The time from which `idle_since` counts.
+    started: Instant,
+    /// Since when the client has been idle, in milliseconds from `started`; [`BUSY`] while it is not.
     idle_since: AtomicU64,
     /// Whether a part of an answer waits for the client to read it.
     pub(super) writing: AtomicBool,
@@ -70,7 +71,7 @@ impl ConnectionPermits {
             free: Arc::new(Semaphore::new(permits)),
             taken: Mutex::default(),
             grace,
-            epoch: Instant::now(),
+            started: Instant::now(),
         })
     }
 
@@ -91,7 +92,7 @@ impl ConnectionPermits {
     /// Tells the client that has been idle longest to leave, if that is longer than the grace period. Returns whether there
     /// is such a client.
     pub(super) fn make_room(&self) -> bool {
-        let ripe = millis(self.epoch.elapsed().saturating_sub(self.grace));
+        let ripe = millis(self.started.elapsed().saturating_sub(self.grace));
         let taken = self.lock();
         let longest = taken
             .clients
@@ -107,8 +108,8 @@ impl ConnectionPermits {
 
     fn register(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> ConnectionPermit {
         let client = Arc::new(Client {
-            epoch: self.epoch,
-            idle_since: AtomicU64::new(millis(self.epoch.elapsed())),
+            started: self.started,
+            idle_since: AtomicU64::new(millis(self.started.elapsed())),
             writing: AtomicBool::new(false),
             leave: CancellationToken::new(),
         });
@@ -144,7 +145,7 @@ impl Client {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.idle_since.store(millis(self.0.epoch.elapsed()), Relaxed);
+        self.0.idle_since.store(millis(self.0.started.elapsed()), Relaxed);
     }
 }
 

@@ -83,19 +83,19 @@ pub(super) fn prune(conn: &Connection, retention: Retention, now: Timestamp) -> 
     }
     write(conn, |tx| match look(tx, retention, now)? {
         Found::Nothing(holders) => Ok(Pruned::Idle(holders)),
-        Found::Due(head, due) => Ok(Pruned::Removed(remove(tx, &head, &due)?)),
+        Found::Due(first, due) => Ok(Pruned::Removed(remove(tx, &first, &due)?)),
     })
 }
 
 enum Found {
-    /// These records of the partition that begins with this head are due and have been read.
-    Due(Head, Due),
+    /// These records of the partition that begins with this record are due and have been read.
+    Due(FirstRecord, Due),
     /// There is nothing to remove. These keep records that are due.
     Nothing(BTreeSet<Holder>),
 }
 
 /// The first record of a partition.
-struct Head {
+struct FirstRecord {
     topic: String,
     partition: Partition,
     offset: Offset,
@@ -127,18 +127,18 @@ fn look(conn: &Connection, retention: Retention, now: Timestamp) -> Result<Found
             i64::try_from(excess).unwrap_or(i64::MAX).max(page_size(conn)?),
         ),
     };
-    let mut due = heads(conn)?;
-    due.retain(|head| head.appended < before);
+    let mut due = first_records(conn)?;
+    due.retain(|first| first.appended < before);
     let readers = if due.is_empty() {
         Readers::default()
     } else {
         Readers::load(conn)?
     };
     let mut holders = BTreeSet::new();
-    for head in due {
-        let (unread, holder) = readers.unread(&head);
-        if head.offset < unread {
-            return Ok(Found::Due(head, Due { before, unread, bytes }));
+    for first in due {
+        let (unread, holder) = readers.unread(&first);
+        if first.offset < unread {
+            return Ok(Found::Due(first, Due { before, unread, bytes }));
         }
         holders.insert(holder);
     }
@@ -146,22 +146,22 @@ fn look(conn: &Connection, retention: Retention, now: Timestamp) -> Result<Found
 }
 
 /// The first record of every partition that has records, the oldest first.
-fn heads(conn: &Connection) -> Result<Vec<Head>> {
+fn first_records(conn: &Connection) -> Result<Vec<FirstRecord>> {
     let mut select = conn.prepare_cached(
         "select p.topic, p.partition, r.offset, r.appended from partitions p join records r
              on r.topic = p.topic and r.partition = p.partition and r.offset = (select min(offset) from records f
                  where f.topic = p.topic and f.partition = p.partition)
          order by r.appended, p.topic, p.partition",
     )?;
-    let heads = select.query_map([], |row| {
-        Ok(Head {
+    let records = select.query_map([], |row| {
+        Ok(FirstRecord {
             topic: row.get(0)?,
             partition: Partition(row.get(1)?),
             offset: Offset(row.get::<_, i64>(2)? as u64),
             appended: row.get(3)?,
         })
     })?;
-    Ok(heads.collect::<Result<_, _>>()?)
+    Ok(records.collect::<Result<_, _>>()?)
 }
 
 /// The committed offsets by topic, group and partition. A partition for which a group has committed no offset counts as
@@ -184,14 +184,19 @@ impl Readers {
         Ok(readers)
     }
 
-    /// The first offset of the head's partition that a group has yet to read, and that group.
-    fn unread(&self, head: &Head) -> (Offset, Holder) {
-        let positions = self.0.get(&head.topic).into_iter().flatten().map(|(group, positions)| {
-            let next = positions.get(&head.partition).copied().unwrap_or(Offset(0));
-            (next, Some(group.clone()))
-        });
+    /// The first offset of this record's partition that a group has yet to read, and that group.
+    fn unread(&self, first: &FirstRecord) -> (Offset, Holder) {
+        let positions = self
+            .0
+            .get(&first.topic)
+            .into_iter()
+            .flatten()
+            .map(|(group, positions)| {
+                let next = positions.get(&first.partition).copied().unwrap_or(Offset(0));
+                (next, Some(group.clone()))
+            });
         let (offset, group) = positions.min().unwrap_or((Offset(0), None));
-        let topic = head.topic.clone();
+        let topic = first.topic.clone();
         (offset, Holder { topic, group })
     }
 }
@@ -212,8 +217,8 @@ fn number(conn: &Connection, pragma: &str) -> Result<i64> {
 }
 
 /// Removes records from the front of a partition, up to the first one that is to be kept. Returns how many.
-fn remove(tx: &Connection, head: &Head, due: &Due) -> Result<usize> {
-    let place = (&head.topic, head.partition.0);
+fn remove(tx: &Connection, first: &FirstRecord, due: &Due) -> Result<usize> {
+    let place = (&first.topic, first.partition.0);
     let mut front = tx.prepare_cached(
         "select offset, appended,
              ifnull(length(key), 0) + ifnull(length(value), 0) + ifnull(length(headers), 0)

@@ -1,6 +1,6 @@
 //! Appends: which producer the records go through, and what its delivery reports mean for them.
 //!
-//! librdkafka keeps the order of records only within one session of a producer. A record that it gives up leaves a gap,
+//! librdkafka keeps the order of records only within one session of a producer. A record that it gives up is missing there,
 //! and when it is sent again it stands behind later ones. So a producer is used as long as every record of every call
 //! is acknowledged. At the first failure or timeout it is thrown away with all records that it holds, and the next call
 //! begins with a new one. A request that is on its way to the broker at that moment may still be carried out. It could
@@ -25,13 +25,13 @@ use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Placed};
 
 /// Holds the current producer, if there is one that has not failed.
-pub(super) struct ProducerSlot {
+pub(super) struct CurrentProducer {
     settings: Settings,
     limits: Limits,
     producer: Option<Producer>,
 }
 
-impl ProducerSlot {
+impl CurrentProducer {
     /// Starts the first producer at once, so that wrong properties show before the first append.
     pub(super) fn new(settings: &Settings) -> Result<Self> {
         Ok(Self {

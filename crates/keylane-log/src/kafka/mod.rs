@@ -1,10 +1,10 @@
 //! The Kafka adapter: [`EventLog`] over librdkafka.
 //!
 //! ```text
-//!   append ─▶ ProducerSlot ─▶ Producer ─▶ librdkafka ─▶ broker    one producer, which is replaced after any failure
-//!   read, extents, partitions ─▶ Scanner ────────────▶ broker    one consumer outside of any group
-//!   groups, describe, reset ─────────────────────────▶ broker    a client for each call, since only people make them
-//!   subscribe ─▶ Member ─▶ librdkafka ───────────────▶ broker    one consumer for each membership
+//!   append ─▶ CurrentProducer ─▶ Producer ─▶ librdkafka ─▶ broker    one producer, which is replaced after any failure
+//!   read, extents, partitions ─▶ Scanner ───────────────▶ broker    one consumer outside of any group
+//!   groups, describe, reset ────────────────────────────▶ broker    a client for each call, since only people make them
+//!   subscribe ─▶ Member ─▶ librdkafka ──────────────────▶ broker    one consumer for each membership
 //! ```
 //!
 //! # Invariants
@@ -22,13 +22,13 @@ mod client;
 mod committer;
 mod convert;
 mod coordinator;
+mod current_producer;
 mod fault;
 mod groups;
 mod limits;
 mod member;
 mod positions;
 mod producer;
-mod producer_slot;
 mod rebalances;
 mod repeats;
 mod scan;
@@ -49,8 +49,8 @@ use crate::record::{NewRecord, Offset, Placed, Record, TopicPartition};
 use crate::sync::lock;
 pub use cause::Cause;
 use client::Watch;
+use current_producer::CurrentProducer;
 use member::Member;
-use producer_slot::ProducerSlot;
 use scan::Scanner;
 use settings::Settings;
 use timeouts::CALL_TIMEOUT;
@@ -73,7 +73,7 @@ pub struct Cluster {
 pub struct KafkaLog {
     settings: Settings,
     scanner: Scanner,
-    producer: Mutex<ProducerSlot>,
+    producer: Mutex<CurrentProducer>,
     /// By topic, its last partition count and when the brokers gave it.
     counts: Mutex<HashMap<String, (Instant, u32)>>,
     /// By group, a client that reads its commits.
@@ -92,7 +92,7 @@ impl KafkaLog {
         let settings = Settings::new(bootstrap, properties)?;
         Ok(Self {
             scanner: Scanner::new(&settings)?,
-            producer: Mutex::new(ProducerSlot::new(&settings)?),
+            producer: Mutex::new(CurrentProducer::new(&settings)?),
             settings,
             counts: Mutex::default(),
             observers: Mutex::default(),

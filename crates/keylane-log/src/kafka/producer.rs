@@ -93,8 +93,8 @@ impl Producer {
         match reports.wait(deadline) {
             Waited::AllPlaced => reports.watch.clear(),
             Waited::SomeFailed => {
-                // The records behind a failed one must not be sent any more, or they would stand in the log with a gap
-                // before them.
+                // The records behind a failed one must not be sent any more, or they would stand in the log without
+                // it before them.
                 self.client.purge(PurgeConfig::default().queue().inflight());
                 reports.wait_for_all(Instant::now() + PURGE_TIMEOUT);
             }
@@ -205,10 +205,10 @@ impl Reports {
 
     fn note(&self, index: usize, delivery: Delivery) {
         let mut pending = lock(&self.pending);
-        let Some(slot @ Delivery::Unanswered) = pending.deliveries.get_mut(index) else {
+        let Some(unanswered @ Delivery::Unanswered) = pending.deliveries.get_mut(index) else {
             return;
         };
-        *slot = delivery;
+        *unanswered = delivery;
         pending.open -= 1;
         pending.failed |= matches!(delivery, Delivery::Failed(_));
         if pending.open == 0 || pending.failed {

@@ -172,14 +172,14 @@ impl Scanner {
         if from >= end || max == 0 {
             return Ok(Vec::new());
         }
-        let mut slot = lock(&self.reader);
+        let mut kept = lock(&self.reader);
         // A reader that failed is not put back, because its position in librdkafka is unknown.
-        let mut reader = match slot.take() {
+        let mut reader = match kept.take() {
             Some(reader) => reader,
             None => Reader::new(&self.settings)?,
         };
         let records = reader.read(partition, from, end, max)?;
-        *slot = Some(reader);
+        *kept = Some(reader);
         Ok(records)
     }
 
@@ -189,7 +189,7 @@ impl Scanner {
         if progress.is_done() {
             return Ok(progress.next);
         }
-        // The reader is taken out of its slot, so that `see` may read other records meanwhile, with another reader.
+        // The reader is taken out, so that `see` may read other records meanwhile, with another reader.
         let idle = lock(&self.reader).take();
         let mut reader = match idle {
             Some(reader) => reader,
@@ -255,7 +255,7 @@ struct Reader {
     brokers: String,
     topics: convert::Topics,
     /// Where the last read ended; librdkafka still fetches from there. `None` after a scan or a failure.
-    cursor: Option<(TopicPartition, Offset)>,
+    ended_at: Option<(TopicPartition, Offset)>,
 }
 
 impl Reader {
@@ -264,14 +264,14 @@ impl Reader {
             client: client::observer(settings, NO_GROUP)?,
             brokers: settings.bootstrap().to_owned(),
             topics: convert::Topics::default(),
-            cursor: None,
+            ended_at: None,
         })
     }
 
     /// Takes records until there are `max`, or `end` is reached, or no more come. The last happens where a transaction
     /// marker stands before the end, since markers are not handed out.
     fn read(&mut self, partition: &TopicPartition, from: Offset, end: Offset, max: usize) -> Result<Vec<Record>> {
-        let mut continued = self.cursor.take().as_ref() == Some(&(partition.clone(), from));
+        let mut continued = self.ended_at.take().as_ref() == Some(&(partition.clone(), from));
         if !continued {
             self.point_at(partition, from)?;
         }
@@ -306,7 +306,7 @@ impl Reader {
                 return Err(self.too_slow(&partition.to_string()));
             }
         }
-        self.cursor = Some((partition.clone(), next));
+        self.ended_at = Some((partition.clone(), next));
         Ok(records)
     }
 
@@ -314,7 +314,7 @@ impl Reader {
     /// memory than librdkafka's queue holds.
     fn scan(&mut self, progress: &mut ScanProgress<'_>, see: &mut dyn FnMut(&Record)) -> Result<()> {
         let what = format!("topic {} can't be read from Kafka at {}", progress.topic, self.brokers);
-        self.cursor = None;
+        self.ended_at = None;
         let begun = self.client.assign(&progress.assignment()?);
         begun.map_err(|error| fault::sort(&what, &error))?;
         let mut deadline = Instant::now() + CALL_TIMEOUT;

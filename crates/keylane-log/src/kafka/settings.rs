@@ -78,7 +78,7 @@ const FIXED: [(&[&str], &[&str], &str); 12] = [
     (
         &["message.timeout.ms", "delivery.timeout.ms"],
         &["0"],
-        "a timeout would leave gaps in the order",
+        "a timeout would leave holes in the order",
     ),
     (
         &["partitioner"],

@@ -6,7 +6,7 @@
 //!                  └ the log has gone back: records from there on are forgotten and taken in anew
 //! ```
 //!
-//! A *grant* is one assignment of one partition, and has an epoch as its number.
+//! A *grant* is what is kept of one assignment of one partition, and has an epoch as its number.
 //!
 //! # Invariants
 //! * A record belongs to the grant under which it was delivered, and completes in that grant's frontier alone. If the

@@ -35,17 +35,17 @@ pub(crate) enum Delivery {
 #[derive(Debug)]
 pub(crate) struct Frontier {
     /// The delivered records in ascending order. The first is never done, and done ones between others may be left out.
-    delivered: VecDeque<Slot>,
+    delivered: VecDeque<Delivered>,
     /// How many of `delivered` are open.
     open: usize,
     /// The offset behind the last delivered one.
     end: u64,
-    /// Ranges at or behind `end` that former owners have done, ascending and with gaps between them.
+    /// Ranges at or behind `end` that former owners have done, ascending, without overlap.
     inherited: VecDeque<Range<u64>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct Delivered {
     offset: u64,
     done: bool,
 }
@@ -80,15 +80,15 @@ impl Frontier {
         if self.is_inherited(offset) {
             return Delivery::AlreadyDone;
         }
-        self.delivered.push_back(Slot { offset, done: false });
+        self.delivered.push_back(Delivered { offset, done: false });
         self.open += 1;
         Delivery::Open
     }
 
     /// Forgets the records from `offset` on, because the log hands them out again. Records before it are kept.
     pub(crate) fn rewind(&mut self, offset: Offset) {
-        let kept = self.delivered.partition_point(|slot| slot.offset < offset.0);
-        self.open -= self.delivered.drain(kept..).filter(|slot| !slot.done).count();
+        let kept = self.delivered.partition_point(|record| record.offset < offset.0);
+        self.open -= self.delivered.drain(kept..).filter(|record| !record.done).count();
         self.end = offset.0;
         self.inherited.clear();
     }
@@ -99,18 +99,18 @@ impl Frontier {
         assert!(!self.delivered[index].done, "a record is completed once");
         self.delivered[index].done = true;
         self.open -= 1;
-        while self.delivered.front().is_some_and(|slot| slot.done) {
+        while self.delivered.front().is_some_and(|record| record.done) {
             self.delivered.pop_front();
         }
         // Each clean-up at least halves the list, which keeps the cost per record constant.
         if self.delivered.len() > 2 * self.open + 64 {
-            self.delivered.retain(|slot| !slot.done);
+            self.delivered.retain(|record| !record.done);
         }
     }
 
     /// The position to commit: the offset of the first open record, or else of the next record to be delivered.
     pub(crate) fn position(&self) -> Offset {
-        Offset(self.delivered.front().map_or(self.end, |slot| slot.offset))
+        Offset(self.delivered.front().map_or(self.end, |record| record.offset))
     }
 
     /// The metadata to commit beside the position; it names the offsets behind the position that are done.
@@ -121,7 +121,12 @@ impl Frontier {
     /// The ranges of offsets behind the position that are done. Offsets that don't exist between delivered ones count
     /// as done, since they will never be delivered.
     fn done_behind(&self) -> impl Iterator<Item = Range<u64>> {
-        let open = || self.delivered.iter().filter(|slot| !slot.done).map(|slot| slot.offset);
+        let open = || {
+            self.delivered
+                .iter()
+                .filter(|record| !record.done)
+                .map(|record| record.offset)
+        };
         let ends = open().skip(1).chain([self.end]);
         let between = open().zip(ends).map(|(open, next)| open + 1..next);
         let inherited = self.inherited.iter().map(|range| range.start.max(self.end)..range.end);
@@ -135,14 +140,17 @@ impl Frontier {
         self.inherited.front().is_some_and(|range| range.contains(&offset))
     }
 
-    /// The index of `offset` in `delivered`. Without gaps it is the distance from the first, so that is tried first.
+    /// The index of `offset` in `delivered`. If no offset is missing before it, that is its distance from
+    /// the first, which is tried first.
     fn find(&self, offset: u64) -> Option<usize> {
         let first = self.delivered.front()?.offset;
         let guess = offset.checked_sub(first)? as usize;
-        if self.delivered.get(guess).is_some_and(|slot| slot.offset == offset) {
+        if self.delivered.get(guess).is_some_and(|record| record.offset == offset) {
             return Some(guess);
         }
-        self.delivered.binary_search_by_key(&offset, |slot| slot.offset).ok()
+        self.delivered
+            .binary_search_by_key(&offset, |record| record.offset)
+            .ok()
     }
 }
 

@@ -63,21 +63,21 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// Encodes the metadata for a commit of `position`. `done` are the ranges of done offsets behind it, ascending and with
-/// gaps between them. Without any the text is empty.
+/// Encodes the metadata for a commit of `position`. `done` are the ranges of done offsets behind it, ascending and
+/// without overlap. If there are none, the text is empty.
 pub fn encode(position: Offset, done: impl IntoIterator<Item = Range<u64>>) -> String {
     let mut text = format!("{MARK}:{:x}:", position.0);
     let empty = text.len();
-    let mut cursor = position.0;
+    let mut last_end = position.0;
     for range in done {
         let before = text.len();
-        push_length(&mut text, range.start - cursor);
+        push_length(&mut text, range.start - last_end);
         push_length(&mut text, range.end - range.start);
         if text.len() + 1 + CHECKSUM > LIMIT {
             text.truncate(before);
             break;
         }
-        cursor = range.end;
+        last_end = range.end;
     }
     if text.len() == empty {
         return String::new();
@@ -117,13 +117,14 @@ pub fn decode(position: Offset, end: Option<Offset>, metadata: &str) -> Result<V
     }
 }
 
-/// The done ranges that alternating lengths describe, the first of which begins at `cursor`.
-fn ranges(mut cursor: u64, mut lengths: &[u8]) -> Option<Vec<Range<u64>>> {
+/// The done ranges that alternating lengths describe. The first length is of what is open from `offset` on, the next of
+/// what is done behind that.
+fn ranges(mut offset: u64, mut lengths: &[u8]) -> Option<Vec<Range<u64>>> {
     let mut ranges = Vec::new();
     while !lengths.is_empty() {
-        let start = cursor.checked_add(pull_length(&mut lengths)?)?;
-        cursor = start.checked_add(pull_length(&mut lengths)?)?;
-        ranges.push(start..cursor);
+        let start = offset.checked_add(pull_length(&mut lengths)?)?;
+        offset = start.checked_add(pull_length(&mut lengths)?)?;
+        ranges.push(start..offset);
     }
     Some(ranges)
 }

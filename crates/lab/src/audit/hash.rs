@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// The number of a key. It is the same in every run.
+/// The number of a key. It is the same whenever the program runs.
 pub(super) fn number(key: impl Hash) -> u128 {
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();

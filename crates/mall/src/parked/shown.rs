@@ -9,8 +9,8 @@ use crate::console::{columns, escape};
 
 /// A table that is printed a page at a time. A column becomes wider from the page on that needs it.
 pub struct PagedTable<const N: usize> {
-    /// The heads of the columns, until they are printed.
-    head: Option<[String; N]>,
+    /// The headings of the columns, until they are printed.
+    headings: Option<[String; N]>,
     widths: [usize; N],
     /// How many rows were printed.
     rows: usize,
@@ -149,9 +149,9 @@ pub fn letter_row(letter: &DeadLetter) -> [String; 6] {
 }
 
 impl<const N: usize> PagedTable<N> {
-    fn new(head: [&str; N]) -> Self {
+    fn new(headings: [&str; N]) -> Self {
         Self {
-            head: Some(head.map(str::to_owned)),
+            headings: Some(headings.map(str::to_owned)),
             widths: [0; N],
             rows: 0,
         }
@@ -162,10 +162,10 @@ impl<const N: usize> PagedTable<N> {
         self.rows == 0
     }
 
-    /// The next rows, below the heads if these are the first.
+    /// The next rows, below the headings if these are the first.
     pub fn page(&mut self, rows: impl Iterator<Item = [String; N]>) -> String {
-        let before = usize::from(self.head.is_some());
-        let lines: Vec<_> = self.head.take().into_iter().chain(rows).collect();
+        let before = usize::from(self.headings.is_some());
+        let lines: Vec<_> = self.headings.take().into_iter().chain(rows).collect();
         self.rows += lines.len() - before;
         for line in &lines {
             for (width, cell) in self.widths.iter_mut().zip(line) {

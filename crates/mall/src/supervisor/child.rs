@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::output::{Output, Stream};
-use super::policy::{RestartDecision, Restarts, Run};
+use super::policy::{ChildRun, RestartDecision, Restarts};
 use crate::config::PassedOn;
 use crate::exit::Exit;
 use crate::supervised::{SUPERVISED, SupervisorEnd};
@@ -75,7 +75,7 @@ impl Child {
                     format!("can't be started: {error:#}"),
                 ),
             };
-            let run = Run {
+            let run = ChildRun {
                 code,
                 lasted: started.elapsed(),
                 was_ready,

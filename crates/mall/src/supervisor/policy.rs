@@ -35,7 +35,7 @@ pub struct Restarts {
 
 /// One process of a child, which ended by itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Run {
+pub struct ChildRun {
     /// Its exit code; none if a signal ended it.
     pub code: Option<i32>,
     /// How long it ran.
@@ -45,9 +45,10 @@ pub struct Run {
 }
 
 impl Restarts {
-    /// Decides what follows a run. A role that was ever ready has options that work. So what ends it later lies in its
-    /// surroundings (a full disk, a database that is away, a file that was edited meanwhile), and may pass.
-    pub fn judge(&mut self, run: Run) -> RestartDecision {
+    /// Decides what follows a process that has ended. A role that was ever ready has options that work. So what ends it
+    /// later lies in its surroundings (a full disk, a database that is away, a file that was edited meanwhile), and may
+    /// pass.
+    pub fn judge(&mut self, run: ChildRun) -> RestartDecision {
         self.was_ready |= run.was_ready;
         let ended_with = |exit: Exit| run.code == Some(exit.0.into());
         if !self.was_ready && ended_with(Exit::USAGE) {
@@ -72,23 +73,23 @@ mod tests {
 
     const SHORT: Duration = Duration::from_secs(1);
 
-    fn unready(code: Option<i32>) -> Run {
-        Run {
+    fn unready(code: Option<i32>) -> ChildRun {
+        ChildRun {
             code,
             lasted: SHORT,
             was_ready: false,
         }
     }
 
-    fn ready(code: Option<i32>) -> Run {
-        Run {
+    fn ready(code: Option<i32>) -> ChildRun {
+        ChildRun {
             was_ready: true,
             ..unready(code)
         }
     }
 
-    fn long(code: Option<i32>) -> Run {
-        Run {
+    fn long(code: Option<i32>) -> ChildRun {
+        ChildRun {
             lasted: HEALTHY,
             ..ready(code)
         }
@@ -103,7 +104,7 @@ mod tests {
             pauses,
             expected.map(|ms| RestartDecision::Restart(Duration::from_millis(ms)))
         );
-        let slow = Run {
+        let slow = ChildRun {
             was_ready: false,
             ..long(None)
         };
@@ -123,7 +124,7 @@ mod tests {
     #[test]
     fn what_could_not_start_is_not_tried_again() {
         let mut restarts = Restarts::default();
-        let slow = Run {
+        let slow = ChildRun {
             lasted: 2 * HEALTHY,
             ..unready(Some(2))
         };

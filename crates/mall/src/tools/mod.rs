@@ -162,9 +162,9 @@ fn usage(tool: Tool) -> String {
         };
         format!("{form:40} {}", option.about)
     });
-    let head = [
+    let headings = [
         format!("{:40} Description", "Option"),
         format!("{:40} -----------", "------"),
     ];
-    head.into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    headings.into_iter().chain(lines).collect::<Vec<_>>().join("\n")
 }

@@ -237,7 +237,7 @@ pub struct ParkedHead {
 pub struct ParkedKey {
     /// The order's number.
     pub order_id: OrderId,
-    /// The version that was applied last; 0 if none was.
+    /// The version that was applied or passed over last; 0 if none was.
     pub cursor: Version,
     /// How many events of the order are parked.
     pub parked: i64,

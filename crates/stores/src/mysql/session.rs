@@ -51,8 +51,8 @@ pub(super) struct Session {
     shown: Arc<str>,
     /// The step in which the server numbers rows (`auto_increment_increment`).
     increment: i64,
-    /// The server's generation when the connection was opened, see `Server::end_generation`.
-    pub generation: u64,
+    /// How often the open connections had been given up when this one was opened, see `Server::give_up_all`.
+    pub given_up_before: u64,
     /// Until when the session's statements may run.
     pub deadline: Instant,
     /// Whether the connection can be used again.
@@ -88,7 +88,7 @@ impl Session {
             connection,
             shown: address.shown.clone(),
             increment,
-            generation: 0,
+            given_up_before: 0,
             deadline,
             health: Health::Sound,
         })
@@ -210,9 +210,9 @@ async fn within<T>(deadline: Instant, answer: impl Future<Output = T>) -> Option
     timeout_at(deadline, answer).await.ok()
 }
 
-/// The statements that set a session up. It is READ COMMITTED, because REPEATABLE READ locks gaps, which leads to deadlocks. It
-/// is strict, so that a value that doesn't fit is an error and never cut off. An id of 0 is stored as 0 and does not ask for a
-/// new number.
+/// The statements that set a session up. It is READ COMMITTED, because REPEATABLE READ also locks the space between rows,
+/// which leads to deadlocks. It is strict, so that a value that doesn't fit is an error and never cut off. An id of 0 is stored
+/// as 0 and does not ask for a new number.
 fn set_up(ending: Ending) -> String {
     format!(
         "set session transaction isolation level read committed; \

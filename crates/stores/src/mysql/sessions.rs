@@ -32,7 +32,7 @@ const PROBE: Duration = Duration::from_millis(300);
 #[derive(Default)]
 pub(super) struct Server {
     /// How often the open connections were given up. Only those opened since the last time may be used again.
-    generation: AtomicU64,
+    given_up: AtomicU64,
     /// Whether a write has failed since the last successful probe.
     suspect: AtomicBool,
 }
@@ -48,13 +48,13 @@ impl Server {
         self.suspect.store(false, Ordering::Relaxed);
     }
 
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+    fn given_up(&self) -> u64 {
+        self.given_up.load(Ordering::Acquire)
     }
 
     /// Gives up all connections that are open now.
-    fn end_generation(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+    fn give_up_all(&self) {
+        self.given_up.fetch_add(1, Ordering::AcqRel);
     }
 
     fn note<T>(&self, result: &Result<T>) {
@@ -114,7 +114,7 @@ impl Sessions {
             session.deadline = deadline;
             let (session, result) = work(session).await;
             if session.health != Health::Sound {
-                self.server.end_generation();
+                self.server.give_up_all();
             }
             if !is_dead(&session, &result) || Instant::now() >= deadline {
                 return self.settle(session, result).await;
@@ -175,21 +175,21 @@ impl Sessions {
     /// Opens a new connection. If the server refuses it (another password, a database that is gone), that is an outage for a
     /// service that has used the database before.
     async fn open(&self, deadline: Instant) -> Result<Session> {
-        let generation = self.server.generation();
+        let given_up = self.server.given_up();
         let opened = Session::open(&self.address, true, self.ending, deadline).await;
         let mut session = opened.map_err(|error| match error {
             StoreError::Broken(why) => StoreError::Unavailable(why),
             error => error,
         })?;
-        session.generation = generation;
+        session.given_up_before = given_up;
         Ok(session)
     }
 
     /// Takes a kept connection that has not been idle for so long that the server may be about to end it.
     fn take(&self) -> Option<Session> {
-        let (generation, now) = (self.server.generation(), Instant::now());
+        let (given_up, now) = (self.server.given_up(), Instant::now());
         let mut idle = self.idle.lock().expect("nobody panics holding it");
-        idle.retain(|session| session.generation == generation && now < session.deadline + QUIET / 2);
+        idle.retain(|session| session.given_up_before == given_up && now < session.deadline + QUIET / 2);
         idle.pop()
     }
 

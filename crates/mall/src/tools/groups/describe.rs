@@ -152,7 +152,7 @@ fn offsets(group: &str, info: &GroupInfo, ends: &Ends) -> String {
             client.to_owned(),
         ]
     });
-    let heads = [
+    let headings = [
         "GROUP",
         "TOPIC",
         "PARTITION",
@@ -163,7 +163,11 @@ fn offsets(group: &str, info: &GroupInfo, ends: &Ends) -> String {
         "HOST",
         "CLIENT-ID",
     ];
-    table(heads, [15, 15, 10, 15, 15, 15, 15, 15, 0], &cells.collect::<Vec<_>>())
+    table(
+        headings,
+        [15, 15, 10, 15, 15, 15, 15, 15, 0],
+        &cells.collect::<Vec<_>>(),
+    )
 }
 
 fn named(member: &GroupMember) -> (&str, &str, &str) {
@@ -175,9 +179,9 @@ fn members(group: &str, info: &GroupInfo) -> String {
         let count = format!("{:15} ", member.partitions.len().to_string());
         [group, &member.id, &member.host, &member.client, &count].map(str::to_owned)
     });
-    let heads = ["GROUP", "CONSUMER-ID", "HOST", "CLIENT-ID", "#PARTITIONS     "];
+    let headings = ["GROUP", "CONSUMER-ID", "HOST", "CLIENT-ID", "#PARTITIONS     "];
     table(
-        heads,
+        headings,
         [NARROWEST, NARROWEST, NARROWEST, NARROWEST, 0],
         &cells.collect::<Vec<_>>(),
     )
@@ -194,8 +198,8 @@ fn state(group: &str, info: &GroupInfo) -> String {
         info.state.to_string(),
         info.members.len().to_string(),
     ];
-    let heads = ["GROUP", "COORDINATOR (ID)", "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS"];
-    table(heads, [NARROWEST, 25, 20, 20, 0], &[row])
+    let headings = ["GROUP", "COORDINATOR (ID)", "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS"];
+    table(headings, [NARROWEST, 25, 20, 20, 0], &[row])
 }
 
 /// Explains why some members have no partition. Says nothing while partitions are being shared out.

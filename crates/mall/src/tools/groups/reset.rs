@@ -293,9 +293,9 @@ fn planned(group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> String 
             offset.to_string(),
         ]
     };
-    let heads = ["GROUP", "TOPIC", "PARTITION", "NEW-OFFSET"];
+    let headings = ["GROUP", "TOPIC", "PARTITION", "NEW-OFFSET"];
     table(
-        heads,
+        headings,
         [columns::width(group).max(15), 15, 10, 0],
         &positions.iter().map(row).collect::<Vec<_>>(),
     )

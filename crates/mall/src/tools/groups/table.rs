@@ -1,11 +1,11 @@
-//! Tables as Kafka's tool prints them: an empty line, the heads, and the rows below.
+//! Tables as Kafka's tool prints them: an empty line, the headings, and the rows below.
 
 use std::fmt::Write;
 
 use crate::console::columns;
 
 /// A table. Each column is at least as wide as given; one of width 0, the last, is not padded.
-pub fn table<const N: usize>(heads: [&str; N], widths: [usize; N], rows: &[[String; N]]) -> String {
+pub fn table<const N: usize>(headings: [&str; N], widths: [usize; N], rows: &[[String; N]]) -> String {
     let mut widths = widths;
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row).filter(|(width, _)| **width > 0) {
@@ -16,7 +16,7 @@ pub fn table<const N: usize>(heads: [&str; N], widths: [usize; N], rows: &[[Stri
         let padded = cells.iter().zip(widths).map(|(cell, width)| columns::left(cell, width));
         padded.collect::<Vec<_>>().join(" ")
     };
-    let mut text = format!("\n{}\n", line(heads));
+    let mut text = format!("\n{}\n", line(headings));
     for row in rows {
         let _ = writeln!(text, "{}", line(row.each_ref().map(String::as_str)));
     }

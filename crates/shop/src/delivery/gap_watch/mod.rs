@@ -9,8 +9,8 @@
 //! ```
 //!
 //! # Invariants
-//! * Gaps are handed out in the order in which they became due, so however many gaps can't be filled, every other one has
-//!   its turn; gaps that a person has marked go before all others.
+//! * Gaps are handed out in the order in which they became due, so however many gaps can't be filled, every other one is
+//!   handed out too; gaps that a person has marked go before all others.
 //! * Memory is bounded: a gap that finds no room waits until one that has been asked about makes room for it, and a bounded
 //!   number of notes of the log's ends is kept.
 
@@ -54,7 +54,7 @@ pub struct GapWatch {
 
 #[derive(Debug)]
 struct Watched {
-    /// The version that was applied last; with another one it would be another gap.
+    /// The order's cursor; with another one it would be another gap.
     cursor: Version,
     phase: Phase,
     /// How often the order service has been asked about this gap in vain.
@@ -175,7 +175,7 @@ impl GapWatch {
         }
     }
 
-    /// Hands out up to `most` gaps whose time has come, each as the order and the version that was applied last. The caller
+    /// Hands out up to `most` gaps whose time has come, each as the order and its cursor. The caller
     /// asks about each and reports [how that ended](Self::ended).
     pub fn take_due(&mut self, most: usize, now: Instant) -> Vec<(OrderId, Version)> {
         let mut taken = Vec::new();

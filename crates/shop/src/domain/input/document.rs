@@ -160,7 +160,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    fn slot(&mut self, key: Key) -> Option<&mut Option<Scalar<'a>>> {
+    fn field(&mut self, key: Key) -> Option<&mut Option<Scalar<'a>>> {
         match key {
             Key::ProductId => Some(&mut self.product_id),
             Key::ProductName => Some(&mut self.product_name),
@@ -191,8 +191,8 @@ impl<'de> Visitor<'de> for DocumentVisitor {
         let mut document = Document::default();
         while let Some(key) = map.next_key()? {
             let value: &RawValue = map.next_value()?;
-            if let Some(slot) = document.slot(key) {
-                *slot = Some(Scalar::from_raw(value));
+            if let Some(field) = document.field(key) {
+                *field = Some(Scalar::from_raw(value));
             }
         }
         Ok(document)

@@ -63,7 +63,8 @@ pub struct FenceDecision {
     pub inserts: Vec<NewDelivery>,
     /// The deliveries to update, in their new state, ascending by order.
     pub updates: Vec<Delivery>,
-    /// The cursors to update, ascending by order: the version that was applied last, and how many events are parked.
+    /// The cursors to update, ascending by order: the version that was applied or passed over last, and how many events are
+    /// parked.
     pub cursors: Vec<(OrderId, Version, i64)>,
     /// The events to park.
     pub parks: Vec<NewParked>,

@@ -12,7 +12,7 @@ use crate::domain::{Delivery, EventRecord, IncomingEvent, OrderId, Origin, Versi
 /// One order's state in the delivery service's database, which the adapter has locked and loaded.
 #[derive(Debug, Clone, Default)]
 pub struct FenceRow {
-    /// The version that was applied last; none if the cursor's row is new or nothing has moved it yet.
+    /// The version that was applied or passed over last; none if the cursor's row is new or nothing has moved it yet.
     pub cursor: Option<Version>,
     /// How many events of the order are parked.
     pub parked: i64,
