@@ -4,17 +4,13 @@
 
 mod wire;
 
-use std::time::Duration;
-
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 use shop::domain::OrderFields;
 use shop::domain::input::{apply_json_patch, json_patch_from_slice};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use wire::Service;
+use wire::{Service, statuses};
 
 fn config() -> ProptestConfig {
     let cases = std::env::var("MALL_FUZZ_CASES")
@@ -275,18 +271,6 @@ fn head() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![soup, nearly, vec(any::<u8>(), 0..200)]
 }
 
-/// Sends the bytes, closes the client's side, and returns what the service sends until it closes its own; `None` if it
-/// never does.
-async fn exchanged(service: &Service, bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut stream = TcpStream::connect(service.address).await.expect("the service listens");
-    // The service may have closed the connection before it has read everything.
-    let _ = stream.write_all(bytes).await;
-    let _ = stream.shutdown().await;
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await;
-    read.ok().map(|_| answer)
-}
-
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -302,20 +286,16 @@ fn heads_of_any_bytes_are_answered_or_closed() {
     runtime.block_on(service.place_tv());
     let mut runner = proptest::test_runner::TestRunner::new(config());
     let checked = runner.run(&head(), |bytes| {
-        let answer = runtime.block_on(exchanged(&service, &bytes));
+        let answer = runtime.block_on(service.exchange(&bytes));
         let shown = String::from_utf8_lossy(&bytes).into_owned();
-        let Some(answer) = answer else {
+        let Some(text) = answer else {
             return Err(TestCaseError::fail(format!("no end after {shown:?}")));
         };
-        let text = String::from_utf8_lossy(&answer);
         prop_assert!(
-            answer.is_empty() || text.starts_with("HTTP/1."),
+            text.is_empty() || text.starts_with("HTTP/1."),
             "{text:?} after {shown:?}"
         );
-        let broken = text
-            .split("HTTP/1.")
-            .skip(1)
-            .any(|answer| answer.split(' ').nth(1).is_some_and(|status| status.starts_with('5')));
+        let broken = statuses(&text).iter().any(|status| *status >= 500);
         prop_assert!(!broken, "{text:?} after {shown:?}");
         Ok(())
     });

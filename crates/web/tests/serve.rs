@@ -170,21 +170,24 @@ async fn a_client_that_closes_its_side_is_answered() {
     let server = Server::start(Limits::default()).await;
     let mut fast = server.asked("/fast").await;
     fast.half_close().await;
-    assert!(fast.rest().await.ends_with("fast"));
+    assert!(fast.rest().await.expect("an end").ends_with("fast"));
     let mut slow = server.asked("/slow").await;
     slow.half_close().await;
     server.begun.notified().await;
     server.release.notify_one();
-    assert!(slow.rest().await.ends_with("slow"));
+    assert!(slow.rest().await.expect("an end").ends_with("slow"));
     let mut two = Connection::open(server.address).await;
     let both = [request("GET /fast", &[], b""), request("GET /fast", &[], b"")].concat();
     two.send(&both).await;
     two.half_close().await;
-    assert_eq!(two.rest().await.matches("200 OK").count(), 2);
+    assert_eq!(two.rest().await.expect("an end").matches("200 OK").count(), 2);
     let mut half = Connection::open(server.address).await;
     half.send(b"GET /fast HTTP/1.1\r\nHost").await;
     half.half_close().await;
-    assert!(!half.rest().await.contains("200"), "half a request is none");
+    assert!(
+        !half.rest().await.expect("an end").contains("200"),
+        "half a request is none"
+    );
 }
 
 #[tokio::test]

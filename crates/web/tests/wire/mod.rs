@@ -23,6 +23,15 @@ use web::{DeliveryService, Front, Limits, OrderService, delivery_router, order_r
 /// The timestamp of every event.
 pub const NOW: Timestamp = Timestamp(1_749_697_512_193);
 
+/// An order that keeps the rules.
+pub const ORDER: &str = r#"{"customerId":1,"productId":"1","qty":1,"address":"A"}"#;
+
+/// The TV order of the contract as httpie sends it.
+pub const NEW_TV: &str = r#"{"customerId":"1000","productId":"100","productName":"TV","qty":"3","address":"SEOUL"}"#;
+
+/// The TV order as it is answered.
+pub const TV: &str = r#"{"productId":"100","productName":"TV","qty":3,"customerId":1000,"address":"SEOUL","_links":{"self":{"href":"http://localhost:8081/orders/1"},"order":{"href":"http://localhost:8081/orders/1"}}}"#;
+
 /// How long anything may take before a test fails.
 const TEST_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -54,18 +63,19 @@ pub struct WireAnswer {
 impl Service {
     /// An order service without orders.
     pub async fn orders() -> Self {
-        Self::orders_with(|store| {
-            GroupCommit::start(move |batch: Arc<[OrderRequest]>| {
-                let store = Arc::clone(&store);
-                async move { store.run_orders(&batch, NOW).await }
-            })
-        })
-        .await
+        Self::orders_for(&[]).await
+    }
+
+    /// An order service that has the TV order of the contract.
+    pub async fn with_tv() -> Self {
+        let service = Self::orders().await;
+        service.place_tv().await;
+        service
     }
 
     /// An order service of which every commit has this outcome.
     pub async fn orders_failing(error: StoreError) -> Self {
-        Self::orders_with(|_| {
+        Self::orders_behind(Front::default(), |_| {
             GroupCommit::start(move |_| {
                 let error = error.clone();
                 async move { Err(error) }
@@ -88,10 +98,6 @@ impl Service {
             })
         })
         .await
-    }
-
-    async fn orders_with(commit: impl FnOnce(Arc<dyn Store>) -> GroupCommit<OrderRequest, OrderOutcome>) -> Self {
-        Self::orders_behind(Front::default(), commit).await
     }
 
     async fn orders_behind(
@@ -150,6 +156,16 @@ impl Service {
         connection.answer(line.starts_with("HEAD ")).await
     }
 
+    /// Sends the bytes, closes the client's side, and returns what the service sends until it closes its own; `None`
+    /// if it never does.
+    pub async fn exchange(&self, bytes: &[u8]) -> Option<String> {
+        let mut connection = Connection::open(self.address).await;
+        // The service may have closed the connection before it has read everything.
+        let _ = connection.stream.write_all(bytes).await;
+        let _ = connection.stream.shutdown().await;
+        connection.rest().await
+    }
+
     /// Sends a request as httpie sends it.
     pub async fn httpie(&self, line: &str, body: &str) -> WireAnswer {
         let mut headers = HTTPIE.to_vec();
@@ -166,8 +182,7 @@ impl Service {
 
     /// Places the TV order of the contract.
     pub async fn place_tv(&self) {
-        let body = r#"{"customerId":"1000","productId":"100","productName":"TV","qty":"3","address":"SEOUL"}"#;
-        assert_eq!(self.httpie("POST /orders", body).await.status, 201);
+        assert_eq!(self.httpie("POST /orders", NEW_TV).await.status, 201);
     }
 
     /// How many events an order has had.
@@ -236,12 +251,12 @@ impl Connection {
         self.stream.shutdown().await.expect("an open connection");
     }
 
-    /// Everything that the service sends until it closes the connection.
-    pub async fn rest(mut self) -> String {
+    /// Everything that the service sends until it closes the connection; `None` if it does not.
+    pub async fn rest(mut self) -> Option<String> {
         let read = tokio::time::timeout(TEST_DEADLINE, self.stream.read_to_end(&mut self.read)).await;
         // A service that closes before it has read everything resets the connection; what came before counts.
-        let _ = read.expect("an end in time");
-        String::from_utf8_lossy(&self.read).into_owned()
+        let text = String::from_utf8_lossy(&self.read).into_owned();
+        read.ok().map(|_| text)
     }
 
     /// Reads the next answer. An answer to a HEAD has no body, whatever its Content-Length says.
@@ -326,20 +341,26 @@ impl WireAnswer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
     }
 
-    /// The `message` of a problem, whose other members are checked.
-    pub fn message(&self) -> String {
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{self:?}"
-        );
-        let problem = self.json();
-        assert_eq!(problem["status"], self.status, "{self:?}");
-        problem["message"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no message in {self:?}"))
-            .to_owned()
+    /// The `message`, if the answer is a problem whose other members are right.
+    pub fn problem(&self) -> Option<String> {
+        let problem: serde_json::Value = serde_json::from_str(&self.body).ok()?;
+        let right = self.header("content-type") == Some("application/problem+json") && problem["status"] == self.status;
+        problem["message"].as_str().filter(|_| right).map(str::to_owned)
     }
+
+    /// The `message` of a problem.
+    pub fn message(&self) -> String {
+        self.problem()
+            .unwrap_or_else(|| panic!("no problem with a message: {self:?}"))
+    }
+}
+
+/// The statuses of all answers in what a connection has read.
+pub fn statuses(text: &str) -> Vec<u16> {
+    let answers = text.split("HTTP/1.").skip(1);
+    answers
+        .filter_map(|answer| answer.split(' ').nth(1)?.parse().ok())
+        .collect()
 }
 
 /// Goes through a table and reports every row that failed, by name.

@@ -1,107 +1,69 @@
-//! Heads of requests as clients, proxies and attackers write them, row by row, over a socket.
+//! Heads of requests as clients, proxies and attackers write them.
 
-mod wire;
+use crate::table::cells;
+use crate::wire::{Connection, ORDER, Rows, Service, statuses};
 
-use wire::{Connection, Rows, Service};
-
-/// What the service sends for these bytes until it closes the connection: the statuses of the answers, and the whole
-/// text.
+/// The statuses of the answers to these bytes, and their whole text.
 async fn exchange(service: &Service, bytes: impl AsRef<[u8]>) -> (Vec<u16>, String) {
-    let mut connection = Connection::open(service.address).await;
-    connection.send(bytes.as_ref()).await;
-    connection.half_close().await;
-    let text = connection.rest().await;
-    let statuses = text
-        .split("HTTP/1.")
-        .skip(1)
-        .filter_map(|answer| answer.split(' ').nth(1)?.parse().ok());
-    (statuses.collect(), text)
+    let text = service.exchange(bytes.as_ref()).await.expect("an end in time");
+    (statuses(&text), text)
 }
+
+/// The text in which `\r`, `\n`, `\t` and `\0` stand for what they mean in Rust.
+fn unescaped(text: &str) -> String {
+    let text = text.replace("\\r", "\r").replace("\\n", "\n");
+    text.replace("\\t", "\t").replace("\\0", "\0")
+}
+
+/// Each head has the host that stands in the links of the answer, or the status with which it is refused.
+const HOSTS: &str = r#"
+case                            | host or status | head
+one                             | a:1            | GET /orders/1 HTTP/1.1\r\nHost: a:1
+spaces around it                | a:1            | GET /orders/1 HTTP/1.1\r\nHost:  a:1 \t
+an address                      | [::1]:8081     | GET /orders/1 HTTP/1.1\r\nHost: [::1]:8081
+none                            | 400            | GET /orders/1 HTTP/1.1\r\nAccept: */*
+two                             | 400            | GET /orders/1 HTTP/1.1\r\nHost: a\r\nHost: b
+the same twice                  | 400            | GET /orders/1 HTTP/1.1\r\nHost: a\r\nHost: a
+two, the target absolute        | 400            | GET http://c/orders/1 HTTP/1.1\r\nHost: a\r\nHost: b
+empty                           | 400            | GET /orders/1 HTTP/1.1\r\nHost:
+a quote                         | 400            | GET /orders/1 HTTP/1.1\r\nHost: a"b
+a path                          | 400            | GET /orders/1 HTTP/1.1\r\nHost: a/b
+a user                          | 400            | GET /orders/1 HTTP/1.1\r\nHost: u@a
+a list                          | 400            | GET /orders/1 HTTP/1.1\r\nHost: a, b
+a port too large                | 400            | GET /orders/1 HTTP/1.1\r\nHost: a:99999
+bytes                           | 400            | GET /orders/1 HTTP/1.1\r\nHost: é
+HTTP/1.0 without                | localhost:8081 | GET /orders/1 HTTP/1.0\r\nAccept: */*
+HTTP/1.0 with one               | a              | GET /orders/1 HTTP/1.0\r\nHost: a
+HTTP/1.0 with two               | 400            | GET /orders/1 HTTP/1.0\r\nHost: a\r\nHost: b
+an absolute target wins         | c:7            | GET http://c:7/orders/1 HTTP/1.1\r\nHost: a
+an absolute target, HTTP/1.0    | c:7            | GET http://c:7/orders/1 HTTP/1.0\r\nAccept: */*
+an absolute target without Host | 400            | GET http://c:7/orders/1 HTTP/1.1\r\nAccept: */*
+an absolute target with a user  | 400            | GET http://u:p@c/orders/1 HTTP/1.1\r\nHost: a
+"#;
 
 #[tokio::test]
 async fn a_request_names_one_host() {
-    let service = Service::orders().await;
-    service.place_tv().await;
-    // Each row has a name, the head without its last line, and the status or the host in the answer's links.
-    let table: [(&str, &str, Result<&str, u16>); 21] = [
-        ("one", "GET /orders/1 HTTP/1.1\r\nHost: a:1", Ok("a:1")),
-        ("spaces around it", "GET /orders/1 HTTP/1.1\r\nHost:  a:1 \t", Ok("a:1")),
-        (
-            "an address",
-            "GET /orders/1 HTTP/1.1\r\nHost: [::1]:8081",
-            Ok("[::1]:8081"),
-        ),
-        ("none", "GET /orders/1 HTTP/1.1\r\nAccept: */*", Err(400)),
-        ("two", "GET /orders/1 HTTP/1.1\r\nHost: a\r\nHost: b", Err(400)),
-        (
-            "the same twice",
-            "GET /orders/1 HTTP/1.1\r\nHost: a\r\nHost: a",
-            Err(400),
-        ),
-        (
-            "two, the target absolute",
-            "GET http://c/orders/1 HTTP/1.1\r\nHost: a\r\nHost: b",
-            Err(400),
-        ),
-        ("empty", "GET /orders/1 HTTP/1.1\r\nHost:", Err(400)),
-        ("a quote", "GET /orders/1 HTTP/1.1\r\nHost: a\"b", Err(400)),
-        ("a path", "GET /orders/1 HTTP/1.1\r\nHost: a/b", Err(400)),
-        ("a user", "GET /orders/1 HTTP/1.1\r\nHost: u@a", Err(400)),
-        ("a list", "GET /orders/1 HTTP/1.1\r\nHost: a, b", Err(400)),
-        ("a port too large", "GET /orders/1 HTTP/1.1\r\nHost: a:99999", Err(400)),
-        ("bytes", "GET /orders/1 HTTP/1.1\r\nHost: \u{e9}", Err(400)),
-        (
-            "HTTP/1.0 without",
-            "GET /orders/1 HTTP/1.0\r\nAccept: */*",
-            Ok("localhost:8081"),
-        ),
-        ("HTTP/1.0 with one", "GET /orders/1 HTTP/1.0\r\nHost: a", Ok("a")),
-        (
-            "HTTP/1.0 with two",
-            "GET /orders/1 HTTP/1.0\r\nHost: a\r\nHost: b",
-            Err(400),
-        ),
-        (
-            "an absolute target wins",
-            "GET http://c:7/orders/1 HTTP/1.1\r\nHost: a",
-            Ok("c:7"),
-        ),
-        (
-            "an absolute target, HTTP/1.0",
-            "GET http://c:7/orders/1 HTTP/1.0\r\nAccept: */*",
-            Ok("c:7"),
-        ),
-        (
-            "an absolute target without Host",
-            "GET http://c:7/orders/1 HTTP/1.1\r\nAccept: */*",
-            Err(400),
-        ),
-        (
-            "an absolute target with a user",
-            "GET http://u:p@c/orders/1 HTTP/1.1\r\nHost: a",
-            Err(400),
-        ),
-    ];
+    let service = Service::with_tv().await;
     let mut rows = Rows::default();
-    for (name, head, expected) in table {
-        let (statuses, text) = exchange(&service, format!("{head}\r\n\r\n")).await;
-        match expected {
-            Ok(host) => {
-                let href = format!("\"self\":{{\"href\":\"http://{host}/orders/1\"}}");
-                rows.check(name, statuses == [200] && text.contains(&href), text);
-            }
-            Err(status) => {
+    for row in &cells(HOSTS)[1..] {
+        let (statuses, text) = exchange(&service, format!("{}\r\n\r\n", unescaped(row[2]))).await;
+        let holds = match row[1].parse::<u16>() {
+            Ok(status) => {
                 let told = text.contains("application/problem+json") && text.contains("\"message\"");
-                rows.check(name, statuses == [status] && told, text);
+                statuses == [status] && told
             }
-        }
+            Err(_) => {
+                let href = format!("\"self\":{{\"href\":\"http://{}/orders/1\"}}", row[1]);
+                statuses == [200] && text.contains(&href)
+            }
+        };
+        rows.check(row[0], holds, text);
     }
 }
 
 #[tokio::test]
 async fn paths_are_read_as_they_are_meant() {
-    let service = Service::orders().await;
-    service.place_tv().await;
+    let service = Service::with_tv().await;
     let mut rows = Rows::default();
     for (path, status) in [
         ("/orders/%31", 200),
@@ -135,12 +97,7 @@ async fn paths_are_read_as_they_are_meant() {
             .contains("\"self\":{\"href\":\"http://localhost:8081/orders/?page=0\"}"),
         slashed,
     );
-    let location = service
-        .httpie(
-            "PUT /orders/%31",
-            r#"{"customerId":1,"productId":"1","qty":1,"address":"A"}"#,
-        )
-        .await;
+    let location = service.httpie("PUT /orders/%31", ORDER).await;
     rows.check(
         "Location",
         location.header("location") == Some("http://localhost:8081/orders/1"),
@@ -148,92 +105,40 @@ async fn paths_are_read_as_they_are_meant() {
     );
 }
 
-/// Bytes that two readers of one connection could take for different requests.
+/// Bytes that two readers of one connection could take for different requests; all are refused.
+const AMBIGUOUS: &str = r#"
+case                        | bytes
+two lengths that differ     | {post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}{smuggled}
+two lengths in a line       | {post}Content-Length: 2, 3\r\n\r\n{}{smuggled}
+a length with a sign        | {post}Content-Length: +2\r\n\r\n{}
+a length below zero         | {post}Content-Length: -2\r\n\r\n{}
+a length beyond numbers     | {post}Content-Length: 99999999999999999999\r\n\r\n{}
+a space before the colon    | {post}Content-Length : 2\r\n\r\n{}{smuggled}
+a folded line               | {post}X-A: 1\r\n Content-Length: 40\r\n\r\n{}
+an unknown coding           | {post}Transfer-Encoding: gzip\r\n\r\n{}{smuggled}
+chunked twice in the middle | {post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n{smuggled}
+a chunk without a length    | {post}Transfer-Encoding: chunked\r\n\r\nx\r\n\r\n{smuggled}
+a chunk beyond numbers      | {post}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}
+chunked in HTTP/1.0         | POST /orders HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}
+a bare return in a value    | GET /orders HTTP/1.1\r\nHost: h\r\nX-A: 1\rX-B: 2\r\n\r\n
+a zero in a value           | GET /orders HTTP/1.1\r\nHost: h\r\nX-A: 1\0\r\n\r\n
+"#;
+
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn nobody_is_taken_for_two() {
     let service = Service::orders().await;
     let post = "POST /orders HTTP/1.1\r\nHost: h\r\n";
     let smuggled = "GET /orders/7/smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
-    // Each row has a name, the bytes, and the statuses of all answers.
-    let table: [(&str, String, &[u16]); 15] = [
-        (
-            "two lengths that differ",
-            format!("{post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}{smuggled}"),
-            &[400],
-        ),
-        (
-            "two lengths in a line",
-            format!("{post}Content-Length: 2, 3\r\n\r\n{{}}{smuggled}"),
-            &[400],
-        ),
-        (
-            "a length with a sign",
-            format!("{post}Content-Length: +2\r\n\r\n{{}}"),
-            &[400],
-        ),
-        (
-            "a length below zero",
-            format!("{post}Content-Length: -2\r\n\r\n{{}}"),
-            &[400],
-        ),
-        (
-            "a length beyond numbers",
-            format!("{post}Content-Length: 99999999999999999999\r\n\r\n{{}}"),
-            &[400],
-        ),
-        (
-            "a space before the colon",
-            format!("{post}Content-Length : 2\r\n\r\n{{}}{smuggled}"),
-            &[400],
-        ),
-        (
-            "a folded line",
-            format!("{post}X-A: 1\r\n Content-Length: 40\r\n\r\n{{}}"),
-            &[400],
-        ),
-        (
-            "an unknown coding",
-            format!("{post}Transfer-Encoding: gzip\r\n\r\n{{}}{smuggled}"),
-            &[400],
-        ),
-        (
-            "chunked twice in the middle",
-            format!("{post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n{smuggled}"),
-            &[400],
-        ),
-        (
-            "a chunk without a length",
-            format!("{post}Transfer-Encoding: chunked\r\n\r\nx\r\n\r\n{smuggled}"),
-            &[400],
-        ),
-        (
-            "a chunk beyond numbers",
-            format!("{post}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{{}}"),
-            &[400],
-        ),
-        (
-            "chunked in HTTP/1.0",
-            format!("POST /orders HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"),
-            &[400],
-        ),
-        (
-            "a bare return in a value",
-            "GET /orders HTTP/1.1\r\nHost: h\r\nX-A: 1\rX-B: 2\r\n\r\n".into(),
-            &[400],
-        ),
-        (
-            "a zero in a value",
-            "GET /orders HTTP/1.1\r\nHost: h\r\nX-A: 1\0\r\n\r\n".into(),
-            &[400],
-        ),
-        ("no HTTP at all", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}".into(), &[400]),
-    ];
     let mut rows = Rows::default();
-    for (name, bytes, expected) in table {
+    for row in &cells(AMBIGUOUS)[1..] {
+        let bytes = unescaped(row[1])
+            .replace("{post}", post)
+            .replace("{smuggled}", smuggled);
         let (statuses, text) = exchange(&service, bytes).await;
-        rows.check(name, statuses == expected, (statuses, text));
+        rows.check(row[0], statuses == [400], (statuses, text));
     }
+    let (statuses, text) = exchange(&service, "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}").await;
+    rows.check("no HTTP at all", statuses == [400], (statuses, text));
     // The request has both a length and chunks. The chunks count, and the bytes after them are not read as a request.
     let both = format!("{post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
     let (statuses, text) = exchange(&service, both).await;
@@ -251,8 +156,7 @@ async fn nobody_is_taken_for_two() {
 
 #[tokio::test]
 async fn heads_of_unusual_size_and_letters_are_answered() {
-    let service = Service::orders().await;
-    service.place_tv().await;
+    let service = Service::with_tv().await;
     let mut rows = Rows::default();
     let long = format!("GET /orders?x={} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(15_000));
     let (statuses, text) = exchange(&service, long).await;
@@ -288,7 +192,7 @@ async fn heads_of_unusual_size_and_letters_are_answered() {
 #[tokio::test]
 async fn who_asks_before_it_sends_is_told() {
     let service = Service::orders().await;
-    let body = r#"{"customerId":1,"productId":"1","qty":1,"address":"A"}"#;
+    let body = ORDER;
     let head = |extra: &str| {
         format!(
             "POST /orders HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {}\r\n{extra}\r\n",
