@@ -47,19 +47,19 @@ GET {path} |               | "2"      | 412    |
 "#;
 
 const NO_DELIVERY: &str = r#"
-request                                      | status | body
-GET /deliveries/9                            | 404    |
-GET /deliveries/search/findByOrderId?id=9    | 404    |
+request                                   | status | body
+GET /deliveries/9                         | 404    |
+GET /deliveries/search/findByOrderId?id=9 | 404    |
 "#;
 
 const NO_RESOURCE: &str = r#"
-request                                      | status | message
-GET /deliveries/search/findByOrderId?id=abc  | 400    | id=2
-GET /orders                                  | 404    | nothing at /orders
-GET /deliveries/abc                          | 404    | nothing at /deliveries/abc
-GET /deliveries/1/events                     | 404    | nothing at /deliveries/1/events
-GET /profile/orders                          | 404    | nothing at /profile/orders
-GET /deliveries/search/findByStatus          | 404    | nothing at /deliveries/search/findByStatus
+request                                     | status | message
+GET /deliveries/search/findByOrderId?id=abc | 400    | id=2
+GET /orders                                 | 404    | nothing at /orders
+GET /deliveries/abc                         | 404    | nothing at /deliveries/abc
+GET /deliveries/1/events                    | 404    | nothing at /deliveries/1/events
+GET /profile/orders                         | 404    | nothing at /profile/orders
+GET /deliveries/search/findByStatus         | 404    | nothing at /deliveries/search/findByStatus
 "#;
 
 const WRITES: &str = r#"

@@ -118,3 +118,36 @@ fn fits(text: &str, pattern: &str) -> bool {
         (Some(_), Some(_)) => text.contains(pattern.trim_matches('…')),
     }
 }
+
+/// Every row but the first has one cell that is wrong.
+const WRONG: &str = r#"
+case           | request    | status | content-type     | body            | message | events of 1
+right          | GET /livez | 200    | application/json | {"status":"UP"} |         | 0
+a status       | GET /livez | 404    | application/json | {"status":"UP"} |         | 0
+a header       | GET /livez | 200    | text/html        | {"status":"UP"} |         | 0
+no header      | GET /livez | 200    |                  | {"status":"UP"} |         | 0
+a body         | GET /livez | 200    | application/json | …DOWN…          |         | 0
+half of a body | GET /livez | 200    | application/json | {"status"       |         | 0
+a message      | GET /livez | 200    | application/json | {"status":"UP"} | status  | 0
+an event       | GET /livez | 200    | application/json | {"status":"UP"} |         | 1
+"#;
+
+#[tokio::test]
+async fn rows_that_fail_are_named() {
+    let service = Service::orders().await;
+    let wrong = tokio::spawn(async move { run(&service, WRONG).await }).await;
+    let panic = wrong.expect_err("rows fail").into_panic();
+    let told = panic.downcast::<String>().expect("a message");
+    let names: Vec<&str> = told.lines().filter_map(|line| line.split(" \"").next()).collect();
+    let expected = [
+        "7 rows fail:",
+        "a status GET /livez: status",
+        "a header GET /livez: content-type",
+        "no header GET /livez: content-type",
+        "a body GET /livez: body",
+        "half of a body GET /livez: body",
+        "a message GET /livez: message",
+        "an event GET /livez: events of 1",
+    ];
+    assert_eq!(names, expected);
+}
