@@ -166,8 +166,7 @@ pub fn run(words: Vec<OsString>) -> Result<Exit> {
     let matches = match command.try_get_matches_from_mut(&words) {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            error.print().context("can't print the help")?;
-            return Ok(Exit::DONE);
+            return written(error.print());
         }
         Err(error) => return Err(config::usage_of(&error, &file, &words, &names(&command)).into()),
     };
@@ -363,7 +362,12 @@ fn with_command(mut words: Vec<OsString>) -> Vec<OsString> {
 
 fn print(text: &str) -> Result<Exit> {
     use std::io::Write;
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    written(std::io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// How a command ends whose output was written so. A reader that has read enough and closed the pipe is no failure.
+fn written(result: std::io::Result<()>) -> Result<Exit> {
+    match result {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("can't write the output"),
         _ => Ok(Exit::DONE),
     }
@@ -372,6 +376,7 @@ fn print(text: &str) -> Result<Exit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PassedOn;
 
     fn words(words: &[&str]) -> Vec<OsString> {
         words.iter().map(OsString::from).collect()
@@ -416,5 +421,7 @@ mod tests {
             OsString::from("a=b\nsasl.password=x=y"),
         );
         assert_eq!(passed.variables, [secret], "where nobody else can read it");
+        let passed = config::passed_on(&up, given, &role_command(&command, "gateway"));
+        assert_eq!(passed, PassedOn::default(), "a gateway makes no use of any of them");
     }
 }

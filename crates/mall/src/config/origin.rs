@@ -43,9 +43,11 @@ pub struct PassedOn {
     pub variables: Vec<(OsString, OsString)>,
 }
 
-/// The options that were given to `command` on the command line, as far as the command `known` has them too.
+/// The options that were given to `command` on the command line, as far as the command `known` has them too and makes use of
+/// them: an option that has no effect on a command is hidden there.
 pub fn passed_on(command: &Command, matches: &ArgMatches, known: &Command) -> PassedOn {
-    let theirs: Vec<_> = known.get_arguments().map(clap::Arg::get_id).collect();
+    let used = known.get_arguments().filter(|arg| !arg.is_hide_set());
+    let theirs: Vec<_> = used.map(clap::Arg::get_id).collect();
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let mut passed = PassedOn::default();
     for arg in command.get_arguments().filter(|arg| theirs.contains(&arg.get_id())) {

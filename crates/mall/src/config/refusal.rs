@@ -16,7 +16,7 @@ use crate::exit::Usage;
 pub fn usage_of(error: &clap::Error, file: &ConfigFile, words: &[OsString], commands: &[String]) -> Usage {
     let in_our_words = match error.kind() {
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => value_refused(error, file, words),
-        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => Some(misplaced(error, commands)),
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => Some(misplaced(error, words, commands)),
         ErrorKind::TooManyValues | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => too_many(error),
         _ => None,
     };
@@ -48,7 +48,7 @@ fn value_refused(error: &clap::Error, file: &ConfigFile, words: &[OsString]) -> 
     )))
 }
 
-fn misplaced(error: &clap::Error, commands: &[String]) -> Usage {
+fn misplaced(error: &clap::Error, words: &[OsString], commands: &[String]) -> Usage {
     let word = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
         .into_iter()
         .find_map(|kind| text(error.get(kind)?))
@@ -60,6 +60,9 @@ fn misplaced(error: &clap::Error, commands: &[String]) -> Usage {
             ContextValue::Strings(names) => names.first().cloned(),
             _ => None,
         });
+    if words.get(1).is_some_and(|command| command == "sql") && !word.starts_with('-') {
+        return Usage("mall sql takes the statement as one word; put it in quotes: mall sql \"select …\"".to_owned());
+    }
     let word = idle::misplaced(&word, commands);
     let hint = match suggested.filter(|_| !word.contains(MASK)) {
         Some(name) => format!("did you mean {name}?"),

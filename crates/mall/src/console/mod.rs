@@ -30,3 +30,34 @@ pub fn say(sentence: &str) {
     let line = json::spoken(sentence);
     let _ = writeln!(io::stderr().lock(), "{}", escape::lines(&line));
 }
+
+/// A word as a shell takes it: in quotes if it holds anything but what no shell gives a meaning to.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_for_a_shell_is_quoted_where_it_must_be() {
+        let words = ["/tmp/mall-data", "/tmp/my data", "it's", "", "$HOME", "자료"];
+        let shown = words.map(shell_word);
+        assert_eq!(
+            shown,
+            [
+                "/tmp/mall-data",
+                "'/tmp/my data'",
+                r"'it'\''s'",
+                "''",
+                "'$HOME'",
+                "자료"
+            ]
+        );
+    }
+}

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use web::BaseUrl;
 
 use crate::config::{PassedOn, Ports, RoleOptions};
-use crate::console::json;
+use crate::console::{self, json};
 use crate::data_dir;
 use crate::exit::Exit;
 use crate::net::{self, Port};
@@ -171,7 +171,7 @@ impl PortPlan {
         };
         let data = match storage.data == data_dir::default_place() {
             true => String::new(),
-            false => format!(" --data {}", storage.data.display()),
+            false => format!(" --data {}", console::shell_word(&storage.data.display().to_string())),
         };
         let place = match &storage.bootstrap_server {
             Some(servers) => format!(" --bootstrap-server {}", servers.as_str()),

@@ -148,6 +148,30 @@ fn what_a_role_has_no_use_for_is_not_offered_and_told() {
     );
 }
 
+/// The supervisor was given the options, so it is the supervisor that knows which role makes use of them.
+#[test]
+fn a_role_of_the_whole_mall_is_not_given_what_it_has_no_use_for() {
+    let folder = Folder::new();
+    let ports = ["--order-port=0", "--delivery-port=0", "--gateway-port=0"];
+    let options = [
+        "up",
+        "--data=the data",
+        "--lanes=2",
+        "--key=none",
+        "--order-url=http://127.0.0.1:1",
+    ];
+    let mall = Role::start("mall", &mut folder.command(&[&options[..], &ports[..]].concat()));
+    mall.wait_line("gateway on http://");
+    mall.wait_line("assigned");
+    mall.wait_line("listening");
+    let said = mall.said();
+    assert!(!said.contains("does nothing"), "{said}");
+    assert!(
+        said.contains("--from-beginning --data 'the data'"),
+        "as a shell takes it: {said}"
+    );
+}
+
 /// Passes connections on to `to`, one after the other.
 fn forward(listener: TcpListener, to: SocketAddr) {
     std::thread::spawn(move || {

@@ -19,3 +19,4 @@ mod secrets;
 mod secure;
 mod supervisor;
 mod tools;
+mod typed;
