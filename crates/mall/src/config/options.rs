@@ -149,9 +149,9 @@ pub struct Ports {
     #[arg(long, env = "MALL_ORDER_PORT", default_value_t = ORDER_PORT, value_parser = value::port)]
     pub order_port: u16,
 
-    /// Port of the first delivery instance; the others take the next free ones
-    #[arg(long, env = "MALL_DELIVERY_PORT", default_value_t = FIRST_DELIVERY_PORT, value_parser = value::port)]
-    pub delivery_port: u16,
+    /// Port of the first delivery instance; the others take the next free ones [default: the first free one from 8082 on]
+    #[arg(long, env = "MALL_DELIVERY_PORT", value_parser = value::port)]
+    pub delivery_port: Option<u16>,
 
     /// Port of the gateway
     #[arg(long, env = "MALL_GATEWAY_PORT", default_value_t = GATEWAY_PORT, value_parser = value::port)]

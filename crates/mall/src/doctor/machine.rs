@@ -12,6 +12,7 @@ use super::report::Report;
 use super::roles;
 use crate::config::{Ports, RoleOptions};
 use crate::data_dir::{self, DataFile, Folder, FolderError, privacy};
+use crate::net::FIRST_DELIVERY_PORT;
 
 /// How long a turn at a database may last. It usually takes milliseconds, so a process that keeps its turn for longer is
 /// stopped or stuck.
@@ -39,7 +40,11 @@ pub fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
     }
     for (role, option, port) in [
         ("order service", "--order-port", ports.order_port),
-        ("delivery service", "--delivery-port", ports.delivery_port),
+        (
+            "delivery service",
+            "--delivery-port",
+            ports.delivery_port.unwrap_or(FIRST_DELIVERY_PORT),
+        ),
         ("gateway", "--gateway-port", ports.gateway_port),
     ] {
         self::port(role, option, SocketAddr::new(options.listen, port), report);

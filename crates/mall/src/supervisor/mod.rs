@@ -31,7 +31,7 @@ use crate::config::{PassedOn, Ports, RoleOptions};
 use crate::console::{self, json};
 use crate::data_dir;
 use crate::exit::Exit;
-use crate::net::{self, Port};
+use crate::net::{self, FIRST_DELIVERY_PORT, Port};
 use crate::runtime;
 use crate::shutdown::Signals;
 
@@ -58,7 +58,8 @@ struct PortPlan {
 }
 
 impl PortPlan {
-    /// Finds free ports. Those of deliveries may be others than asked for; clients rely on the other two.
+    /// Finds free ports. One that was asked for, and those of the order service and the gateway, on which clients rely, are
+    /// taken or refused; the other deliveries move on to the next free one.
     fn new(ports: &Ports, options: &RoleOptions) -> Result<Self> {
         // All ports are held until the last is found, or two roles could get the same one.
         let mut held = Vec::new();
@@ -71,11 +72,16 @@ impl PortPlan {
         let order = take(Port::Fixed(ports.order_port), "--order-port")?;
         let gateway = take(Port::Fixed(ports.gateway_port), "--gateway-port")?;
         let mut deliveries = Vec::new();
-        let mut next = ports.delivery_port;
+        let mut next = match ports.delivery_port {
+            Some(port) => Port::Fixed(port),
+            None => Port::FirstFreeFrom(FIRST_DELIVERY_PORT),
+        };
         for _ in 0..ports.deliveries {
-            let port = take(Port::FirstFreeFrom(next), "--delivery-port")?;
+            let port = take(next, "--delivery-port")?;
             // 0 stands for any free port, for each instance anew.
-            next = if next == 0 { 0 } else { port.saturating_add(1) };
+            if !matches!(next, Port::Fixed(0)) {
+                next = Port::FirstFreeFrom(port.saturating_add(1));
+            }
             deliveries.push(port);
         }
         Ok(Self {

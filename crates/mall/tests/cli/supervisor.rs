@@ -239,11 +239,12 @@ fn a_port_that_is_taken_is_refused_before_anything_starts() {
     let folder = Folder::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    let ended = folder.run(&["up", "--delivery-port=0", "--gateway-port=0", "--order-port", &port]);
-    assert_eq!(ended.code, Some(2));
-    assert!(
-        ended.err.contains(&port) && ended.err.contains("--order-port"),
-        "{ended:?}"
-    );
-    assert!(!folder.has_data());
+    let options = ["--order-port", "--delivery-port", "--gateway-port"];
+    for taken in options {
+        let ports = options.map(|option| format!("{option}={}", if option == taken { &port } else { "0" }));
+        let ended = folder.run(&["up", "--deliveries=2", &ports[0], &ports[1], &ports[2]]);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.err.contains(&port) && ended.err.contains(taken), "{ended:?}");
+        assert!(!folder.has_data());
+    }
 }
