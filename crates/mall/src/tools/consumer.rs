@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use keylane_log::{LogError, Offset, Partition, Record};
 
-use super::ToolError;
 use super::args::{Given, Opt};
 use super::format::{RecordFormat, check_deserializer};
 use super::pattern::TopicPattern;
-use super::source::{Member, Scan, Start, Topics, Wanted};
+use super::source::{Member, Membership, Scan, Start, Topics, Wanted};
+use super::{ISOLATION_LEVEL, ToolError, invalid, property};
 use crate::adapters::log::{OpenFor, explained, no_log_yet, open_log};
-use crate::config::Storage;
+use crate::config::{Property, Storage};
 use crate::console;
 use crate::exit::Exit;
 use crate::shutdown::StopSignal;
@@ -69,13 +69,12 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Prints records until as many as asked for are printed, none has come for too long, or a signal comes.
 pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
-    let (wanted, group) = wanted(given).map_err(ToolError::Usage)?;
     let mut storage = storage.clone();
-    // These properties are read here, as options are, and must not reach the Kafka client.
-    let names = ["group.id", "auto.offset.reset", "enable.auto.commit"];
-    storage
-        .kafka_property
-        .retain(|property| !names.contains(&property.name.as_str()));
+    if let Some(level) = given.last("isolation-level") {
+        storage.kafka_property.push(isolation_level(level)?);
+    }
+    let properties = OwnProperties::take_from(&mut storage)?;
+    let (wanted, group) = wanted(given, &properties)?;
     let limits = StopConditions {
         messages: given
             .number::<i64>("max-messages")
@@ -92,7 +91,7 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
         format: format(given).map_err(ToolError::Usage)?,
         printed: 0,
     };
-    let ended = consume(&storage, &wanted, group.as_deref(), &limits, &signal, &mut printer);
+    let ended = consume(&storage, &wanted, group.as_ref(), &limits, &signal, &mut printer);
     let exit = match ended {
         Ok(()) => signal.exit().unwrap_or(Exit::DONE),
         Err(sentence) => {
@@ -120,7 +119,7 @@ enum RecordSource {
 fn consume(
     storage: &Storage,
     wanted: &Wanted,
-    group: Option<&str>,
+    group: Option<&Membership>,
     limits: &StopConditions,
     signal: &StopSignal,
     printer: &mut Printer,
@@ -170,7 +169,7 @@ fn step(
     source: &mut RecordSource,
     storage: &Storage,
     wanted: &Wanted,
-    group: Option<&str>,
+    group: Option<&Membership>,
 ) -> Result<Vec<Record>, LogError> {
     if let RecordSource::NotOpen = source {
         let Some(log) = open_log(storage, OpenFor::Reading)? else {
@@ -236,68 +235,137 @@ impl Printer {
     }
 }
 
-fn wanted(given: &Given) -> Result<(Wanted, Option<String>), String> {
+/// The properties of a consumer that the tool itself acts on, as Kafka's tool does. They don't reach the Kafka client, which
+/// the log's adapter sets up.
+#[derive(Debug, Default)]
+struct OwnProperties {
+    /// `group.id`, from every place that gives one.
+    groups: Vec<String>,
+    /// `auto.offset.reset`: where to begin without a committed offset, and outside the log.
+    reset: Option<Start>,
+    /// `enable.auto.commit`.
+    commits: Option<bool>,
+}
+
+impl OwnProperties {
+    /// Takes them out of the properties for the Kafka client. The last value of each counts, but for `group.id`.
+    fn take_from(storage: &mut Storage) -> Result<Self, ToolError> {
+        let mut own = Self::default();
+        for Property { name, value } in std::mem::take(&mut storage.kafka_property) {
+            match name.as_str() {
+                "group.id" => own.groups.push(value),
+                "auto.offset.reset" => own.reset = Some(reset(&value)?),
+                "enable.auto.commit" => own.commits = Some(boolean(&name, &value)?),
+                _ => storage.kafka_property.push(Property { name, value }),
+            }
+        }
+        Ok(own)
+    }
+}
+
+fn reset(value: &str) -> Result<Start, ToolError> {
+    match value {
+        "earliest" => Ok(Start::Earliest),
+        "latest" => Ok(Start::Latest),
+        _ => Err(invalid("auto.offset.reset", value, "earliest, latest")),
+    }
+}
+
+fn boolean(name: &str, value: &str) -> Result<bool, ToolError> {
+    value
+        .to_ascii_lowercase()
+        .parse()
+        .map_err(|_| invalid(name, value, "true, false"))
+}
+
+fn isolation_level(level: &str) -> Result<Property, ToolError> {
+    match level {
+        "read_committed" | "read_uncommitted" => Ok(property(ISOLATION_LEVEL, level)),
+        _ => Err(invalid(ISOLATION_LEVEL, level, "read_committed, read_uncommitted")),
+    }
+}
+
+/// What to read, and the group to read it as a member of.
+fn wanted(given: &Given, properties: &OwnProperties) -> Result<(Wanted, Option<Membership>), ToolError> {
+    let usage = |sentence: &str| Err(ToolError::Usage(sentence.to_owned()));
     let (topic, include) = (given.last("topic"), given.last("include"));
     let topics = match (topic, include) {
         (Some(name), None) => Topics::Named(name.to_owned()),
-        (None, Some(pattern)) => Topics::Matching(TopicPattern::parse(pattern)?),
-        _ => return Err("Exactly one of the following arguments is required: [topic], [include]".into()),
+        (None, Some(pattern)) => Topics::Matching(TopicPattern::parse(pattern).map_err(ToolError::Usage)?),
+        _ => return usage("Exactly one of the following arguments is required: [topic], [include]"),
     };
-    let partition = given.number::<u32>("partition")?.map(Partition);
+    let partition = given
+        .number::<u32>("partition")
+        .map_err(ToolError::Usage)?
+        .map(Partition);
     if partition.is_some() && topic.is_none() {
-        return Err("The topic is required when partition is specified.".into());
+        return usage("The topic is required when partition is specified.");
     }
     if given.has("offset") && partition.is_none() {
-        return Err("The partition is required when offset is specified.".into());
+        return usage("The partition is required when offset is specified.");
     }
     if given.has("from-beginning") && given.has("offset") {
-        return Err("Options from-beginning and offset cannot be specified together.".into());
+        return usage("Options from-beginning and offset cannot be specified together.");
     }
-    let group = group(given);
+    let group = group(given, &properties.groups).map_err(ToolError::Usage)?;
     if group.is_some() && partition.is_some() {
-        return Err("Options group and partition cannot be specified together.".into());
+        return usage("Options group and partition cannot be specified together.");
     }
-    Ok((
-        Wanted {
-            topics,
-            partition,
-            start: start(given)?,
-        },
-        group,
-    ))
-}
-
-fn start(given: &Given) -> Result<Start, String> {
-    let reset = property(given, "auto.offset.reset");
-    match given.last("offset") {
-        None if given.has("from-beginning") || reset.as_deref() == Some("earliest") => Ok(Start::Earliest),
-        None => Ok(Start::Latest),
-        Some(text) if text.eq_ignore_ascii_case("earliest") => Ok(Start::Earliest),
-        Some(text) if text.eq_ignore_ascii_case("latest") => Ok(Start::Latest),
-        Some(text) => text.parse().map(|offset| Start::At(Offset(offset))).map_err(|_| {
-            format!(
-                "The provided offset value '{text}' is incorrect. Valid values are 'earliest', 'latest', or a \
-                 non-negative long."
-            )
-        }),
+    if given.has("from-beginning") && properties.reset.is_some_and(|reset| reset != Start::Earliest) {
+        return Err(ToolError::Other(
+            "Can't simultaneously specify --from-beginning and auto.offset.reset (latest), please remove one option"
+                .into(),
+        ));
     }
+    let reset = match given.has("from-beginning") {
+        true => Start::Earliest,
+        false => properties.reset.unwrap_or(Start::Latest),
+    };
+    let start = match given.last("offset") {
+        Some(text) => offset(text).map_err(ToolError::Usage)?,
+        None => reset,
+    };
+    let wanted = Wanted {
+        topics,
+        partition,
+        start,
+        reset,
+    };
+    let commits = properties.commits.unwrap_or(true);
+    Ok((wanted, group.map(|group| Membership { group, commits })))
 }
 
-fn group(given: &Given) -> Option<String> {
-    given
-        .last("group")
-        .map(str::to_owned)
-        .or_else(|| property(given, "group.id"))
+fn offset(text: &str) -> Result<Start, String> {
+    if text.eq_ignore_ascii_case("earliest") {
+        return Ok(Start::Earliest);
+    }
+    if text.eq_ignore_ascii_case("latest") {
+        return Ok(Start::Latest);
+    }
+    text.parse().map(|offset| Start::At(Offset(offset))).map_err(|_| {
+        format!(
+            "The provided offset value '{text}' is incorrect. Valid values are 'earliest', 'latest', or a non-negative \
+             long."
+        )
+    })
 }
 
-fn property(given: &Given, name: &str) -> Option<String> {
-    let properties = ["consumer-property", "command-property"]
-        .map(|option| given.all(option))
-        .concat();
-    properties
-        .iter()
-        .find_map(|text| text.split_once('=').filter(|(key, _)| *key == name))
-        .map(|(_, value)| value.to_owned())
+/// The group that was given, in whatever places, if they all give the same.
+fn group(given: &Given, properties: &[String]) -> Result<Option<String>, String> {
+    let mut groups: Vec<&str> = given.last("group").into_iter().collect();
+    for group in properties.iter().map(String::as_str) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    if groups.len() > 1 {
+        return Err(format!(
+            "The group ids provided in different places (directly using '--group', via '--consumer-property', or via \
+             '--consumer.config') do not match. Detected group ids: '{}'",
+            groups.join("', '")
+        ));
+    }
+    Ok(groups.first().map(|group| (*group).to_owned()))
 }
 
 fn format(given: &Given) -> Result<RecordFormat, String> {

@@ -81,6 +81,9 @@ const COMMON: [Opt; 5] = [
     Opt::flag("version", "Display Kafka version."),
 ];
 
+/// The property of the Kafka client that says whether records of open and aborted transactions are read.
+const ISOLATION_LEVEL: &str = "isolation.level";
+
 /// The Kafka release whose tools these follow.
 const KAFKA_VERSION: &str = "4.1.0";
 
@@ -133,10 +136,15 @@ fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolErro
         })?;
         storage.bootstrap_server = Some(servers);
     }
+    // As Kafka's tools: what they read, and what they call the end of a partition, includes open transactions. Librdkafka's
+    // default is the other level.
+    storage
+        .kafka_property
+        .insert(0, property(ISOLATION_LEVEL, "read_uncommitted"));
     for file in ["command-config", "consumer.config", "producer.config"] {
         for path in given.all(file) {
             let properties = properties_of(path.as_ref()).map_err(|error| ToolError::Other(error.to_string()))?;
-            let properties = properties.into_iter().map(|(name, value)| Property { name, value });
+            let properties = properties.into_iter().map(|(name, value)| property(&name, &value));
             storage.kafka_property.extend(properties);
         }
     }
@@ -149,6 +157,22 @@ fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolErro
         }
     }
     Ok(())
+}
+
+/// The error about a property's value, in the words of Kafka's clients.
+fn invalid(name: &str, value: &str, allowed: &str) -> ToolError {
+    ToolError::Other(format!(
+        "org.apache.kafka.common.config.ConfigException: Invalid value {value} for configuration {name}: String must be one \
+         of: {allowed}"
+    ))
+}
+
+/// A property of the Kafka client.
+fn property(name: &str, value: &str) -> Property {
+    Property {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    }
 }
 
 /// The list of options, one a line, sorted by name.

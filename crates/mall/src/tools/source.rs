@@ -1,15 +1,17 @@
 //! Where kafka-console-consumer's records come from: a scan of partitions, or a membership in a group.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keylane_log::{
-    Assignment, Consumer, EventLog, LogError, Offset, Partition, Position, Rebalance, Record, Subscription,
+    Assignment, Consumer, EventLog, Extent, LogError, Offset, Partition, Position, Rebalance, Record, Subscription,
     TopicPartition,
 };
 
 use super::pattern::TopicPattern;
+use crate::console;
 
 /// How often new topics and partitions are looked for, and positions are committed.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,6 +33,16 @@ pub enum Start {
     At(Offset),
 }
 
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Earliest => f.write_str("its first record"),
+            Self::Latest => f.write_str("its end"),
+            Self::At(offset) => write!(f, "offset {offset}"),
+        }
+    }
+}
+
 /// Which topics to read.
 #[derive(Debug, Clone)]
 pub enum Topics {
@@ -48,6 +60,16 @@ pub struct Wanted {
     pub partition: Option<Partition>,
     /// Where to begin.
     pub start: Start,
+    /// Where to begin if the log does not have that offset: at its first record or at its end.
+    pub reset: Start,
+}
+
+/// The group whose member reads.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    pub group: String,
+    /// Whether the group is told how far its member has come.
+    pub commits: bool,
 }
 
 impl Wanted {
@@ -56,6 +78,30 @@ impl Wanted {
             Topics::Named(name) => name == topic,
             Topics::Matching(pattern) => pattern.matches(topic),
         }
+    }
+
+    /// Where to begin because the log does not have the wanted offset, which is said.
+    fn instead_of(&self, offset: Offset, topic: &str, partition: Partition, extent: &Extent) -> Offset {
+        let (Partition(number), Extent { start, end }) = (partition, extent);
+        let reset = self.reset;
+        console::say(&format!(
+            "WARN {topic}-{number} has offsets {start} to {end}, and {offset} is not among them; reading from {reset}"
+        ));
+        match reset {
+            Start::Earliest => *start,
+            Start::Latest | Start::At(_) => *end,
+        }
+    }
+
+    /// Says that what is wanted is not there.
+    fn missing(&self, topic_exists: bool) -> LogError {
+        LogError::Unavailable(match (&self.topics, self.partition) {
+            (Topics::Named(name), Some(Partition(partition))) if topic_exists => {
+                format!("topic {name} has no partition {partition} (yet); waiting for it")
+            }
+            (Topics::Named(name), _) => format!("topic {name} does not exist (yet); waiting for it"),
+            (Topics::Matching(_), _) => "no topic matches the pattern (yet); waiting for one".to_owned(),
+        })
     }
 }
 
@@ -135,8 +181,9 @@ impl Scan {
 
     fn find_partitions(&mut self) -> Result<(), LogError> {
         let first = self.looked.is_none();
-        let topics = self.log.topics()?;
-        for topic in topics.iter().filter(|topic| self.wanted.wants(&topic.name)) {
+        let mut topics = self.log.topics()?;
+        topics.retain(|topic| self.wanted.wants(&topic.name));
+        for topic in &topics {
             let known = |partition: Partition| {
                 let mut known = self.positions.iter().map(|(known, _)| known);
                 known.any(|known| *known.topic == *topic.name && known.partition == partition)
@@ -155,7 +202,8 @@ impl Scan {
                     continue;
                 };
                 let next = match self.wanted.start {
-                    Start::At(offset) => offset,
+                    Start::At(offset) if (extent.start..=extent.end).contains(&offset) => offset,
+                    Start::At(offset) => self.wanted.instead_of(offset, &topic.name, partition, extent),
                     // A partition that was added later is read from its start, which came after this scan's.
                     Start::Latest if first => extent.end,
                     Start::Earliest | Start::Latest => extent.start,
@@ -165,7 +213,10 @@ impl Scan {
             }
         }
         self.looked = Some(Instant::now());
-        Ok(())
+        match self.positions.is_empty() {
+            true => Err(self.wanted.missing(!topics.is_empty())),
+            false => Ok(()),
+        }
     }
 }
 
@@ -180,25 +231,32 @@ pub struct Member {
 /// How far the member has come in its partitions.
 #[derive(Default)]
 struct MemberPositions {
-    /// The next offset to read, where a record has been printed.
+    /// Whether the group is told of the positions.
+    commits: bool,
+    /// The next offset to read in each partition that is assigned. It is committed even if nothing was read, so that what is
+    /// written until the group's next start is read then.
     next: HashMap<TopicPartition, Offset>,
     /// Records before these offsets were there before the tool was started, and are not wanted.
     begin: HashMap<TopicPartition, Offset>,
 }
 
 impl Member {
-    /// Joins `group`. A partition for which the group has not committed is begun as `wanted` says.
-    pub fn join(log: &dyn EventLog, wanted: &Wanted, group: &str) -> Result<Self, LogError> {
+    /// Joins a group. A partition for which the group has not committed is begun as `wanted` says.
+    pub fn join(
+        log: &dyn EventLog,
+        wanted: &Wanted,
+        Membership { group, commits }: &Membership,
+    ) -> Result<Self, LogError> {
         let topics = log.topics()?.into_iter().map(|topic| topic.name);
         let mut topics: Vec<_> = topics.filter(|topic| wanted.wants(topic)).collect();
         if topics.is_empty() {
-            return Err(LogError::Unavailable(match &wanted.topics {
-                Topics::Named(name) => format!("topic {name} does not exist (yet)"),
-                Topics::Matching(_) => "no topic matches the pattern (yet)".to_owned(),
-            }));
+            return Err(wanted.missing(false));
         }
         topics.sort();
-        let mut progress = MemberPositions::default();
+        let mut progress = MemberPositions {
+            commits: *commits,
+            ..MemberPositions::default()
+        };
         for topic in topics.iter().filter(|_| wanted.start == Start::Latest) {
             let committed = log.committed(group, topic)?;
             for (number, extent) in log.extents(topic)?.iter().enumerate() {
@@ -209,7 +267,7 @@ impl Member {
             }
         }
         let consumer = log.subscribe(&Subscription {
-            group: group.to_owned(),
+            group: group.clone(),
             topics,
             member: "console-consumer".into(),
             session_timeout: Duration::from_secs(10),
@@ -252,24 +310,26 @@ impl Member {
 }
 
 impl MemberPositions {
+    /// The positions to commit.
     fn positions(&self) -> Vec<Position> {
-        self.next
-            .iter()
-            .map(|(partition, next)| position(partition, *next))
-            .collect()
+        let of = |(partition, next): (&TopicPartition, &Offset)| position(partition, *next);
+        self.next.iter().filter(|_| self.commits).map(of).collect()
     }
 }
 
 impl Rebalance for MemberPositions {
     fn assigned(&mut self, assignments: &[Assignment]) {
         for assignment in assignments {
-            self.next.remove(&assignment.partition);
+            let begin = self.begin.get(&assignment.partition).copied();
+            let next = begin.unwrap_or(assignment.position).max(assignment.position);
+            self.next.insert(assignment.partition.clone(), next);
         }
     }
 
     fn revoke(&mut self, partitions: &[TopicPartition], _patience: Duration) -> Option<Vec<Position>> {
         let next = |partition: &TopicPartition| Some(position(partition, self.next.remove(partition)?));
-        Some(partitions.iter().filter_map(next).collect())
+        let positions: Vec<_> = partitions.iter().filter_map(next).collect();
+        Some(positions.into_iter().filter(|_| self.commits).collect())
     }
 
     fn lost(&mut self, partitions: &[TopicPartition]) {

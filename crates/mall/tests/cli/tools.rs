@@ -169,3 +169,138 @@ fn a_consumer_of_nothing_waits_without_creating_anything() {
     assert!(ended.err.contains("no embedded log"), "{ended:?}");
     assert!(!folder.has_data());
 }
+
+/// Each line of options with what the consumer says while it waits.
+#[test]
+fn a_consumer_says_what_it_waits_for() {
+    let folder = Folder::new();
+    folder.run_with(&["kafka-console-producer", "--topic", "t"], "a\nb\n");
+    let lines: [(&[&str], &str); 6] = [
+        (&["--topic", "u"], "topic u does not exist (yet)"),
+        (&["--topic", "u", "--group", "g"], "topic u does not exist (yet)"),
+        (&["--include", "u.*"], "no topic matches the pattern (yet)"),
+        (
+            &["--include", "u.*", "--group", "g"],
+            "no topic matches the pattern (yet)",
+        ),
+        (
+            &["--topic", "t", "--partition", "1"],
+            "topic t has no partition 1 (yet)",
+        ),
+        (
+            &["--topic", "t", "--partition", "0", "--offset", "3"],
+            "t-0 has offsets 0 to 2, and 3 is not among them; reading from its end",
+        ),
+    ];
+    for (options, says) in lines {
+        let ended = folder.run(&[&["kafka-console-consumer", "--timeout-ms", "200"], options].concat());
+        let warning = ended.err.lines().next().unwrap_or_default();
+        assert!(
+            warning.starts_with("WARN ") && warning.contains(says),
+            "{options:?}: {ended:?}"
+        );
+        assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""), "{options:?}");
+    }
+}
+
+/// Each property with what it makes of a consumer of `a` and `b`, which begins at the end if nothing else is said.
+#[test]
+fn a_consumer_acts_on_its_own_properties_wherever_they_stand() {
+    let folder = Folder::new();
+    folder.run_with(&["kafka-console-producer", "--topic", "t"], "a\nb\n");
+    std::fs::write(folder.path().join("earliest"), "auto.offset.reset=earliest\n").expect("written");
+    std::fs::write(folder.path().join("h"), "group.id=h\n").expect("written");
+    let outside = ["--partition", "0", "--offset", "9"];
+    let read: [&[&str]; 4] = [
+        &["--consumer-property", "auto.offset.reset=earliest"],
+        &["--consumer.config", "earliest"],
+        &["--command-config", "earliest"],
+        &[
+            "--command-property",
+            "auto.offset.reset=earliest",
+            outside[0],
+            outside[1],
+            outside[2],
+            outside[3],
+        ],
+    ];
+    let consume = |options: &[&str]| folder.run(&[&["kafka-console-consumer", "--topic", "t"], options].concat());
+    for options in read {
+        let ended = consume(&[&["--max-messages", "2"], options].concat());
+        assert_eq!(
+            (ended.code, ended.out.as_str()),
+            (Some(0), "a\nb\n"),
+            "{options:?}: {ended:?}"
+        );
+    }
+    let refused: [(&[&str], &str); 6] = [
+        (
+            &["--from-beginning", "--consumer-property", "auto.offset.reset=latest"],
+            "Can't simultaneously specify --from-beginning and auto.offset.reset",
+        ),
+        (
+            &["--consumer-property", "auto.offset.reset=first"],
+            "Invalid value first for configuration",
+        ),
+        (
+            &["--consumer-property", "enable.auto.commit=perhaps"],
+            "Invalid value perhaps for configuration",
+        ),
+        (
+            &["--isolation-level", "serializable"],
+            "Invalid value serializable for configuration isolation.level",
+        ),
+        (
+            &["--group", "g", "--consumer.config", "h"],
+            "do not match. Detected group ids: 'g', 'h'",
+        ),
+        (
+            &["--partition", "0", "--consumer.config", "h"],
+            "Options group and partition cannot be specified together.",
+        ),
+    ];
+    for (options, says) in refused {
+        let ended = consume(options);
+        assert!(
+            ended.code == Some(1) && ended.err.contains(says),
+            "{options:?}: {ended:?}"
+        );
+    }
+    let twice_the_same = [
+        "--group",
+        "h",
+        "--consumer.config",
+        "h",
+        "--from-beginning",
+        "--max-messages",
+        "1",
+    ];
+    assert_eq!(consume(&twice_the_same).out, "a\n");
+}
+
+/// A group that was there when nothing came goes on where it was, and so reads what came while it was away.
+#[test]
+fn a_group_that_read_nothing_has_a_position_all_the_same() {
+    let folder = Folder::new();
+    folder.run_with(&["kafka-console-producer", "--topic", "t"], "a\n");
+    let consume = |options: &[&str]| folder.run(&[&["kafka-console-consumer", "--topic", "t"], options].concat());
+    let position = |group: &str| {
+        let described = folder
+            .run(&["kafka-consumer-groups", "--describe", "--group", group])
+            .out;
+        let row = described
+            .lines()
+            .find(|line| line.starts_with(group))
+            .map(str::to_owned);
+        row.map(|row| row.split_whitespace().nth(3).expect("a column").to_owned())
+    };
+    let quiet = ["--consumer-property", "enable.auto.commit=false"];
+    for (group, more, committed) in [("plain", &[][..], Some("1")), ("quiet", &quiet[..], None)] {
+        let nothing = consume(&[&["--group", group, "--timeout-ms", "5000"], more].concat());
+        assert_eq!(nothing.out, "", "{nothing:?}");
+        let shown = position(group).filter(|shown| shown != "-");
+        assert_eq!(shown.as_deref(), committed, "{group}");
+    }
+    folder.run_with(&["kafka-console-producer", "--topic", "t"], "b\n");
+    assert_eq!(consume(&["--group", "plain", "--max-messages", "1"]).out, "b\n");
+}
