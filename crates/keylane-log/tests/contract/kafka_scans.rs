@@ -72,6 +72,23 @@ fn markers_and_holes_do_not_make_a_scan_wait() {
     );
 }
 
+/// What Kafka's console tools read unless they are told otherwise.
+#[test]
+fn uncommitted_records_are_read_where_the_isolation_level_says_so() {
+    let world = Kafka::with(&[("isolation.level", "read_uncommitted")]);
+    let log = world.open();
+    let topic = topic(&*log, "uncommitted", 1);
+    transaction(&world, &topic, 0, 3, false);
+    append(&*log, &topic, vec![placed_at(0, "plain")]);
+    let extents = log.extents(&topic).expect("there are extents");
+    let (shown, _) = scanned(&*log, &topic, &extents);
+    assert_eq!(
+        shown.get(&0),
+        Some(&vec![0, 1, 2, 4]),
+        "offset 3 is the transaction's marker"
+    );
+}
+
 #[test]
 fn a_partition_that_is_away_is_reported_soon_and_read_once_it_is_back() {
     const TOPIC: &str = "leaderless";
