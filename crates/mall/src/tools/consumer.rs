@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use keylane_log::{LogError, Offset, Partition, Record};
 
+use super::ToolError;
 use super::args::{Given, Opt};
 use super::format::{RecordFormat, check_deserializer};
 use super::pattern::TopicPattern;
+use super::properties::{OwnProperties, isolation_level};
 use super::source::{Member, Membership, Scan, Start, Topics, Wanted};
-use super::{ISOLATION_LEVEL, ToolError, invalid, property};
 use crate::adapters::log::{OpenFor, explained, no_log_yet, open_log};
-use crate::config::{Property, Storage};
+use crate::config::Storage;
 use crate::console;
 use crate::exit::Exit;
 use crate::shutdown::StopSignal;
@@ -232,56 +233,6 @@ impl Printer {
             records.iter().for_each(|record| member.done(record));
         }
         Ok(())
-    }
-}
-
-/// The properties of a consumer that the tool itself acts on, as Kafka's tool does. They don't reach the Kafka client, which
-/// the log's adapter sets up.
-#[derive(Debug, Default)]
-struct OwnProperties {
-    /// `group.id`, from every place that gives one.
-    groups: Vec<String>,
-    /// `auto.offset.reset`: where to begin without a committed offset, and outside the log.
-    reset: Option<Start>,
-    /// `enable.auto.commit`.
-    commits: Option<bool>,
-}
-
-impl OwnProperties {
-    /// Takes them out of the properties for the Kafka client. The last value of each counts, but for `group.id`.
-    fn take_from(storage: &mut Storage) -> Result<Self, ToolError> {
-        let mut own = Self::default();
-        for Property { name, value } in std::mem::take(&mut storage.kafka_property) {
-            match name.as_str() {
-                "group.id" => own.groups.push(value),
-                "auto.offset.reset" => own.reset = Some(reset(&value)?),
-                "enable.auto.commit" => own.commits = Some(boolean(&name, &value)?),
-                _ => storage.kafka_property.push(Property { name, value }),
-            }
-        }
-        Ok(own)
-    }
-}
-
-fn reset(value: &str) -> Result<Start, ToolError> {
-    match value {
-        "earliest" => Ok(Start::Earliest),
-        "latest" => Ok(Start::Latest),
-        _ => Err(invalid("auto.offset.reset", value, "earliest, latest")),
-    }
-}
-
-fn boolean(name: &str, value: &str) -> Result<bool, ToolError> {
-    value
-        .to_ascii_lowercase()
-        .parse()
-        .map_err(|_| invalid(name, value, "true, false"))
-}
-
-fn isolation_level(level: &str) -> Result<Property, ToolError> {
-    match level {
-        "read_committed" | "read_uncommitted" => Ok(property(ISOLATION_LEVEL, level)),
-        _ => Err(invalid(ISOLATION_LEVEL, level, "read_committed, read_uncommitted")),
     }
 }
 

@@ -9,6 +9,7 @@ mod format;
 mod groups;
 mod pattern;
 mod producer;
+mod properties;
 mod source;
 mod topics;
 
@@ -17,11 +18,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::config::{Property, Storage, properties_of, shown, without_values};
+use crate::config::{Storage, properties_of, shown, without_values};
 use crate::console;
 use crate::exit::Exit;
 
 use args::{Given, Opt};
+use properties::{isolation_level, property};
 
 /// One of the tools.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +83,6 @@ const COMMON: [Opt; 5] = [
     Opt::flag("version", "Display Kafka version."),
 ];
 
-/// The property of the Kafka client that says whether records of open and aborted transactions are read.
-const ISOLATION_LEVEL: &str = "isolation.level";
-
 /// The Kafka release whose tools these follow.
 const KAFKA_VERSION: &str = "4.1.0";
 
@@ -138,9 +137,7 @@ fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolErro
     }
     // As Kafka's tools: what they read, and what they call the end of a partition, includes open transactions. Librdkafka's
     // default is the other level.
-    storage
-        .kafka_property
-        .insert(0, property(ISOLATION_LEVEL, "read_uncommitted"));
+    storage.kafka_property.insert(0, isolation_level("read_uncommitted")?);
     for file in ["command-config", "consumer.config", "producer.config"] {
         for path in given.all(file) {
             let properties = properties_of(path.as_ref()).map_err(|error| ToolError::Other(error.to_string()))?;
@@ -157,22 +154,6 @@ fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolErro
         }
     }
     Ok(())
-}
-
-/// The error about a property's value, in the words of Kafka's clients.
-fn invalid(name: &str, value: &str, allowed: &str) -> ToolError {
-    ToolError::Other(format!(
-        "org.apache.kafka.common.config.ConfigException: Invalid value {value} for configuration {name}: String must be one \
-         of: {allowed}"
-    ))
-}
-
-/// A property of the Kafka client.
-fn property(name: &str, value: &str) -> Property {
-    Property {
-        name: name.to_owned(),
-        value: value.to_owned(),
-    }
 }
 
 /// The list of options, one a line, sorted by name.
