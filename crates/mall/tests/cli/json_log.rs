@@ -1,52 +1,29 @@
 //! `mall up --log json`: every line is an object that names its role.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use super::program::Folder;
+use super::support::role::Role;
 use super::support::wait_for;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-/// A mall whose lines, of either stream, are kept.
-struct Mall {
-    child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
-    readers: Vec<std::thread::JoinHandle<()>>,
-}
+/// A mall all of whose lines are objects.
+struct Mall(Role);
 
 impl Mall {
     fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it runs");
-        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-        let keep = |stream: Box<dyn Read + Send>| {
-            let lines = lines.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    lines.lock().expect("nobody panics").push(line);
-                }
-            })
-        };
-        let readers = vec![
-            keep(Box::new(child.stdout.take().expect("piped"))),
-            keep(Box::new(child.stderr.take().expect("piped"))),
-        ];
-        Self { child, lines, readers }
+        Self(Role::start("mall", command))
     }
 
     fn objects(&self) -> Vec<Value> {
-        let lines = self.lines.lock().expect("nobody panics").clone();
         let parse = |line: &String| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        lines.iter().map(parse).collect()
+        self.0.lines().iter().map(parse).collect()
     }
 
     /// The first line of this role with this in its message.
@@ -64,31 +41,10 @@ impl Mall {
         })
     }
 
-    fn child_of(&self, role: &str) -> Pid {
-        let id = self.child.id();
-        let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("a list");
-        let is = |pid: &&str| {
-            let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            words.contains(&format!("\0{role}\0"))
-        };
-        let pid = list.split_whitespace().find(is).expect("it runs");
-        Pid::from_raw(pid.parse().expect("a number")).expect("a process")
-    }
-
     /// Its end, and all that was ever said.
     fn end(mut self) -> (Option<i32>, Vec<Value>) {
-        let code = self.child.wait().expect("it ends").code();
-        self.readers
-            .drain(..)
-            .for_each(|reader| reader.join().expect("it reads to the end"));
+        let code = self.0.wait_exit().code();
         (code, self.objects())
-    }
-}
-
-impl Drop for Mall {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -135,12 +91,12 @@ fn every_line_of_a_life_is_json_with_its_role_and_its_trace() {
     mall.wait("delivery-1", "DELIVERY CANCELLED");
     // What a role says before it has a log is wrapped, or written as JSON from the first line on.
     std::fs::write(folder.path().join("mall.toml"), "lanes = 'many'\n").expect("written");
-    kill_process(mall.child_of("order"), Signal::KILL).expect("killed");
+    kill_process(mall.0.child_of("order"), Signal::KILL).expect("killed");
     mall.wait("mall", "order died (signal: 9");
     mall.wait("order", "--lanes (from mall.toml)");
     std::fs::remove_file(folder.path().join("mall.toml")).expect("removed");
     mall.wait_nth("order", "listening", 2);
-    kill_process(Pid::from_child(&mall.child), Signal::INT).expect("told");
+    mall.0.signal(Signal::INT);
     let (code, objects) = mall.end();
     assert_eq!(code, Some(0));
     for line in &objects {

@@ -1,9 +1,11 @@
 //! No secret is printed, and none stands among the arguments of a process that the mall starts.
 
-use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use rustix::process::Pid;
+
 use super::program::{Folder, ended};
+use super::support::role::Role;
 
 const SECRET: &str = "hunter2";
 
@@ -147,28 +149,16 @@ fn children_are_given_secrets_where_nobody_else_reads_them() {
         "--kafka-property=sasl.mechanism=PLAIN",
     ];
     let mut command = folder.command(&[&["up"], &ports[..], &places[..]].concat());
-    let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
-    let stderr = BufReader::new(child.stderr.take().expect("its lines"));
-    let mut said = String::new();
-    for line in stderr.lines().map_while(Result::ok) {
-        said += &format!("{line}\n");
-        if line.contains("trying for 30 s") {
-            break;
-        }
-    }
-    let id = child.id();
-    let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("a list");
-    let of = |id: &str, what: &str| {
-        let bytes = std::fs::read(format!("/proc/{id}/{what}")).unwrap_or_default();
+    let mut mall = Role::start("mall", &mut command);
+    mall.wait_line("trying for 30 s");
+    let of = |pid: Pid, what: &str| {
+        let bytes = std::fs::read(format!("/proc/{}/{what}", pid.as_raw_nonzero())).unwrap_or_default();
         String::from_utf8_lossy(&bytes).replace('\0', " ")
     };
-    let children: Vec<&str> = list.split_whitespace().collect();
-    let seen: Vec<_> = children
-        .iter()
-        .map(|id| (of(id, "cmdline"), of(id, "environ")))
-        .collect();
-    child.kill().expect("it can be ended");
-    child.wait().expect("it ends");
+    let children = mall.children().into_iter();
+    let seen: Vec<_> = children.map(|pid| (of(pid, "cmdline"), of(pid, "environ"))).collect();
+    mall.kill();
+    let said = mall.last_lines().join("\n");
     assert_eq!(seen.len(), 3, "{said}");
     for (arguments, variables) in &seen {
         assert!(!arguments.is_empty() && !arguments.contains("hunter"), "{arguments}");

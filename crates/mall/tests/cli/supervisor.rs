@@ -1,19 +1,20 @@
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, Instant};
+//! The supervisor: what becomes of its children when one of them, or it, ends.
 
-use rustix::process::{Pid, Signal, kill_process};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+
+use rustix::process::{Signal, kill_process};
 
 use super::program::Folder;
+use super::support::role::{Role, words_of};
+use super::support::{PATIENCE, wait_for};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A running mall whose lines are read one by one.
+/// A running mall, whose lines are waited for one after the other.
 struct Mall {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStderr>>,
-    said: Vec<String>,
+    process: Role,
+    /// How many of its lines the waits have passed.
+    read: usize,
 }
 
 impl Mall {
@@ -23,73 +24,24 @@ impl Mall {
     }
 
     fn run(command: &mut Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
-        let stderr = child.stderr.take().expect("its lines");
         Self {
-            child,
-            lines: BufReader::new(stderr).lines(),
-            said: Vec::new(),
+            process: Role::start("mall", command),
+            read: 0,
         }
     }
 
-    /// Reads on until a line begins with `name` and has `part`; the mall ends with the test, and so do its lines.
+    /// The next line that begins with `name` and has `part`.
+    #[track_caller]
     fn wait(&mut self, name: &str, part: &str) -> String {
-        for line in self.lines.by_ref() {
-            let line = line.expect("text");
-            self.said.push(line.clone());
-            if line.starts_with(name) && line.contains(part) {
-                return line;
-            }
-        }
-        panic!("{name} never said {part}: {:#?}", self.said)
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// The child that runs this role.
-    fn child_of(&self, role: &str) -> Pid {
-        let children = self.children();
-        let found = children
-            .iter()
-            .find(|pid| words_of(**pid).contains(&format!("\0{role}\0")));
-        *found.unwrap_or_else(|| panic!("no {role} among {children:?}"))
+        let is = |line: &str| line.starts_with(name) && line.contains(part);
+        self.process.wait_behind(&mut self.read, &format!("{name}: {part}"), is)
     }
 
     /// Waits until a role listens; answers with its port.
+    #[track_caller]
     fn wait_port(&mut self, name: &str) -> String {
         let line = self.wait(name, "listening on http://");
         line.rsplit(':').next().expect("a port").to_owned()
-    }
-
-    /// The ids of its children, by the kernel's own list.
-    fn children(&self) -> Vec<Pid> {
-        let id = self.child.id();
-        let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("a list");
-        list.split_whitespace()
-            .filter_map(|id| Pid::from_raw(id.parse().ok()?))
-            .collect()
-    }
-}
-
-impl Drop for Mall {
-    fn drop(&mut self) {
-        // Its children see the end of their input, and drain.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn words_of(pid: Pid) -> String {
-    std::fs::read_to_string(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default()
-}
-
-fn wait_until(what: &str, done: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -117,13 +69,13 @@ fn a_child_that_dies_is_started_again_and_ctrl_c_stops_all() {
     let folder = Folder::new();
     let mut mall = Mall::up(&folder);
     mall.wait("delivery-1", "listening");
-    assert_eq!(mall.children().len(), 3);
-    kill_process(mall.child_of("order"), Signal::KILL).expect("killed");
+    assert_eq!(mall.process.children().len(), 3);
+    kill_process(mall.process.child_of("order"), Signal::KILL).expect("killed");
     mall.wait("mall", "order died (signal: 9");
     mall.wait("order", "listening");
-    let children = mall.children();
-    kill_process(mall.pid(), Signal::INT).expect("told");
-    assert_eq!(mall.child.wait().expect("it ends").code(), Some(0));
+    let children = mall.process.children();
+    mall.process.signal(Signal::INT);
+    assert_eq!(mall.process.wait_exit().code(), Some(0));
     assert!(children.iter().all(|pid| words_of(*pid).is_empty()), "all have ended");
 }
 
@@ -138,7 +90,7 @@ fn a_role_that_was_ready_and_ends_with_a_code_is_started_again() {
     assert!(send(&port, "POST", "/orders", order).starts_with("HTTP/1.1 201"));
     mall.wait("delivery-1", "OrderPlaced order=1");
     assert!(send(&port, "PATCH", "/orders/1", r#"{"address":"PUSAN"}"#).starts_with("HTTP/1.1 204"));
-    let delivery = mall.child_of("delivery");
+    let delivery = mall.process.child_of("delivery");
     // It drains, which takes as long as the modification that it has begun; the second signal ends it with 2.
     kill_process(delivery, Signal::TERM).expect("told");
     mall.wait("delivery-1", "stopping");
@@ -153,7 +105,7 @@ fn options_that_turn_bad_while_the_mall_runs_are_tried_again() {
     let mut mall = Mall::up(&folder);
     mall.wait("order", "listening");
     std::fs::write(folder.path().join("mall.toml"), "lanes = \"many\"\n").expect("written");
-    kill_process(mall.child_of("order"), Signal::KILL).expect("killed");
+    kill_process(mall.process.child_of("order"), Signal::KILL).expect("killed");
     mall.wait("order", "lanes");
     mall.wait("mall", "order died (exit status: 64); starting it again");
     std::fs::write(folder.path().join("mall.toml"), "lanes = 4\n").expect("written");
@@ -166,7 +118,7 @@ fn a_role_that_never_got_ready_ends_the_mall() {
     std::fs::create_dir_all(folder.path().join("mall-data/orders.db")).expect("a folder where a file belongs");
     let mut mall = Mall::up(&folder);
     mall.wait("mall", "order did not start: it died (exit status: 2)");
-    assert_eq!(mall.child.wait().expect("it ends").code(), Some(2));
+    assert_eq!(mall.process.wait_exit().code(), Some(2));
 }
 
 #[test]
@@ -174,11 +126,11 @@ fn children_drain_when_the_supervisor_disappears() {
     let folder = Folder::new();
     let mut mall = Mall::up(&folder);
     mall.wait("delivery-1", "listening");
-    let children = mall.children();
-    kill_process(mall.pid(), Signal::KILL).expect("killed");
-    mall.child.wait().expect("it ends");
-    wait_until("all children are gone", || {
-        children.iter().all(|pid| !words_of(*pid).contains("mall"))
+    let children = mall.process.children();
+    mall.process.kill();
+    wait_for("the end of all children", || {
+        let gone = children.iter().all(|pid| !words_of(*pid).contains("mall"));
+        gone.then_some(())
     });
 }
 

@@ -1,6 +1,6 @@
-//! A role of the mall as a process of its own.
+//! A role of the mall, or its supervisor, as a process of its own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -10,12 +10,12 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::wait_for;
 
-/// A running role: killed when the test is done with it.
+/// A running role, whose lines of either stream are kept: killed when the test is done with it.
 pub struct Role {
     name: String,
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
-    reader: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Role {
@@ -24,23 +24,20 @@ impl Role {
     pub fn start(name: &str, command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{name} could not be started: {error}"));
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
-        let sink = lines.clone();
-        let reader = std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                sink.lock().expect("no reader panics").push(line);
-            }
-        });
+        let readers = vec![
+            keep(child.stdout.take().expect("stdout is piped"), &lines),
+            keep(child.stderr.take().expect("stderr is piped"), &lines),
+        ];
         Self {
             name: name.into(),
             child,
             lines,
-            reader: Some(reader),
+            readers,
         }
     }
 
@@ -66,6 +63,38 @@ impl Role {
         )
     }
 
+    /// The first line that `is` accepts among those behind the first `read`, which then counts up to it.
+    #[track_caller]
+    pub fn wait_behind(&self, read: &mut usize, what: &str, is: impl Fn(&str) -> bool) -> String {
+        let (at, line) = wait_for(
+            &format!("{what} of {}, which said:\n{}", self.name, self.said()),
+            || {
+                let behind = self.lines().into_iter().enumerate().skip(*read);
+                behind.into_iter().find(|(_, line)| is(line))
+            },
+        );
+        *read = at + 1;
+        line
+    }
+
+    /// The processes that it has started, by the kernel's own list.
+    pub fn children(&self) -> Vec<Pid> {
+        let id = self.child.id();
+        let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("a list");
+        list.split_whitespace()
+            .filter_map(|id| Pid::from_raw(id.parse().ok()?))
+            .collect()
+    }
+
+    /// The child of a supervisor that runs this role.
+    #[track_caller]
+    pub fn child_of(&self, role: &str) -> Pid {
+        let children = self.children();
+        let runs = |pid: &&Pid| words_of(**pid).contains(&format!("\0{role}\0"));
+        let found = children.iter().find(runs);
+        *found.unwrap_or_else(|| panic!("no {role} among {children:?}"))
+    }
+
     /// All it has said so far.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("no reader panics").clone()
@@ -73,7 +102,7 @@ impl Role {
 
     /// All it has ever said, once it has ended.
     pub fn last_lines(&mut self) -> Vec<String> {
-        if let Some(reader) = self.reader.take() {
+        for reader in self.readers.drain(..) {
             reader.join().expect("no reader panics");
         }
         self.lines()
@@ -110,9 +139,7 @@ impl Role {
         let status = wait_for(&format!("the end of {name}"), || {
             self.child.try_wait().expect("a child can be waited for")
         });
-        if let Some(reader) = self.reader.take() {
-            reader.join().expect("the reader doesn't panic");
-        }
+        self.last_lines();
         status
     }
 
@@ -132,4 +159,18 @@ impl Drop for Role {
             eprintln!("--- {} said:\n{}", self.name, self.said());
         }
     }
+}
+
+fn keep(stream: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    let lines = lines.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            lines.lock().expect("no reader panics").push(line);
+        }
+    })
+}
+
+/// The words of a process's command line, each with a zero behind it; empty once it has ended.
+pub fn words_of(pid: Pid) -> String {
+    std::fs::read_to_string(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default()
 }
