@@ -2,7 +2,7 @@
 
 use serde::ser::SerializeMap;
 
-use shop::domain::{Delivery, DeliveryId, Order, OrderFields, OrderId, Version};
+use shop::domain::{Delivery, DeliveryId, EventType, Order, OrderEventType, OrderFields, OrderId, Version};
 use shop::store::{Page, PageRequest, Result, Store};
 
 /// Rows that are shown over HTTP.
@@ -34,6 +34,9 @@ pub(super) trait Entity: Sized + Send + Sync {
 
     /// The row with this number.
     fn find(store: &dyn Store, number: i64) -> impl Future<Output = Result<Option<Self>>> + Send;
+
+    /// A sentence about what became of a row that is not there; none if there is nothing to say.
+    fn departure(store: &dyn Store, number: i64) -> impl Future<Output = Result<Option<String>>> + Send;
 
     /// One page of all rows.
     fn page(store: &dyn Store, page: &PageRequest) -> impl Future<Output = Result<Page<Self>>> + Send;
@@ -71,6 +74,14 @@ impl Entity for Order {
 
     async fn find(store: &dyn Store, number: i64) -> Result<Option<Self>> {
         store.order(OrderId(number)).await
+    }
+
+    async fn departure(store: &dyn Store, number: i64) -> Result<Option<String>> {
+        let events = store.order_events(OrderId(number)).await?;
+        let cancelled = EventType::Order(OrderEventType::Cancelled);
+        let cancelled = events.last().is_some_and(|last| last.event_type == cancelled);
+        Ok(cancelled
+            .then(|| format!("Order {number} was cancelled. What happened to it is told at /orders/{number}/events.")))
     }
 
     async fn page(store: &dyn Store, page: &PageRequest) -> Result<Page<Self>> {
@@ -122,6 +133,11 @@ impl Entity for Delivery {
 
     async fn find(store: &dyn Store, number: i64) -> Result<Option<Self>> {
         store.delivery(DeliveryId(number)).await
+    }
+
+    /// A delivery stays, whatever becomes of its order.
+    async fn departure(_: &dyn Store, _: i64) -> Result<Option<String>> {
+        Ok(None)
     }
 
     async fn page(store: &dyn Store, page: &PageRequest) -> Result<Page<Self>> {

@@ -14,7 +14,7 @@ use super::body::{self, BodyForm, form_of};
 use super::conditional::{condition, tag};
 use super::hal;
 use super::problem::Problem;
-use super::read::read;
+use super::read::{absent, read};
 use super::reply::{Reply, missing, respond};
 use super::request_head::{Admitted, RequestHead, Target};
 use shop::commit::GroupCommit;
@@ -73,7 +73,12 @@ impl OrderService {
                 traceparent: Some(head.traceparent()),
             })
             .await?;
-        outcome_response(head, outcome, form)
+        match (outcome, target) {
+            (OrderOutcome::Missing, Target::Item(number)) => {
+                absent::<Order>(&*self.store, &self.readiness, number).await
+            }
+            (outcome, _) => outcome_response(head, outcome, form),
+        }
     }
 
     async fn submit(&self, request: OrderRequest) -> Result<OrderOutcome, Problem> {

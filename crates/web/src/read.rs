@@ -14,7 +14,7 @@ use super::paging::page_request;
 use super::problem::Problem;
 use super::reply::{Reply, missing, respond};
 use super::request_head::{RequestHead, Target, parse_number};
-use shop::domain::{Delivery, JournalEntry, OrderId};
+use shop::domain::{JournalEntry, OrderId};
 use shop::health::Readiness;
 use shop::store::{Result as StoreResult, Store, StoreError};
 
@@ -40,10 +40,13 @@ pub(super) async fn read<E: Entity>(
             let page = bounded(readiness, E::page(store, &request)).await?;
             found(hal::collection(head, &request, &page))
         }
-        Target::Item(number) => item(head, bounded(readiness, E::find(store, number)).await?, form),
+        Target::Item(number) => match bounded(readiness, E::find(store, number)).await? {
+            Some(entity) => item(head, &entity, form),
+            None => absent::<E>(store, readiness, number).await,
+        },
         Target::FindByOrder => {
-            let delivery: Option<Delivery> = bounded(readiness, store.delivery_of(order_in(head)?)).await?;
-            item(head, delivery, form)
+            let delivery = bounded(readiness, store.delivery_of(order_in(head)?)).await?;
+            delivery.map_or_else(|| Ok(missing()), |delivery| item(head, &delivery, form))
         }
         Target::Events(number) => {
             let entries = bounded(readiness, store.order_events(OrderId(number))).await?;
@@ -60,8 +63,7 @@ pub(super) async fn read<E: Entity>(
 }
 
 /// The answer about an item: 304 if the client has this version already, 412 if its condition demands another one.
-fn item<E: Entity>(head: &RequestHead, found: Option<E>, form: &'static str) -> Reply {
-    let Some(entity) = found else { return Ok(missing()) };
+fn item<E: Entity>(head: &RequestHead, entity: &E, form: &'static str) -> Reply {
     let (condition, version) = (condition(&head.headers)?, entity.revision());
     if !condition.allows(version) {
         return Err(Problem::otherwise(version));
@@ -70,11 +72,19 @@ fn item<E: Entity>(head: &RequestHead, found: Option<E>, form: &'static str) -> 
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => {
             let href = hal::item_href::<E>(&head.base, entity.number());
-            respond(StatusCode::OK, form, hal::item(&entity, &href))
+            respond(StatusCode::OK, form, hal::item(entity, &href))
         }
     };
     tag(&mut answer, version);
     Ok(answer)
+}
+
+/// The answer for a number that no row has: 404, with a body if there is something to say about the row that was there.
+pub(super) async fn absent<E: Entity>(store: &dyn Store, readiness: &Readiness, number: i64) -> Reply {
+    match bounded(readiness, E::departure(store, number)).await? {
+        Some(sentence) => Err(Problem::new(StatusCode::NOT_FOUND, sentence)),
+        None => Ok(missing()),
+    }
 }
 
 /// The order that a search names, in the parameter `id`, as in the course, or `orderId`.

@@ -20,7 +20,7 @@ pub(super) fn respond(status: StatusCode, form: &'static str, body: impl Into<Bo
     response
 }
 
-/// The answer for a number that no row has: 404 without a body.
+/// The answer for what is not there, and of which there is nothing to say: 404 without a body.
 pub(super) fn missing() -> Response {
     StatusCode::NOT_FOUND.into_response()
 }

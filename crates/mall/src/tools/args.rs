@@ -13,6 +13,8 @@ pub struct Opt {
     pub name: &'static str,
     /// What the usage calls its value; none for a flag.
     pub value: Option<&'static str>,
+    /// The value if the option is given without one; none if it must have one.
+    pub default: Option<&'static str>,
     /// Whether the option may be given more than once.
     repeated: bool,
     /// What the option is for, in a sentence for the usage.
@@ -25,6 +27,7 @@ impl Opt {
         Self {
             name,
             value: Some(value),
+            default: None,
             repeated: false,
             about,
         }
@@ -35,7 +38,19 @@ impl Opt {
         Self {
             name,
             value: Some(value),
+            default: None,
             repeated: true,
+            about,
+        }
+    }
+
+    /// An option that stands for `default` if no value follows it.
+    pub const fn optional(name: &'static str, value: &'static str, default: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            value: Some(value),
+            default: Some(default),
+            repeated: false,
             about,
         }
     }
@@ -45,6 +60,7 @@ impl Opt {
         Self {
             name,
             value: None,
+            default: None,
             repeated: false,
             about,
         }
@@ -59,7 +75,8 @@ impl Given {
     /// Reads the words. Words that belong to no option are passed over, as Kafka's tools do.
     pub fn parse(words: &[OsString], options: &[&Opt]) -> Result<Self, String> {
         let mut given = Self::default();
-        let mut words = words.iter().map(|word| word.to_string_lossy().into_owned());
+        let words = words.iter().map(|word| word.to_string_lossy().into_owned());
+        let mut words = words.peekable();
         while let Some(word) = words.next() {
             if word == "--" {
                 break;
@@ -80,7 +97,15 @@ impl Given {
                 (None, None) => {}
                 (None, Some(_)) => return Err(format!("Option {name} does not take an argument")),
                 (Some(_), Some(value)) => values.push(value),
-                (Some(_), None) => values.push(words.next().ok_or(format!("Option {name} requires an argument"))?),
+                (Some(_), None) => {
+                    let value = match option.default {
+                        Some(default) => words
+                            .next_if(|word| !word.starts_with('-'))
+                            .or(Some(default.to_owned())),
+                        None => words.next(),
+                    };
+                    values.push(value.ok_or(format!("Option {name} requires an argument"))?);
+                }
             }
             if values.len() > 1 && !option.repeated {
                 return Err(format!(
@@ -131,8 +156,9 @@ fn unknown(name: &str) -> String {
 mod tests {
     use super::*;
 
-    const OPTIONS: [Opt; 3] = [
+    const OPTIONS: [Opt; 4] = [
         Opt::value("topic", "T", ""),
+        Opt::optional("codec", "C", "gzip", ""),
         Opt::repeated("property", "P", ""),
         Opt::flag("list", ""),
     ];
@@ -151,6 +177,19 @@ mod tests {
         assert_eq!(given.all("property"), ["key.separator==", "a=b"]);
         assert!(given.has("list"));
         assert_eq!(parse(&["--topic", "-3"]).expect("good").last("topic"), Some("-3"));
+    }
+
+    #[test]
+    fn an_option_may_stand_for_a_default() {
+        for (words, codec) in [
+            (&["--codec"][..], "gzip"),
+            (&["--codec", "--topic", "a"], "gzip"),
+            (&["--codec", "lz4", "--topic", "a"], "lz4"),
+            (&["--codec=zstd"], "zstd"),
+        ] {
+            assert_eq!(parse(words).expect("good").last("codec"), Some(codec), "{words:?}");
+        }
+        assert!(parse(&["--topic", "a"]).expect("good").last("codec").is_none());
     }
 
     #[test]

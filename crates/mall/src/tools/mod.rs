@@ -162,6 +162,7 @@ fn usage(tool: Tool) -> String {
     options.sort_by_key(|option| option.name);
     let lines = options.iter().map(|option| {
         let form = match option.value {
+            Some(value) if option.default.is_some() => format!("--{} [{value}]", option.name),
             Some(value) => format!("--{} <{value}>", option.name),
             None => format!("--{}", option.name),
         };

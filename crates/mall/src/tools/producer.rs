@@ -8,6 +8,7 @@ use keylane_log::{EventLog, Header, NewRecord};
 
 use super::ToolError;
 use super::args::{Given, Opt};
+use super::properties::compression;
 use crate::adapters::log::{OpenFor, explained, open_log};
 use crate::config::Storage;
 use crate::exit::Exit;
@@ -27,10 +28,11 @@ pub const OPTIONS: [Opt; 11] = [
     Opt::value("producer.config", "FILE", "Properties of the Kafka client, one a line."),
     Opt::flag("sync", "Accepted: each message is waited for."),
     Opt::value("request-required-acks", "acks", "Only all (the default)."),
-    Opt::value(
+    Opt::optional(
         "compression-codec",
         "codec",
-        "Accepted; see --producer-property compression.type.",
+        "gzip",
+        "How Kafka's records are compressed: none, gzip (if no codec is given), snappy, lz4 or zstd.",
     ),
     Opt::value("timeout", "ms", "Accepted: nothing is held back."),
     Opt::value(
@@ -65,6 +67,7 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
         .number::<u64>("max-block-ms")
         .map_err(ToolError::Other)?
         .unwrap_or(60_000);
+    let storage = &with_compression(given, storage)?;
     let log = open_log(storage, OpenFor::Writing)
         .map_err(|error| ToolError::Other(explained(&error, storage)))?
         .ok_or(ToolError::Other("There is no log".into()))?;
@@ -80,6 +83,25 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
         storage,
     };
     producer.run(&reader).map(|()| Exit::DONE).map_err(ToolError::Other)
+}
+
+/// Where the log is, with the codec that was given as a property of the Kafka client.
+fn with_compression(given: &Given, storage: &Storage) -> Result<Storage, ToolError> {
+    let mut storage = storage.clone();
+    let Some(codec) = given.last("compression-codec") else {
+        return Ok(storage);
+    };
+    let compression = compression(codec)?;
+    match (&storage.bootstrap_server, codec) {
+        (Some(_), _) => storage.kafka_property.push(compression),
+        (None, "none") => {}
+        (None, _) => {
+            return Err(ToolError::Other(format!(
+                "--compression-codec {codec} needs --bootstrap-server: the embedded log stores records as they are"
+            )));
+        }
+    }
+    Ok(storage)
 }
 
 struct Producer<'a> {
@@ -107,14 +129,14 @@ impl Producer<'_> {
                 self.append(std::mem::take(&mut batch));
                 return Ok(());
             }
-            number += 1;
-            let line = line.strip_suffix(b"\n").unwrap_or(&line);
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            match reader.parse(&String::from_utf8_lossy(line), number) {
-                Ok(record) => batch.push(record),
-                Err(sentence) => {
-                    self.append(batch);
-                    return Err(format!("org.apache.kafka.common.KafkaException: {sentence}"));
+            for line in lines(&line) {
+                number += 1;
+                match reader.parse(&String::from_utf8_lossy(line), number) {
+                    Ok(record) => batch.push(record),
+                    Err(sentence) => {
+                        self.append(batch);
+                        return Err(format!("org.apache.kafka.common.KafkaException: {sentence}"));
+                    }
                 }
             }
             // A line that is typed is appended at once; lines from a pipe are appended in batches.
@@ -149,6 +171,13 @@ impl Producer<'_> {
             }
         }
     }
+}
+
+/// The lines of what was read up to a line feed. As in Java, a carriage return without one ends a line too.
+fn lines(read: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let read = read.strip_suffix(b"\n").unwrap_or(read);
+    let read = read.strip_suffix(b"\r").unwrap_or(read);
+    read.split(|byte| *byte == b'\r')
 }
 
 /// How a line becomes a record, as in Kafka's `LineMessageReader`.

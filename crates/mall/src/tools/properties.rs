@@ -5,6 +5,7 @@ use super::source::Start;
 use crate::config::{Property, Storage};
 
 const ISOLATION_LEVEL: &str = "isolation.level";
+const COMPRESSION: &str = "compression.type";
 
 /// The properties of a consumer that the tool itself acts on, as Kafka's tool does. They don't reach the Kafka client, which
 /// the log's adapter sets up.
@@ -54,6 +55,15 @@ pub fn isolation_level(level: &str) -> Result<Property, ToolError> {
     match level {
         "read_committed" | "read_uncommitted" => Ok(property(ISOLATION_LEVEL, level)),
         _ => Err(invalid(ISOLATION_LEVEL, level, "read_committed, read_uncommitted")),
+    }
+}
+
+/// The property that says how a producer compresses what it sends.
+pub fn compression(codec: &str) -> Result<Property, ToolError> {
+    let codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
+    match codecs.contains(&codec) {
+        true => Ok(property(COMPRESSION, codec)),
+        false => Err(invalid(COMPRESSION, codec, &codecs.join(", "))),
     }
 }
 

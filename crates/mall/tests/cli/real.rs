@@ -86,6 +86,50 @@ fn kafkas_own_tools_print_the_same() {
     assert!(!folder.has_data());
 }
 
+/// A topic that takes only small batches takes a long value in a compressed one.
+#[test]
+fn the_codec_that_was_given_compresses() {
+    let folder = Folder::new();
+    let (servers, topic) = (required("MALL_TEST_KAFKA"), unique("codec"));
+    let at = ["--bootstrap-server", servers.as_str(), "--topic", topic.as_str()];
+    let created = java(
+        &[
+            &["kafka-topics", "--create", "--config", "max.message.bytes=2000"],
+            &at[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(created.code, Some(0), "{created:?}");
+    let long = "a".repeat(20_000);
+    let produce = |options: &[&str]| {
+        let words = [&["kafka-console-producer"], &at[..], options].concat();
+        folder.run_with(&words, &format!("{long}\n"))
+    };
+    for options in [&[][..], &["--compression-codec", "none"]] {
+        let refused = produce(options);
+        assert!(
+            refused.err.contains("ERROR Error when sending message"),
+            "{options:?}: {refused:?}"
+        );
+    }
+    let codecs: [&[&str]; 4] = [
+        &["--compression-codec"],
+        &["--compression-codec", "lz4"],
+        &["--compression-codec=snappy"],
+        &["--compression-codec", "zstd"],
+    ];
+    for options in codecs {
+        let produced = produce(options);
+        assert_eq!((produced.code, &*produced.err), (Some(0), ""), "{options:?}");
+    }
+    let words = [
+        &["kafka-console-consumer", "--from-beginning", "--max-messages=4"],
+        &at[..],
+    ]
+    .concat();
+    assert_eq!(java(&words).out, format!("{long}\n").repeat(4));
+}
+
 #[test]
 fn the_mysql_client_draws_the_same_table() {
     let folder = Folder::new();

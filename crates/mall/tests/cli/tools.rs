@@ -129,6 +129,52 @@ fn a_line_without_its_key_ends_the_producer_after_the_lines_before_it() {
 }
 
 #[test]
+fn a_line_ends_as_javas_do() {
+    let folder = Folder::new();
+    let produced = folder.run_with(&["kafka-console-producer", "--topic", "t"], "a\r\nb\rc\n\r\nd\re");
+    assert_eq!(produced.code, Some(0), "{produced:?}");
+    let words = [
+        "kafka-console-consumer",
+        "--topic",
+        "t",
+        "--from-beginning",
+        "--max-messages=6",
+    ];
+    assert_eq!(folder.run(&words).out, "a\nb\nc\n\nd\ne\n");
+}
+
+#[test]
+fn the_embedded_log_compresses_nothing_and_says_so() {
+    let folder = Folder::new();
+    let produce = |options: &[&str]| {
+        let words = [&["kafka-console-producer", "--topic", "t"], options].concat();
+        folder.run_with(&words, "a\n")
+    };
+    for (options, says) in [
+        (
+            &["--compression-codec"][..],
+            "--compression-codec gzip needs --bootstrap-server",
+        ),
+        (
+            &["--compression-codec", "zstd"],
+            "--compression-codec zstd needs --bootstrap-server",
+        ),
+        (
+            &["--compression-codec=zip"],
+            "Invalid value zip for configuration compression.type",
+        ),
+    ] {
+        let refused = produce(options);
+        assert!(
+            refused.code == Some(1) && refused.err.contains(says),
+            "{options:?}: {refused:?}"
+        );
+        assert!(!folder.has_data(), "{options:?}");
+    }
+    assert_eq!(produce(&["--compression-codec", "none"]).code, Some(0));
+}
+
+#[test]
 fn a_consumer_begins_where_it_is_told() {
     let folder = Folder::new();
     folder.run_with(&["kafka-console-producer", "--topic", "t"], "a\nb\nc\n");

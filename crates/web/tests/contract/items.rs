@@ -1,6 +1,6 @@
 //! Orders that are replaced, patched and deleted.
 
-use crate::table::run_apart;
+use crate::table::{run, run_apart};
 use crate::wire::{ORDER, Service, TV};
 
 const WRITES: &str = r#"
@@ -26,6 +26,27 @@ JSON Patch that is none            | PATCH /orders/1  | application/json-patch+j
 DELETE                             | DELETE /orders/1 |                              |        |                                         | 204    | 2           | 0           |                                |
 DELETE missing                     | DELETE /orders/9 |                              |        |                                         | 404    | 1           | 0           |                                |
 "#;
+
+/// One after the other: order 1 is there, and then was cancelled.
+const CANCELLED: &str = r#"
+case         | request                 | body    | status | etag | events of 1 | message
+cancelled    | DELETE /orders/1        |         | 204    |      | 2           |
+read         | GET /orders/1           |         | 404    |      | 2           | Order 1 was cancelled. What happened to it is told at /orders/1/events.
+changed      | PATCH /orders/1         | {}      | 404    |      | 2           | Order 1 was cancelled.
+replaced     | PUT /orders/1           | {order} | 404    |      | 2           | Order 1 was cancelled.
+again        | DELETE /orders/1        |         | 404    |      | 2           | Order 1 was cancelled.
+one more     | POST /orders            | {order} | 201    | "1"  | 2           |
+never there  | GET /orders/3           |         | 404    |      | 2           |
+never there  | DELETE /orders/3        |         | 404    |      | 2           |
+"#;
+
+#[tokio::test]
+async fn a_cancelled_order_is_told_from_one_that_never_was() {
+    let service = Service::with_tv().await;
+    run(&service, &CANCELLED.replace("{order}", ORDER)).await;
+    let head = service.send("HEAD /orders/1", &[], "").await;
+    assert_eq!((head.status, head.body.as_str()), (404, ""));
+}
 
 #[tokio::test]
 async fn items_are_written_as_spring_does() {
