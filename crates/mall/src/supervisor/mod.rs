@@ -209,8 +209,7 @@ impl PortPlan {
 
 async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions) -> Result<Exit> {
     let mut signals = Signals::listen().context("can't listen for signals")?;
-    let width = children.iter().map(|child| child.name.len()).max().unwrap_or(0);
-    let output = Output::new(width, options.log);
+    let output = Output::new(children.iter().map(|child| child.name.clone()), options.log);
     output.greeting(&plan.greeting(options), plan.facts(options));
     let (goal, goals) = watch::channel(Goal::Run);
     let (ended, mut endings) = mpsc::channel(children.len().max(1));

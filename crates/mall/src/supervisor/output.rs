@@ -2,6 +2,7 @@
 //! name in a field.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
@@ -19,8 +20,8 @@ const TARGET: &str = "mall::supervisor";
 /// The length in bytes at which a line is broken in two.
 const LONGEST_LINE: u64 = 64 * 1024;
 
-/// The colours of names, as codes of ANSI terminals.
-const COLOURS: [&str; 6] = ["36", "33", "32", "35", "34", "31"];
+/// The colours of names, as codes of ANSI terminals, in the order in which they are given out. Red is left for what is wrong.
+const COLOURS: [&str; 10] = ["36", "33", "32", "35", "34", "96", "93", "92", "95", "94"];
 
 /// The stream that a child's line goes to.
 #[derive(Debug, Clone, Copy)]
@@ -32,17 +33,17 @@ pub enum Stream {
 /// Writes lines.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// The length of the longest name.
-    width: usize,
+    /// Who writes lines: the supervisor, then its children.
+    names: Arc<[String]>,
     colours: bool,
     format: LogFormat,
 }
 
 impl Output {
-    /// An output for names of up to `width` letters.
-    pub fn new(width: usize, format: LogFormat) -> Self {
+    /// An output for the lines of the supervisor and of these children.
+    pub fn new(children: impl Iterator<Item = String>, format: LogFormat) -> Self {
         Self {
-            width: width.max(SUPERVISOR.len()),
+            names: std::iter::once(SUPERVISOR.to_owned()).chain(children).collect(),
             colours: telemetry::colours(&io::stderr()),
             format,
         }
@@ -107,11 +108,18 @@ impl Output {
     }
 
     fn prefix(&self, name: &str) -> String {
-        let padded = format!("{name:width$} | ", width = self.width);
+        let width = self.names.iter().map(String::len).max().unwrap_or(0);
+        let padded = format!("{name:width$} | ");
         match self.colours {
-            true => format!("\x1b[{}m{padded}\x1b[0m", colour(name)),
+            true => format!("\x1b[{}m{padded}\x1b[0m", self.colour(name)),
             false => padded,
         }
+    }
+
+    /// A colour that no other name has, as long as there are enough.
+    fn colour(&self, name: &str) -> &'static str {
+        let place = self.names.iter().position(|known| known == name);
+        COLOURS[place.unwrap_or(0) % COLOURS.len()]
     }
 }
 
@@ -124,25 +132,27 @@ fn write(line: &[u8], stream: Stream) {
     };
 }
 
-fn colour(name: &str) -> &'static str {
-    let sum: usize = name.bytes().map(usize::from).sum();
-    COLOURS[sum % COLOURS.len()]
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn prefixes_line_up_and_are_coloured_only_on_a_terminal() {
-        let mut output = Output {
-            width: 10,
-            colours: false,
-            format: LogFormat::Text,
-        };
+        let children = ["order", "delivery-1", "delivery-2", "delivery-3", "gateway"];
+        let mut output = Output::new(children.into_iter().map(str::to_owned), LogFormat::Text);
+        output.colours = false;
         assert_eq!(output.prefix("order"), "order      | ");
         assert_eq!(output.prefix("delivery-1"), "delivery-1 | ");
         output.colours = true;
-        assert!(output.prefix("order").starts_with("\x1b["));
+        let prefixes = ["mall"].into_iter().chain(children).map(|name| output.prefix(name));
+        let colours: HashSet<String> = prefixes.map(|prefix| prefix[..5].to_owned()).collect();
+        assert_eq!(colours.len(), 6, "each has its own: {colours:?}");
+        assert!(
+            colours
+                .iter()
+                .all(|colour| colour.starts_with("\x1b[") && colour != "\x1b[31m")
+        );
     }
 }
