@@ -77,7 +77,7 @@ fn write_lanes(lanes: &LaneMetrics, text: &mut MetricsText) {
         ("mall_lanes_retried_total", "Attempts at a record that failed and are to be repeated.", &lanes.retried),
         ("mall_lanes_skipped_total", "Records that a former owner had done behind its committed offset.", &lanes.skipped),
         ("mall_lanes_late_total", "Records that were done after their partition had been lost.", &lanes.late),
-        ("mall_lanes_order_violations_total", "Records started out of the order of their key: a defect.", &lanes.order_violations),
+        ("mall_lanes_self_check_failures_total", "Records that the lanes started out of the order of their key: a defect of this program.", &lanes.order_violations),
         ("mall_lanes_commits_total", "Positions that were committed.", &lanes.commits),
         ("mall_lanes_commits_refused_total", "Positions refused because the partition was no longer ours.", &lanes.commits_refused),
         ("mall_lanes_commits_failed_total", "Commits that got no answer and are tried again.", &lanes.commits_failed),
@@ -135,6 +135,7 @@ fn write_events(delivery: &DeliveryMetrics, text: &mut MetricsText) {
 #[rustfmt::skip]
 fn write_delivery(delivery: &DeliveryMetrics, text: &mut MetricsText) {
     let counters = [
+        ("mall_delivery_out_of_order_total", "Events that took effect after a later event of their order, as without a fence they may.", &delivery.out_of_order),
         ("mall_delivery_foreign_records_total", "Records that are no order events, and were passed over.", &delivery.foreign),
         ("mall_delivery_handed_over_total", "Parked events that got their turn.", &delivery.handed_over),
         ("mall_delivery_discarded_total", "Versions that were passed over because a person decided so.", &delivery.discarded),

@@ -132,7 +132,10 @@ impl Lines {
         }
         if let Some(message) = fields.message() {
             line += " ";
-            line += &message;
+            line += &match level {
+                Level::ERROR => self.coloured("31", &message),
+                _ => message,
+            };
         }
         for (name, value) in fields.0.iter().filter(|(name, _)| *name != "message") {
             let _ = write!(line, " {name}={}", shown(value));

@@ -29,16 +29,57 @@ fn teach(stack: &Stack) {
     let first = stack.role("delivery", &["--course", "--modify-delay", &delay()]);
     first.wait_line("assigned");
     one_partition_keeps_the_order(stack, order.address());
+    assert_eq!(out_of_order([&first]), Vec::<String>::new());
 
     grow(stack, 2);
     let second = stack.role("delivery", &["--course", "--modify-delay", &delay()]);
     second.wait_line("assigned");
     both_partitions_are_written(stack, order.address());
-    without_a_key_the_cancellation_overtakes(stack, order.address());
+    let park = without_a_key_the_cancellation_overtakes(stack, order.address());
+    the_broken_order_is_announced(park, [&first, &second]);
 
     assert_eq!(order.stop(), Some(0));
     let order = stack.role("order", &["--course", "--key", "order-id"]);
     with_the_key_the_order_is_kept(stack, order.address(), [&first, &second]);
+    assert_eq!(out_of_order([&first, &second]).len(), 1, "only the second experiment's");
+}
+
+/// What was said of events that took effect out of their order, and counted as often.
+fn out_of_order<const N: usize>(deliveries: [&Role; N]) -> Vec<String> {
+    let lines = deliveries.iter().flat_map(|delivery| delivery.lines());
+    let said: Vec<String> = lines.filter(|line| line.contains("OUT OF ORDER")).collect();
+    let counted = deliveries.map(|delivery| {
+        let metrics = get(delivery.address(), "/metrics").body;
+        let count = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("mall_delivery_out_of_order_total "));
+        count.and_then(|count| count.parse::<usize>().ok()).expect("a counter")
+    });
+    assert_eq!(counted.iter().sum::<usize>(), said.len(), "{said:?}");
+    said
+}
+
+/// Whoever watches the instances sees which order broke, and what it should be.
+fn the_broken_order_is_announced(order: i64, deliveries: [&Role; 2]) {
+    let said = wait_for("a word about the broken order", || {
+        let said: Vec<String> = deliveries.iter().flat_map(|delivery| delivery.lines()).collect();
+        said.iter().any(|line| line.contains("OUT OF ORDER")).then_some(said)
+    });
+    let says = |part: &str| said.iter().any(|line| line.contains(part));
+    assert!(
+        says(&format!("order={order} v3")) && says("took effect before its turn: v2 of its order has not come yet")
+    );
+    let broken = out_of_order(deliveries);
+    let [line] = &broken[..] else { panic!("{broken:?}") };
+    assert!(
+        line.contains("ERROR") && line.contains(&format!("order={order} v2")),
+        "{line}"
+    );
+    assert!(
+        line.contains("after v3 of its order")
+            && line.ends_with("is DELIVERY MODIFIED and should still be DELIVERY CANCELLED"),
+        "{line}"
+    );
 }
 
 /// Experiment 1: one partition, one consumer. The cancellation waits behind the modification.
@@ -66,7 +107,7 @@ pub fn both_partitions_are_written(stack: &Stack, orders: SocketAddr) {
 }
 
 /// Experiment 2: two partitions, two consumers, no key.
-fn without_a_key_the_cancellation_overtakes(stack: &Stack, orders: SocketAddr) {
+fn without_a_key_the_cancellation_overtakes(stack: &Stack, orders: SocketAddr) -> i64 {
     let park = place(stack, orders);
     change_and_cancel(orders, park);
     wait_status(stack, park, "DELIVERY CANCELLED");
@@ -88,6 +129,7 @@ fn without_a_key_the_cancellation_overtakes(stack: &Stack, orders: SocketAddr) {
         partitions[1], partitions[2],
         "modification and cancellation went to different partitions"
     );
+    park
 }
 
 /// Experiment 3: the order's number as the key.

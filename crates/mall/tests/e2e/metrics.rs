@@ -103,7 +103,7 @@ fn of_a_delivery_instance(page: &Page, topic: &str) {
         ("mall_delivery_foreign_records_total", 6.0),
         ("mall_handler_duration_seconds_count", 12.0),
         ("mall_apply_duration_seconds_count", 6.0),
-        ("mall_lanes_order_violations_total", 0.0),
+        ("mall_lanes_self_check_failures_total", 0.0),
         ("mall_lanes_commits_refused_total", 0.0),
         ("mall_lanes_commits_failed_total", 0.0),
         ("mall_lanes_in_flight", 0.0),

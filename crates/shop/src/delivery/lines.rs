@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::{Delivery, EventRecord, EventType, IncomingEvent, Origin, Version};
+use super::sequence::Sequence;
+use crate::domain::{Delivery, DeliveryBefore, EventRecord, EventType, IncomingEvent, Origin, Version};
 use crate::{records, trace};
 
 /// The tracing target of lines about events. Their text says everything; their fields repeat it for machines.
@@ -40,6 +41,40 @@ pub(super) fn tell_tried_again(what: impl fmt::Display, why: &str, record: &Even
         trace = trace_of(record),
         "{what} … {why}; it is tried again"
     );
+}
+
+/// Says where an event took effect in another place than its own, and what that does to the delivery.
+pub(super) fn tell_sequence(sequence: Sequence, line: &Line<'_>, delivery: &Delivery, before: Option<&DeliveryBefore>) {
+    let Some(before) = before else { return };
+    let (order, highest) = (line.event.order_id.0, before.version);
+    let status = |status: &Option<String>| status.clone().unwrap_or_else(|| "no status".to_owned());
+    let (is, was) = (status(&delivery.status), status(&before.status));
+    match sequence {
+        Sequence::Next => {}
+        Sequence::Late => tracing::error!(
+            target: EVENTS,
+            order,
+            tally = "events out of order",
+            trace = trace_of(line.record),
+            "OUT OF ORDER: {line} took effect after v{highest} of its order; delivery {} is {is} and should still be {was}",
+            delivery.id.0
+        ),
+        Sequence::Again => tracing::warn!(
+            target: EVENTS,
+            order,
+            tally = "events applied again",
+            trace = trace_of(line.record),
+            "{line} took effect again: v{highest} of its order had been applied"
+        ),
+        Sequence::Early => tracing::warn!(
+            target: EVENTS,
+            order,
+            tally = "events applied early",
+            trace = trace_of(line.record),
+            "{line} took effect before its turn: v{} of its order has not come yet",
+            highest.next()
+        ),
+    }
 }
 
 /// Where a record came from, in words; a place in the log is written `P1@7`, for partition 1 and offset 7.

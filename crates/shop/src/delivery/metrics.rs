@@ -8,6 +8,8 @@ use keylane::measure::{Counter, Times};
 pub struct DeliveryMetrics {
     /// Events that took effect.
     pub applied: EventCounter,
+    /// Events that took effect after a later event of their order, which only happens without a fence.
+    pub out_of_order: Counter,
     /// Events that had been applied before, and were recognised as such before any slow work.
     pub duplicates: EventCounter,
     /// Events whose slow work was done in vain because another instance applied them meanwhile, as happens to a zombie: an

@@ -15,6 +15,7 @@ mod naive;
 mod gap_watch;
 mod gaps;
 mod resync;
+mod sequence;
 mod sweeper;
 
 mod burial;

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use super::Instance;
 use super::burial::Unhandled;
 use super::lane::lane;
-use super::lines::{Line, begun, handled, place, tell_tried_again};
+use super::lines::{Line, begun, handled, place, tell_sequence, tell_tried_again};
 use super::persistence::{RETRY, TRIES, persistently};
+use super::sequence::Sequence;
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome};
 use crate::domain::{DeliveryOutcome, DeliveryRequest, EventRecord, IncomingEvent, Provenance};
@@ -69,9 +70,14 @@ impl NaiveHandler {
         let answer = persistently(&self.deliveries, self.request(&event, record, attempt)).await;
         self.instance.metrics.applying.observe(asked.elapsed());
         let why = match answer {
-            Ok(DeliveryOutcome::Applied(delivery)) => {
+            Ok(DeliveryOutcome::Applied { delivery, before }) => {
                 self.instance.metrics.applied.add(Some(event.event_type));
                 handled(&line, &delivery, start.elapsed());
+                let sequence = Sequence::of(event.version, before.as_ref());
+                if sequence == Sequence::Late {
+                    self.instance.metrics.out_of_order.inc();
+                }
+                tell_sequence(sequence, &line, &delivery, before.as_ref());
                 return Outcome::Done;
             }
             Ok(DeliveryOutcome::NoDelivery) => format!("there is no delivery of order {}", event.order_id),

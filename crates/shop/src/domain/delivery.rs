@@ -63,11 +63,25 @@ pub struct Provenance {
     pub place: Option<Place>,
 }
 
+/// What a delivery was when an event took effect on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryBefore {
+    /// The highest version of the order that had been applied.
+    pub version: Version,
+    /// The delivery's status.
+    pub status: Option<String>,
+}
+
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// The event took effect; this is the delivery after it.
-    Applied(Delivery),
+    /// The event took effect.
+    Applied {
+        /// The delivery after it.
+        delivery: Delivery,
+        /// What the delivery was; none if the event made it.
+        before: Option<DeliveryBefore>,
+    },
     /// The event is a modification or cancellation of an order that has no delivery; nothing was written.
     NoDelivery,
 }

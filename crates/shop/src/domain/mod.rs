@@ -12,7 +12,7 @@ pub mod payload;
 mod record;
 
 pub use condition::{Condition, Versions};
-pub use delivery::{Delivery, DeliveryOutcome, DeliveryRequest, IncomingEvent, Provenance};
+pub use delivery::{Delivery, DeliveryBefore, DeliveryOutcome, DeliveryRequest, IncomingEvent, Provenance};
 pub use event::{DeliveryEventType, EventType, JournalEntry, OrderEventType, Source};
 pub use fields::{OrderFields, OrderPatch};
 pub use order::{Change, Order, OrderCommand, OrderOutcome, OrderRequest};

@@ -1,7 +1,9 @@
 //! Order events that are applied to deliveries without a fence.
 
 use shop::domain::OrderEventType::{Cancelled, Modified, Placed};
-use shop::domain::{Delivery, DeliveryId, DeliveryOutcome, OrderFields, OrderId, OrderPatch, Source, Version};
+use shop::domain::{
+    Delivery, DeliveryBefore, DeliveryId, DeliveryOutcome, OrderFields, OrderId, OrderPatch, Source, Version,
+};
 
 use crate::fixture::*;
 
@@ -73,7 +75,15 @@ pub async fn several_events_fold_in_one_batch(fixture: &dyn Fixture) {
     let outcomes = store.run_deliveries(&batch, NOW).await.unwrap();
     assert_eq!(outcomes[4], DeliveryOutcome::NoDelivery);
     let first = store.delivery_of(OrderId(1)).await.unwrap().unwrap();
-    assert_eq!(outcomes[5], DeliveryOutcome::Applied(first.clone()));
+    let before = DeliveryBefore {
+        version: Version(2),
+        status: Some("DELIVERY MODIFIED".into()),
+    };
+    let applied = DeliveryOutcome::Applied {
+        delivery: first.clone(),
+        before: Some(before),
+    };
+    assert_eq!(outcomes[5], applied);
     assert_eq!(
         (first.version, first.events, &first.fields),
         (Version(3), Version(3), &fields("SEOUL"))

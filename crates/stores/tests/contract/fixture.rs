@@ -111,7 +111,7 @@ pub async fn apply(store: &dyn Store, request: DeliveryRequest) -> DeliveryOutco
 /// Applies one event without a fence, and expects that it finds its delivery.
 pub async fn applied(store: &dyn Store, request: DeliveryRequest) -> Delivery {
     match apply(store, request).await {
-        DeliveryOutcome::Applied(delivery) => delivery,
+        DeliveryOutcome::Applied { delivery, .. } => delivery,
         other => panic!("not applied: {other:?}"),
     }
 }

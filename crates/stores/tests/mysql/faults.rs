@@ -293,7 +293,7 @@ async fn a_caller_that_goes_away_leaves_nothing_behind() {
     let batch = [event(1, 2, Modified), event(3, 1, Placed)];
     let outcomes = store.run_deliveries(&batch, NOW).await.unwrap();
     assert!(
-        matches!(&outcomes[0], DeliveryOutcome::Applied(delivery) if delivery.events.0 == 2),
+        matches!(&outcomes[0], DeliveryOutcome::Applied { delivery, .. } if delivery.events.0 == 2),
         "{outcomes:?}"
     );
     assert_eq!(number(&mut watcher, "select count(*) from Delivery_table").await, 2);

@@ -8,8 +8,8 @@ use super::NewApply;
 use super::effects::{Effect, Effects, NewDelivery, fields_after};
 use super::orders::merged;
 use crate::domain::{
-    Delivery, DeliveryId, DeliveryOutcome, DeliveryRequest, IncomingEvent, JournalEntry, OrderEventType, OrderFields,
-    OrderId, Version,
+    Delivery, DeliveryBefore, DeliveryId, DeliveryOutcome, DeliveryRequest, IncomingEvent, JournalEntry,
+    OrderEventType, OrderFields, OrderId, Version,
 };
 
 /// What a batch does to the deliveries. The adapter can write the rows in any order, and passes the numbers that the new
@@ -20,8 +20,11 @@ pub struct DeliveryDecision {
     pub inserts: Vec<NewDelivery>,
     /// The existing rows to update, in their new state, ascending by order.
     pub updates: Vec<Delivery>,
-    steps: Vec<Option<Effect>>,
+    steps: Vec<Option<Step>>,
 }
+
+/// An event's effect, and what the delivery was before it; none if the event made the delivery.
+type Step = (Effect, Option<DeliveryBefore>);
 
 /// What is left to write, and the outcomes for the callers.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +84,10 @@ impl DeliveryDecision {
         let mut effects = Effects::new(inserted, now);
         let outcomes = self.steps.into_iter().map(|step| match step {
             None => DeliveryOutcome::NoDelivery,
-            Some(effect) => DeliveryOutcome::Applied(effects.render(effect)),
+            Some((effect, before)) => DeliveryOutcome::Applied {
+                delivery: effects.render(effect),
+                before,
+            },
         });
         let outcomes = outcomes.collect();
         DeliveriesDone {
@@ -101,19 +107,23 @@ struct Fold {
 }
 
 impl Fold {
-    fn step(&mut self, request: &DeliveryRequest) -> Option<Effect> {
+    fn step(&mut self, request: &DeliveryRequest) -> Option<Step> {
         let event = &request.event;
         if event.event_type == OrderEventType::Placed {
-            return Some(self.insert(request));
+            return Some((self.insert(request), None));
         }
         if let Some(delivery) = self.deliveries.get_mut(&event.order_id) {
-            let before = delivery.version;
+            let before = DeliveryBefore {
+                version: delivery.version,
+                status: delivery.status.clone(),
+            };
             delivery.fields = fields_after(&delivery.fields, event);
             delivery.status = Some(event.event_type.delivery_status().to_owned());
             delivery.version = version_after(delivery.version, event);
             delivery.events = delivery.events.next();
             self.touched.insert(event.order_id);
-            return Some(Effect::existing(request, before, delivery.version, delivery.clone()));
+            let effect = Effect::existing(request, before.version, delivery.version, delivery.clone());
+            return Some((effect, Some(before)));
         }
         let insert = *self.inserted.get(&event.order_id)?;
         Some(self.update_new(insert, request))
@@ -134,18 +144,22 @@ impl Fold {
         Effect::new(request, Version(0), state.version, insert, state)
     }
 
-    fn update_new(&mut self, insert: usize, request: &DeliveryRequest) -> Effect {
+    fn update_new(&mut self, insert: usize, request: &DeliveryRequest) -> Step {
         let event = &request.event;
         let row = &mut self.inserts[insert];
-        let before = row.version;
+        let before = DeliveryBefore {
+            version: row.version,
+            status: Some(row.status.to_owned()),
+        };
         row.fields = fields_after(&row.fields, event);
         row.status = event.event_type.delivery_status();
         row.version = version_after(row.version, event);
         row.events = row.events.next();
-        Effect::new(request, before, row.version, insert, row.clone())
+        let effect = Effect::new(request, before.version, row.version, insert, row.clone());
+        (effect, Some(before))
     }
 
-    fn finish(mut self, steps: Vec<Option<Effect>>) -> DeliveryDecision {
+    fn finish(mut self, steps: Vec<Option<Step>>) -> DeliveryDecision {
         let updates = self.touched.iter().filter_map(|order| self.deliveries.remove(order));
         DeliveryDecision {
             updates: updates.collect(),

@@ -6,8 +6,8 @@ use keylane_log::Timestamp;
 
 use super::*;
 use crate::domain::{
-    Change, Condition, Delivery, DeliveryEventType, DeliveryId, DeliveryOutcome, DeliveryRequest, EventType,
-    IncomingEvent, JournalEntry, Order, OrderCommand, OrderEventType, OrderFields, OrderOutcome, OrderPatch,
+    Change, Condition, Delivery, DeliveryBefore, DeliveryEventType, DeliveryId, DeliveryOutcome, DeliveryRequest,
+    EventType, IncomingEvent, JournalEntry, Order, OrderCommand, OrderEventType, OrderFields, OrderOutcome, OrderPatch,
     OrderRequest, Provenance,
 };
 
@@ -191,6 +191,14 @@ fn delivery(id: i64, version: i64, events: i64, address: &str, status: &str) -> 
     }
 }
 
+fn applied(delivery: Delivery, before: Option<(i64, &str)>) -> DeliveryOutcome {
+    let before = before.map(|(version, status)| DeliveryBefore {
+        version: Version(version),
+        status: Some(status.to_owned()),
+    });
+    DeliveryOutcome::Applied { delivery, before }
+}
+
 #[test]
 fn a_delivery_follows_its_order_within_one_batch() {
     let batch = [
@@ -206,9 +214,15 @@ fn a_delivery_follows_its_order_within_one_batch() {
     assert_eq!(
         done.outcomes,
         [
-            DeliveryOutcome::Applied(delivery(8, 1, 1, "PUSAN", "DELIVERY STARTED")),
-            DeliveryOutcome::Applied(delivery(8, 2, 2, "SEOUL", "DELIVERY MODIFIED")),
-            DeliveryOutcome::Applied(delivery(8, 3, 3, "SEOUL", "DELIVERY CANCELLED")),
+            applied(delivery(8, 1, 1, "PUSAN", "DELIVERY STARTED"), None),
+            applied(
+                delivery(8, 2, 2, "SEOUL", "DELIVERY MODIFIED"),
+                Some((1, "DELIVERY STARTED"))
+            ),
+            applied(
+                delivery(8, 3, 3, "SEOUL", "DELIVERY CANCELLED"),
+                Some((2, "DELIVERY MODIFIED"))
+            ),
         ]
     );
     assert_eq!(
@@ -227,7 +241,10 @@ fn a_late_modification_overwrites_a_cancellation() {
     let cancelled = BTreeMap::from([(OrderId(6), delivery(8, 3, 2, "PUSAN", "DELIVERY CANCELLED"))]);
     let batch = [event(OrderEventType::Modified, Some(2), move_to("SEOUL"))];
     let decision = decide_deliveries(cancelled, &batch);
-    assert_eq!(decision.updates, [delivery(8, 3, 3, "SEOUL", "DELIVERY MODIFIED")]);
+    let modified = delivery(8, 3, 3, "SEOUL", "DELIVERY MODIFIED");
+    assert_eq!(decision.updates, [modified.clone()]);
+    let done = decision.complete(&[], NOW);
+    assert_eq!(done.outcomes, [applied(modified, Some((3, "DELIVERY CANCELLED")))]);
 }
 
 #[test]
@@ -242,8 +259,11 @@ fn a_second_placed_makes_a_second_delivery_and_the_first_one_is_found() {
     assert_eq!(
         done.outcomes[1..],
         [
-            DeliveryOutcome::Applied(delivery(2, 1, 1, "PUSAN", "DELIVERY STARTED")),
-            DeliveryOutcome::Applied(delivery(1, 1, 2, "SEOUL", "DELIVERY MODIFIED")),
+            applied(delivery(2, 1, 1, "PUSAN", "DELIVERY STARTED"), None),
+            applied(
+                delivery(1, 1, 2, "SEOUL", "DELIVERY MODIFIED"),
+                Some((1, "DELIVERY STARTED"))
+            ),
         ]
     );
     assert_eq!(
