@@ -242,7 +242,7 @@ fn a_late_modification_overwrites_a_cancellation() {
     let batch = [event(OrderEventType::Modified, Some(2), move_to("SEOUL"))];
     let decision = decide_deliveries(cancelled, &batch);
     let modified = delivery(8, 3, 3, "SEOUL", "DELIVERY MODIFIED");
-    assert_eq!(decision.updates, [modified.clone()]);
+    assert_eq!(decision.updates, std::slice::from_ref(&modified));
     let done = decision.complete(&[], NOW);
     assert_eq!(done.outcomes, [applied(modified, Some((3, "DELIVERY CANCELLED")))]);
 }
