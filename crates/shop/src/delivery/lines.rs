@@ -71,7 +71,7 @@ pub(super) fn tell_sequence(sequence: Sequence, line: &Line<'_>, delivery: &Deli
             order,
             tally = "events applied early",
             trace = trace_of(line.record),
-            "{line} took effect before its turn: v{} of its order has not come yet",
+            "{line} took effect before its turn: v{} of its order has not taken effect yet",
             highest.next()
         ),
     }
