@@ -135,9 +135,6 @@ fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolErro
         })?;
         storage.bootstrap_server = Some(servers);
     }
-    // As Kafka's tools: what they read, and what they call the end of a partition, includes open transactions. Librdkafka's
-    // default is the other level.
-    storage.kafka_property.insert(0, isolation_level("read_uncommitted")?);
     for file in ["command-config", "consumer.config", "producer.config"] {
         for path in given.all(file) {
             let properties = properties_of(path.as_ref()).map_err(|error| ToolError::Other(error.to_string()))?;
@@ -152,6 +149,22 @@ fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolErro
                 .map_err(|allowed| ToolError::Other(format!("--{option}: {allowed}")))?;
             storage.kafka_property.push(property);
         }
+    }
+    read_uncommitted(storage)
+}
+
+/// Sets the isolation level where nobody has. What Kafka's tools read, and what they call the end of a partition, includes
+/// open transactions; librdkafka's default is the other level.
+fn read_uncommitted(storage: &mut Storage) -> Result<(), ToolError> {
+    if storage.bootstrap_server.is_none() {
+        return Ok(());
+    }
+    let default = isolation_level("read_uncommitted")?;
+    let given = storage
+        .kafka_properties()
+        .map_err(|error| ToolError::Other(error.to_string()))?;
+    if given.iter().all(|(name, _)| *name != default.name) {
+        storage.kafka_property.push(default);
     }
     Ok(())
 }
@@ -173,4 +186,40 @@ fn usage(tool: Tool) -> String {
         format!("{:40} -----------", "------"),
     ];
     headings.into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The isolation levels that reach the Kafka client, the last of which counts.
+    fn levels(config: &str, words: &[&str]) -> Vec<String> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), config).expect("written");
+        let mut storage = Storage {
+            data: PathBuf::new(),
+            bootstrap_server: None,
+            database_url: None,
+            kafka_property: Vec::new(),
+            kafka_config: Some(file.path().to_owned()),
+            config: None,
+        };
+        let words: Vec<_> = words.iter().map(OsString::from).collect();
+        let options: Vec<_> = consumer::OPTIONS.iter().chain(&COMMON).collect();
+        let given = Given::parse(&words, &options).expect("good");
+        override_storage(&given, &mut storage).expect("good");
+        let properties = storage.kafka_properties().expect("a file that can be read");
+        let levels = properties.into_iter().filter(|(name, _)| name == "isolation.level");
+        levels.map(|(_, level)| level).collect()
+    }
+
+    #[test]
+    fn tools_read_uncommitted_records_unless_they_are_told_otherwise() {
+        let kafka = "--bootstrap-server=localhost:9092";
+        assert_eq!(levels("", &[kafka]), ["read_uncommitted"]);
+        assert_eq!(levels("isolation.level=read_committed\n", &[kafka]), ["read_committed"]);
+        let property = "--consumer-property=isolation.level=read_committed";
+        assert_eq!(levels("", &[kafka, property]), ["read_committed"]);
+        assert!(levels("", &[]).is_empty(), "the embedded log has no transactions");
+    }
 }

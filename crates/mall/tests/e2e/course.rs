@@ -67,7 +67,8 @@ fn the_broken_order_is_announced(order: i64, deliveries: [&Role; 2]) {
     });
     let says = |part: &str| said.iter().any(|line| line.contains(part));
     assert!(
-        says(&format!("order={order} v3")) && says("took effect before its turn: v2 of its order has not taken effect yet")
+        says(&format!("order={order} v3"))
+            && says("took effect before its turn: v2 of its order has not taken effect yet")
     );
     let broken = out_of_order(deliveries);
     let [line] = &broken[..] else { panic!("{broken:?}") };
