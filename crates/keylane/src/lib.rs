@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Implement [`Handler`], join a consumer group of any [`EventLog`], and pass both to [`run()`]. This crate re-exports
-//! what that takes of `keylane-log`: the feature `kafka` brings the module [`kafka`], the feature `embedded` brings
-//! [`embedded`].
+//! what that takes of `keylane-log`: the feature `kafka` brings the module `kafka`, the feature `embedded` brings
+//! `embedded`.
 //!
 //! # Words
 //! * A *lane* is a queue of the records with one key.

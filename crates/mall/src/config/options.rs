@@ -113,6 +113,8 @@ pub struct RoleOptions {
     pub insecure: bool,
 
     /// Origin whose pages may call from a browser, besides this machine's; repeatable (https://shop.example)
+    // The text is shown as help, where a link would have brackets.
+    #[allow(rustdoc::bare_urls)]
     #[arg(long, env = "MALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', help_heading = NETWORK)]
     pub cors_origin: Vec<Origin>,
 
