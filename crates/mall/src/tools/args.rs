@@ -36,22 +36,16 @@ impl Opt {
     /// An option with a value that may be given several times.
     pub const fn repeated(name: &'static str, value: &'static str, about: &'static str) -> Self {
         Self {
-            name,
-            value: Some(value),
-            default: None,
             repeated: true,
-            about,
+            ..Self::value(name, value, about)
         }
     }
 
     /// An option that stands for `default` if no value follows it.
     pub const fn optional(name: &'static str, value: &'static str, default: &'static str, about: &'static str) -> Self {
         Self {
-            name,
-            value: Some(value),
             default: Some(default),
-            repeated: false,
-            about,
+            ..Self::value(name, value, about)
         }
     }
 

@@ -9,16 +9,13 @@ use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::kafka::KafkaLog;
 use keylane_log::{EventLog, NewRecord, Offset, Partition, Timestamp, TopicPartition};
 
-use super::program::{Ended, Folder};
+use super::program::{Ended, FREE_PORTS, Folder};
 use super::real::{java, required, unique};
 use super::support::role::Role;
 use super::support::wait_for;
 
-/// Any free ports, so that nobody else's mall is in the way.
-pub const PORTS: [&str; 6] = ["--order-port", "0", "--delivery-port", "0", "--gateway-port", "0"];
-
 fn doctor(folder: &Folder, words: &[&str]) -> Ended {
-    folder.run(&[&["doctor"], &PORTS[..], words].concat())
+    folder.run(&[&["doctor"], &FREE_PORTS[..], words].concat())
 }
 
 /// The one line of trouble that contains this, with its remedy.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use rusqlite::Connection;
 
-use super::doctor::PORTS;
+use super::program::FREE_PORTS;
 use super::support::http::{get, patch, post};
 use super::support::role::Role;
 use super::support::stack::Stack;
@@ -268,7 +268,7 @@ fn a_tool_does_not_put_a_new_log_where_one_is_gone() {
     let said = String::from_utf8_lossy(&created.stdout) + String::from_utf8_lossy(&created.stderr);
     assert!(said.contains("log.db is missing"), "{said}");
     assert!(!data(&stack).join("log.db").exists());
-    let doctor = stack.run(&[&["doctor"], &PORTS[..]].concat());
+    let doctor = stack.run(&[&["doctor"], &FREE_PORTS[..]].concat());
     let said = String::from_utf8_lossy(&doctor.stdout);
     assert!(said.contains("WRONG") && said.contains("log.db is missing"), "{said}");
 }
@@ -308,7 +308,7 @@ fn folder_and_files_are_their_owners_alone_whatever_the_mask() {
         fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("ours");
     }
     fs::set_permissions(data(&stack), fs::Permissions::from_mode(0o755)).expect("ours");
-    let doctor = stack.run(&[&["doctor"], &PORTS[..]].concat());
+    let doctor = stack.run(&[&["doctor"], &FREE_PORTS[..]].concat());
     let said = String::from_utf8_lossy(&doctor.stdout);
     assert!(
         said.contains("other users than their owner may open or enter 3"),

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 
-use super::program::{Folder, ended};
+use super::program::{FREE_PORTS, Folder, ended};
 use super::real::required;
 use super::support::role::Role;
 
@@ -152,7 +152,6 @@ fn what_a_role_has_no_use_for_is_not_offered_and_told() {
 #[test]
 fn a_role_of_the_whole_mall_is_not_given_what_it_has_no_use_for() {
     let folder = Folder::new();
-    let ports = ["--order-port=0", "--delivery-port=0", "--gateway-port=0"];
     let options = [
         "up",
         "--data=the data",
@@ -160,7 +159,7 @@ fn a_role_of_the_whole_mall_is_not_given_what_it_has_no_use_for() {
         "--key=none",
         "--order-url=http://127.0.0.1:1",
     ];
-    let mall = Role::start("mall", &mut folder.command(&[&options[..], &ports[..]].concat()));
+    let mall = Role::start("mall", &mut folder.command(&[&options[..], &FREE_PORTS[..]].concat()));
     mall.wait_line("gateway on http://");
     mall.wait_line("assigned");
     mall.wait_line("listening");
@@ -213,13 +212,7 @@ fn a_database_at_an_ipv6_address_is_reached() {
     assert_eq!(order.stop(), Some(0));
     let shown = folder.run(&[&["sql", "show tables"], &at[..]].concat());
     assert!(shown.code == Some(0) && shown.out.contains("Order_table"), "{shown:?}");
-    let doctor = folder.run(
-        &[
-            &["doctor", "--order-port=0", "--delivery-port=0", "--gateway-port=0"],
-            &at[..],
-        ]
-        .concat(),
-    );
+    let doctor = folder.run(&[&["doctor"], &FREE_PORTS[..], &at[..]].concat());
     assert!(doctor.out.contains("answers"), "{doctor:?}");
     let dropped = std::process::Command::new("mariadb")
         .args([

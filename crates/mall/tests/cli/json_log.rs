@@ -7,7 +7,7 @@ use std::process::Command;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
-use super::program::Folder;
+use super::program::{FREE_PORTS, Folder};
 use super::support::role::Role;
 use super::support::wait_for;
 
@@ -62,18 +62,11 @@ fn send(base: &str, method: &str, path: &str, body: &str) -> String {
     answer
 }
 
-const PORTS: [&str; 5] = [
-    "up",
-    "--log=json",
-    "--order-port=0",
-    "--delivery-port=0",
-    "--gateway-port=0",
-];
-
 #[test]
 fn every_line_of_a_life_is_json_with_its_role_and_its_trace() {
     let folder = Folder::new();
-    let mall = Mall::start(&mut folder.command(&[&PORTS[..], &["--modify-delay=1ms"]].concat()));
+    let mall =
+        Mall::start(&mut folder.command(&[&["up", "--log=json", "--modify-delay=1ms"], &FREE_PORTS[..]].concat()));
     let started = mall.wait("mall", "started");
     let orders = started["orders"].as_str().expect("an address").to_owned();
     assert!(

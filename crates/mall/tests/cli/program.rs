@@ -59,6 +59,9 @@ impl Folder {
     }
 }
 
+/// Any free ports for the roles of a mall, so that nobody else's is in the way.
+pub const FREE_PORTS: [&str; 3] = ["--order-port=0", "--delivery-port=0", "--gateway-port=0"];
+
 pub fn ended(output: Output) -> Ended {
     Ended {
         code: output.status.code(),

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
 
-use super::program::{Folder, ended};
+use super::program::{FREE_PORTS, Folder, ended};
 use super::support::role::Role;
 
 const SECRET: &str = "hunter2";
@@ -140,7 +140,6 @@ fn a_slip_is_still_explained() {
 #[test]
 fn children_are_given_secrets_where_nobody_else_reads_them() {
     let folder = Folder::new();
-    let ports = ["--order-port=0", "--delivery-port=0", "--gateway-port=0"];
     // Nobody listens there: the roles wait for half a minute, which is long enough to look at them.
     let places = [
         "--database-url=mysql://root:hunter2@127.0.0.1:1/d",
@@ -148,7 +147,7 @@ fn children_are_given_secrets_where_nobody_else_reads_them() {
         "--kafka-property=sasl.password=hunter2",
         "--kafka-property=sasl.mechanism=PLAIN",
     ];
-    let mut command = folder.command(&[&["up"], &ports[..], &places[..]].concat());
+    let mut command = folder.command(&[&["up"], &FREE_PORTS[..], &places[..]].concat());
     let mut mall = Role::start("mall", &mut command);
     mall.wait_line("trying for 30 s");
     let of = |pid: Pid, what: &str| {

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::doctor::PORTS;
-use super::program::{Ended, Folder};
+use super::program::{Ended, FREE_PORTS, Folder};
 use super::support::secure::{Properties, Secure};
 
 /// One wrong setting: where to, with which properties, and what is said of it.
@@ -163,7 +162,7 @@ fn the_right_settings_are_taken() {
 fn doctor_says_what_helps() {
     let secure = Secure::get();
     for case in lasting(secure).iter().chain(&passing(secure)) {
-        let ended = run(&[&["doctor"], &PORTS[..]].concat(), case);
+        let ended = run(&[&["doctor"], &FREE_PORTS[..]].concat(), case);
         assert_eq!(ended.code, Some(1), "{ended:?}");
         let lines: Vec<&str> = ended.out.lines().collect();
         let wrong = lines

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::{Signal, kill_process};
 
-use super::program::Folder;
+use super::program::{FREE_PORTS, Folder};
 use super::support::role::{Role, words_of};
 use super::support::{PATIENCE, wait_for};
 
@@ -19,8 +19,7 @@ struct Mall {
 
 impl Mall {
     fn up(folder: &Folder) -> Self {
-        let ports = ["--order-port=0", "--delivery-port=0", "--gateway-port=0"];
-        Self::run(&mut folder.command(&[&["up", "--modify-delay=1s"], &ports[..]].concat()))
+        Self::run(&mut folder.command(&[&["up", "--modify-delay=1s"], &FREE_PORTS[..]].concat()))
     }
 
     fn run(command: &mut Command) -> Self {
@@ -83,8 +82,7 @@ fn a_child_that_dies_is_started_again_and_ctrl_c_stops_all() {
 #[test]
 fn a_role_that_was_ready_and_ends_with_a_code_is_started_again() {
     let folder = Folder::new();
-    let ports = ["--order-port=0", "--delivery-port=0", "--gateway-port=0"];
-    let mut mall = Mall::run(&mut folder.command(&[&["up", "--modify-delay=60s"], &ports[..]].concat()));
+    let mut mall = Mall::run(&mut folder.command(&[&["up", "--modify-delay=60s"], &FREE_PORTS[..]].concat()));
     let port = mall.wait_port("order");
     let order = r#"{"customerId":1,"productId":"100","qty":1,"address":"SEOUL"}"#;
     assert!(send(&port, "POST", "/orders", order).starts_with("HTTP/1.1 201"));
