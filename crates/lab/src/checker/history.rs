@@ -168,29 +168,6 @@ pub struct PartitionState {
     pub kept_since: Option<Timestamp>,
 }
 
-impl History {
-    /// Removes all orders but those for which `keep` holds. The state of the partitions stays.
-    pub fn retain_orders(&mut self, keep: impl Fn(OrderId) -> bool) {
-        self.written.retain(|written| keep(written.order));
-        self.topic.retain(|record| keep(record.order));
-        self.applied.retain(|applied| keep(applied.order));
-        self.deliveries.retain(|delivery| delivery.order_id.is_some_and(&keep));
-        self.delivery_records.retain(|answer| keep(answer.order));
-        self.unpublished_deliveries.retain(|order| keep(*order));
-        self.parked.retain(|parked| keep(parked.order));
-        self.moving.retain(|order| keep(*order));
-    }
-
-    /// The orders of which an event was written, published or applied at `since` or later.
-    pub fn orders_since(&self, since: Timestamp) -> BTreeSet<OrderId> {
-        let written = self.written.iter().map(|written| (written.order, written.at));
-        let published = self.topic.iter().map(|record| (record.order, record.at));
-        let applied = self.applied.iter().map(|applied| (applied.order, applied.at));
-        let events = written.chain(published).chain(applied);
-        events.filter(|(_, at)| *at >= since).map(|(order, _)| order).collect()
-    }
-}
-
 impl OrderRecord {
     /// Whether it is an event without a number. A record that can't be read is no event, and changes nothing.
     pub(super) fn is_unsequenced(&self) -> bool {

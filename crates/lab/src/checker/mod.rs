@@ -15,28 +15,42 @@
 //! * Effects are judged, not deliveries of records: a log may hand a record out twice.
 //! * An order with events under way gets a [`Doubt`] instead of a verdict that something is missing.
 //! * Memory and time are proportional to the history (time: with the logarithm of a sort). Nothing is copied but what
-//!   the evidence names.
+//!   the evidence names. A history that is too large for that is surveyed first ([`Survey`]), and only the orders that the
+//!   survey suspects are judged ([`check_orders`]).
 
 mod applies;
 mod delivery_records;
 mod evidence;
 mod history;
 mod index;
+mod intake;
 mod published;
 mod settled;
 mod state;
+mod survey;
 mod verdict;
 mod zombies;
 
 pub use history::{
     Applied, DeliveryRecord, History, OrderRecord, Parked, PartitionState, PlaceInTopic, WaitsFor, Written,
 };
+pub use intake::{Intake, Selection};
+pub use survey::{Scope, Survey, Surveyed, Suspect};
 pub use verdict::{Anomaly, Doubt, Fact, Judgement, Outcome, Severity, Verdict};
 
 use index::{LogPositions, OrderHistory, orders};
 
 /// Judges a history.
 pub fn check(history: &History) -> Judgement {
+    let mut judgement = check_orders(history);
+    judgement.verdicts.extend(zombies::zombie_effects(history));
+    judgement.verdicts.sort();
+    judgement
+}
+
+/// Judges each order of a history by what is known of it alone. Zombies are not looked for, because they show in the effects
+/// of all orders of a partition.
+pub fn check_orders(history: &History) -> Judgement {
     let log = LogPositions::of(history);
     let orders = orders(history, &log);
     let mut judgement = Judgement {
@@ -47,7 +61,6 @@ pub fn check(history: &History) -> Judgement {
     for order in &orders {
         judge(order, &mut judgement);
     }
-    judgement.verdicts.extend(zombies::zombie_effects(history));
     judgement.verdicts.sort();
     judgement.doubts.sort();
     judgement.doubts.dedup();

@@ -167,6 +167,23 @@ impl Judgement {
             .filter(|verdict| verdict.severity == Severity::Harm)
     }
 
+    /// Adds what was found of other orders, at a later time. How far the group has come is only told as it was then.
+    pub fn absorb(&mut self, later: Self) {
+        self.doubts.retain(|doubt| !matches!(doubt, Doubt::Lagging { .. }));
+        self.doubts.extend(later.doubts);
+        self.verdicts.extend(later.verdicts);
+        self.verdicts.sort();
+        self.doubts.sort();
+        self.doubts.dedup();
+    }
+
+    /// Removes what was found of these orders.
+    pub fn forget(&mut self, orders: &BTreeSet<OrderId>) {
+        self.verdicts.retain(|verdict| !orders.contains(&verdict.order));
+        let kept = |doubt: &Doubt| doubt.order().is_none_or(|order| !orders.contains(&order));
+        self.doubts.retain(kept);
+    }
+
     /// This judgement, with harm turned into a doubt where an earlier judgement had not found it. The history was read while
     /// others were writing, so such harm may only seem to be there.
     #[must_use]

@@ -16,62 +16,71 @@ use super::evidence::took_effect;
 use super::history::{Applied, History};
 use super::verdict::{Anomaly, Severity, Verdict};
 
-type Assignment<'a> = (&'a Arc<str>, u64);
+type Assignment = (Arc<str>, u64);
 
-/// The effects of zombies. Parked events are left out, because any instance may apply them.
+/// The effects of zombies.
 pub(super) fn zombie_effects(history: &History) -> Vec<Verdict> {
-    let mut partitions: BTreeMap<Partition, Vec<(&Applied, u64)>> = BTreeMap::new();
-    for applied in &history.applied {
+    let mut applied: Vec<&Applied> = history.applied.iter().collect();
+    applied.sort_by_key(|applied| applied.counter);
+    let mut watch = ZombieWatch::default();
+    applied.into_iter().for_each(|applied| watch.see(applied));
+    watch.found
+}
+
+/// Looks at the effects of all orders, one after the other by their counters. Of each partition it keeps the assignments,
+/// and not the effects.
+#[derive(Debug, Default)]
+pub(super) struct ZombieWatch {
+    partitions: BTreeMap<Partition, Owners>,
+    /// The verdicts so far.
+    pub found: Vec<Verdict>,
+}
+
+/// Those to whom a partition was assigned.
+#[derive(Debug, Default)]
+struct Owners {
+    /// The assignments that another one has followed.
+    followed: BTreeSet<Assignment>,
+    /// The last effect under the assignment that none has followed, and that assignment.
+    current: Option<(Applied, Assignment)>,
+}
+
+impl ZombieWatch {
+    /// Looks at the next effect. A parked event is passed by, because any instance may apply it.
+    pub fn see(&mut self, applied: &Applied) {
         if let (Some(epoch), Some(place)) = (applied.epoch, applied.place) {
-            partitions.entry(place.partition).or_default().push((applied, epoch));
+            let owners = self.partitions.entry(place.partition).or_default();
+            let late = owners.write(applied, (applied.instance.clone(), epoch));
+            self.found.extend(late.map(|owner| verdict(owner, applied)));
         }
     }
-    let chained = in_chain(history);
-    let zombies = partitions.into_values().flat_map(of_partition);
-    zombies
-        .map(|(owner, late)| verdict(owner, late, chained.contains(&late.counter)))
-        .collect()
 }
 
-/// The late effects of a partition, each behind an effect of the owner at that time.
-fn of_partition(mut applies: Vec<(&Applied, u64)>) -> Vec<(&Applied, &Applied)> {
-    applies.sort_by_key(|(applied, _)| applied.counter);
-    let mut followed: BTreeSet<Assignment<'_>> = BTreeSet::new();
-    let mut owner: Option<(&Applied, Assignment<'_>)> = None;
-    let mut late = Vec::new();
-    for (applied, epoch) in applies {
-        let assignment = (&applied.instance, epoch);
-        match owner {
-            Some((last, _)) if followed.contains(&assignment) => late.push((last, applied)),
-            Some((_, before)) if before != assignment => {
-                followed.insert(before);
-                owner = Some((applied, assignment));
-            }
-            _ => owner = Some((applied, assignment)),
+impl Owners {
+    /// Notes an effect. If its assignment had been followed already, the answer is the last effect of the owner.
+    fn write(&mut self, applied: &Applied, assignment: Assignment) -> Option<&Applied> {
+        if self.followed.contains(&assignment) {
+            return self.current.as_ref().map(|(last, _)| last);
         }
+        if let Some((_, before)) = self.current.replace((applied.clone(), assignment.clone()))
+            && before != assignment
+        {
+            self.followed.insert(before);
+        }
+        None
     }
-    late
 }
 
-fn verdict(owner: &Applied, late: &Applied, as_the_owner_would: bool) -> Verdict {
+fn verdict(owner: &Applied, late: &Applied) -> Verdict {
     let says = format!(
         "{} wrote under an assignment that {} had followed",
         late.instance, owner.instance
     );
     let mut verdict = Anomaly::ZombieEffect.of(late.order, says, vec![took_effect(owner), took_effect(late)]);
+    // An effect that took its order from one version to the next is the one that the owner would have had.
+    let as_the_owner_would = late.version == Some(late.after) && late.before.next() == late.after;
     if !as_the_owner_would {
         verdict.severity = Severity::Harm;
     }
     verdict
-}
-
-/// The counters of the effects that took their order from one version to the next.
-fn in_chain(history: &History) -> BTreeSet<i64> {
-    let regular = |applied: &&Applied| applied.version == Some(applied.after) && applied.before.next() == applied.after;
-    history
-        .applied
-        .iter()
-        .filter(regular)
-        .map(|applied| applied.counter)
-        .collect()
 }

@@ -232,13 +232,3 @@ fn harm_counts_once_it_was_seen_twice() {
     let hazard = check(&with(Anomaly::SplitKey));
     assert_eq!(hazard.clone().confirmed_by(&clean), hazard);
 }
-
-#[test]
-fn a_history_can_be_cut_down_to_orders_and_to_a_time() {
-    let mut history = one_order();
-    let last = history.applied[3].at;
-    assert_eq!(history.orders_since(last).into_iter().collect::<Vec<_>>(), [ORDER]);
-    assert!(history.orders_since(Timestamp(last.0 + 1)).is_empty());
-    history.retain_orders(|order| order != ORDER);
-    assert_eq!(check(&history).orders, 0);
-}

@@ -6,3 +6,4 @@ mod model;
 mod mutations;
 mod named;
 mod random;
+mod survey;

@@ -93,8 +93,13 @@ impl Model {
             events: Version(0),
         });
         if written.event_type != OrderEventType::Cancelled {
-            delivery.fields.address = written.fields.address.clone().flatten();
-            delivery.fields.qty = written.fields.qty.flatten();
+            delivery.fields = OrderFields {
+                product_id: written.fields.product_id.clone().flatten(),
+                product_name: written.fields.product_name.clone().flatten(),
+                qty: written.fields.qty.flatten(),
+                customer_id: written.fields.customer_id.flatten(),
+                address: written.fields.address.clone().flatten(),
+            };
         }
         delivery.status = Some(written.event_type.delivery_status().to_owned());
         delivery.version = written.version;
@@ -136,9 +141,11 @@ impl Model {
 
 fn fields(order: OrderId, version: Version) -> OrderPatch {
     OrderPatch {
-        address: Some(Some(format!("{order} STREET {version}"))),
+        product_id: Some(Some("100".to_owned())),
+        product_name: Some(Some("RADIO".to_owned())),
         qty: Some(Some(version.0 as i32)),
-        ..OrderPatch::default()
+        customer_id: Some((order.0 % 3 > 0).then_some(2000)),
+        address: Some(Some(format!("{order} STREET {version}"))),
     }
 }
 

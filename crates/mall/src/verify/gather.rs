@@ -6,11 +6,11 @@
 //!   journal ▸ topic ▸ committed offsets ▸ apply history ▸ parked ▸ rows ▸ unpublished deliveries ▸ the tails of the first, second and fourth
 //! ```
 //! An order with an event in one of the tails has changed meanwhile, so what was read of it may not fit together. It is marked
-//! as moving.
+//! as moving. Nothing is kept here: whoever takes the history in decides what to keep of it.
 
 use anyhow::Result;
 use keylane_log::{Extent, Offset, Partition, Timestamp};
-use lab::checker::{History, PartitionState};
+use lab::checker::{Intake, PartitionState};
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 use shop::store::{ApplyRow, JournalRow};
 
@@ -22,38 +22,46 @@ use crate::scan::{self, ProgressLine};
 /// How many rows are read at once.
 const PAGE: usize = 1000;
 
-/// Reads everything.
-pub fn gather(sources: &Sources) -> Result<History> {
-    let mut history = History::default();
+/// Reads everything and hands it in. Answers with the state in which the partitions were.
+pub fn gather(sources: &Sources, to: &mut impl Intake) -> Result<Vec<PartitionState>> {
     let journal_end = journal(sources, 0, |row| {
-        history.written.push(translate::written(&row)?);
+        if to.wants(row.entry.order_id) {
+            to.written(translate::written(&row)?);
+        }
         Ok(())
     })?;
-    let partitions = topic(sources, &mut history)?;
-    history.partitions = committed(sources, partitions)?;
-    let applies_end = applies(sources, 0, |row| history.applied.push(translate::applied(row)))?;
-    parked(sources, &mut history)?;
-    deliveries(sources, &mut history)?;
-    unpublished_deliveries(sources, &mut history)?;
-    tails(sources, &mut history, journal_end, applies_end)?;
-    Ok(history)
+    let read = topic(sources, to)?;
+    let partitions = committed(sources, read)?;
+    let applies_end = applies(sources, 0, |row| to.applied(translate::applied(row)))?;
+    parked(sources, to)?;
+    deliveries(sources, to)?;
+    unpublished_deliveries(sources, to)?;
+    tails(sources, to, &partitions, journal_end, applies_end)?;
+    Ok(partitions)
 }
 
-/// Reads what has been added since the first reading, and marks its orders as moving.
-fn tails(sources: &Sources, history: &mut History, journal_end: i64, applies_end: i64) -> Result<()> {
-    let moving = &mut history.moving;
+/// Reads what has been added since the first reading, and notes its orders as moving.
+fn tails(
+    sources: &Sources,
+    to: &mut impl Intake,
+    partitions: &[PartitionState],
+    journal_end: i64,
+    applies_end: i64,
+) -> Result<()> {
     journal(sources, journal_end, |row| {
-        moving.insert(row.entry.order_id);
+        to.moving(row.entry.order_id);
         Ok(())
     })?;
-    applies(sources, applies_end, |row| _ = moving.insert(row.apply.order_id))?;
-    let known = |partition: usize| history.partitions.get(partition).map(|state| state.end);
+    applies(sources, applies_end, |row| to.moving(row.apply.order_id))?;
+    let known = |partition: usize| partitions.get(partition).map(|state| state.end);
     let mut extents = sources.of_log(sources.log.extents(&sources.topic))?;
     for (number, extent) in extents.iter_mut().enumerate() {
         extent.start = known(number).unwrap_or(extent.start).max(extent.start);
     }
     let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
-        moving.extend(translate::found(record).map(|found| found.order()));
+        if let Some(found) = translate::found(record) {
+            to.moving(found.order());
+        }
     });
     sources.of_log(scanned).map(drop)
 }
@@ -81,14 +89,14 @@ fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(ApplyRow)) ->
 }
 
 /// Reads the topic. Answers with each partition's extent and the time of its first record.
-fn topic(sources: &Sources, history: &mut History) -> Result<Vec<(Extent, Option<Timestamp>)>> {
+fn topic(sources: &Sources, to: &mut impl Intake) -> Result<Vec<(Extent, Option<Timestamp>)>> {
     let extents = sources.of_log(sources.log.extents(&sources.topic))?;
     let mut kept_since: Vec<Option<Timestamp>> = vec![None; extents.len()];
     let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
         kept_since[record.partition.0 as usize].get_or_insert(record.timestamp);
         match translate::found(record) {
-            Some(TopicRecord::Order(record)) => history.topic.push(record),
-            Some(TopicRecord::Delivery(record)) => history.delivery_records.push(record),
+            Some(TopicRecord::Order(record)) => to.order_record(record),
+            Some(TopicRecord::Delivery(record)) => to.delivery_record(record),
             None => {}
         }
     });
@@ -116,31 +124,31 @@ fn committed(sources: &Sources, read: Vec<(Extent, Option<Timestamp>)>) -> Resul
     Ok(states.collect())
 }
 
-fn parked(sources: &Sources, history: &mut History) -> Result<()> {
+fn parked(sources: &Sources, to: &mut impl Intake) -> Result<()> {
     let now = clock::now();
     let mut after = OrderId::BEFORE_ALL;
     loop {
         let keys = sources.of_deliveries(|store| store.parked_keys(after, PAGE))?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = last.order_id;
-        for key in keys {
-            parked_of(sources, history, key.order_id, now)?;
+        for key in keys.iter().filter(|key| to.wants(key.order_id)).collect::<Vec<_>>() {
+            parked_of(sources, to, key.order_id, now)?;
         }
     }
 }
 
-fn parked_of(sources: &Sources, history: &mut History, order: OrderId, now: Timestamp) -> Result<()> {
+fn parked_of(sources: &Sources, to: &mut impl Intake, order: OrderId, now: Timestamp) -> Result<()> {
     let mut after = Version(i64::MIN);
     loop {
         let events = sources.of_deliveries(|store| store.parked_events(order, after, PAGE))?;
         let Some(last) = events.last() else { return Ok(()) };
         after = last.head.version;
         let events = events.into_iter().map(|event| translate::parked(event, now));
-        history.parked.extend(events);
+        events.for_each(|parked| to.parked(parked));
     }
 }
 
-fn deliveries(sources: &Sources, history: &mut History) -> Result<()> {
+fn deliveries(sources: &Sources, to: &mut impl Intake) -> Result<()> {
     let mut progress = ProgressLine::of("reading the deliveries", None);
     let mut after = DeliveryId(i64::MIN);
     loop {
@@ -148,18 +156,16 @@ fn deliveries(sources: &Sources, history: &mut History) -> Result<()> {
         let Some(last) = page.last() else { return Ok(()) };
         after = last.id;
         progress.add(page.len() as u64);
-        history.deliveries.extend(page);
+        page.into_iter().for_each(|delivery| to.delivery(delivery));
     }
 }
 
-fn unpublished_deliveries(sources: &Sources, history: &mut History) -> Result<()> {
+fn unpublished_deliveries(sources: &Sources, to: &mut impl Intake) -> Result<()> {
     let mut after = 0;
     loop {
         let page = sources.of_deliveries(|store| store.unpublished(Source::Deliveries, after, PAGE))?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.id;
-        history
-            .unpublished_deliveries
-            .extend(page.iter().map(|row| row.entry.order_id));
+        page.iter().for_each(|row| to.unpublished_delivery(row.entry.order_id));
     }
 }

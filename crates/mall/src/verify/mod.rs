@@ -3,12 +3,13 @@
 //!
 //! ```text
 //!   orders' journal ─┐
-//!   topic, offsets ──┼─ gather ─▶ History ─▶ lab::checker ─▶ Judgement ─▶ report
+//!   topic, offsets ──┼─ gather ─▶ look: a survey, then the suspects closely, by lab::checker ─▶ Judgement ─▶ report
 //!   apply history ───┤
 //!   final rows ──────┘
 //! ```
 
 mod gather;
+mod look;
 mod report;
 mod sources;
 mod translate;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Result;
 use clap::Args;
 use keylane_log::Timestamp;
-use lab::checker::{Doubt, Judgement, Outcome, check};
+use lab::checker::{Doubt, Judgement, Outcome, Scope};
 use shop::domain::OrderId;
 use shop::rfc3339;
 
@@ -72,7 +73,8 @@ Examples:
   mall verify --order 2
   mall verify --since 10m --json
 
-It reads everything into memory: some 800 bytes for each event of an order.
+It keeps a few dozen bytes of each order in memory, however many events that order has, and the history of orders that
+are suspect some at a time.
 
 Exit codes: 0 no harm (hazards are named), 1 harm, 2 it can't be told: events are under way, or carry no version, or
 there was nothing to compare.";
@@ -169,25 +171,13 @@ fn pause(signal: &StopSignal) {
     }
 }
 
-/// Reads and judges everything; a second time if there is harm, since others may write while it is read.
 fn look(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
-    let judgement = judge(args, sources)?;
-    if judgement.harm().next().is_none() {
-        return Ok(judgement);
-    }
-    Ok(judge(args, sources)?.confirmed_by(&judgement))
-}
-
-fn judge(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
-    let mut history = gather::gather(sources)?;
-    if let Some(order) = args.order {
-        history.retain_orders(|other| other == OrderId(order));
-    }
-    if let Some(Since(since)) = args.since {
-        let recent = history.orders_since(since);
-        history.retain_orders(|order| recent.contains(&order));
-    }
-    let mut judgement = check(&history);
+    let scope = Scope {
+        order: args.order.map(OrderId),
+        since: args.since.map(|Since(since)| since),
+        placed_since: None,
+    };
+    let mut judgement = look::look(sources, scope)?.judgement;
     if judgement.orders == 0 {
         judgement.doubts.push(Doubt::Nothing(not_found(args)));
     }

@@ -1,0 +1,111 @@
+//! Looks at everything once, and closely at the orders that are suspect then.
+//!
+//! ```text
+//!   everything ─▶ Survey ─▶ suspects ─▶ some at a time: everything of these ─▶ judged ─▶ harm? looked at once more
+//! ```
+//! What is kept in memory is a few dozen bytes of each order, and the history of some suspects at a time.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use lab::checker::{History, Judgement, Scope, Selection, Survey, Suspect, check_orders};
+use shop::domain::OrderId;
+
+use super::gather::gather;
+use super::sources::Sources;
+
+/// How many rows and records of suspects are kept at a time. A single order may have more.
+const ENTRIES: usize = 400_000;
+
+/// What a look has found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The judgement of all orders in the scope.
+    pub judgement: Judgement,
+    /// How many orders were left aside because they were placed too early.
+    pub left_aside: usize,
+}
+
+/// Looks at everything, and judges the orders in the scope.
+pub fn look(sources: &Sources, scope: Scope) -> Result<Found> {
+    let mut survey = Survey::of(scope);
+    let partitions = gather(sources, &mut survey)?;
+    let surveyed = survey.finish(&partitions);
+    let history = History {
+        partitions,
+        ..History::default()
+    };
+    let mut judgement = check_orders(&history);
+    judgement.verdicts = surveyed.zombies;
+    for orders in portions(&surveyed.suspects) {
+        judgement.absorb(judge_closely(sources, &orders)?);
+    }
+    judgement.orders = surveyed.orders;
+    Ok(Found {
+        judgement,
+        left_aside: surveyed.left_aside,
+    })
+}
+
+/// Cuts suspects into portions whose histories fit into memory together.
+fn portions(suspects: &[Suspect]) -> Vec<BTreeSet<OrderId>> {
+    let (mut portions, mut entries) = (Vec::new(), ENTRIES);
+    for suspect in suspects {
+        if entries + suspect.entries > ENTRIES {
+            portions.push(BTreeSet::new());
+            entries = 0;
+        }
+        entries += suspect.entries.max(1);
+        portions.last_mut().map(|portion| portion.insert(suspect.order));
+    }
+    portions
+}
+
+/// Judges these orders by everything that is known of them; a second time where there is harm, since others may write while it
+/// is read.
+fn judge_closely(sources: &Sources, orders: &BTreeSet<OrderId>) -> Result<Judgement> {
+    let mut judgement = judge(sources, orders)?;
+    let harmed: BTreeSet<OrderId> = judgement.harm().map(|verdict| verdict.order).collect();
+    if !harmed.is_empty() {
+        let again = judge(sources, &harmed)?.confirmed_by(&judgement);
+        judgement.forget(&harmed);
+        judgement.absorb(again);
+    }
+    Ok(judgement)
+}
+
+fn judge(sources: &Sources, orders: &BTreeSet<OrderId>) -> Result<Judgement> {
+    let mut selection = Selection::of(orders.iter().copied());
+    let partitions = gather(sources, &mut selection)?;
+    selection.history.partitions = partitions;
+    Ok(check_orders(&selection.history))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suspect(order: i64, entries: usize) -> Suspect {
+        Suspect {
+            order: OrderId(order),
+            entries,
+        }
+    }
+
+    #[test]
+    fn portions_hold_every_suspect_once_and_no_more_than_fits() {
+        assert_eq!(portions(&[]), []);
+        let suspects = [
+            suspect(1, ENTRIES / 2),
+            suspect(2, ENTRIES / 2 + 1),
+            suspect(3, 4),
+            suspect(4, 3 * ENTRIES),
+            suspect(5, 0),
+        ];
+        let orders: Vec<Vec<i64>> = portions(&suspects)
+            .iter()
+            .map(|portion| portion.iter().map(|order| order.0).collect())
+            .collect();
+        assert_eq!(orders, [vec![1], vec![2, 3], vec![4], vec![5]]);
+    }
+}
