@@ -20,6 +20,7 @@ pub mod store;
 
 pub mod commit;
 pub mod health;
+pub mod lines;
 mod on_log;
 pub mod records;
 pub mod relay;

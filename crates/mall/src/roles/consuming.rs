@@ -65,12 +65,13 @@ impl Consuming {
         let runner = match options.guard {
             Guard::Off => {
                 let handler = NaiveHandler::new(deliveries.clone(), commands.clone(), instance);
+                let handler = handler.recalling(adapters.store.clone());
                 tokio::spawn(keylane::run(consumer, handler, lanes, shutdown))
             }
             Guard::Version => {
                 let journal = order_journal(options.order_url());
                 let fence = Fence::new(commands.clone(), instance, shutdown.clone()).asking(journal.clone());
-                let fence = Arc::new(fence);
+                let fence = Arc::new(fence.recalling(adapters.store.clone()));
                 parked_tasks = fence_tasks(adapters, &relaying.readiness, options, &fence, journal, &stop);
                 tokio::spawn(keylane::run(consumer, FencedHandler::new(fence), lanes, shutdown))
             }

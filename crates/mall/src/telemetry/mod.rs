@@ -22,7 +22,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use keylane_log::Timestamp;
-use shop::delivery::EVENTS;
+use shop::lines::EVENTS;
 use shop::rfc3339;
 
 use fields::{Fields, shown};

@@ -88,6 +88,7 @@ fn a_role_that_was_ready_and_ends_with_a_code_is_started_again() {
     assert!(send(&port, "POST", "/orders", order).starts_with("HTTP/1.1 201"));
     mall.wait("delivery-1", "OrderPlaced order=1");
     assert!(send(&port, "PATCH", "/orders/1", r#"{"address":"PUSAN"}"#).starts_with("HTTP/1.1 204"));
+    mall.wait("delivery-1", "OrderModified order=1");
     let delivery = mall.process.child_of("delivery");
     // It drains, which takes as long as the modification that it has begun; the second signal ends it with 2.
     kill_process(delivery, Signal::TERM).expect("told");

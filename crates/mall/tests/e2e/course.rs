@@ -77,7 +77,7 @@ fn the_broken_order_is_announced(order: i64, deliveries: [&Role; 2]) {
         "{line}"
     );
     assert!(
-        line.contains("after v3 of its order")
+        line.contains("after v3 of its order, applied by delivery-")
             && line.ends_with("is DELIVERY MODIFIED and should still be DELIVERY CANCELLED"),
         "{line}"
     );

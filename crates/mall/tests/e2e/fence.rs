@@ -52,6 +52,11 @@ fn a_keyless_topic_keeps_the_order(stack: &Stack) {
         deliveries.iter().any(|delivery| delivery.lines().iter().any(waited)),
         "the cancellation came first, and waited"
     );
+    let turn = |line: &String| line.contains(&parked) && line.contains("its turn: v2 is done, for which v3 waited ");
+    assert!(
+        deliveries.iter().any(|delivery| delivery.lines().iter().any(turn)),
+        "and was told when it had its turn"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod contract;
 mod course;
 mod fence;
 mod floods;
+mod lines;
 mod metrics;
 mod shutdown;
 mod trouble;

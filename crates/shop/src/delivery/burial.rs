@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::lines::{EVENTS, trace_of};
+use super::lines::trace_of;
 use super::persistence::persistently;
 use super::{Instance, letter};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome, NewDeadLetter};
 use crate::domain::{EventRecord, OrderEventType};
+use crate::lines::EVENTS;
 use crate::records::Malformed;
 
 /// How long a record waits for its next attempt when the database refuses even its dead letter.
@@ -50,6 +51,18 @@ impl Unhandled<'_> {
             );
             BURIAL_RETRY
         })
+    }
+
+    /// Counts the record among the duplicates and logs that the version that it names is done without it.
+    pub fn tell_passed(&self, instance: &Instance) {
+        instance.metrics.duplicates.add(self.event_type);
+        let (what, why) = (&self.what, &self.fault.why);
+        tracing::info!(
+            target: EVENTS,
+            tally = "unreadable records of versions that are done",
+            trace = trace_of(self.record),
+            "{what} … {why}; nothing is done about it, as its version took effect before, or was passed over"
+        );
     }
 
     /// Counts the record among the buried ones and logs that it has become a dead letter.

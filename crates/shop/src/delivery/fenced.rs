@@ -19,15 +19,20 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Instance;
+use super::arrival::{Arrival, Unparked, misplaced};
 use super::burial::Unhandled;
 use super::lane::lane;
-use super::lines::{EVENTS, Line, begun, handled, place, tell_tried_again, trace_of};
+use super::lines::{Line, begun, handled, place, tell_again, tell_refused, tell_tried_again, tell_turn, trace_of};
 use super::persistence::{RETRY, TRIES, persistently};
+use super::reasons::Turn;
+use super::recall::{Applier, Recall};
 use super::resync::{OrderJournal, Slot, Written};
 use crate::commit::GroupCommit;
-use crate::domain::fence::{FenceCommand, FenceOutcome, LEASE, ParkReason, ParkedEvent, Received, Refused};
+use crate::domain::fence::{FenceCommand, FenceOutcome, LEASE, Mark, ParkReason, ParkedEvent, Received, Refused};
 use crate::domain::{DeliveryRequest, EventRecord, IncomingEvent, OrderId, Provenance, Version};
+use crate::lines::EVENTS;
 use crate::records::{self, Incoming, Malformed};
+use crate::store::Store;
 use crate::trace;
 
 /// Handles events through the fence: the runner's, the sweeper's, and those that the order service was asked for.
@@ -36,17 +41,7 @@ pub struct Fence {
     instance: Instance,
     stopping: CancellationToken,
     journal: Option<OrderJournal>,
-}
-
-/// A record that is to go through the fence, and how it came here.
-pub(super) struct Arrival {
-    pub record: Arc<EventRecord>,
-    /// The epoch of the assignment under which the record was read; none if it comes from parking or the order service.
-    pub epoch: Option<u64>,
-    /// The order and version under which the record was parked and is now leased to us; none if it was not parked.
-    pub parked: Option<(OrderId, Version)>,
-    /// How often the record has been tried, this time included: 1 at first.
-    pub attempt: u32,
+    recall: Option<Recall>,
 }
 
 /// What became of an arrival.
@@ -70,6 +65,7 @@ impl Fence {
             instance,
             stopping,
             journal: None,
+            recall: None,
         }
     }
 
@@ -78,6 +74,13 @@ impl Fence {
     #[must_use]
     pub fn asking(mut self, journal: OrderJournal) -> Self {
         self.journal = Some(journal);
+        self
+    }
+
+    /// This fence with the database's history, which tells who applied an event.
+    #[must_use]
+    pub fn recalling(mut self, store: Arc<dyn Store>) -> Self {
+        self.recall = Some(Recall::new(store, self.instance.name.clone()));
         self
     }
 
@@ -100,7 +103,7 @@ impl Fence {
                 self.renew(next.order_id, next.head.version, false).await;
                 return None;
             }
-            arrival = self.handed_over(*next).await;
+            arrival = self.handed_over(*next, Turn::Reached).await;
         }
     }
 
@@ -112,7 +115,12 @@ impl Fence {
             Ok(FenceOutcome::Resumed { next, discarded }) => {
                 self.passed_over(order_id, &discarded);
                 if let Some(event) = next {
-                    let arrival = self.handed_over(*event).await;
+                    let turn = match event.head.mark {
+                        Some(Mark::Retry) => Turn::Marked,
+                        _ if discarded.is_empty() => Turn::Found,
+                        _ => Turn::Reached,
+                    };
+                    let arrival = self.handed_over(*event, turn).await;
                     self.follow(arrival).await;
                 }
             }
@@ -127,14 +135,14 @@ impl Fence {
 
     /// The arrival of a parked event that was handed over. If its record could not be handled, the record that the order
     /// service's journal holds as its version takes its place.
-    async fn handed_over(&self, event: ParkedEvent) -> Arrival {
+    async fn handed_over(&self, event: ParkedEvent, turn: Turn) -> Arrival {
         self.instance.metrics.handed_over.inc();
         let written = match event.head.reason.is_refused() {
             true => self.written(event.order_id, event.head.version).await,
             false => None,
         };
         Arrival {
-            parked: Some((event.order_id, event.head.version)),
+            parked: Some(Unparked::of(&event, turn, (self.instance.clock)())),
             ..Arrival::unassigned(written.unwrap_or(event.record))
         }
     }
@@ -171,7 +179,7 @@ impl Fence {
 
     async fn take(&self, arrival: &Arrival) -> Ended {
         let incoming = records::incoming(&*arrival.record);
-        if let Some((order, version)) = arrival.parked
+        if let Some(Unparked { order, version, .. }) = arrival.parked
             && !matches!(&incoming, Incoming::Order(event) if event.is(order, version))
         {
             let fault = misplaced(incoming, order, version);
@@ -193,6 +201,9 @@ impl Fence {
             event: &event,
             record: &arrival.record,
         };
+        if let Some(unparked) = arrival.parked {
+            tell_turn(&line, unparked.turn, unparked.waited);
+        }
         let received = self.received(&event, arrival);
         let delay = self.instance.delay.of(&event);
         if let Some(delay) = delay {
@@ -211,7 +222,7 @@ impl Fence {
         self.instance.metrics.applying.observe(asked.elapsed());
         if delay.is_some() && matches!(answer, Ok(FenceOutcome::Duplicate)) {
             self.instance.metrics.stale_refused.add(Some(event.event_type));
-            tracing::warn!(target: EVENTS, trace = trace_of(line.record), "{line} … refused: another instance has applied it during the slow work");
+            tell_refused(&line, self.applier(&event).await.as_ref());
             return Ended::Next(None);
         }
         self.answered(answer, arrival, &line, start).await
@@ -290,7 +301,7 @@ impl Fence {
             }
             Ok(FenceOutcome::Duplicate) => {
                 metrics.duplicates.add(event_type);
-                tracing::debug!(target: EVENTS, trace = trace_of(line.record), "{line} … applied before");
+                tell_again(line, self.applier(line.event).await.as_ref());
             }
             Ok(FenceOutcome::Parked(reason)) => {
                 metrics.parked.add(event_type);
@@ -322,6 +333,11 @@ impl Fence {
             ) => unreachable!("the fence never gives this outcome to a look or an apply"),
         }
         Ended::Next(None)
+    }
+
+    /// Who applied an event that has a version, as far as that is known.
+    async fn applier(&self, event: &IncomingEvent) -> Option<Applier> {
+        self.recall.as_ref()?.applier(event.order_id, event.version?).await
     }
 
     async fn refuse_event(&self, arrival: &Arrival, line: &Line<'_>, why: String) -> Ended {
@@ -369,7 +385,7 @@ impl Fence {
             _ => FenceCommand::Bury(letter),
         };
         match unhandled.submit(&self.commands, command).await {
-            Ok(FenceOutcome::Duplicate) => self.instance.metrics.duplicates.add(unhandled.event_type),
+            Ok(FenceOutcome::Duplicate) => unhandled.tell_passed(&self.instance),
             Ok(FenceOutcome::Parked(_)) => self.tell_poisoned(&unhandled),
             Ok(_) => unhandled.tell_buried(&self.instance),
             Err(after) => return Ended::Again(after),
@@ -386,35 +402,6 @@ impl Fence {
             tally = "records that park their order",
             "{what} … {why}; order {order} waits from here on, see mall parked"
         );
-    }
-}
-
-/// Says why a record that is parked as this version of this order can't be handled as such.
-fn misplaced(incoming: Incoming, order: OrderId, version: Version) -> Malformed {
-    let why = match incoming {
-        Incoming::Malformed(malformed) => malformed.why,
-        Incoming::Order(event) => format!(
-            "it is an event of order {}, and not v{version} of {order}",
-            event.order_id
-        ),
-        Incoming::Other => "it is no event that could be handled".to_owned(),
-    };
-    Malformed {
-        why,
-        order_id: Some(order),
-        version: Some(version),
-    }
-}
-
-impl Arrival {
-    /// The first attempt at a record that was not read under an assignment: it was parked, or the order service was asked.
-    pub fn unassigned(record: EventRecord) -> Self {
-        Self {
-            record: Arc::new(record),
-            epoch: None,
-            parked: None,
-            attempt: 1,
-        }
     }
 }
 

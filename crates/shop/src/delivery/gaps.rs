@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Fence;
-use super::fenced::Arrival;
+use super::arrival::Arrival;
 use super::gap_watch::{Ending, GapWatch, Looked, Positions};
 use super::resync::{OrderJournal, Slot, Written};
 use crate::domain::fence::{FenceCommand, Mark, ParkedKey};

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::reasons::{self, Turn, seconds};
+use super::recall::Applier;
 use super::sequence::Sequence;
 use crate::domain::{Delivery, DeliveryBefore, EventRecord, EventType, IncomingEvent, Origin, Version};
+use crate::lines::EVENTS;
 use crate::{records, trace};
-
-/// The tracing target of lines about events. Their text says everything; their fields repeat it for machines.
-pub const EVENTS: &str = "events";
 
 /// Displays an event as `OrderModified order=2 v2 P1@7`: type, order, version, and the record's place in the log.
 pub(super) struct Line<'a> {
@@ -43,38 +43,61 @@ pub(super) fn tell_tried_again(what: impl fmt::Display, why: &str, record: &Even
     );
 }
 
-/// Says where an event took effect in another place than its own, and what that does to the delivery.
-pub(super) fn tell_sequence(sequence: Sequence, line: &Line<'_>, delivery: &Delivery, before: Option<&DeliveryBefore>) {
-    let Some(before) = before else { return };
-    let (order, highest) = (line.event.order_id.0, before.version);
-    let status = |status: &Option<String>| status.clone().unwrap_or_else(|| "no status".to_owned());
-    let (is, was) = (status(&delivery.status), status(&before.status));
+/// Says where an event took effect in another place than its own, and what that does to the delivery. `by` is who applied the
+/// latest event of the order.
+pub(super) fn tell_sequence(
+    sequence: Sequence,
+    line: &Line<'_>,
+    delivery: &Delivery,
+    before: &DeliveryBefore,
+    by: Option<&Applier>,
+) {
+    let (order, trace) = (line.event.order_id.0, trace_of(line.record));
+    let Some(text) = reasons::sequence(sequence, &line.to_string(), delivery, before, by) else {
+        return;
+    };
     match sequence {
         Sequence::Next => {}
-        Sequence::Late => tracing::error!(
-            target: EVENTS,
-            order,
-            tally = "events out of order",
-            trace = trace_of(line.record),
-            "OUT OF ORDER: {line} took effect after v{highest} of its order; delivery {} is {is} and should still be {was}",
-            delivery.id.0
-        ),
-        Sequence::Again => tracing::warn!(
-            target: EVENTS,
-            order,
-            tally = "events applied again",
-            trace = trace_of(line.record),
-            "{line} took effect again: v{highest} of its order had been applied"
-        ),
-        Sequence::Early => tracing::warn!(
-            target: EVENTS,
-            order,
-            tally = "events applied early",
-            trace = trace_of(line.record),
-            "{line} took effect before its turn: v{} of its order has not taken effect yet",
-            highest.next()
-        ),
+        Sequence::Late => tracing::error!(target: EVENTS, order, tally = "events out of order", trace, "{text}"),
+        Sequence::Again => tracing::warn!(target: EVENTS, order, tally = "events applied again", trace, "{text}"),
+        Sequence::Early => tracing::warn!(target: EVENTS, order, tally = "events applied early", trace, "{text}"),
     }
+}
+
+/// Logs that an event had been applied before, so that nothing is done. Many may come after offsets were set back.
+pub(super) fn tell_again(line: &Line<'_>, by: Option<&Applier>) {
+    let version = line.event.version.expect("what has no version is never a duplicate");
+    let why = reasons::again(version, by, line.record.origin.place());
+    tracing::info!(
+        target: EVENTS,
+        order = line.event.order_id.0,
+        tally = "events that came again",
+        trace = trace_of(line.record),
+        "{line} … {why}"
+    );
+}
+
+/// Logs that the slow work of an event was done in vain.
+pub(super) fn tell_refused(line: &Line<'_>, by: Option<&Applier>) {
+    tracing::warn!(
+        target: EVENTS,
+        order = line.event.order_id.0,
+        trace = trace_of(line.record),
+        "{line} … {}",
+        reasons::refused(by)
+    );
+}
+
+/// Logs that a parked event, which has waited for so long, is handled now.
+pub(super) fn tell_turn(line: &Line<'_>, turn: Turn, waited: Duration) {
+    let version = line.event.version.expect("what is parked has a version");
+    tracing::info!(
+        target: EVENTS,
+        order = line.event.order_id.0,
+        trace = trace_of(line.record),
+        "{line} … {}",
+        reasons::turn(turn, version, waited)
+    );
 }
 
 /// Where a record came from, in words; a place in the log is written `P1@7`, for partition 1 and offset 7.
@@ -84,10 +107,6 @@ pub(super) fn place(record: &EventRecord) -> String {
         Origin::Journal => "from the order service".to_owned(),
         Origin::Nowhere => "from nowhere".to_owned(),
     }
-}
-
-pub(super) fn seconds(time: Duration) -> String {
-    format!("{:.2}s", time.as_secs_f64())
 }
 
 /// Logs that an event's slow work begins, and how long it takes.

@@ -18,17 +18,19 @@ mod resync;
 mod sequence;
 mod sweeper;
 
+mod arrival;
 mod burial;
 mod lane;
 mod letter;
 mod lines;
 mod metrics;
 mod persistence;
+mod reasons;
+mod recall;
 
 pub use fenced::{Fence, FencedHandler};
 pub use gaps::{GapError, Gaps, watch_gaps};
 pub use letter::DEAD_LETTERS;
-pub use lines::EVENTS;
 pub use metrics::{DeliveryMetrics, EventCounter};
 pub use naive::NaiveHandler;
 pub use resync::{JournalAnswer, OrderJournal};

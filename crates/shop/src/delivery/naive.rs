@@ -2,6 +2,8 @@
 //! on `OrderModified` and `OrderCancelled`, and an event that finds nothing to look up is tried three times, written to
 //! the dead letters, and passed over.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use keylane::{Attempt, Handler, Outcome};
 use keylane_log::Record;
@@ -12,11 +14,15 @@ use super::burial::Unhandled;
 use super::lane::lane;
 use super::lines::{Line, begun, handled, place, tell_sequence, tell_tried_again};
 use super::persistence::{RETRY, TRIES, persistently};
+use super::recall::Recall;
 use super::sequence::Sequence;
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome};
-use crate::domain::{DeliveryOutcome, DeliveryRequest, EventRecord, IncomingEvent, Provenance};
+use crate::domain::{
+    Delivery, DeliveryBefore, DeliveryOutcome, DeliveryRequest, EventRecord, IncomingEvent, Provenance,
+};
 use crate::records::{self, Incoming, Malformed};
+use crate::store::Store;
 use crate::trace;
 
 /// Applies order events to deliveries as they come.
@@ -24,6 +30,7 @@ pub struct NaiveHandler {
     deliveries: GroupCommit<DeliveryRequest, DeliveryOutcome>,
     letters: GroupCommit<FenceCommand, FenceOutcome>,
     instance: Instance,
+    recall: Option<Recall>,
 }
 
 impl NaiveHandler {
@@ -37,7 +44,15 @@ impl NaiveHandler {
             deliveries,
             letters,
             instance,
+            recall: None,
         }
+    }
+
+    /// This handler with the database's history, which tells who applied an event.
+    #[must_use]
+    pub fn recalling(mut self, store: Arc<dyn Store>) -> Self {
+        self.recall = Some(Recall::new(store, self.instance.name.clone()));
+        self
     }
 
     async fn take(&self, record: &EventRecord, attempt: Attempt) -> Outcome {
@@ -73,11 +88,9 @@ impl NaiveHandler {
             Ok(DeliveryOutcome::Applied { delivery, before }) => {
                 self.instance.metrics.applied.add(Some(event.event_type));
                 handled(&line, &delivery, start.elapsed());
-                let sequence = Sequence::of(event.version, before.as_ref());
-                if sequence == Sequence::Late {
-                    self.instance.metrics.out_of_order.inc();
+                if let Some(before) = &before {
+                    self.judge(&line, &delivery, before).await;
                 }
-                tell_sequence(sequence, &line, &delivery, before.as_ref());
                 return Outcome::Done;
             }
             Ok(DeliveryOutcome::NoDelivery) => format!("there is no delivery of order {}", event.order_id),
@@ -94,6 +107,19 @@ impl NaiveHandler {
             },
         };
         self.try_again_or_bury(unhandled, attempt).await
+    }
+
+    /// Says, and counts, if an event took effect in another place than its own.
+    async fn judge(&self, line: &Line<'_>, delivery: &Delivery, before: &DeliveryBefore) {
+        let sequence = Sequence::of(line.event.version, before);
+        let mut by = None;
+        if sequence == Sequence::Late {
+            self.instance.metrics.out_of_order.inc();
+            if let Some(recall) = &self.recall {
+                by = recall.applier(line.event.order_id, before.version).await;
+            }
+        }
+        tell_sequence(sequence, line, delivery, before, by.as_ref());
     }
 
     fn request(&self, event: &IncomingEvent, record: &EventRecord, attempt: Attempt) -> DeliveryRequest {

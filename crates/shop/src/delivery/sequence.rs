@@ -5,7 +5,7 @@ use crate::domain::{DeliveryBefore, Version};
 /// The place of an event's effect among the effects on a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sequence {
-    /// It is the next one, or nothing can be told, because the event has no version or made the delivery.
+    /// It is the next one, or nothing can be told, because the event has no version.
     Next,
     /// Versions before it have not taken effect.
     Early,
@@ -17,10 +17,8 @@ pub(super) enum Sequence {
 
 impl Sequence {
     /// The place of an event of this version that met the delivery in this state.
-    pub fn of(version: Option<Version>, before: Option<&DeliveryBefore>) -> Self {
-        let (Some(version), Some(before)) = (version, before) else {
-            return Self::Next;
-        };
+    pub fn of(version: Option<Version>, before: &DeliveryBefore) -> Self {
+        let Some(version) = version else { return Self::Next };
         match version {
             version if version < before.version => Self::Late,
             version if version == before.version => Self::Again,
@@ -40,7 +38,7 @@ mod tests {
             version: Version(3),
             status: None,
         };
-        let of = |version| Sequence::of(Some(Version(version)), Some(&before));
+        let of = |version| Sequence::of(Some(Version(version)), &before);
         assert_eq!(
             [1, 2, 3, 4, 5].map(of),
             [
@@ -51,11 +49,6 @@ mod tests {
                 Sequence::Early
             ]
         );
-        assert_eq!(Sequence::of(None, Some(&before)), Sequence::Next, "nothing can be told");
-        assert_eq!(
-            Sequence::of(Some(Version(2)), None),
-            Sequence::Next,
-            "nothing was before"
-        );
+        assert_eq!(Sequence::of(None, &before), Sequence::Next, "nothing can be told");
     }
 }

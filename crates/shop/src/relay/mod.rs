@@ -13,6 +13,7 @@
 //!   the journal.
 //! * A lease keeps two relays of one journal from working at the same time as a rule; two at once only repeat events.
 
+mod lines;
 mod outbox;
 mod refusals;
 
@@ -35,6 +36,7 @@ use crate::domain::{JournalEntry, Source};
 use crate::records;
 use crate::store::{JournalRow, Store, StoreError};
 use letters::Letters;
+use lines::{Published, PublishedLines};
 use outbox::{Outbox, Row};
 
 /// How many rows are read from the journal at a time.
@@ -65,6 +67,8 @@ pub struct Relay {
     outbox: Outbox,
     options: RelayOptions,
     metrics: Arc<RelayMetrics>,
+    /// Tells people what was published.
+    lines: PublishedLines,
     /// Publishes the dead letters, which only the delivery service has.
     letters: Option<Letters>,
     /// How many keyless records were given a partition so far, to give them the partitions in turn.
@@ -128,6 +132,7 @@ impl Relay {
             outbox: Outbox::new(log),
             options,
             metrics: Arc::default(),
+            lines: PublishedLines::new(),
             letters,
             keyless: 0,
             leased: None,
@@ -150,6 +155,7 @@ impl Relay {
         if step.is_err() {
             self.metrics.failures.inc();
         }
+        self.lines.tell_due(Instant::now());
         self.report();
         step
     }
@@ -224,6 +230,7 @@ impl Relay {
     /// # Errors
     /// The database's error; the lease then ends by itself.
     pub async fn release(&mut self) -> Result<(), RelayError> {
+        self.lines.tell_rest();
         if self.leased.take().is_some() {
             self.report();
             self.lease(Duration::ZERO).await?;
@@ -278,9 +285,11 @@ impl Relay {
         sent.refused
             .iter()
             .for_each(|(at, why)| tell_refused(&wave[*at].entry, why));
-        for at in &sent.taken {
-            self.metrics.add_published(wave[*at].entry.event_type);
-        }
+        let key = self.options.key;
+        let taken = || sent.taken.iter().map(|(at, placed)| (&wave[*at].entry, *placed));
+        taken().for_each(|(entry, _)| self.metrics.add_published(entry.event_type));
+        let published = taken().map(|(entry, placed)| Published { entry, placed, key });
+        self.lines.tell(published, Instant::now());
         if !sent.taken.is_empty() {
             let ids = sent.taken_ids(&rows);
             self.store.mark_published(self.options.source, &ids).await?;

@@ -35,8 +35,8 @@ pub(super) struct Row {
 /// What became of the rows that were sent, by their positions among these.
 #[derive(Default)]
 pub(super) struct Sent {
-    /// Those that the log has acknowledged.
-    pub taken: Vec<usize>,
+    /// Those that the log has acknowledged, and where it put them.
+    pub taken: Vec<(usize, Placed)>,
     /// Those of `taken` that the log had refused before.
     pub healed: Vec<usize>,
     /// Those that the log refuses for the first time, and why.
@@ -48,7 +48,7 @@ pub(super) struct Sent {
 impl Sent {
     /// The numbers of the `rows` that the log has acknowledged.
     pub fn taken_ids(&self, rows: &[Row]) -> Vec<i64> {
-        self.taken.iter().map(|at| rows[*at].id).collect()
+        self.taken.iter().map(|(at, _)| rows[*at].id).collect()
     }
 }
 
@@ -68,8 +68,8 @@ impl Outbox {
         let mut sent = Sent::default();
         for (at, (row, answer)) in rows.iter().zip(answers).enumerate() {
             match answer {
-                Ok(_) => {
-                    sent.taken.push(at);
+                Ok(placed) => {
+                    sent.taken.push((at, placed));
                     if self.refused.taken(row.number) {
                         sent.healed.push(at);
                     }

@@ -144,9 +144,16 @@ pub trait HistoryStore: Send + Sync + 'static {
     /// numbers ascend as the effects do; across orders rows may be committed in another sequence.
     async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>>;
 
+    /// The newest row about this version of this order among the last [`RECENT_APPLIES`] rows of the apply history. The cost
+    /// does not grow with the table.
+    async fn recent_apply(&self, order: OrderId, version: Version) -> Result<Option<ApplyRow>>;
+
     /// The first `limit` deliveries with numbers above `after`, ascending. The cost does not grow with the table.
     async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>>;
 }
+
+/// How far back [`HistoryStore::recent_apply`] looks, in rows.
+pub const RECENT_APPLIES: i64 = 10_000;
 
 /// A row of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,15 +9,37 @@ use super::rows::{column, statement};
 use super::session::Session;
 use shop::domain::decide::{ApplyKind, NewApply};
 use shop::domain::{DeliveryId, EventType, OrderEventType, OrderId, Place, Provenance, Version};
-use shop::store::{ApplyRow, Result, StoreError};
+use shop::store::{ApplyRow, RECENT_APPLIES, Result, StoreError};
+
+const COLUMNS: &str = "seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, epoch, \
+                       topic, cast(record_partition as signed), record_offset, applied_at";
 
 /// The first `limit` rows of the apply history with numbers above `after`.
 pub(super) async fn applies(session: &mut Session, after: i64, limit: usize) -> Result<Vec<ApplyRow>> {
-    let sql = "select seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, epoch, \
-               topic, cast(record_partition as signed), record_offset, applied_at \
-               from delivery_apply where seq > ? order by seq limit ?";
-    let query = statement(sql.to_owned()).bind(after).bind(limit as u64);
+    let sql = format!("select {COLUMNS} from delivery_apply where seq > ? order by seq limit ?");
+    let query = statement(sql).bind(after).bind(limit as u64);
     session.fetch(query).await?.iter().map(apply).collect()
+}
+
+/// The newest row about this version of this order among the last rows of the apply history. Where they begin is asked for
+/// first, so that the server reads a range of the primary key whatever it thinks of subqueries.
+pub(super) async fn recent_apply(session: &mut Session, order: OrderId, version: Version) -> Result<Option<ApplyRow>> {
+    let newest = session
+        .fetch(statement("select max(seq) from delivery_apply".to_owned()))
+        .await?;
+    let newest = newest.first().map(|row| column::<Option<i64>>(row, 0)).transpose()?;
+    let Some(newest) = newest.flatten() else {
+        return Ok(None);
+    };
+    let sql = format!(
+        "select {COLUMNS} from delivery_apply force index (primary) where seq > ? and order_id = ? and version = ? \
+         order by seq desc limit 1"
+    );
+    let query = statement(sql)
+        .bind(newest - RECENT_APPLIES)
+        .bind(order.0)
+        .bind(version.0);
+    session.fetch(query).await?.first().map(apply).transpose()
 }
 
 fn apply(row: &MySqlRow) -> Result<ApplyRow> {

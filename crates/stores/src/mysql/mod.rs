@@ -230,6 +230,12 @@ impl HistoryStore for MysqlStore {
         with!(self.statements, |session| history::applies(session, after, limit))
     }
 
+    async fn recent_apply(&self, order: OrderId, version: Version) -> Result<Option<ApplyRow>> {
+        with!(self.statements, |session| history::recent_apply(
+            session, order, version
+        ))
+    }
+
     async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
         with!(self.statements, |session| deliveries::after(session, after, limit))
     }

@@ -4,17 +4,22 @@ use std::sync::Arc;
 
 use keylane_log::{Offset, Partition, Timestamp};
 use rusqlite::types::Type;
-use rusqlite::{Result as SqlResult, Row};
+use rusqlite::{OptionalExtension, Result as SqlResult, Row};
 
 use super::database::Database;
 use super::journal;
 use shop::domain::decide::{ApplyKind, NewApply};
 use shop::domain::{DeliveryId, OrderId, Place, Provenance, Source, Version};
-use shop::store::{ApplyRow, JournalRow, Result};
+use shop::store::{ApplyRow, JournalRow, RECENT_APPLIES, Result};
 
 const APPLIES: &str = "select seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, \
                        epoch, topic, record_partition, record_offset, applied_at \
                        from delivery_apply where seq > ? order by seq limit ?";
+/// The `+` keeps SQLite from looking for another index than the number's.
+const RECENT_APPLY: &str = "select seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, \
+                            epoch, topic, record_partition, record_offset, applied_at from delivery_apply \
+                            where seq > (select max(seq) from delivery_apply) - ? and +order_id = ? and +version = ? \
+                            order by seq desc limit 1";
 
 impl Database {
     /// The first `limit` events of a journal with row numbers above `after`, each with whether it is marked as published.
@@ -38,6 +43,21 @@ impl Database {
             let mut statement = connection.prepare_cached(APPLIES)?;
             let rows = statement.query_map([after, limit], apply)?;
             rows.collect()
+        })
+    }
+
+    /// The newest row about this version of this order among the last rows of the apply history.
+    ///
+    /// # Errors
+    /// As [`HistoryStore::recent_apply`](shop::store::HistoryStore::recent_apply); `Rejected` if the database is the order
+    /// service's.
+    pub fn recent_apply(&mut self, order: OrderId, version: Version) -> Result<Option<ApplyRow>> {
+        self.serves(Source::Deliveries)?;
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(RECENT_APPLY)?;
+            statement
+                .query_row([RECENT_APPLIES, order.0, version.0], apply)
+                .optional()
         })
     }
 }

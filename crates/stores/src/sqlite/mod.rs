@@ -197,6 +197,12 @@ impl HistoryStore for SqliteStore {
         self.readers.run(move |database| database.applies(after, limit)).await
     }
 
+    async fn recent_apply(&self, order: OrderId, version: Version) -> Result<Option<ApplyRow>> {
+        self.readers
+            .run(move |database| database.recent_apply(order, version))
+            .await
+    }
+
     async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>> {
         self.readers
             .run(move |database| database.deliveries_after(after, limit))

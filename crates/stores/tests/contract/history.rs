@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keylane_log::{Offset, Partition};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{DeliveryId, OrderEventType, OrderId, Place, Provenance, Source, Version};
-use shop::store::{ApplyRow, JournalRow};
+use shop::store::{ApplyRow, JournalRow, RECENT_APPLIES};
 
 use crate::fixture::*;
 
@@ -48,6 +48,33 @@ pub async fn deliveries_are_read_by_number(fixture: &dyn Fixture) {
     let first = store.deliveries_after(DeliveryId(0), 2).await.unwrap();
     assert_eq!(first, deliveries[..2]);
     assert_eq!(store.deliveries_after(first[1].id, 2).await.unwrap(), deliveries[2..]);
+}
+
+pub async fn the_newest_apply_of_a_version_is_recalled(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    let recalled = async |order, version| {
+        let found = store.recent_apply(OrderId(order), Version(version)).await.unwrap();
+        found.map(|row| (row.seq, row.apply.provenance.instance.to_string()))
+    };
+    assert_eq!(recalled(6, 1).await, None, "the history is empty");
+    for (version, event, instance) in [
+        (1, OrderEventType::Placed, "delivery-1/77"),
+        (2, OrderEventType::Modified, "delivery-1/77"),
+        (2, OrderEventType::Modified, "delivery-2/78"),
+    ] {
+        let mut request = full_event(6, version, event, "PUSAN");
+        request.provenance.instance = instance.into();
+        applied(&*store, request).await;
+    }
+    applied(&*store, full_event(7, 1, OrderEventType::Placed, "PUSAN")).await;
+    assert_eq!(recalled(6, 1).await, Some((1, "delivery-1/77".to_owned())));
+    assert_eq!(recalled(6, 2).await, Some((3, "delivery-2/78".to_owned())));
+    assert_eq!(recalled(6, 3).await, None);
+    assert_eq!(recalled(8, 1).await, None);
+    let old = format!("update delivery_apply set seq = seq + {RECENT_APPLIES} where order_id = 7");
+    fixture.execute(Source::Deliveries, &old).await;
+    assert_eq!(recalled(6, 2).await, None, "that was too long ago");
+    assert_eq!(recalled(7, 1).await, Some((4 + RECENT_APPLIES, String::new())));
 }
 
 pub async fn the_apply_history_says_what_took_effect_and_where_it_came_from(fixture: &dyn Fixture) {
