@@ -10,6 +10,7 @@ use super::args::{Given, Opt};
 use super::format::{RecordFormat, check_deserializer};
 use super::pattern::TopicPattern;
 use super::properties::{OwnProperties, isolation_level};
+use super::renamed::Renamed;
 use super::source::{Member, Membership, Scan, Start, Topics, Wanted};
 use crate::adapters::log::{OpenFor, explained, no_log_yet, open_log};
 use crate::config::Storage;
@@ -62,11 +63,33 @@ pub const OPTIONS: [Opt; 18] = [
     Opt::flag("skip-message-on-error", "Accepted; there is nothing to skip."),
 ];
 
+const RENAMED: Renamed = Renamed {
+    pairs: &[
+        ("consumer-property", "command-property"),
+        ("consumer.config", "command-config"),
+        ("property", "formatter-property"),
+    ],
+    warning: "Option",
+    newer_first: false,
+};
+
 /// How long records are waited for before the log is asked again.
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// How long until a warning is repeated while the same thing is still wrong.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Refuses options that contradict each other.
+pub fn check(given: &Given) -> Result<(), ToolError> {
+    if given.has("topic") == given.has("include") {
+        return Err(ToolError::Usage(
+            "Exactly one of the following arguments is required: [topic], [include]".into(),
+        ));
+    }
+    RENAMED.refuse_both(given)?;
+    RENAMED.warn(given);
+    Ok(())
+}
 
 /// Prints records until as many as asked for are printed, none has come for too long, or a signal comes.
 pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
@@ -320,9 +343,6 @@ fn group(given: &Given, properties: &[String]) -> Result<Option<String>, String>
 }
 
 fn format(given: &Given) -> Result<RecordFormat, String> {
-    if given.has("property") && given.has("formatter-property") {
-        return Err("Options --property and --formatter-property cannot be specified together.".into());
-    }
     if let Some(class) = given
         .last("formatter")
         .filter(|class| !class.ends_with("DefaultMessageFormatter"))

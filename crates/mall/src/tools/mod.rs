@@ -1,7 +1,7 @@
 //! Kafka's console tools, for the embedded log and for Kafka: their options, their output, their exit codes.
 //!
 //! They follow the tools of Apache Kafka 4. In addition they know `--data DIR`, and without `--bootstrap-server` they use the
-//! embedded log. An option that a tool here does not support is refused by name, not ignored.
+//! embedded log. An option that a tool here does not support is refused by name and with exit code 64, not ignored.
 
 mod args;
 mod consumer;
@@ -10,6 +10,7 @@ mod groups;
 mod pattern;
 mod producer;
 mod properties;
+mod renamed;
 mod source;
 mod topics;
 
@@ -31,6 +32,8 @@ pub struct Tool {
     name: &'static str,
     about: &'static str,
     options: &'static [Opt],
+    /// Refuses contradictions, before anything is read.
+    check: fn(&Given) -> Result<(), ToolError>,
     run: fn(&Given, &Storage) -> Result<Exit, ToolError>,
 }
 
@@ -39,6 +42,8 @@ pub struct Tool {
 pub enum ToolError {
     /// The options make no sense. The usage is printed below this sentence.
     Usage(String),
+    /// The options ask for what Kafka's tool does and this one does not. The sentence names what that is.
+    Refused(String),
     /// Another reason, as a sentence.
     Other(String),
 }
@@ -48,24 +53,28 @@ const TOOLS: [Tool; 4] = [
         name: "kafka-topics",
         about: "This tool helps to create, describe, or change a topic.",
         options: &topics::OPTIONS,
+        check: |_| Ok(()),
         run: topics::run,
     },
     Tool {
         name: "kafka-consumer-groups",
         about: "This tool helps to list all consumer groups, describe a consumer group, or reset consumer group offsets.",
         options: &groups::OPTIONS,
+        check: |_| Ok(()),
         run: groups::run,
     },
     Tool {
         name: "kafka-console-consumer",
         about: "This tool helps to read data from Kafka topics and outputs it to standard output.",
         options: &consumer::OPTIONS,
+        check: consumer::check,
         run: consumer::run,
     },
     Tool {
         name: "kafka-console-producer",
         about: "This tool helps to read data from standard input and publish it to Kafka.",
         options: &producer::OPTIONS,
+        check: producer::check,
         run: producer::run,
     },
 ];
@@ -84,7 +93,7 @@ const COMMON: [Opt; 5] = [
 ];
 
 /// The Kafka release whose tools these follow.
-const KAFKA_VERSION: &str = "4.1.0";
+const KAFKA_VERSION: &str = "4.3.1";
 
 /// The tool of this name (with or without Kafka's `.sh`).
 pub fn named(name: &str) -> Option<Tool> {
@@ -105,6 +114,10 @@ pub fn run(tool: Tool, words: &[OsString], configured: impl FnOnce() -> Result<S
             console::say(&without_secrets(sentence));
             Exit::NO
         }
+        Err(ToolError::Refused(sentence)) => {
+            console::say(&without_secrets(sentence));
+            Exit::USAGE
+        }
     }
 }
 
@@ -118,6 +131,7 @@ fn try_run(tool: Tool, words: &[OsString], configured: impl FnOnce() -> Result<S
     if given.has("help") {
         return Err(ToolError::Usage(tool.about.into()));
     }
+    (tool.check)(&given)?;
     let mut storage = configured().map_err(|error| ToolError::Other(error.to_string()))?;
     override_storage(&given, &mut storage)?;
     (tool.run)(&given, &storage)

@@ -3,6 +3,8 @@
 
 use fancy_regex::{Error, Regex};
 
+use crate::console;
+
 /// A pattern that a topic's whole name has to match.
 #[derive(Debug, Clone)]
 pub struct TopicPattern(Regex);
@@ -11,14 +13,20 @@ impl TopicPattern {
     /// Reads a pattern as Kafka's tools do: a comma means `|`, and blanks and quotes around it don't count.
     ///
     /// # Errors
-    /// Says that it is no regular expression.
+    /// Says that it is no regular expression; why, it tells on standard error, as Kafka's tools do.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expression = text.replace(',', "|").replace(' ', "");
         let expression = expression.trim_matches(['"', '\'']);
         match Regex::new(&format!("^(?:{expression})$")) {
             Ok(regex) => Ok(Self(regex)),
-            Err(Error::ParseError(_, why)) => Err(format!("{text} is an invalid regex: {why}")),
-            Err(error) => Err(format!("{text} is an invalid regex: {error}")),
+            Err(error) => {
+                let why = match error {
+                    Error::ParseError(_, why) => why.to_string(),
+                    error => error.to_string(),
+                };
+                console::say(&format!("{text}: {why}"));
+                Err(format!("{text} is an invalid regex."))
+            }
         }
     }
 
@@ -66,7 +74,7 @@ mod tests {
     fn what_is_no_expression_is_refused() {
         for text in ["[", "(", "*"] {
             let error = TopicPattern::parse(text).expect_err(text);
-            assert!(error.starts_with(&format!("{text} is an invalid regex")), "{error}");
+            assert_eq!(error, format!("{text} is an invalid regex."));
         }
     }
 }

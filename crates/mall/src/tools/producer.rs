@@ -9,6 +9,7 @@ use keylane_log::{EventLog, Header, NewRecord};
 use super::ToolError;
 use super::args::{Given, Opt};
 use super::properties::compression;
+use super::renamed::Renamed;
 use crate::adapters::log::{OpenFor, explained, open_log};
 use crate::config::Storage;
 use crate::exit::Exit;
@@ -42,19 +43,32 @@ pub const OPTIONS: [Opt; 11] = [
     ),
 ];
 
+const RENAMED: Renamed = Renamed {
+    pairs: &[
+        ("producer-property", "command-property"),
+        ("producer.config", "command-config"),
+        ("property", "reader-property"),
+    ],
+    warning: "Warning:",
+    newer_first: true,
+};
+
 /// How many lines are appended at once at most, where the input holds as many.
 const BATCH: usize = 500;
 
+/// Refuses options that are missing or contradict each other.
+pub fn check(given: &Given) -> Result<(), ToolError> {
+    if !given.has("topic") {
+        return Err(ToolError::Usage("Missing required argument \"[topic]\"".into()));
+    }
+    RENAMED.refuse_both(given)?;
+    RENAMED.warn(given);
+    Ok(())
+}
+
 /// Appends line by line until the input ends.
 pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
-    let topic = given
-        .last("topic")
-        .ok_or(ToolError::Usage("Missing required argument \"[topic]\"".into()))?;
-    if given.has("property") && given.has("reader-property") {
-        return Err(ToolError::Usage(
-            "Options --reader-property and --property cannot be specified together.".into(),
-        ));
-    }
+    let topic = given.last("topic").unwrap_or_default();
     let reader =
         Reader::with(&[given.all("property"), given.all("reader-property")].concat()).map_err(ToolError::Other)?;
     if given
@@ -96,7 +110,7 @@ fn with_compression(given: &Given, storage: &Storage) -> Result<Storage, ToolErr
         (Some(_), _) => storage.kafka_property.push(compression),
         (None, "none") => {}
         (None, _) => {
-            return Err(ToolError::Other(format!(
+            return Err(ToolError::Refused(format!(
                 "--compression-codec {codec} needs --bootstrap-server: the embedded log stores records as they are"
             )));
         }

@@ -5,6 +5,7 @@
 mod support;
 
 mod config;
+mod differential;
 mod doctor;
 mod folder;
 mod groups;

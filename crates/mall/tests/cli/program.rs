@@ -46,6 +46,11 @@ impl Folder {
     }
 
     pub fn run_with(&self, words: &[&str], input: &str) -> Ended {
+        self.feed(words, input.as_bytes())
+    }
+
+    /// Runs it with these bytes on its standard input, which it need not read.
+    pub fn feed(&self, words: &[&str], input: &[u8]) -> Ended {
         let mut command = self.command(words);
         command
             .stdin(Stdio::piped())
@@ -53,9 +58,11 @@ impl Folder {
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("it runs");
         let mut stdin = child.stdin.take().expect("its input");
-        stdin.write_all(input.as_bytes()).expect("it reads");
+        let written = stdin.write_all(input);
         drop(stdin);
-        ended(child.wait_with_output().expect("it ends"))
+        let ended = ended(child.wait_with_output().expect("it ends"));
+        assert!(written.is_ok() || ended.code != Some(0), "it read all of its input");
+        ended
     }
 }
 
