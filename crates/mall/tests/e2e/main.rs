@@ -12,6 +12,7 @@ mod fence;
 mod floods;
 mod lines;
 mod metrics;
+mod readme;
 mod shutdown;
 mod trouble;
 mod verify;
