@@ -27,6 +27,7 @@ mod intake;
 mod published;
 mod settled;
 mod state;
+mod story;
 mod survey;
 mod verdict;
 mod zombies;
@@ -35,6 +36,7 @@ pub use history::{
     Applied, DeliveryRecord, History, OrderRecord, Parked, PartitionState, PlaceInTopic, WaitsFor, Written,
 };
 pub use intake::{Intake, Selection};
+pub use story::{Chapter, Story, stories};
 pub use survey::{Scope, Survey, Surveyed, Suspect};
 pub use verdict::{Anomaly, Doubt, Fact, Judgement, Outcome, Severity, Verdict};
 

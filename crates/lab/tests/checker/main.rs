@@ -6,4 +6,5 @@ mod model;
 mod mutations;
 mod named;
 mod random;
+mod stories;
 mod survey;

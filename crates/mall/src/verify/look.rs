@@ -11,40 +11,36 @@ use anyhow::Result;
 use lab::checker::{History, Judgement, Scope, Selection, Survey, Suspect, check_orders};
 use shop::domain::OrderId;
 
+use super::found::Found;
 use super::gather::gather;
 use super::sources::Sources;
 
 /// How many rows and records of suspects are kept at a time. A single order may have more.
 const ENTRIES: usize = 400_000;
 
-/// What a look has found.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Found {
-    /// The judgement of all orders in the scope.
-    pub judgement: Judgement,
-    /// How many orders were left aside because they were placed too early.
-    pub left_aside: usize,
-}
-
-/// Looks at everything, and judges the orders in the scope.
-pub fn look(sources: &Sources, scope: Scope) -> Result<Found> {
+/// Looks at everything, and judges the orders in the scope. Of each kind of finding it keeps as many as `keep` says.
+pub fn look(sources: &Sources, scope: Scope, keep: usize) -> Result<Found> {
     let mut survey = Survey::of(scope);
     let partitions = gather(sources, &mut survey)?;
     let surveyed = survey.finish(&partitions);
+    let mut found = Found::default();
+    (found.orders, found.left_aside) = (surveyed.orders, surveyed.left_aside);
+    // A history without orders gives the doubts about partitions.
     let history = History {
         partitions,
         ..History::default()
     };
-    let mut judgement = check_orders(&history);
-    judgement.verdicts = surveyed.zombies;
+    found.add(check_orders(&history), keep);
+    let mut zombies = surveyed.zombies;
     for orders in portions(&surveyed.suspects) {
-        judgement.absorb(judge_closely(sources, &orders)?);
+        let mut judgement = judge_closely(sources, &orders)?;
+        let of_these = zombies.extract_if(.., |verdict| orders.contains(&verdict.order));
+        judgement.verdicts.extend(of_these);
+        found.add(judgement, keep);
     }
-    judgement.orders = surveyed.orders;
-    Ok(Found {
-        judgement,
-        left_aside: surveyed.left_aside,
-    })
+    found.tell(zombies, keep);
+    found.finish();
+    Ok(found)
 }
 
 /// Cuts suspects into portions whose histories fit into memory together.

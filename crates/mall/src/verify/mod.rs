@@ -3,13 +3,15 @@
 //!
 //! ```text
 //!   orders' journal ─┐
-//!   topic, offsets ──┼─ gather ─▶ look: a survey, then the suspects closely, by lab::checker ─▶ Judgement ─▶ report
+//!   topic, offsets ──┼─ gather ─▶ look: a survey, then the suspects closely, by lab::checker ─▶ Found ─▶ report
 //!   apply history ───┤
 //!   final rows ──────┘
 //! ```
 
+mod found;
 mod gather;
 mod look;
+mod remedy;
 mod report;
 mod sources;
 mod translate;
@@ -20,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Result;
 use clap::Args;
 use keylane_log::Timestamp;
-use lab::checker::{Doubt, Judgement, Outcome, Scope};
+use lab::checker::{Doubt, Outcome, Scope};
 use shop::domain::OrderId;
 use shop::rfc3339;
 
@@ -29,6 +31,7 @@ use crate::exit::Exit;
 use crate::shutdown::StopSignal;
 use crate::{clock, console};
 
+use found::Found;
 use sources::Sources;
 
 /// The options of `mall verify`.
@@ -110,35 +113,34 @@ pub fn run(args: &VerifyArgs) -> Result<Exit> {
     if args.watch {
         return watch(args, &sources);
     }
-    let judgement = look_until_settled(args, &sources)?;
-    print(args, &judgement);
-    Ok(exit_of(&judgement))
+    let found = look_until_settled(args, &sources)?;
+    print(args, &found);
+    Ok(exit_of(&found))
 }
 
-fn exit_of(judgement: &Judgement) -> Exit {
-    match judgement.outcome() {
+fn exit_of(found: &Found) -> Exit {
+    match found.outcome() {
         Outcome::NoHarm => Exit::DONE,
         Outcome::Harm => Exit::NO,
         Outcome::Unknown => Exit::COULD_NOT,
     }
 }
 
-fn print(args: &VerifyArgs, judgement: &Judgement) {
+fn print(args: &VerifyArgs, found: &Found) {
     let text = match args.json {
-        true => report::json(judgement),
-        false => report::text(judgement),
+        true => report::json(found),
+        false => report::text(found),
     };
     let _ = console::print(&text);
 }
 
 /// Looks until nothing is under way any more, or the time for that is over.
-fn look_until_settled(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
+fn look_until_settled(args: &VerifyArgs, sources: &Sources) -> Result<Found> {
     let begun = Instant::now();
     loop {
-        let judgement = look(args, sources)?;
-        let may_change = judgement.doubts.iter().any(Doubt::may_pass);
-        if !may_change || begun.elapsed() >= args.wait {
-            return Ok(judgement);
+        let found = look(args, sources)?;
+        if !found.may_change || begun.elapsed() >= args.wait {
+            return Ok(found);
         }
         std::thread::sleep(LOOK_PAUSE.min(args.wait.saturating_sub(begun.elapsed())));
     }
@@ -147,21 +149,21 @@ fn look_until_settled(args: &VerifyArgs, sources: &Sources) -> Result<Judgement>
 /// Looks again and again until a signal comes.
 fn watch(args: &VerifyArgs, sources: &Sources) -> Result<Exit> {
     let signal = StopSignal::listen()?;
-    let mut last: Option<Judgement> = None;
+    let mut last: Option<Found> = None;
     while signal.exit().is_none() {
         match look(args, sources) {
-            Ok(judgement) => {
-                if last.as_ref() != Some(&judgement) {
-                    print(args, &judgement);
+            Ok(found) => {
+                if last.as_ref() != Some(&found) {
+                    print(args, &found);
                 }
-                last = Some(judgement);
+                last = Some(found);
             }
             // A log or a database that is away may come back.
             Err(error) => console::say(&format!("mall verify: {error:#}; looking again")),
         }
         pause(&signal);
     }
-    Ok(last.map_or(Exit::COULD_NOT, |judgement| exit_of(&judgement)))
+    Ok(last.map_or(Exit::COULD_NOT, |found| exit_of(&found)))
 }
 
 fn pause(signal: &StopSignal) {
@@ -171,17 +173,18 @@ fn pause(signal: &StopSignal) {
     }
 }
 
-fn look(args: &VerifyArgs, sources: &Sources) -> Result<Judgement> {
+fn look(args: &VerifyArgs, sources: &Sources) -> Result<Found> {
     let scope = Scope {
         order: args.order.map(OrderId),
         since: args.since.map(|Since(since)| since),
         placed_since: None,
     };
-    let mut judgement = look::look(sources, scope)?.judgement;
-    if judgement.orders == 0 {
-        judgement.doubts.push(Doubt::Nothing(not_found(args)));
+    let keep = if args.json { usize::MAX } else { report::SHOWN };
+    let mut found = look::look(sources, scope, keep)?;
+    if found.orders == 0 {
+        found.doubt(Doubt::Nothing(not_found(args)), keep);
     }
-    Ok(judgement)
+    Ok(found)
 }
 
 /// Says what was looked for in vain, and which options may be wrong.

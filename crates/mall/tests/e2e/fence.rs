@@ -276,12 +276,12 @@ fn what_a_person_discards_is_missed(stack: &Stack) {
     let (code, text) = verify(stack);
     assert_eq!(code, Some(1), "{text}");
     assert!(
-        text.contains(&format!("hazard discarded order={kim}: v2 was passed over")),
+        text.contains(&format!("harm discarded order={kim}: v2 was passed over")),
         "{text}"
     );
-    let harm = format!("harm divergence order={kim}: status is \"DELIVERY STARTED\"");
+    let harm = "  → divergence: status is \"DELIVERY STARTED\"";
     let blame = "(v2 was discarded by a person; the row therefore keeps what stood there without it)";
-    assert!(text.contains(&harm) && text.contains(blame), "{text}");
+    assert!(text.contains(harm) && text.contains(blame), "{text}");
     assert_eq!(delete(order.address(), &path).status, 204);
     wait_status(stack, kim, "DELIVERY CANCELLED");
     assert_eq!(verify(stack).0, Some(1), "its address is still the old one");
