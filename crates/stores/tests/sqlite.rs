@@ -222,7 +222,8 @@ async fn a_parked_event_of_before_says_where_it_came_from() {
     drop(SqliteStore::open(&path, Source::Deliveries).unwrap());
     closed(&path).await;
     let file = Connection::open(&path).unwrap();
-    let before = "alter table parked_event drop column origin; pragma user_version = 2;
+    let before = "alter table parked_event drop column origin; alter table order_cursor drop column worker;
+                  alter table order_cursor drop column worker_until; pragma user_version = 2;
         insert into parked_event (order_id, version, reason, topic, record_partition, record_offset, record_timestamp,
             record_value, record_headers, since)
         values (6, 2, 'gap', 'kafka.scaling', 1, 40, 0, x'7b7d', x'', 0), (6, 3, 'gap', '', 0, 3, 0, x'7b7d', x'', 0),

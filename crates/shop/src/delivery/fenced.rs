@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use keylane::{Attempt, Handler, Outcome};
-use keylane_log::Record;
+use keylane_log::{Record, Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,18 +22,25 @@ use super::Instance;
 use super::arrival::{Arrival, Unparked, misplaced};
 use super::burial::Unhandled;
 use super::lane::lane;
-use super::lines::{Line, begun, handled, place, tell_again, tell_refused, tell_tried_again, tell_turn, trace_of};
+use super::lines::{
+    Line, begun, handled, place, tell_again, tell_early, tell_parked, tell_refused, tell_tried_again, tell_turn,
+    trace_of,
+};
 use super::persistence::{RETRY, TRIES, persistently};
 use super::reasons::Turn;
 use super::recall::{Applier, Recall};
 use super::resync::{OrderJournal, Slot, Written};
 use crate::commit::GroupCommit;
-use crate::domain::fence::{FenceCommand, FenceOutcome, LEASE, Mark, ParkReason, ParkedEvent, Received, Refused};
+use crate::domain::fence::{FenceCommand, FenceOutcome, LEASE, Mark, ParkedEvent, Received, Refused};
 use crate::domain::{DeliveryRequest, EventRecord, IncomingEvent, OrderId, Provenance, Version};
 use crate::lines::EVENTS;
 use crate::records::{self, Incoming, Malformed};
 use crate::store::Store;
 use crate::trace;
+
+/// From which length on slow work is noted in the database, so that other instances can say what they wait for. Noting costs
+/// a transaction, which is little beside so much work.
+const NOTED_FROM: Duration = Duration::from_secs(1);
 
 /// Handles events through the fence: the runner's, the sweeper's, and those that the order service was asked for.
 pub struct Fence {
@@ -209,7 +216,7 @@ impl Fence {
         if let Some(delay) = delay {
             let leased = match arrival.parked.is_some() {
                 true => true,
-                false => match persistently(&self.commands, FenceCommand::Look(received.clone())).await {
+                false => match persistently(&self.commands, self.look(received.clone(), delay)).await {
                     Ok(FenceOutcome::Next { leased }) => leased,
                     answer => return self.answered(answer, arrival, &line, start).await,
                 },
@@ -226,6 +233,18 @@ impl Fence {
             return Ended::Next(None);
         }
         self.answered(answer, arrival, &line, start).await
+    }
+
+    /// The command that asks whether slow work of this length is worth doing. Work that a person would notice is noted.
+    fn look(&self, received: Received, delay: Duration) -> FenceCommand {
+        if delay < NOTED_FROM {
+            return FenceCommand::Look(received);
+        }
+        let longest = (delay + LEASE).as_millis();
+        let until = (self.instance.clock)()
+            .0
+            .saturating_add(i64::try_from(longest).unwrap_or(i64::MAX));
+        FenceCommand::Begin(received, Timestamp(until))
     }
 
     fn received(&self, event: &IncomingEvent, arrival: &Arrival) -> Received {
@@ -303,9 +322,13 @@ impl Fence {
                 metrics.duplicates.add(event_type);
                 tell_again(line, self.applier(line.event).await.as_ref());
             }
+            Ok(FenceOutcome::Early(early)) => {
+                metrics.parked.add(event_type);
+                tell_early(line, &early, &self.instance.name);
+            }
             Ok(FenceOutcome::Parked(reason)) => {
                 metrics.parked.add(event_type);
-                tracing::info!(target: EVENTS, trace = trace_of(line.record), "{line} … parked: {}", explained(reason));
+                tell_parked(line, reason);
             }
             Ok(FenceOutcome::GivenUp) => {
                 metrics.ignored.add(event_type);
@@ -402,15 +425,6 @@ impl Fence {
             tally = "records that park their order",
             "{what} … {why}; order {order} waits from here on, see mall parked"
         );
-    }
-}
-
-fn explained(reason: ParkReason) -> &'static str {
-    match reason {
-        ParkReason::Gap => "a version before it has not come",
-        ParkReason::Poison => "it can't be handled",
-        ParkReason::Behind => "a version before it can't be handled",
-        ParkReason::Disputed => "another event claims to be it, and they differ",
     }
 }
 

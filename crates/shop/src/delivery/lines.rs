@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::reasons::{self, Turn, seconds};
 use super::recall::Applier;
 use super::sequence::Sequence;
+use crate::domain::fence::{Early, ParkReason};
 use crate::domain::{Delivery, DeliveryBefore, EventRecord, EventType, IncomingEvent, Origin, Version};
 use crate::lines::EVENTS;
 use crate::{records, trace};
@@ -74,6 +75,29 @@ pub(super) fn tell_again(line: &Line<'_>, by: Option<&Applier>) {
         tally = "events that came again",
         trace = trace_of(line.record),
         "{line} … {why}"
+    );
+}
+
+/// Logs that an event came before its turn, and what it waits for. `own` is the name of this instance.
+pub(super) fn tell_early(line: &Line<'_>, early: &Early, own: &str) {
+    let version = line.event.version.expect("what is parked has a version");
+    tracing::info!(
+        target: EVENTS,
+        order = line.event.order_id.0,
+        trace = trace_of(line.record),
+        "{line} … {}",
+        reasons::early(version, early, own)
+    );
+}
+
+/// Logs that an event that can't be handled came once more.
+pub(super) fn tell_parked(line: &Line<'_>, reason: ParkReason) {
+    tracing::info!(
+        target: EVENTS,
+        order = line.event.order_id.0,
+        trace = trace_of(line.record),
+        "{line} … {}",
+        reasons::parked(reason)
     );
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::recall::Applier;
+use super::recall::{Applier, member};
 use super::sequence::Sequence;
 use crate::domain::decide::ApplyKind;
+use crate::domain::fence::{Early, ParkReason};
 use crate::domain::{Delivery, DeliveryBefore, Place, Version};
 
 /// How a parked event came to be handled.
@@ -33,6 +34,33 @@ pub(super) fn again(version: Version, by: Option<&Applier>, here: Option<&Place>
             format!("again: {} has applied v{version} from this record before", by.instance)
         }
         Some(by) => format!("again: v{version} was applied before, by {by}"),
+    }
+}
+
+/// What an event of this version, which came before its turn, waits for. `own` is the name of the instance that says so.
+pub(super) fn early(version: Version, early: &Early, own: &str) -> String {
+    let Early { reason, next, worker } = early;
+    let worker = worker.as_ref().map(|worker| match worker.instance == own {
+        true => "this instance",
+        false => member(&worker.instance),
+    });
+    match (reason, worker) {
+        (ParkReason::Behind, None) => {
+            format!("early: v{version} waits behind v{next}, which can't be handled; see mall parked")
+        }
+        (_, Some(worker)) if *next == version => format!("v{version} has its turn, and {worker} handles it"),
+        (_, Some(worker)) => format!("early: v{version} waits; v{next} is still being worked on by {worker}"),
+        (_, None) => format!("early: v{version} waits; v{next} has not been applied yet"),
+    }
+}
+
+/// Why a record that is parked stays so.
+pub(super) fn parked(reason: ParkReason) -> &'static str {
+    match reason {
+        ParkReason::Gap => "parked: a version before it has not been applied",
+        ParkReason::Poison => "parked: it can't be handled",
+        ParkReason::Behind => "parked: a version before it can't be handled",
+        ParkReason::Disputed => "parked: another event claims to be it, and they differ",
     }
 }
 
@@ -92,9 +120,10 @@ pub(super) fn sequence(
 mod tests {
     use std::sync::Arc;
 
-    use keylane_log::{Offset, Partition};
+    use keylane_log::{Offset, Partition, Timestamp};
 
     use super::*;
+    use crate::domain::fence::Worker;
 
     fn place(offset: u64) -> Place {
         Place {
@@ -145,6 +174,34 @@ mod tests {
     fn a_zombie_hears_who_was_faster() {
         assert!(refused(Some(&applier(ApplyKind::Applied))).ends_with("during the slow work, delivery-2 from P0@5"));
         assert!(refused(None).ends_with("during the slow work"));
+    }
+
+    #[test]
+    fn what_comes_early_says_what_it_waits_for() {
+        let said = |reason, next, worker: Option<&str>| {
+            let worker = worker.map(|instance| Worker {
+                instance: instance.to_owned(),
+                until: Timestamp(0),
+            });
+            let next = Version(next);
+            early(Version(3), &Early { reason, next, worker }, "delivery-2/12")
+        };
+        let of = |worker| said(ParkReason::Gap, 2, worker);
+        assert_eq!(
+            of(Some("delivery-1/11")),
+            "early: v3 waits; v2 is still being worked on by delivery-1"
+        );
+        assert!(of(Some("delivery-2/12")).ends_with("by this instance"));
+        assert_eq!(of(None), "early: v3 waits; v2 has not been applied yet");
+        assert_eq!(
+            said(ParkReason::Gap, 3, Some("delivery-1/11")),
+            "v3 has its turn, and delivery-1 handles it"
+        );
+        assert!(said(ParkReason::Behind, 2, None).contains("v2, which can't be handled"));
+        assert!(
+            said(ParkReason::Behind, 2, Some("x")).contains("being worked on by x"),
+            "it is tried again"
+        );
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub const LEASE: Duration = Duration::from_secs(10);
 pub enum FenceCommand {
     /// Asks, before an event's slow work, whether the work is worth doing.
     Look(Received),
+    /// Asks the same before slow work that takes a while, and notes who does it until when at most, so that whoever has to wait
+    /// for the event can say for whom.
+    Begin(Received, Timestamp),
     /// Applies an event whose slow work is done, if it is still the next one after the cursor.
     Apply(Received),
     /// Parks a record that can't be handled as poison, unless a readable event holds its version's slot.
@@ -122,7 +125,9 @@ pub enum FenceOutcome {
         /// Whether the event is parked and now leased to the caller, who renews the lease during the slow work.
         leased: bool,
     },
-    /// The event is parked, and will be handled once its predecessor has been applied.
+    /// The event came before its turn and is parked.
+    Early(Early),
+    /// The record is parked, and stays so for this reason.
     Parked(ParkReason),
     /// Another readable event is parked as this version. The caller refuses this one, which makes the slot disputed.
     Disputed,
@@ -154,6 +159,27 @@ pub enum FenceOutcome {
     Noted(bool),
     /// What came of marking a version.
     Marked(Marked),
+}
+
+/// An event that waits in parking for others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Early {
+    /// Why the event is parked.
+    pub reason: ParkReason,
+    /// The version that comes next after the cursor: the one that is waited for, or the event's own if another instance has
+    /// taken it out of parking.
+    pub next: Version,
+    /// Who works on that version, as far as is known.
+    pub worker: Option<Worker>,
+}
+
+/// An instance that has begun the slow work of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// The name of the instance.
+    pub instance: String,
+    /// When the work is over at the latest, unless the instance was stopped.
+    pub until: Timestamp,
 }
 
 /// What came of marking a version with a person's decision.
@@ -277,7 +303,9 @@ impl FenceCommand {
     /// The order that the command is about; none for a dead letter, which parks nothing.
     pub fn order_id(&self) -> Option<OrderId> {
         match self {
-            Self::Look(received) | Self::Apply(received) => Some(received.request.event.order_id),
+            Self::Look(received) | Self::Begin(received, _) | Self::Apply(received) => {
+                Some(received.request.event.order_id)
+            }
             Self::Refuse(refused) => Some(refused.order_id),
             Self::Bury(_) => None,
             Self::Resume { order_id, .. }
@@ -291,7 +319,7 @@ impl FenceCommand {
     /// The version that the command is about, if it is about a single one.
     pub fn version(&self) -> Option<Version> {
         match self {
-            Self::Look(received) | Self::Apply(received) => received.request.event.version,
+            Self::Look(received) | Self::Begin(received, _) | Self::Apply(received) => received.request.event.version,
             Self::Refuse(refused) => Some(refused.version),
             Self::Bury(_) | Self::Resume { .. } => None,
             Self::Renew { version, .. }

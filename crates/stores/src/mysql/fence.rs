@@ -10,8 +10,8 @@ use keylane_log::Timestamp;
 use super::rows::{self, column, statement};
 use super::session::Session;
 use super::{applies, deliveries, journal, letters, parked};
-use shop::domain::decide::{FenceDecision, FenceRow, decide_fence, fenced_orders};
-use shop::domain::fence::{FenceCommand, FenceOutcome, ParkedEvent};
+use shop::domain::decide::{CursorChange, FenceDecision, FenceRow, decide_fence, fenced_orders};
+use shop::domain::fence::{FenceCommand, FenceOutcome, ParkedEvent, Worker};
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 use shop::store::Result;
 
@@ -72,7 +72,7 @@ async fn lock_cursors(session: &mut Session, orders: &[OrderId]) -> Result<BTree
     for list in rows::lists(&numbers) {
         let marks = rows::marks(list.len());
         let mut query = statement(format!(
-            "select order_id, version, cast(parked as signed) from order_cursor force index (primary) \
+            "select order_id, version, cast(parked as signed), worker, worker_until from order_cursor force index (primary) \
              where order_id in ({marks}) for update"
         ));
         for order in list {
@@ -82,12 +82,18 @@ async fn lock_cursors(session: &mut Session, orders: &[OrderId]) -> Result<BTree
             let cursor = FenceRow {
                 cursor: column::<Option<i64>>(&row, 1)?.map(Version),
                 parked: column(&row, 2)?,
+                worker: worker(column(&row, 3)?, column(&row, 4)?),
                 ..FenceRow::default()
             };
             cursors.insert(OrderId(column(&row, 0)?), cursor);
         }
     }
     Ok(cursors)
+}
+
+fn worker(instance: Option<String>, until: Option<i64>) -> Option<Worker> {
+    let (instance, until) = (instance?, Timestamp(until?));
+    Some(Worker { instance, until })
 }
 
 async fn write(session: &mut Session, decision: &FenceDecision) -> Result<(Vec<DeliveryId>, Vec<ParkedEvent>)> {
@@ -104,15 +110,19 @@ async fn write(session: &mut Session, decision: &FenceDecision) -> Result<(Vec<D
 }
 
 /// Updates cursors, several in one statement. The rows exist and are locked, so each of these inserts becomes an update.
-async fn move_cursors(session: &mut Session, cursors: &[(OrderId, Version, i64)]) -> Result<()> {
+async fn move_cursors(session: &mut Session, cursors: &[CursorChange]) -> Result<()> {
     for piece in rows::pieces(cursors) {
         let mut query = statement(format!(
-            "insert into order_cursor (order_id, version, parked) values {} \
-             on duplicate key update version = values(version), parked = values(parked)",
-            rows::tuples(piece.len(), 3)
+            "insert into order_cursor (order_id, version, parked, worker, worker_until) values {} \
+             on duplicate key update version = values(version), parked = values(parked), worker = values(worker), \
+             worker_until = values(worker_until)",
+            rows::tuples(piece.len(), 5)
         ));
-        for (order, version, parked) in piece {
-            query = query.bind(order.0).bind(version.0).bind(*parked);
+        for cursor in piece {
+            query = query.bind(cursor.order_id.0).bind(cursor.version.0).bind(cursor.parked);
+            let worker = cursor.worker.as_ref();
+            query = query.bind(worker.map(|worker| &*worker.instance));
+            query = query.bind(worker.map(|worker| worker.until.0));
         }
         session.execute(query).await?;
     }

@@ -8,13 +8,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::database::{Database, Durability};
 use super::{applies, deliveries, journal, letters, parked};
 use shop::domain::decide::{FenceDecision, FenceRow, decide_fence, fenced_orders};
-use shop::domain::fence::{FenceCommand, FenceOutcome, ParkedEvent};
+use shop::domain::fence::{FenceCommand, FenceOutcome, ParkedEvent, Worker};
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 use shop::store::Result;
 
-const CURSOR: &str = "select version, parked from order_cursor where order_id = ?";
-const MOVE: &str = "insert into order_cursor (order_id, version, parked) values (?1, ?2, ?3) \
-                    on conflict (order_id) do update set version = ?2, parked = ?3";
+const CURSOR: &str = "select version, parked, worker, worker_until from order_cursor where order_id = ?";
+const MOVE: &str = "insert into order_cursor (order_id, version, parked, worker, worker_until) values (?1, ?2, ?3, ?4, ?5) \
+                    on conflict (order_id) do update set version = ?2, parked = ?3, worker = ?4, worker_until = ?5";
 
 impl Database {
     /// Runs commands to the fence as one batch, and returns their outcomes, in order. A transaction that writes has the whole
@@ -55,18 +55,31 @@ fn cursor(connection: &Connection, order: OrderId) -> rusqlite::Result<FenceRow>
         Ok(FenceRow {
             cursor: row.get::<_, Option<i64>>(0)?.map(Version),
             parked: row.get(1)?,
+            worker: worker(row.get(2)?, row.get(3)?),
             ..FenceRow::default()
         })
     });
     Ok(row.optional()?.unwrap_or_default())
 }
 
+fn worker(instance: Option<String>, until: Option<i64>) -> Option<Worker> {
+    let (instance, until) = (instance?, Timestamp(until?));
+    Some(Worker { instance, until })
+}
+
 fn write(connection: &Connection, decision: &FenceDecision) -> rusqlite::Result<(Vec<DeliveryId>, Vec<ParkedEvent>)> {
     let inserted = deliveries::insert(connection, &decision.inserts)?;
     deliveries::update(connection, &decision.updates)?;
     let mut statement = connection.prepare_cached(MOVE)?;
-    for (order, version, parked) in &decision.cursors {
-        statement.execute(params![order.0, version.0, parked])?;
+    for cursor in &decision.cursors {
+        let worker = cursor.worker.as_ref();
+        statement.execute(params![
+            cursor.order_id.0,
+            cursor.version.0,
+            cursor.parked,
+            worker.map(|worker| &worker.instance),
+            worker.map(|worker| worker.until.0)
+        ])?;
     }
     parked::write(connection, decision)?;
     letters::append(connection, &decision.letters)?;

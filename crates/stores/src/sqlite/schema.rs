@@ -75,7 +75,7 @@ const fn entity_table(source: Source) -> &'static str {
 const fn steps(source: Source) -> &'static [&'static str] {
     match source {
         Source::Orders => &[ORDERS],
-        Source::Deliveries => &[DELIVERIES, MARKS, ORIGINS],
+        Source::Deliveries => &[DELIVERIES, MARKS, ORIGINS, WORKERS],
     }
 }
 
@@ -110,6 +110,12 @@ create index if not exists parked_event_marked on parked_event (mark, order_id) 
 const ORIGINS: &str = "
 alter table parked_event add column origin varchar(16) not null default 'log';
 update parked_event set origin = case when record_value is null then 'nowhere' else 'journal' end where topic = '';
+";
+
+/// The columns for who works on an order's next version, and until when.
+const WORKERS: &str = "
+alter table order_cursor add column worker varchar(255);
+alter table order_cursor add column worker_until bigint;
 ";
 
 /// The delivery service's tables in their first version.

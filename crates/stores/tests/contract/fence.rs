@@ -6,7 +6,8 @@ use bytes::Bytes;
 use keylane_log::{Header, Offset, Partition, Timestamp};
 use shop::domain::OrderEventType::{self, Cancelled, Modified, Placed};
 use shop::domain::fence::{
-    FenceCommand, FenceOutcome, Mark, Marked, NewDeadLetter, ParkReason, ParkedEvent, ParkedKey, Received, Refused,
+    Early, FenceCommand, FenceOutcome, Mark, Marked, NewDeadLetter, ParkReason, ParkedEvent, ParkedKey, Received,
+    Refused, Worker,
 };
 use shop::domain::{
     Delivery, EventRecord, EventType, IncomingEvent, OrderId, Origin, Place, Provenance, Source, Version,
@@ -52,6 +53,15 @@ pub fn received(order: i64, version: i64, event_type: OrderEventType, address: &
         request,
         record: Arc::new(record),
     }
+}
+
+/// The outcome for an event that waits for version `next`, of which nobody is known to work on it.
+fn waits(reason: ParkReason, next: i64) -> FenceOutcome {
+    FenceOutcome::Early(Early {
+        reason,
+        next: Version(next),
+        worker: None,
+    })
 }
 
 fn unversioned(order: i64, event_type: OrderEventType, address: &str) -> Received {
@@ -176,9 +186,9 @@ pub async fn an_early_version_waits_and_is_handed_over(fixture: &dyn Fixture) {
     apply(&*store, received(6, 1, Placed, "PUSAN")).await;
     let early = received(6, 3, Cancelled, "서울");
     let outcome = run(&*store, FenceCommand::Look(early.clone())).await;
-    assert_eq!(outcome, FenceOutcome::Parked(ParkReason::Gap));
+    assert_eq!(outcome, waits(ParkReason::Gap, 2));
     let again = run(&*store, FenceCommand::Apply(early.clone())).await;
-    assert_eq!(again, FenceOutcome::Parked(ParkReason::Gap), "kept once");
+    assert_eq!(again, waits(ParkReason::Gap, 2), "kept once");
     let [key] = &keys(&*store).await[..] else {
         panic!("one order waits");
     };
@@ -197,6 +207,37 @@ pub async fn an_early_version_waits_and_is_handed_over(fixture: &dyn Fixture) {
     assert_eq!(keys(&*store).await, []);
 }
 
+pub async fn who_waits_hears_who_is_at_work(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    apply(&*store, received(6, 1, Placed, "PUSAN")).await;
+    let second = received(6, 2, Modified, "SEOUL");
+    let next = FenceOutcome::Next { leased: false };
+    let begin = FenceCommand::Begin(second.clone(), LATER);
+    assert_eq!(run(&*store, begin).await, next);
+    let other = fixture.open(Source::Deliveries).await;
+    let third = FenceCommand::Apply(received(6, 3, Cancelled, "SEOUL"));
+    let at_work = Early {
+        reason: ParkReason::Gap,
+        next: Version(2),
+        worker: Some(Worker {
+            instance: "delivery-1/7".into(),
+            until: LATER,
+        }),
+    };
+    assert_eq!(run(&*other, third.clone()).await, FenceOutcome::Early(at_work));
+    assert_eq!(
+        run_at(&*other, third.clone(), LATER).await,
+        waits(ParkReason::Gap, 2),
+        "the work must be over by now"
+    );
+    assert_eq!(apply(&*store, second).await.0.version, Version(2));
+    let fifth = FenceCommand::Apply(received(6, 5, Modified, "SEOUL"));
+    let FenceOutcome::Early(early) = run(&*other, fifth).await else {
+        panic!("it waits");
+    };
+    assert_eq!(early.next, Version(3), "what was noted of v2 is gone: {early:?}");
+}
+
 pub async fn what_a_crash_left_is_taken_when_its_lease_ends(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     apply(&*store, received(6, 1, Placed, "PUSAN")).await;
@@ -206,7 +247,11 @@ pub async fn what_a_crash_left_is_taken_when_its_lease_ends(fixture: &dyn Fixtur
     let store = fixture.open(Source::Deliveries).await;
     assert!(!keys(&*store).await[0].is_ready(NOW));
     let early = FenceCommand::Look(received(6, 3, Cancelled, "PUSAN"));
-    assert_eq!(run(&*store, early).await, FenceOutcome::Parked(ParkReason::Gap));
+    let FenceOutcome::Early(early) = run(&*store, early).await else {
+        panic!("its turn is another's");
+    };
+    let holder = early.worker.map(|worker| worker.instance);
+    assert_eq!((early.next, holder.as_deref()), (Version(3), Some("delivery-1/7")));
     assert!(keys(&*store).await[0].is_ready(LATER));
     let renew = |holder: &str, keep| FenceCommand::Renew {
         order_id: OrderId(6),
@@ -243,7 +288,7 @@ pub async fn poison_parks_its_order_alone(fixture: &dyn Fixture) {
         );
     }
     let behind = run(&*store, FenceCommand::Apply(received(6, 3, Cancelled, "PUSAN"))).await;
-    assert_eq!(behind, FenceOutcome::Parked(ParkReason::Behind));
+    assert_eq!(behind, waits(ParkReason::Behind, 2));
     apply(&*store, received(7, 2, Modified, "SEOUL")).await;
     assert_eq!(parked(&*store, 6).await, "2 poison, 3 behind");
     let letters = store.dead_letters(true, 0, 10).await.unwrap();
@@ -265,7 +310,7 @@ pub async fn a_readable_event_takes_over_what_garbage_holds(fixture: &dyn Fixtur
     }
     let third = received(6, 3, Cancelled, "PUSAN");
     let behind = run(&*store, FenceCommand::Look(third.clone())).await;
-    assert_eq!(behind, FenceOutcome::Parked(ParkReason::Behind));
+    assert_eq!(behind, waits(ParkReason::Behind, 1));
     let events = store.parked_events(OrderId(6), Version(0), 100).await.unwrap();
     assert_eq!(
         (&events[2].record, &events[2].error),
@@ -506,7 +551,7 @@ pub async fn a_batch_of_many_orders_folds(fixture: &dyn Fixture) {
     let outcomes = store.run_fence(&batch, NOW).await.unwrap();
     for (place, outcome) in outcomes.iter().enumerate() {
         match (place % 3, outcome) {
-            (0, FenceOutcome::Applied { next: None, .. }) | (1, FenceOutcome::Parked(ParkReason::Gap)) => {}
+            (0, FenceOutcome::Applied { next: None, .. }) | (1, FenceOutcome::Early(_)) => {}
             (2, FenceOutcome::Applied { next: Some(next), .. }) => assert_eq!(next.head.version, Version(3)),
             (_, outcome) => panic!("{place}: {outcome:?}"),
         }

@@ -64,6 +64,7 @@ contract! {
     deliveries::delivery_numbers_are_never_given_out_twice,
     fence::versions_apply_once_and_in_order,
     fence::an_early_version_waits_and_is_handed_over,
+    fence::who_waits_hears_who_is_at_work,
     fence::what_a_crash_left_is_taken_when_its_lease_ends,
     fence::poison_parks_its_order_alone,
     fence::a_readable_event_takes_over_what_garbage_holds,

@@ -19,7 +19,7 @@ mod orders;
 
 pub use deliveries::{DeliveriesDone, DeliveryDecision, decide_deliveries, looked_up_orders};
 pub use effects::NewDelivery;
-pub use fence::{FenceDecision, FenceDone, FenceRow, HeadChange, NewParked, decide_fence, fenced_orders};
+pub use fence::{CursorChange, FenceDecision, FenceDone, FenceRow, HeadChange, NewParked, decide_fence, fenced_orders};
 pub use orders::{OrderDecision, OrdersDone, decide_orders, named_orders};
 
 use keylane_log::Timestamp;

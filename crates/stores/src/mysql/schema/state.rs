@@ -13,8 +13,8 @@ use super::{look, plan};
 pub(super) const fn newest(source: Source) -> i64 {
     match source {
         Source::Orders => 1,
-        // Version 2 added the origin of a parked event's record.
-        Source::Deliveries => 2,
+        // Version 2 added the origin of a parked event's record, version 3 who works on an order's next version.
+        Source::Deliveries => 3,
     }
 }
 

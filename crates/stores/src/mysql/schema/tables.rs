@@ -149,6 +149,8 @@ static CURSORS: Table = Table {
         ("order_id", "bigint not null"),
         ("version", "bigint"),
         ("parked", "integer not null default 0"),
+        ("worker", TEXT),
+        ("worker_until", "bigint"),
     ],
     indexes: &[("order_cursor_parked", "index", "(parked, order_id)")],
     numbers_used: None,

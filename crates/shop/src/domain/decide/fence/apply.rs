@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use keylane_log::Timestamp;
+
 use super::row::{Claim, DeliveryState, Head, Row, Standing};
 use super::{Fold, Folded, Moved};
 use crate::domain::decide::effects::{Effect, NewDelivery, fields_after};
 use crate::domain::decide::orders::merged;
 use crate::domain::decide::{ApplyKind, NewApply};
-use crate::domain::fence::{FenceOutcome, Mark, ParkReason, Received};
+use crate::domain::fence::{FenceOutcome, Mark, ParkReason, Received, Worker};
 use crate::domain::{DeliveryRequest, IncomingEvent, OrderEventType, OrderFields, OrderId, Provenance, Version};
 
 impl Fold {
@@ -38,16 +40,32 @@ impl Fold {
         }
     }
 
+    /// Decides as [`look`](Self::look) does, and notes who works on the event until when at most.
+    pub(super) fn begin(&mut self, received: &Received, until: Timestamp) -> FenceOutcome {
+        let outcome = self.look(received);
+        let request = &received.request;
+        if let (FenceOutcome::Next { .. }, Some(_)) = (&outcome, request.event.version) {
+            let instance = request.provenance.instance.to_string();
+            self.row(request.event.order_id).begin(Worker { instance, until });
+        }
+        outcome
+    }
+
     /// Decides on an event that arrives once more while it is parked and is the next one after the cursor: it is leased to
     /// the caller, unless another instance has leased it or it is blocked.
     fn look_again(&mut self, received: &Received, version: Version) -> FenceOutcome {
         let now = self.now;
-        match self.row(received.request.event.order_id).heads.get_mut(&version) {
+        let order = received.request.event.order_id;
+        match self.row(order).heads.get_mut(&version) {
             Some(head) if head.state.may_be_taken(now) => {
                 head.lease(&received.request.provenance.instance, now);
                 FenceOutcome::Next { leased: true }
             }
-            Some(head) => FenceOutcome::Parked(head.state.reason),
+            Some(head) if head.state.is_blocked() => FenceOutcome::Parked(head.state.reason),
+            Some(head) => {
+                let reason = head.state.reason;
+                FenceOutcome::Early(self.row(order).early(reason, now))
+            }
             None => FenceOutcome::Next { leased: false },
         }
     }
@@ -94,7 +112,11 @@ impl Fold {
         let (event, written) = (&received.request.event, received.is_written());
         let row = self.row(event.order_id);
         if row.claim(version, event, written) == Claim::Same {
-            return FenceOutcome::Parked(row.heads[&version].state.reason);
+            let head = &row.heads[&version].state;
+            return match head.is_blocked() {
+                true => FenceOutcome::Parked(head.reason),
+                false => FenceOutcome::Early(row.early(head.reason, now)),
+            };
         }
         let first = row.heads.get(&row.cursor.next());
         let reason = match first.is_some_and(|head| head.state.is_blocked()) {
@@ -103,7 +125,7 @@ impl Fold {
         };
         let (event, record) = (Some(event.clone()), received.record.clone());
         row.park(Head::new(version, reason, now, event, record));
-        FenceOutcome::Parked(reason)
+        FenceOutcome::Early(row.early(reason, now))
     }
 
     /// Leases the parked event that is next after the cursor to `holder`, after moving the cursor past the versions that a
@@ -214,7 +236,7 @@ impl Fold {
 
 /// The apply history's row of a version that was passed over. It names no event type, because the fence has not read the
 /// parked record.
-fn discarded(row: &Row, order_id: OrderId, holder: &Arc<str>, at: keylane_log::Timestamp) -> NewApply {
+fn discarded(row: &Row, order_id: OrderId, holder: &Arc<str>, at: Timestamp) -> NewApply {
     let delivery_id = match &row.delivery {
         DeliveryState::Existing(delivery) => Some(delivery.id),
         DeliveryState::None | DeliveryState::New(_) => None,

@@ -17,7 +17,7 @@
 mod apply;
 mod row;
 
-pub use row::{FenceRow, HeadChange, NewParked};
+pub use row::{CursorChange, FenceRow, HeadChange, NewParked};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -63,9 +63,8 @@ pub struct FenceDecision {
     pub inserts: Vec<NewDelivery>,
     /// The deliveries to update, in their new state, ascending by order.
     pub updates: Vec<Delivery>,
-    /// The cursors to update, ascending by order: the version that was applied or passed over last, and how many events are
-    /// parked.
-    pub cursors: Vec<(OrderId, Version, i64)>,
+    /// The cursors to update, ascending by order.
+    pub cursors: Vec<CursorChange>,
     /// The events to park.
     pub parks: Vec<NewParked>,
     /// The parked events whose reason, mark, lease or error changes.
@@ -211,6 +210,7 @@ impl Fold {
     fn step(&mut self, command: &FenceCommand) -> Folded {
         match command {
             FenceCommand::Look(received) => Folded::Answered(self.look(received)),
+            FenceCommand::Begin(received, until) => Folded::Answered(self.begin(received, *until)),
             FenceCommand::Apply(received) => self.apply(received),
             FenceCommand::Refuse(refused) => Folded::Answered(self.refuse(refused)),
             FenceCommand::Bury(letter) => {

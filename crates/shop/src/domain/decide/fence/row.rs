@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keylane_log::Timestamp;
 
 use super::FenceDecision;
-use crate::domain::fence::{Held, LEASE, Mark, ParkReason, ParkedHead};
+use crate::domain::fence::{Early, Held, LEASE, Mark, ParkReason, ParkedHead, Worker};
 use crate::domain::{Delivery, EventRecord, IncomingEvent, OrderId, Origin, Version};
 
 /// One order's state in the delivery service's database, which the adapter has locked and loaded.
@@ -16,6 +16,8 @@ pub struct FenceRow {
     pub cursor: Option<Version>,
     /// How many events of the order are parked.
     pub parked: i64,
+    /// Who has begun to work on the next version after the cursor.
+    pub worker: Option<Worker>,
     /// The order's delivery; if there are several, the one with the lowest number.
     pub delivery: Option<Delivery>,
     /// The parked events of the versions that [`wanted`](Self::wanted) names.
@@ -38,6 +40,19 @@ impl FenceRow {
                 .collect(),
         }
     }
+}
+
+/// A cursor in its new state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CursorChange {
+    /// The order of the cursor.
+    pub order_id: OrderId,
+    /// The version that was applied or passed over last.
+    pub version: Version,
+    /// How many events are parked.
+    pub parked: i64,
+    /// Who has begun to work on the next version.
+    pub worker: Option<Worker>,
 }
 
 /// An event to park.
@@ -99,6 +114,8 @@ pub(super) struct Row {
     pub heads: BTreeMap<Version, Head>,
     /// How many events are parked, loaded or not.
     parked: i64,
+    /// Who has begun to work on the next version after the cursor.
+    worker: Option<Worker>,
     /// Whether nothing has moved the cursor of this order yet.
     unborn: bool,
     /// Whether the cursor's row is to be written.
@@ -148,6 +165,7 @@ impl Row {
             heads: heads.collect(),
             delivery: row.delivery.map_or(DeliveryState::None, DeliveryState::Existing),
             parked: row.parked,
+            worker: row.worker,
             moved: false,
             touched: false,
             unparked: Vec::new(),
@@ -185,6 +203,7 @@ impl Row {
     /// Moves the cursor to the next version, and removes what is parked as that version.
     pub fn advance(&mut self) {
         self.cursor = self.cursor.next();
+        self.worker = None;
         self.moved = true;
         if let Some(head) = self.heads.remove(&self.cursor) {
             self.unpark(&head);
@@ -218,6 +237,30 @@ impl Row {
         self.heads.get_mut(&version).expect("it was inserted just now")
     }
 
+    /// Notes who has begun to work on the next version. Nothing is noted of an order of which nothing has taken effect.
+    pub fn begin(&mut self, worker: Worker) {
+        if self.cursor > Version(0) {
+            self.worker = Some(worker);
+            self.moved = true;
+        }
+    }
+
+    /// What an event that is parked for this reason waits for at this time.
+    pub fn early(&self, reason: ParkReason, now: Timestamp) -> Early {
+        let next = self.cursor.next();
+        let leased = self.heads.get(&next).map(|head| Worker {
+            instance: head.state.lease_holder.clone(),
+            until: head.state.lease_until,
+        });
+        let at_work = |worker: &Worker| worker.until > now;
+        let worker = leased.filter(at_work);
+        Early {
+            reason,
+            next,
+            worker: worker.or_else(|| self.worker.clone().filter(at_work)),
+        }
+    }
+
     /// Notes that an event without a version made the delivery. It moves no stored cursor, but a cursor that is made later
     /// takes the delivery for version 1, because the producer may begin to number its events. So does this batch.
     pub fn made_unversioned(&mut self) {
@@ -233,7 +276,12 @@ impl Row {
 
     pub fn finish(self, order_id: OrderId, decision: &mut FenceDecision) {
         if self.moved {
-            decision.cursors.push((order_id, self.cursor, self.parked));
+            decision.cursors.push(CursorChange {
+                order_id,
+                version: self.cursor,
+                parked: self.parked,
+                worker: self.worker,
+            });
         }
         if let (true, DeliveryState::Existing(delivery)) = (self.touched, self.delivery) {
             decision.updates.push(delivery);

@@ -68,8 +68,9 @@ impl Shelf {
     }
 
     fn write(&mut self, decision: &FenceDecision) {
-        for (_, version, parked) in &decision.cursors {
-            (self.row.cursor, self.row.parked) = (Some(*version), *parked);
+        for cursor in &decision.cursors {
+            (self.row.cursor, self.row.parked) = (Some(cursor.version), cursor.parked);
+            self.row.worker = cursor.worker.clone();
         }
         if let Some(delivery) = decision.updates.last() {
             self.row.delivery = Some(delivery.clone());
@@ -165,6 +166,8 @@ fn command(line: &str) -> FenceCommand {
     let this = || version.expect("a version");
     match words[0] {
         "look" => FenceCommand::Look(received(&words, version, &holder)),
+        // Work takes ten seconds from the beginning of the script.
+        "begin" => FenceCommand::Begin(received(&words, version, &holder), Timestamp(10_000)),
         "apply" => FenceCommand::Apply(received(&words, version, &holder)),
         "refuse" => FenceCommand::Refuse(refused(&words, this())),
         "forget" => FenceCommand::Forget {
@@ -265,6 +268,10 @@ fn said(outcome: &FenceOutcome) -> String {
         FenceOutcome::Next { leased: false } => "next".into(),
         FenceOutcome::Next { leased: true } => "next, leased".into(),
         FenceOutcome::Parked(reason) => format!("parked as {reason}"),
+        FenceOutcome::Early(early) => match &early.worker {
+            Some(worker) => format!("parked as {}, {} with {}", early.reason, early.next, worker.instance),
+            None => format!("parked as {}", early.reason),
+        },
         FenceOutcome::Ignored(_) => "ignored".into(),
         FenceOutcome::Refused(why) => format!("refused: {why}"),
         FenceOutcome::Applied { next: None, .. } => "applied".into(),
@@ -360,7 +367,7 @@ fn anomaly_a17_a_crash_leaves_what_was_handed_over() {
          true; cursor 1, DELIVERY STARTED A | 2 gap of x
          > wait 9
          > look 2 Modified B by y
-         parked as gap; cursor 1, DELIVERY STARTED A | 2 gap of x
+         parked as gap, 2 with x; cursor 1, DELIVERY STARTED A | 2 gap of x
          > wait 1
          > look 2 Modified B by y
          next, leased; cursor 1, DELIVERY STARTED A | 2 gap of y
@@ -370,6 +377,54 @@ fn anomaly_a17_a_crash_leaves_what_was_handed_over() {
          true; cursor 1, DELIVERY STARTED A | 2 gap
          > resume by z
          2 handed over; cursor 1, DELIVERY STARTED A | 2 gap of z",
+    );
+}
+
+#[test]
+fn who_waits_hears_who_is_at_work() {
+    transcript(
+        "> begin 1 Modified A by x
+         next; cursor none
+         > look 2 Modified B by z
+         parked as gap; cursor 0 | 2 gap
+         > apply 1 Placed A by x
+         applied, 2 handed over; cursor 1, DELIVERY STARTED A | 2 gap of x
+         > look 3 Cancelled by z
+         parked as gap, 2 with x; cursor 1, DELIVERY STARTED A | 2 gap of x, 3 gap
+         > apply 2 Modified B by x
+         applied, 3 handed over; cursor 2, DELIVERY MODIFIED B | 3 gap of x",
+    );
+    transcript(
+        "> apply 1 Placed A by x
+         applied; cursor 1, DELIVERY STARTED A
+         > begin 2 Modified B by x
+         next; cursor 1, DELIVERY STARTED A
+         > wait 9
+         > look 3 Cancelled by y
+         parked as gap, 2 with x; cursor 1, DELIVERY STARTED A | 3 gap
+         > begin 2 Modified B by z
+         next; cursor 1, DELIVERY STARTED A | 3 gap
+         > look 4 Modified by y
+         parked as gap, 2 with z; cursor 1, DELIVERY STARTED A | 3 gap, 4 gap
+         > wait 1
+         > look 4 Modified by y
+         parked as gap; cursor 1, DELIVERY STARTED A | 3 gap, 4 gap
+         > apply 2 Modified B by z
+         applied, 3 handed over; cursor 2, DELIVERY MODIFIED B | 3 gap of z, 4 gap
+         > look 4 Modified by y
+         parked as gap, 3 with z; cursor 2, DELIVERY MODIFIED B | 3 gap of z, 4 gap",
+    );
+    transcript(
+        "> apply 1 Placed A by x
+         applied; cursor 1, DELIVERY STARTED A
+         > begin 2 Modified B by x
+         next; cursor 1, DELIVERY STARTED A
+         > apply 2 Modified B by y
+         applied; cursor 2, DELIVERY MODIFIED B
+         > look 4 Modified by y
+         parked as gap; cursor 2, DELIVERY MODIFIED B | 4 gap
+         > begin 1 Placed A by x
+         duplicate; cursor 2, DELIVERY MODIFIED B | 4 gap",
     );
 }
 
@@ -460,7 +515,7 @@ fn a_discard_of_what_stands_behind_takes_effect_in_its_turn() {
          > discard 2
          marked: parked(gap); cursor 0 | 2 gap discard, 3 gap
          > apply 1 Placed A + look 3 Modified C by y
-         applied, 3 handed over + parked as gap; cursor 2, DELIVERY STARTED A | 3 gap of x",
+         applied, 3 handed over + parked as gap, 3 with x; cursor 2, DELIVERY STARTED A | 3 gap of x",
     );
     assert_eq!(shelf.history, ["1 0→1 applied", "2 1→2 discarded"]);
 }
