@@ -109,6 +109,7 @@ mod speed {
             group: group.into(),
             topics: vec!["orders".into()],
             member: "speed".into(),
+            note: String::new(),
             session_timeout: TIMEOUT,
             drain_timeout: TIMEOUT,
         }

@@ -107,6 +107,20 @@ pub trait EventLog: Send + Sync {
     /// See [`EventLog`].
     fn describe_group(&self, group: &str) -> Result<Option<GroupInfo>>;
 
+    /// The members of `group`, including those without partitions. It asks for less than [`Self::describe_group`].
+    ///
+    /// # Errors
+    /// See [`EventLog`].
+    fn members(&self, group: &str) -> Result<Vec<GroupMember>> {
+        Ok(self.describe_group(group)?.map_or_else(Vec::new, |info| info.members))
+    }
+
+    /// What others will see as [`GroupMember::client`] of a member that subscribes like this. A log that can't show
+    /// every character shows others in their place.
+    fn client_id(&self, subscription: &Subscription) -> String {
+        subscription.client_id()
+    }
+
     /// Sets the offsets from which `group` reads on. The metadata of the earlier commits is removed.
     ///
     /// # Errors
@@ -212,10 +226,22 @@ pub struct Subscription {
     pub topics: Vec<String>,
     /// A name for the member, such as `delivery-1`, which tools show. It need not be unique.
     pub member: String,
+    /// What the member tells of itself behind its name ([`Self::client_id`]), such as `guard=off`; empty for nothing.
+    pub note: String,
     /// After how long a silence the group may take the member for dead.
     pub session_timeout: Duration,
     /// How long a revoke may wait for records in flight.
     pub drain_timeout: Duration,
+}
+
+impl Subscription {
+    /// What the member calls itself before others: its name and, behind a comma, its note.
+    pub fn client_id(&self) -> String {
+        match self.note.is_empty() {
+            true => self.member.clone(),
+            false => format!("{},{}", self.member, self.note),
+        }
+    }
 }
 
 /// A partition that was assigned to a member.
@@ -291,7 +317,7 @@ pub struct GroupInfo {
 pub struct GroupMember {
     /// The member's unique name.
     pub id: String,
-    /// The name that the member gave itself ([`Subscription::member`]). Several members may have the same.
+    /// What the member calls itself ([`EventLog::client_id`]). Several members may have the same.
     pub client: String,
     /// The host that the member runs on, as the log sees it, such as `/127.0.0.1`.
     pub host: String,

@@ -60,6 +60,7 @@ fn reading_creates_nothing_and_writes_nothing() {
         group: "group".into(),
         topics: vec!["orders".into()],
         member: "member".into(),
+        note: String::new(),
         session_timeout: TIMEOUT,
         drain_timeout: TIMEOUT,
     };

@@ -31,6 +31,7 @@ fn join_as(log: &EmbeddedLog, member: &str) -> Box<dyn Consumer> {
         group: "delivery".into(),
         topics: vec!["orders".into()],
         member: member.into(),
+        note: String::new(),
         session_timeout: Duration::from_secs(600),
         drain_timeout: DEADLINE,
     };

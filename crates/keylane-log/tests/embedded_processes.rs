@@ -63,6 +63,7 @@ fn member() {
         group: "delivery".into(),
         topics: vec!["orders".into()],
         member: "delivery".into(),
+        note: String::new(),
         session_timeout: SESSION,
         drain_timeout: SESSION,
     };

@@ -28,6 +28,7 @@ async fn main() -> Result<(), LogError> {
         group: "keylane-example".into(),
         topics: vec![topic],
         member: "example".into(),
+        note: String::new(),
         session_timeout: Duration::from_secs(10),
         drain_timeout: Duration::from_secs(30),
     })?;

@@ -172,6 +172,7 @@ impl Place<'_> {
             group: format!("{}-{group}", self.topic),
             topics: vec![self.topic.to_owned()],
             member: "speed".into(),
+            note: String::new(),
             session_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
         };

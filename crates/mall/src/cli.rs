@@ -200,9 +200,9 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &ConfigFile) -> Result
         .command
     {
         Commands::Up(args) => {
-            checked(args.options.clone(), given, file)?;
+            let options = checked(args.options, given, file)?;
             let others = |role: &str| config::passed_on(definition, given, &role_command(&command, role));
-            supervisor::run(&args.ports, &args.options, &others)
+            supervisor::run(&args.ports, &options, &others)
         }
         Commands::Order(args) => {
             let options = checked(args.options, given, file)?;

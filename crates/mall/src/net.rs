@@ -71,6 +71,16 @@ pub fn delivery_name(port: u16) -> String {
     }
 }
 
+/// The names of the delivery instances of one `mall up`: by their ports, so that a `mall delivery` beside it has another name,
+/// or counted if a port is not among those from which a name is made.
+pub fn delivery_names(ports: &[u16]) -> Vec<String> {
+    let numbered = FIRST_DELIVERY_PORT..FIRST_DELIVERY_PORT + TRIED;
+    match ports.iter().all(|port| numbered.contains(port)) {
+        true => ports.iter().map(|port| delivery_name(*port)).collect(),
+        false => (1..=ports.len()).map(|number| format!("delivery-{number}")).collect(),
+    }
+}
+
 /// The limits of a role's server, which may finish requests for so long once it is to stop. Connections get no more than three
 /// quarters of the files that the process may open; the rest is for the database and the log.
 pub fn limits(drain: Duration) -> Limits {
@@ -142,5 +152,7 @@ mod tests {
         assert_eq!(delivery_name(8082), "delivery-1");
         assert_eq!(delivery_name(8084), "delivery-3");
         assert_eq!(delivery_name(19_000), "delivery-19000");
+        assert_eq!(delivery_names(&[8082, 8084]), ["delivery-1", "delivery-3"]);
+        assert_eq!(delivery_names(&[19_000, 8084]), ["delivery-1", "delivery-2"]);
     }
 }

@@ -22,6 +22,14 @@ pub fn is_supervised() -> bool {
     std::env::var_os(SUPERVISED).is_some()
 }
 
+/// What the variable holds in a role whose last process has ended.
+pub const AGAIN: &str = "again";
+
+/// Whether `mall up` has started this role before, and that process has ended.
+pub fn is_started_again() -> bool {
+    std::env::var_os(SUPERVISED).is_some_and(|value| value == AGAIN)
+}
+
 /// The supervisor's end of the socket pair. The role stops when this is dropped.
 #[derive(Debug)]
 pub struct SupervisorEnd(UnixStream);

@@ -143,6 +143,7 @@ impl World {
             group: "delivery".into(),
             topics: vec![TOPIC.into()],
             member: name.into(),
+            note: String::new(),
             session_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
         };

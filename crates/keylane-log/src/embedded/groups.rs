@@ -131,6 +131,7 @@ mod tests {
             group: "g".into(),
             topics: vec!["t".into()],
             member: name.into(),
+            note: String::new(),
             session_timeout: Duration::from_secs(6),
             drain_timeout: Duration::from_secs(5),
         };

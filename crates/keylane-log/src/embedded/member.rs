@@ -37,6 +37,21 @@ pub(super) struct Member {
     pub(super) heartbeats: Heartbeats,
 }
 
+/// The client id as it stands in the member's unique name, which is also the name of a file: characters that such a name
+/// should not have are shown as `_`, and of a long name the beginning.
+pub(super) fn shown(subscription: &Subscription) -> String {
+    let legal = |c: char| match c.is_ascii_alphanumeric() || "-=,".contains(c) {
+        true => c,
+        false => '_',
+    };
+    let name = subscription.member.chars().take(100).collect();
+    let short = Subscription {
+        member: name,
+        ..subscription.clone()
+    };
+    short.client_id().chars().take(200).map(legal).collect()
+}
+
 /// A partition that a member owns.
 #[derive(Debug, Clone)]
 pub(super) struct Holding {
@@ -53,10 +68,8 @@ impl Member {
     /// Makes a member that has not joined yet. `incarnation` tells it from other members of the same name, so it must
     /// be a number that is unlikely to repeat.
     pub(super) fn new(subscription: &Subscription, incarnation: u64) -> Self {
-        let legal = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-        let name: String = subscription.member.chars().take(100).map(legal).collect();
         Self {
-            id: format!("{name}-{incarnation:016x}"),
+            id: format!("{}-{incarnation:016x}", shown(subscription)),
             group: subscription.group.clone(),
             topics: subscription.topics.clone(),
             session: subscription.session_timeout,

@@ -194,6 +194,10 @@ impl EventLog for EmbeddedLog {
             .read(|conn| groups::describe(conn, group, |member| presences.ended(member)))
     }
 
+    fn client_id(&self, subscription: &Subscription) -> String {
+        member::shown(subscription)
+    }
+
     fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> Result<()> {
         let presences = Presences::of(&self.path);
         self.writer(Purpose::Records)?

@@ -14,7 +14,7 @@ use crate::kafka::committer::Committer;
 use crate::kafka::settings::Settings;
 use crate::kafka::timeouts::CALL_TIMEOUT;
 use crate::kafka::{convert, coordinator, fault};
-use crate::port::{GroupInfo, LogError, Result, TopicInfo};
+use crate::port::{GroupInfo, GroupMember, LogError, Result, TopicInfo};
 use crate::record::{Offset, TopicPartition};
 
 /// Describes `group`; `None` if there is no such group. `topics` are all topics of which it may have committed offsets.
@@ -30,6 +30,12 @@ pub(super) fn describe(settings: &Settings, group: &str, topics: &[TopicInfo]) -
         members: described.members,
         commits: commits(&client::observer(settings, group)?, topics)?,
     }))
+}
+
+/// The members of `group`; none if there is no such group.
+pub(super) fn members(settings: &Settings, group: &str) -> Result<Vec<GroupMember>> {
+    let admin: AdminClient<Watch> = client::start(&settings.admin(), Watch::default())?;
+    Ok(coordinator::describe(&admin, group)?.map_or_else(Vec::new, |described| described.members))
 }
 
 /// Sets the committed offsets of `group`. The coordinator itself refuses that while the group has members.

@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
 
-use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, Result, Subscription, TopicInfo};
+use crate::port::{Consumer, EventLog, Extent, GroupInfo, GroupMember, LogError, Result, Subscription, TopicInfo};
 use crate::record::{NewRecord, Offset, Placed, Record, TopicPartition};
 use crate::sync::lock;
 pub use cause::Cause;
@@ -237,6 +237,14 @@ impl EventLog for KafkaLog {
 
     fn describe_group(&self, group: &str) -> Result<Option<GroupInfo>> {
         groups::describe(&self.settings, group, &self.scanner.topics()?)
+    }
+
+    fn members(&self, group: &str) -> Result<Vec<GroupMember>> {
+        groups::members(&self.settings, group)
+    }
+
+    fn client_id(&self, subscription: &Subscription) -> String {
+        self.settings.client_id(subscription)
     }
 
     fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, Offset>) -> Result<()> {

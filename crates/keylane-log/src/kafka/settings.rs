@@ -243,7 +243,7 @@ impl Settings {
         let session = subscription.session_timeout.as_millis().max(1);
         let interval = max_poll_interval(subscription, self.session(subscription)).as_millis();
         config
-            .set("client.id", &subscription.member)
+            .set("client.id", subscription.client_id())
             .set("max.poll.interval.ms", interval.to_string());
         if !self.broker_assigns() {
             config
@@ -265,6 +265,12 @@ impl Settings {
             config.set(INSTANCE, format!("{given}-{}", subscription.member));
         }
         Ok(config)
+    }
+
+    /// What a member calls itself before others: the user's choice, or else what the subscription says.
+    pub(super) fn client_id(&self, subscription: &Subscription) -> String {
+        self.given("client.id")
+            .map_or_else(|| subscription.client_id(), str::to_owned)
     }
 
     /// Whether the broker assigns partitions (KIP-848).
@@ -375,6 +381,7 @@ mod tests {
             group: "delivery".into(),
             topics: vec!["orders".into()],
             member: name.into(),
+            note: String::new(),
             session_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(15),
         };

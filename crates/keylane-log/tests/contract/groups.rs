@@ -1,6 +1,6 @@
 //! Consumer groups: which member owns which partition, and which commits are taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -374,7 +374,11 @@ pub fn a_group_is_seen_from_outside(world: &dyn World) {
         members[0].observed.read.len() == 5
     });
     assert_eq!(first.commit(), []);
-    let mut second = TestMember::join(&*log, &subscription(&group, &topic, "second"));
+    let noted = keylane_log::Subscription {
+        note: "key=none,guard=off".into(),
+        ..subscription(&group, &topic, "second")
+    };
+    let mut second = TestMember::join(&*log, &noted);
     let mut both = None;
     until("both members are seen", &mut [&mut first, &mut second], |_| {
         both = seen().filter(|info| info.state == GroupState::Stable && info.members.len() == 2);
@@ -390,7 +394,14 @@ pub fn a_group_is_seen_from_outside(world: &dyn World) {
     );
     let mut clients: Vec<_> = both.members.iter().map(|member| member.client.as_str()).collect();
     clients.sort_unstable();
-    assert_eq!(clients, ["first", "second"]);
+    assert_eq!(clients, ["first", "second,key=none,guard=off"]);
+    assert_eq!(clients[1], log.client_id(&noted), "which can be told before");
+    let members = log.members(&group).expect("its members are listed");
+    let clients: BTreeSet<String> = members.into_iter().map(|member| member.client).collect();
+    assert_eq!(
+        clients,
+        both.members.iter().map(|member| member.client.clone()).collect()
+    );
     assert_eq!(both.commits, [(partition(&topic, 0), Offset(5))].into());
     assert!(log.groups().expect("groups are listed").contains(&group));
     first.leave();

@@ -28,6 +28,7 @@ pub fn subscription(group: &str, topic: &str, member: &str) -> Subscription {
         group: group.to_owned(),
         topics: vec![topic.to_owned()],
         member: member.to_owned(),
+        note: String::new(),
         session_timeout: Duration::from_secs(6),
         drain_timeout: Duration::from_secs(5),
     }

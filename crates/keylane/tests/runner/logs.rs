@@ -75,6 +75,7 @@ impl Site {
             group: self.topic.clone(),
             topics: vec![self.topic.clone()],
             member: "keylane-test".to_owned(),
+            note: String::new(),
             session_timeout: Duration::from_secs(6),
             drain_timeout: TIMEOUT,
         };

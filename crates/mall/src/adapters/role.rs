@@ -30,7 +30,7 @@ impl RoleAdapters {
     /// Opens log and database, waiting for what is away, and creates the topic where it is missing.
     pub async fn open(options: &RoleOptions, source: Source) -> Result<Self> {
         let storage = &options.storage;
-        let uses_folder = storage.bootstrap_server.is_none() || storage.database_url.is_none();
+        let uses_folder = storage.uses_folder();
         let _in_use = uses_folder.then(|| data_dir::hold(&storage.data)).transpose()?;
         let folder = uses_folder.then(|| Folder::of(storage));
         if let Some(folder) = &folder {

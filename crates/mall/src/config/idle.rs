@@ -50,6 +50,7 @@ const IDLE: [(&str, &[&str]); 7] = [
             "lanes",
             "gap_deadline",
             "course",
+            "mixed",
             "modify_delay",
             "modify_delay_customer",
             "log_retention",
@@ -98,7 +99,7 @@ pub fn refuse_idle_options(options: &RoleOptions, given: &ArgMatches, file: &Con
     let kafka = storage.bootstrap_server.is_some();
     let origin = |id: &str| origin_of(given, file, id);
     let typed = |id: &str| origin(id) == Origin::CommandLine;
-    if kafka && origin("session_timeout") > Origin::Default && has_newer_protocol(options)? {
+    if kafka && origin("session_timeout") > Origin::Default && storage.has_newer_protocol() {
         return refuse(
             "--session-timeout does nothing with group.protocol=consumer, where the brokers decide \
              (group.consumer.session.timeout.ms)",
@@ -122,12 +123,6 @@ pub fn refuse_idle_options(options: &RoleOptions, given: &ArgMatches, file: &Con
         return refuse("--gap-deadline does nothing with --guard off, where no event waits for another");
     }
     Ok(())
-}
-
-fn has_newer_protocol(options: &RoleOptions) -> Result<bool> {
-    let properties = options.storage.kafka_properties()?;
-    let last = properties.iter().rfind(|(name, _)| name == "group.protocol");
-    Ok(last.is_some_and(|(_, value)| value.eq_ignore_ascii_case("consumer")))
 }
 
 fn refuse(sentence: &str) -> Result<()> {

@@ -84,6 +84,10 @@ pub struct RoleOptions {
     #[arg(long, env = "MALL_COURSE", value_parser = clap::builder::BoolishValueParser::new(), help_heading = EVENTS)]
     pub course: bool,
 
+    /// Lets this role join others whose --key, --guard or --lanes differ from its own, which is refused otherwise
+    #[arg(long, env = "MALL_MIXED", value_parser = clap::builder::BoolishValueParser::new(), help_heading = EVENTS)]
+    pub mixed: bool,
+
     /// How long the slow work of a modification takes
     #[arg(long, env = "MALL_MODIFY_DELAY", default_value = "10s", value_parser = value::duration, value_name = "TIME", help_heading = EVENTS)]
     pub modify_delay: Duration,
@@ -221,6 +225,26 @@ pub enum Guard {
     Off,
 }
 
+impl KeyMode {
+    /// The mode as it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OrderId => "order-id",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Guard {
+    /// The mode as it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// What `--course` decides about one option, if nobody gives that option beside it.
 #[derive(Debug, Clone, Copy)]
 pub struct CourseValue {
@@ -250,6 +274,47 @@ pub const COURSE: [CourseValue; 3] = [
 ];
 
 impl Storage {
+    /// Where the log is, in words.
+    pub fn log_place(&self) -> String {
+        match &self.bootstrap_server {
+            Some(servers) => format!("Kafka at {}", servers.as_str()),
+            None => format!("embedded, in {}", self.data_place()),
+        }
+    }
+
+    /// Where the databases are, in words, without a password.
+    pub fn database_place(&self) -> String {
+        match &self.database_url {
+            Some(url) => url.to_string(),
+            None => format!("embedded, in {}", self.data_place()),
+        }
+    }
+
+    /// The whole path of the data folder, since the same relative one means another folder elsewhere.
+    pub fn data_place(&self) -> String {
+        let data = std::path::absolute(&self.data).unwrap_or_else(|_| self.data.clone());
+        data.display().to_string()
+    }
+
+    /// Whether log or databases are in the data folder.
+    pub fn uses_folder(&self) -> bool {
+        self.bootstrap_server.is_none() || self.database_url.is_none()
+    }
+
+    /// The value of a property of the Kafka client, if it was given; the last one counts.
+    pub fn kafka_property(&self, name: &str) -> Option<String> {
+        // A file that can't be read was refused before.
+        let properties = self.kafka_properties().unwrap_or_default();
+        let given = properties.into_iter().rfind(|(given, _)| given == name);
+        given.map(|(_, value)| value)
+    }
+
+    /// Whether the brokers share out the partitions (KIP-848).
+    pub fn has_newer_protocol(&self) -> bool {
+        let protocol = self.kafka_property("group.protocol");
+        protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
+    }
+
     /// The properties for the Kafka client, those of the file first so that later ones win.
     pub fn kafka_properties(&self) -> anyhow::Result<Vec<(String, String)>> {
         let mut properties = match &self.kafka_config {

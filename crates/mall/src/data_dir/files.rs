@@ -10,6 +10,9 @@ use shop::domain::Source;
 /// The file that roles hold a lock on for as long as they run.
 pub(super) const IN_USE: &str = ".in-use";
 
+/// The file on which the only `mall up` of the folder holds a lock, and in which it tells of itself.
+pub(super) const MALL_UP: &str = ".mall-up";
+
 /// The file whose turnstile is held by whoever compares the databases with each other.
 pub(super) const COMPARING: &str = ".folder";
 
@@ -82,7 +85,7 @@ fn is_ours(name: &str) -> bool {
     let beside = |rest: &str| rest.is_empty() || rest.starts_with(['-', '.']);
     let is_beside = |file: &str| name.strip_prefix(file).is_some_and(beside);
     let locked = DataFile::ALL.map(DataFile::name).into_iter().chain([COMPARING]);
-    [IN_USE, MEMBERS].contains(&name) || locked.into_iter().any(is_beside)
+    [IN_USE, MALL_UP, MEMBERS].contains(&name) || locked.into_iter().any(is_beside)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub struct InUse {
 /// Creates the data folder if it is missing, and keeps it from being reset.
 pub fn hold(dir: &Path) -> Result<InUse> {
     privacy::create(dir).with_context(|| format!("can't create the data folder {}", dir.display()))?;
-    let lock = lock_file(dir)?;
+    let lock = lock_file(dir, IN_USE)?;
     match lock.try_lock_shared() {
         Ok(()) => Ok(InUse { _lock: lock }),
         Err(TryLockError::WouldBlock) => bail!("the data folder {} is being reset; try again", dir.display()),
@@ -28,7 +28,7 @@ pub fn hold(dir: &Path) -> Result<InUse> {
 
 /// Takes the data folder for this process alone. `None` while a role runs on it.
 pub fn hold_alone(dir: &Path) -> Result<Option<InUse>> {
-    let lock = lock_file(dir)?;
+    let lock = lock_file(dir, IN_USE)?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(InUse { _lock: lock })),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -36,17 +36,18 @@ pub fn hold_alone(dir: &Path) -> Result<Option<InUse>> {
     }
 }
 
-fn lock_file(dir: &Path) -> Result<File> {
+/// A file of the data folder that is there to be locked.
+pub(super) fn lock_file(dir: &Path, name: &str) -> Result<File> {
     let opened = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .open(dir.join(IN_USE));
+        .open(dir.join(name));
     opened.with_context(|| format!("can't write in the data folder {}", dir.display()))
 }
 
-fn cant_lock(error: std::io::Error, dir: &Path) -> anyhow::Error {
+pub(super) fn cant_lock(error: std::io::Error, dir: &Path) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("can't lock the data folder {}", dir.display()))
 }
 

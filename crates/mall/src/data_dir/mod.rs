@@ -1,6 +1,6 @@
 //! The data folder, in which the embedded log and databases are kept.
 //!
-//! * [`hold`]: who is using the folder.
+//! * [`hold`]: who is using the folder; [`mall_up`]: which supervisor does.
 //! * [`Folder`]: its files know each other, so that a file which is missing, cut or replaced by an older copy is noticed at
 //!   the start.
 //! * [`privacy`]: folder and files are for their owner alone.
@@ -10,6 +10,7 @@ mod in_use;
 mod judge;
 mod keep;
 mod look;
+pub mod mall_up;
 pub mod privacy;
 
 pub use files::{DataFile, contents, has_log};
@@ -17,6 +18,7 @@ pub use in_use::{InUse, hold, hold_alone};
 pub use judge::{Files, Loss, highest, judge};
 pub use keep::{Folder, FolderKeeper};
 pub use look::{FileState, FolderError, OpenFile};
+pub use mall_up::MallUp;
 
 use std::path::PathBuf;
 

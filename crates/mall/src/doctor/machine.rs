@@ -13,6 +13,7 @@ use super::roles;
 use crate::config::{Ports, RoleOptions};
 use crate::data_dir::{self, DataFile, Folder, FolderError, privacy};
 use crate::net::FIRST_DELIVERY_PORT;
+use crate::probe;
 
 /// How long a turn at a database may last. It usually takes milliseconds, so a process that keeps its turn for longer is
 /// stopped or stuck.
@@ -23,7 +24,7 @@ const LEAST_ROOM: u64 = 100 << 20;
 
 pub fn look(ports: &Ports, options: &RoleOptions, report: &mut Report) {
     let storage = &options.storage;
-    if storage.bootstrap_server.is_none() || storage.database_url.is_none() {
+    if storage.uses_folder() {
         folder(&storage.data, report);
         if data_dir::contents(&storage.data).is_ok_and(|ours| !ours.is_empty()) {
             private(&storage.data, report);
@@ -179,7 +180,7 @@ fn port(role: &str, option: &str, address: SocketAddr, report: &mut Report) {
             format!("the {role} can't listen on {ip}, port {port}: {error}"),
             format!("give another port with {option}, or another address with --listen"),
         ),
-        Err(_) if roles::lives(address) => {
+        Err(_) if probe::lives(address) => {
             report.fine(format!("port {port} is taken by a role of the mall"));
             roles::ask(role, address, report);
         }

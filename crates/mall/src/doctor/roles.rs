@@ -1,24 +1,15 @@
 //! Asks the roles that run how they are: each fact of `/readyz` that is not as it should be is a fault.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::report::{Fault, Report};
+use crate::probe::get;
 
 /// How long a role may take to answer on `/readyz`, for which it asks its database.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long it may take to answer on `/livez`, for which it asks nothing.
-const LIVE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest answer that is read, in bytes.
-const LONGEST_ANSWER: u64 = 1 << 20;
-
-/// Whether a role of the mall listens at `address`.
-pub fn lives(address: SocketAddr) -> bool {
-    get(address, "/livez", LIVE_TIMEOUT).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
-}
 
 /// Asks the role that listens at `address` how it is.
 pub fn ask(role: &str, address: SocketAddr, report: &mut Report) {
@@ -29,19 +20,6 @@ pub fn ask(role: &str, address: SocketAddr, report: &mut Report) {
         }
         Err(error) => report.unseen(format!("the {role} does not answer on /readyz: {error}")),
     }
-}
-
-/// The answer to a GET, head and body.
-fn get(address: SocketAddr, path: &str, timeout: Duration) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.take(LONGEST_ANSWER).read_to_string(&mut answer)?;
-    Ok(answer)
 }
 
 /// The faults that a role tells of. The gateway has no facts, and answers without such a list.

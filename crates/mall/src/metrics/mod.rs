@@ -36,6 +36,8 @@ use text::MetricsText;
 pub struct RoleMetrics {
     role: &'static str,
     process: Process,
+    /// What `--key`, `--guard` and `--lanes` say, as far as they concern the role.
+    pub modes: Vec<(&'static str, String)>,
     /// Its HTTP requests, which are counted by the server.
     pub traffic: Arc<Traffic>,
     /// The measures of a service; none in the gateway.
@@ -50,6 +52,7 @@ impl RoleMetrics {
         Self {
             role,
             process: Process::started(),
+            modes: Vec::new(),
             traffic: Arc::default(),
             service: None,
             consumer: None,
@@ -69,6 +72,7 @@ impl RoleMetrics {
     async fn scrape(&self) -> Response {
         let mut text = MetricsText::default();
         self.process.write(self.role, &mut text);
+        write_modes(&self.modes, &mut text);
         write_traffic(&self.traffic, &mut text);
         if let Some(service) = &self.service {
             service.write(&mut text).await;
@@ -78,6 +82,15 @@ impl RoleMetrics {
         }
         ([(CONTENT_TYPE, text::CONTENT_TYPE)], text.finish()).into_response()
     }
+}
+
+fn write_modes(modes: &[(&str, String)], text: &mut MetricsText) {
+    if modes.is_empty() {
+        return;
+    }
+    let labels: Vec<(&str, &str)> = modes.iter().map(|(mode, value)| (*mode, value.as_str())).collect();
+    text.gauge("mall_modes_info", "What --key, --guard and --lanes say here.")
+        .count(&labels, 1);
 }
 
 fn write_traffic(traffic: &Traffic, text: &mut MetricsText) {

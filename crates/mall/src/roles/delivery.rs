@@ -9,22 +9,30 @@ use shop::on_log;
 use tokio_util::sync::CancellationToken;
 use web::DeliveryService;
 
+use super::admission;
 use super::consuming::Consuming;
 use super::startup::Startup;
 use crate::adapters::until_available;
 use crate::config::{RoleOptions, Settings};
+use crate::modes::Modes;
 use crate::net;
 
 /// Runs until `shutdown` is cancelled, then finishes what it has accepted.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let mut role = Startup::begin("delivery", settings, shutdown, name)?;
-    let Some((adapters, relaying)) = role.open(Source::Deliveries).await? else {
+    let Some(adapters) = role.open(Source::Deliveries).await? else {
         return Ok(());
     };
     let member = name(&role.settings, role.address.port());
     // An instance that is started again under the same name is another instance.
     let instance = format!("{member}/{}", std::process::id());
-    let joining = join(&adapters.log, role.options(), member);
+    let subscription = subscription(role.options(), member);
+    let admitted = admission::to_group(&adapters.log, role.options(), &subscription);
+    if role.unless_stopped(admitted).await?.is_none() {
+        return Ok(());
+    }
+    let relaying = role.relay(&adapters, Source::Deliveries);
+    let joining = join(&adapters.log, subscription);
     let Some(consumer) = role.unless_stopped(joining).await? else {
         relaying.finish().await;
         return Ok(());
@@ -63,14 +71,18 @@ fn name(settings: &Settings, port: u16) -> String {
     settings.name.clone().unwrap_or_else(|| net::delivery_name(port))
 }
 
-async fn join(log: &Arc<dyn EventLog>, options: &RoleOptions, member: String) -> Result<Box<dyn Consumer>> {
-    let subscription = Subscription {
+fn subscription(options: &RoleOptions, member: String) -> Subscription {
+    Subscription {
         group: options.group.clone(),
         topics: vec![options.topic.clone()],
         member,
+        note: Modes::of(options).note(),
         session_timeout: options.session_timeout,
         drain_timeout: options.shutdown_timeout,
-    };
+    }
+}
+
+async fn join(log: &Arc<dyn EventLog>, subscription: Subscription) -> Result<Box<dyn Consumer>> {
     until_available("the group can't be joined", async || {
         let subscription = subscription.clone();
         on_log(log, move |log| log.subscribe(&subscription)).await

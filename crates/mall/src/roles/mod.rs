@@ -11,9 +11,11 @@
 //! Roles name no adapter: [`crate::adapters`] gives them the log and the store.
 
 pub mod delivery;
+pub mod elsewhere;
 pub mod gateway;
 pub mod order;
 
+mod admission;
 mod ahead;
 mod consuming;
 mod relaying;

@@ -5,17 +5,22 @@ use shop::domain::Source;
 use tokio_util::sync::CancellationToken;
 use web::OrderService;
 
-use super::ahead;
 use super::startup::Startup;
+use super::{admission, ahead};
 use crate::clock;
 use crate::config::Settings;
 
 /// Runs until `shutdown` is cancelled, then finishes what it has accepted.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let mut role = Startup::begin("order", settings, shutdown, |_, _| "order".to_owned())?;
-    let Some((adapters, relaying)) = role.open(Source::Orders).await? else {
+    let Some(adapters) = role.open(Source::Orders).await? else {
         return Ok(());
     };
+    let admitted = admission::to_journal(&*adapters.store, role.options());
+    if role.unless_stopped(admitted).await?.is_none() {
+        return Ok(());
+    }
+    let relaying = role.relay(&adapters, Source::Orders);
     ahead::look(&adapters, &role.options().topic);
     let orders = relaying.group_commit(|store, batch| async move { store.run_orders(&batch, clock::now()).await });
     role.metrics.service = Some(relaying.service_metrics(vec![("orders", orders.metrics().clone())]));

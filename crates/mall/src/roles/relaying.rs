@@ -17,6 +17,7 @@ use crate::adapters::RoleAdapters;
 use crate::clock;
 use crate::config::{self, RoleOptions};
 use crate::metrics::ServiceMetrics;
+use crate::modes;
 
 /// How often the journal is read for rows that other processes have written into it.
 const IDLE_POLL: Duration = Duration::from_millis(25);
@@ -45,7 +46,7 @@ impl Relaying {
                 config::KeyMode::OrderId => KeyMode::OrderId,
                 config::KeyMode::None => KeyMode::None,
             },
-            holder: format!("{}-{}", std::process::id(), clock::now().0),
+            holder: modes::holder(options.key, clock::now()),
             idle_poll: IDLE_POLL,
             gather: match source {
                 Source::Orders => Duration::from_millis(1),

@@ -15,10 +15,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use web::Front;
 
+use super::elsewhere;
 use super::relaying::Relaying;
 use crate::adapters::RoleAdapters;
 use crate::config::{RoleOptions, Settings};
 use crate::metrics::RoleMetrics;
+use crate::modes::Modes;
 use crate::{clock, net, supervised, telemetry};
 
 /// A role that has its port and does not serve yet.
@@ -64,15 +66,30 @@ impl Startup {
         &self.settings.options
     }
 
-    /// Opens log and store, and starts the relay of the service's journal. None if the role is to stop before that is done.
-    pub async fn open(&self, source: Source) -> Result<Option<(RoleAdapters, Relaying)>> {
-        let opening = RoleAdapters::open(self.options(), source);
-        let Some(adapters) = self.unless_stopped(opening).await? else {
-            return Ok(None);
-        };
+    /// Says what the role works on, and in which modes. `mall up` says the former for all its roles.
+    fn introduce(&self, source: Source) {
+        let (options, modes) = (self.options(), Modes::of(self.options()));
+        if !supervised::is_supervised() {
+            let (log, database) = (options.storage.log_place(), options.storage.database_place());
+            tracing::info!("log: {log}; database: {database}");
+            if let Some(sentence) = elsewhere::look(options, &[self.address.port()]) {
+                tracing::warn!("this role {sentence}");
+            }
+        }
+        tracing::info!("modes: {}: {}", modes.flags(source), modes.meaning(source));
+    }
+
+    /// Opens log and store. None if the role is to stop before that is done.
+    pub async fn open(&mut self, source: Source) -> Result<Option<RoleAdapters>> {
+        self.introduce(source);
+        self.metrics.modes = Modes::of(self.options()).labels(source);
+        self.unless_stopped(RoleAdapters::open(self.options(), source)).await
+    }
+
+    /// Starts the relay of the service's journal.
+    pub fn relay(&self, adapters: &RoleAdapters, source: Source) -> Relaying {
         let readiness = Arc::new(Readiness::new(clock::now));
-        let relaying = Relaying::start(&adapters, self.options(), source, readiness);
-        Ok(Some((adapters, relaying)))
+        Relaying::start(adapters, self.options(), source, readiness)
     }
 
     /// Does work that may wait for what is away. None if the role is to stop before the work is done.

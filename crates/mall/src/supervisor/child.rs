@@ -13,7 +13,7 @@ use super::output::{Output, Stream};
 use super::policy::{ChildRun, RestartDecision, Restarts};
 use crate::config::PassedOn;
 use crate::exit::Exit;
-use crate::supervised::{SUPERVISED, SupervisorEnd};
+use crate::supervised::{AGAIN, SUPERVISED, SupervisorEnd};
 use crate::telemetry::COLOURED;
 
 /// What a child is to do now. A later goal replaces an earlier one, never the other way round.
@@ -63,10 +63,10 @@ impl Child {
 
     /// Starts the child, and again when it dies, until it is asked to stop or refuses to start.
     pub async fn keep_running(&self, output: &Output, mut goals: watch::Receiver<Goal>) -> ChildEnding {
-        let mut restarts = Restarts::default();
+        let (mut restarts, mut state) = (Restarts::default(), "1");
         while *goals.borrow() == Goal::Run {
             let started = Instant::now();
-            let (code, was_ready, how) = match self.run_once(output, &mut goals).await {
+            let (code, was_ready, how) = match self.run_once(state, output, &mut goals).await {
                 ProcessEnd::Died { status, was_ready } => (status.code(), was_ready, format!("died ({status})")),
                 ProcessEnd::Stopped(status) => return self.stopped(status, output),
                 ProcessEnd::NotStarted(error) => (
@@ -75,6 +75,7 @@ impl Child {
                     format!("can't be started: {error:#}"),
                 ),
             };
+            state = AGAIN;
             let run = ChildRun {
                 code,
                 lasted: started.elapsed(),
@@ -108,8 +109,9 @@ impl Child {
         }
     }
 
-    async fn run_once(&self, output: &Output, goals: &mut watch::Receiver<Goal>) -> ProcessEnd {
-        let (mut process, supervisor_end) = match self.spawn(output) {
+    /// Runs one process of the child; `state` tells it whether it is the first.
+    async fn run_once(&self, state: &str, output: &Output, goals: &mut watch::Receiver<Goal>) -> ProcessEnd {
+        let (mut process, supervisor_end) = match self.spawn(state, output) {
             Ok(started) => started,
             Err(error) => return ProcessEnd::NotStarted(error),
         };
@@ -163,13 +165,13 @@ impl Child {
         }
     }
 
-    fn spawn(&self, output: &Output) -> Result<(tokio::process::Child, SupervisorEnd)> {
+    fn spawn(&self, state: &str, output: &Output) -> Result<(tokio::process::Child, SupervisorEnd)> {
         let (supervisor_end, stdin) = SupervisorEnd::pair().context("no socket for it")?;
         let mut command = Command::new(&self.program);
         command
             .args(&self.given.words)
             .envs(self.given.variables.iter().cloned())
-            .env(SUPERVISED, "1")
+            .env(SUPERVISED, state)
             .env_remove("MALL_PORT")
             .env_remove("MALL_NAME")
             .process_group(0)

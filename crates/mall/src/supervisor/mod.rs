@@ -14,6 +14,7 @@
 //! * A child that was ready once is started again, after pauses that grow, however it ended. One that refused its options, or
 //!   could not start at all, ends the mall.
 
+mod beside;
 mod child;
 mod output;
 mod policy;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
+use shop::domain::Source;
 use tokio::sync::{mpsc, watch};
 use web::BaseUrl;
 
@@ -31,7 +33,9 @@ use crate::config::{PassedOn, Ports, RoleOptions};
 use crate::console::{self, json};
 use crate::data_dir;
 use crate::exit::Exit;
+use crate::modes::Modes;
 use crate::net::{self, FIRST_DELIVERY_PORT, Port};
+use crate::roles::elsewhere;
 use crate::runtime;
 use crate::shutdown::Signals;
 
@@ -44,7 +48,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Runs the mall until a signal comes. `passed_on` gives those options of the command line that a role knows.
 pub fn run(ports: &Ports, options: &RoleOptions, passed_on: &dyn Fn(&str) -> PassedOn) -> Result<Exit> {
     runtime::on_this_thread()?.block_on(async {
+        beside::refuse_second(options)?;
         let plan = PortPlan::new(ports, options)?;
+        let orders = BaseUrl::of_listener(options.listen, plan.order);
+        let _place = beside::claim(options, orders.as_str())?;
         let children = plan.children(options, passed_on)?;
         supervise(children, &plan, options).await
     })
@@ -91,6 +98,11 @@ impl PortPlan {
         })
     }
 
+    fn all(&self) -> Vec<u16> {
+        let others = [self.order, self.gateway];
+        self.deliveries.iter().copied().chain(others).collect()
+    }
+
     fn children(&self, options: &RoleOptions, passed_on: &dyn Fn(&str) -> PassedOn) -> Result<Vec<Child>> {
         let program = std::env::current_exe().context("can't find the program's own file")?;
         let child = |name: String, role: &str, port: u16, more: Vec<OsString>| {
@@ -110,8 +122,7 @@ impl PortPlan {
             );
         }
         let mut children = vec![child("order".into(), "order", self.order, Vec::new())];
-        for (index, port) in self.deliveries.iter().enumerate() {
-            let name = format!("delivery-{}", index + 1);
+        for (name, port) in net::delivery_names(&self.deliveries).into_iter().zip(&self.deliveries) {
             let mut more = urls.clone();
             more.push(format!("--name={name}").into());
             children.push(child(name, "delivery", *port, more));
@@ -139,6 +150,8 @@ impl PortPlan {
             .as_ref()
             .map(|servers| Value::from(servers.as_str()));
         let database = storage.database_url.as_ref().map(|url| Value::from(url.to_string()));
+        let modes = Modes::of(options).labels(Source::Deliveries).into_iter();
+        let modes = modes.map(|(mode, value)| (mode.to_owned(), Value::from(value)));
         Map::from_iter([
             json::message("started"),
             ("orders".into(), url(self.order)),
@@ -150,20 +163,14 @@ impl PortPlan {
             ("log".into(), log.unwrap_or_else(embedded)),
             ("database".into(), database.unwrap_or_else(embedded)),
             ("topic".into(), Value::from(options.topic.as_str())),
+            ("modes".into(), Value::Object(modes.collect())),
         ])
     }
 
     /// What was started and where, in lines for people, and what to try first.
     fn greeting(&self, options: &RoleOptions) -> Vec<String> {
         let storage = &options.storage;
-        let log = match &storage.bootstrap_server {
-            Some(servers) => format!("Kafka at {}", servers.as_str()),
-            None => format!("embedded, in {}", storage.data.display()),
-        };
-        let database = match &storage.database_url {
-            Some(url) => url.to_string(),
-            None => format!("embedded, in {}", storage.data.display()),
-        };
+        let modes = Modes::of(options);
         let shown = |port: u16| match options.listen {
             IpAddr::V4(Ipv4Addr::LOCALHOST) => format!("http://localhost:{port}"),
             _ => BaseUrl::of_listener(options.listen, port).as_str().to_owned(),
@@ -191,8 +198,13 @@ impl PortPlan {
             format!("orders      {}", shown(order)),
             format!("deliveries  {}", deliveries.join(", ")),
             format!("gateway     {}", shown(self.gateway)),
-            format!("log         {log}"),
-            format!("database    {database}"),
+            format!("log         {}", storage.log_place()),
+            format!("database    {}", storage.database_place()),
+            format!(
+                "modes       {}: {}",
+                modes.flags(Source::Deliveries),
+                modes.meaning(Source::Deliveries)
+            ),
             "try         ".to_owned()
                 + &format!("http :{order}/orders customerId=2000 productId=100 productName=RADIO qty=3 address=PUSAN"),
             format!("            http PATCH :{order}/orders/1 address=SEOUL"),
@@ -211,6 +223,9 @@ async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions)
     let mut signals = Signals::listen().context("can't listen for signals")?;
     let output = Output::new(children.iter().map(|child| child.name.clone()), options.log);
     output.greeting(&plan.greeting(options), plan.facts(options));
+    if let Some(sentence) = elsewhere::look(options, &plan.all()) {
+        output.trouble(&format!("this mall {sentence}"));
+    }
     let (goal, goals) = watch::channel(Goal::Run);
     let (ended, mut endings) = mpsc::channel(children.len().max(1));
     for child in children {

@@ -270,6 +270,7 @@ impl Member {
             group: group.clone(),
             topics,
             member: "console-consumer".into(),
+            note: String::new(),
             session_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
         })?;

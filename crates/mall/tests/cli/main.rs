@@ -11,6 +11,7 @@ mod folder;
 mod groups;
 mod idle;
 mod json_log;
+mod modes;
 mod plain;
 mod program;
 mod real;

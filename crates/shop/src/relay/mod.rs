@@ -42,7 +42,7 @@ use outbox::{Outbox, Row};
 /// How many rows are read from the journal at a time.
 const PAGE_SIZE: usize = 1000;
 /// How long the lease of a relay that has vanished keeps other relays waiting.
-const LEASE: Duration = Duration::from_secs(5);
+pub const LEASE: Duration = Duration::from_secs(5);
 /// How often the relay renews its lease.
 const RENEWAL: Duration = Duration::from_secs(1);
 /// How often an idle relay asks whether the log and its topic are there: without events to send, it would not notice.
@@ -265,9 +265,13 @@ impl Relay {
     }
 
     async fn lease(&self, ttl: Duration) -> Result<bool, StoreError> {
-        let name = format!("relay{}", self.options.source.path());
         self.store
-            .lease(&name, &self.options.holder, ttl, (self.options.clock)())
+            .lease(
+                &lease_name(self.options.source),
+                &self.options.holder,
+                ttl,
+                (self.options.clock)(),
+            )
             .await
     }
 
@@ -328,6 +332,11 @@ impl Relay {
     fn has_more_behind(&self, published: usize) -> bool {
         published >= PAGE_SIZE
     }
+}
+
+/// The name of the lease that the relay of a journal holds while it publishes.
+pub fn lease_name(source: Source) -> String {
+    format!("relay{}", source.path())
 }
 
 fn outbox_row(row: &JournalRow) -> Row {

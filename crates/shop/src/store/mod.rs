@@ -98,6 +98,9 @@ pub trait Store: FenceStore + HistoryStore {
     /// Takes or renews a lease for `ttl`; `false` while another holder has it. A `ttl` of zero gives the lease back.
     async fn lease(&self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool>;
 
+    /// Who holds a lease at `now`, as that holder named itself; none if it is free.
+    async fn lease_holder(&self, name: &str, now: Timestamp) -> Result<Option<String>>;
+
     /// How much waits in the database of the service `source`.
     async fn backlog(&self, source: Source) -> Result<Backlog>;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keylane_log::Timestamp;
 
-use super::rows::statement;
+use super::rows::{column, statement};
 use super::session::Session;
 use shop::store::{Result, StoreError};
 
@@ -42,4 +42,11 @@ pub(super) async fn take(
         Err(StoreError::Rejected(_)) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Who holds a lease at `now`; none if it is free.
+pub(super) async fn holder(session: &mut Session, name: &str, now: Timestamp) -> Result<Option<String>> {
+    let sql = "select holder from relay_lease where name = ? and expires > ?";
+    let rows = session.fetch(statement(sql.to_owned()).bind(name).bind(now.0)).await?;
+    rows.first().map(|row| column(row, 0)).transpose()
 }

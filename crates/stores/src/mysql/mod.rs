@@ -172,6 +172,10 @@ impl Store for MysqlStore {
         with!(self.statements, |session| lease::take(session, name, holder, ttl, now))
     }
 
+    async fn lease_holder(&self, name: &str, now: Timestamp) -> Result<Option<String>> {
+        with!(self.statements, |session| lease::holder(session, name, now))
+    }
+
     async fn backlog(&self, source: Source) -> Result<Backlog> {
         with!(self.statements, |session| backlog::of(session, source))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keylane_log::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::{Database, Durability};
 use shop::domain::{EventType, JournalEntry, OrderEventType, OrderId, Source, Version};
@@ -47,6 +47,8 @@ const LEASE: &str = "insert into relay_lease (name, holder, expires) values (?1,
                      on conflict (name) do update set holder = ?2, expires = ?3 where holder = ?2 or expires <= ?4 \
                      or expires > ?3 + 5000";
 
+const HOLDER: &str = "select holder from relay_lease where name = ? and expires > ?";
+
 impl Database {
     /// The first `limit` events with row numbers above `after` that are not marked as published, in journal order.
     ///
@@ -87,6 +89,17 @@ impl Database {
         self.write(Durability::Relaxed, |connection| {
             let mut statement = connection.prepare_cached(LEASE)?;
             Ok(statement.execute(params![name, holder, expires, now.0])? == 1)
+        })
+    }
+
+    /// Who holds a lease at `now`; none if it is free.
+    ///
+    /// # Errors
+    /// As [`Store::lease_holder`](shop::store::Store::lease_holder).
+    pub fn lease_holder(&mut self, name: &str, now: Timestamp) -> Result<Option<String>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(HOLDER)?;
+            statement.query_row(params![name, now.0], |row| row.get(0)).optional()
         })
     }
 }

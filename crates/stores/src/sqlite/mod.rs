@@ -133,6 +133,13 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn lease_holder(&self, name: &str, now: Timestamp) -> Result<Option<String>> {
+        let name = name.to_owned();
+        self.readers
+            .run(move |database| database.lease_holder(&name, now))
+            .await
+    }
+
     async fn backlog(&self, source: Source) -> Result<Backlog> {
         self.readers.run(move |database| database.backlog(source)).await
     }

@@ -109,6 +109,24 @@ pub async fn a_lease_has_one_holder(fixture: &dyn Fixture) {
     assert!(take("orders", "A", TTL, at(10)).await, "given back");
 }
 
+pub async fn the_holder_of_a_lease_is_seen(fixture: &dyn Fixture) {
+    const TTL: Duration = Duration::from_secs(5);
+    let store = fixture.open(Source::Orders).await;
+    let at = |seconds: i64| Timestamp(NOW.0 + seconds * 1000);
+    let take = async |name, holder, ttl, now| store.lease(name, holder, ttl, now).await.unwrap();
+    let holder = async |name, now| store.lease_holder(name, now).await.unwrap();
+    assert_eq!(holder("orders", at(0)).await, None, "nobody has ever had it");
+    take("orders", "key=none/A", TTL, at(0)).await;
+    take("other", "B", TTL, at(0)).await;
+    assert_eq!(holder("orders", at(4)).await.as_deref(), Some("key=none/A"));
+    assert_eq!(holder("other", at(4)).await.as_deref(), Some("B"));
+    assert_eq!(holder("orders", at(5)).await, None, "it has ended");
+    take("orders", "C", TTL, at(5)).await;
+    assert_eq!(holder("orders", at(5)).await.as_deref(), Some("C"), "taken over");
+    take("orders", "C", Duration::ZERO, at(6)).await;
+    assert_eq!(holder("orders", at(6)).await, None, "given back");
+}
+
 pub async fn concurrent_takers_of_a_lease_get_it_once(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Orders).await;
     let take = |number: u32| {

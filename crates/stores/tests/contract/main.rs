@@ -89,6 +89,7 @@ contract! {
     journal::delivery_events_have_a_journal_of_their_own,
     journal::what_waits_is_counted_and_dated,
     journal::a_lease_has_one_holder,
+    journal::the_holder_of_a_lease_is_seen,
     journal::concurrent_takers_of_a_lease_get_it_once,
     history::a_journal_is_read_page_by_page_published_or_not,
     history::deliveries_are_read_by_number,

@@ -25,6 +25,7 @@ fn member(name: &str, incarnation: u64) -> Member {
         group: "delivery".into(),
         topics: vec!["orders".into()],
         member: name.into(),
+        note: String::new(),
         session_timeout: SESSION,
         drain_timeout: SESSION,
     };

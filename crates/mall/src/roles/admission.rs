@@ -1,0 +1,146 @@
+//! Looks who is there already, before a role joins them: the members of the group, or the order service that publishes.
+//!
+//! ```text
+//!   delivery: members of the group ──┐
+//!                                    ├─▶ objection? ─▶ wait for who may have crashed ─▶ still there: refused (64)
+//!   order: holder of the lease ──────┘
+//! ```
+//! A process that was killed keeps its place in a Kafka group until its session ends, and its lease until that ends. The
+//! embedded log knows at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use keylane_log::{EventLog, GroupMember, LogError, Subscription};
+use shop::domain::Source;
+use shop::on_log;
+use shop::relay::{LEASE, lease_name};
+use shop::store::Store;
+use tokio::time::{Instant, sleep};
+
+use crate::adapters::until_available;
+use crate::config::RoleOptions;
+use crate::exit::Usage;
+use crate::modes::objection::{self, Joining, Objection};
+use crate::modes::{Modes, Seen};
+use crate::{clock, supervised};
+
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How much longer than a session or a lease whoever has crashed is waited for.
+const SLACK: Duration = Duration::from_secs(2);
+/// The session of a member whose group's brokers decide about it, unless they were told otherwise (KIP-848).
+const BROKERS_SESSION: Duration = Duration::from_secs(45);
+
+/// Refuses a delivery instance that would not fit into its group, and says who is in it.
+pub async fn to_group(log: &Arc<dyn EventLog>, options: &RoleOptions, subscription: &Subscription) -> Result<()> {
+    let joining = joining(&**log, options, subscription);
+    let mut members = Vec::new();
+    let look = async || {
+        members = members_of(log, &options.group).await?;
+        Ok(objection::to_joining(&joining, &members))
+    };
+    unless_objected(session(options), look).await?;
+    tell_of(&options.group, &members);
+    Ok(())
+}
+
+/// Refuses an order service that would publish with another key than the one that publishes now.
+pub async fn to_journal(store: &dyn Store, options: &RoleOptions) -> Result<()> {
+    let name = lease_name(Source::Orders);
+    let look = async || {
+        let holder = until_available("the relay's lease can't be looked up", async || {
+            store.lease_holder(&name, clock::now()).await
+        });
+        let holder = holder.await?.filter(|_| !options.mixed);
+        Ok(holder.and_then(|holder| objection::to_publishing(options.key, &holder)))
+    };
+    unless_objected(LEASE + SLACK, look).await
+}
+
+/// Looks until nobody objects, for as long as whoever is there may have crashed without having been noticed.
+async fn unless_objected(patience: Duration, mut look: impl AsyncFnMut() -> Result<Option<Objection>>) -> Result<()> {
+    let deadline = Instant::now() + patience;
+    let mut told = false;
+    while let Some(objection) = look().await? {
+        if Instant::now() >= deadline {
+            return Err(Usage(objection.sentence()).into());
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(
+                "{}; waiting {patience:?} at most, in case its process has crashed",
+                objection.who()
+            );
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+fn joining(log: &dyn EventLog, options: &RoleOptions, subscription: &Subscription) -> Joining {
+    let seen = Seen::parse(&log.client_id(subscription));
+    if seen.modes.is_none() {
+        tracing::warn!("client.id was given, so others can't see this instance's --key, --guard and --lanes");
+    }
+    // Kafka itself replaces a static member by its successor of the same name.
+    let is_static = options.storage.kafka_property("group.instance.id").is_some();
+    let succeeds = is_static || supervised::is_started_again();
+    Joining {
+        group: options.group.clone(),
+        name: Some(seen.name).filter(|_| !succeeds),
+        modes: Modes::of(options),
+        mixed: options.mixed,
+    }
+}
+
+/// For how long a member that has crashed may still be listed.
+fn session(options: &RoleOptions) -> Duration {
+    let storage = &options.storage;
+    if storage.bootstrap_server.is_none() {
+        return Duration::ZERO;
+    }
+    if storage.has_newer_protocol() {
+        return BROKERS_SESSION + SLACK;
+    }
+    let given = storage.kafka_property("session.timeout.ms");
+    let given = given.and_then(|text| text.parse().ok()).map(Duration::from_millis);
+    given.unwrap_or(options.session_timeout) + SLACK
+}
+
+/// The members of the group. None if they can't be looked up for good, which joining will explain.
+async fn members_of(log: &Arc<dyn EventLog>, group: &str) -> Result<Vec<GroupMember>> {
+    until_available("the members of the group can't be looked up", async || {
+        let name = group.to_owned();
+        match on_log(log, move |log| log.members(&name)).await {
+            Err(error @ LogError::Unavailable(_)) => Err(error),
+            Err(error) => {
+                tracing::warn!("can't tell who else is in group {group}: {error}");
+                Ok(Vec::new())
+            }
+            members => members,
+        }
+    })
+    .await
+}
+
+/// Says who is in the group already, so that an instance which somebody forgot is noticed.
+fn tell_of(group: &str, members: &[GroupMember]) {
+    let (mut instances, mut strangers) = (Vec::new(), Vec::new());
+    for seen in members.iter().map(|member| Seen::parse(&member.client)) {
+        match seen.modes {
+            Some(modes) => instances.push((seen.name, modes)),
+            None => strangers.push(seen.name),
+        }
+    }
+    if !instances.is_empty() {
+        tracing::info!("group {group} has {} already", objection::listed(&instances));
+    }
+    if !strangers.is_empty() {
+        tracing::warn!(
+            "group {group} has {} already, which does not tell of --key, --guard and --lanes: another program, or an older \
+             version. What it handles may be handled otherwise than here",
+            objection::names(strangers.iter().map(String::as_str))
+        );
+    }
+}

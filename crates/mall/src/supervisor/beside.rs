@@ -1,0 +1,49 @@
+//! Other malls beside this one: a second `mall up` on the same data folder is refused, unless it is meant.
+
+use std::path::Path;
+
+use anyhow::Result;
+use shop::domain::Source;
+
+use crate::config::{RoleOptions, Storage};
+use crate::data_dir::{MallUp, mall_up};
+use crate::exit::Usage;
+use crate::modes::Modes;
+
+/// Refuses to start beside another `mall up` of the folder.
+pub fn refuse_second(options: &RoleOptions) -> Result<()> {
+    let Some(dir) = shared_folder(options) else {
+        return Ok(());
+    };
+    match mall_up::running(dir)? {
+        Some(account) => Err(refusal(&options.storage, &account).into()),
+        None => Ok(()),
+    }
+}
+
+/// Takes the place of the only `mall up` of the folder, if one is used. `orders` is where the order service listens.
+pub fn claim(options: &RoleOptions, orders: &str) -> Result<Option<MallUp>> {
+    let Some(dir) = shared_folder(options) else {
+        return Ok(None);
+    };
+    let modes = Modes::of(options).flags(Source::Deliveries);
+    let account = format!("process {}, orders at {orders}, {modes}", std::process::id());
+    match mall_up::claim(dir, &account)? {
+        Some(place) => Ok(Some(place)),
+        None => Err(refusal(&options.storage, "it has only just been started").into()),
+    }
+}
+
+/// The folder of which there is to be one `mall up`; none if it is not used, or several are meant.
+fn shared_folder(options: &RoleOptions) -> Option<&Path> {
+    let storage = &options.storage;
+    (storage.uses_folder() && !options.mixed).then_some(&storage.data)
+}
+
+fn refusal(storage: &Storage, account: &str) -> Usage {
+    Usage(format!(
+        "a mall up runs on {} already ({account}): end it with Ctrl-C in its terminal, start a delivery instance beside it with \
+         mall delivery in the same modes, or give this one a folder of its own with --data; --mixed if two are meant",
+        storage.data_place()
+    ))
+}
