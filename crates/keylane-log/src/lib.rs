@@ -23,6 +23,7 @@ mod port;
 mod record;
 #[cfg(any(feature = "embedded", feature = "kafka"))]
 mod sync;
+mod topic;
 
 pub mod headers;
 pub mod partitioner;
@@ -38,7 +39,8 @@ pub mod embedded;
 pub mod kafka;
 
 pub use port::{
-    Assignment, Consumer, Coordinator, EventLog, Extent, GroupInfo, GroupMember, GroupState, LogError, PartitionInfo,
-    Position, Rebalance, Result, Subscription, TopicInfo,
+    Assignment, Consumer, Coordinator, EventLog, Extent, GroupInfo, GroupMember, GroupState, LogError, Position,
+    Rebalance, Result, Subscription,
 };
 pub use record::{Header, NewRecord, Offset, Partition, Placed, Record, Timestamp, TopicPartition};
+pub use topic::{NewTopic, PartitionInfo, TopicInfo};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
+use crate::topic::{NewTopic, TopicInfo};
 
 /// The result of a call to a log.
 pub type Result<T, E = LogError> = std::result::Result<T, E>;
@@ -31,20 +32,32 @@ pub enum LogError {
 ///
 /// Every call may fail with [`LogError::Unavailable`] and [`LogError::Broken`].
 pub trait EventLog: Send + Sync {
-    /// Creates `topic` with `partitions` partitions. Returns `false` if the topic exists already; it is left as it is.
+    /// Creates a topic. Returns `false` if it exists already; it is left as it is.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] for anything about the topic that the log does not take, in the words of Kafka's brokers.
+    fn create(&self, topic: &NewTopic) -> Result<bool>;
+
+    /// Creates `topic` with `partitions` partitions, and is otherwise like [`EventLog::create`].
     ///
     /// # Errors
     /// [`LogError::Refused`] for a name or a number of partitions that the log does not take.
-    fn create_topic(&self, topic: &str, partitions: u32) -> Result<bool>;
+    fn create_topic(&self, topic: &str, partitions: u32) -> Result<bool> {
+        self.create(&NewTopic::new(topic, partitions))
+            .map_err(|error| match error {
+                LogError::Refused(why) => LogError::Refused(format!("topic {topic} can't be created: {why}")),
+                other => other,
+            })
+    }
 
     /// Grows `topic` to `partitions` partitions in all. Its records stay where they are, while later records of the
     /// same key may go to another partition.
     ///
     /// # Errors
-    /// [`LogError::Refused`] unless the topic exists and has fewer partitions.
+    /// [`LogError::Refused`] unless the topic exists and has fewer partitions, in the words of Kafka's brokers.
     fn grow_topic(&self, topic: &str, partitions: u32) -> Result<()>;
 
-    /// Lists all topics in the order of their names, without the log's internal ones.
+    /// Lists all topics in the order of their names, with the log's internal ones.
     ///
     /// # Errors
     /// See [`EventLog`].
@@ -264,28 +277,6 @@ pub struct Position {
     pub offset: Offset,
     /// Up to 4096 characters of ASCII that are kept with the offset and returned in [`Assignment::metadata`].
     pub metadata: String,
-}
-
-/// A topic and its partitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicInfo {
-    /// The topic's name.
-    pub name: String,
-    /// The topic's partitions in order.
-    pub partitions: Vec<PartitionInfo>,
-}
-
-/// Which nodes keep a partition. On the embedded log it is always node 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartitionInfo {
-    /// The partition's number.
-    pub partition: Partition,
-    /// The node that leads the partition; `None` if there is none at the moment.
-    pub leader: Option<i32>,
-    /// The nodes that hold a copy of the partition.
-    pub replicas: Vec<i32>,
-    /// The nodes whose copies are in sync.
-    pub isr: Vec<i32>,
 }
 
 /// The offsets that a partition holds: `start <= offset < end`.

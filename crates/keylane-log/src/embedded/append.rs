@@ -165,6 +165,7 @@ mod tests {
     use super::super::schema::in_memory;
     use super::super::topics;
     use super::*;
+    use crate::topic::NewTopic;
 
     fn record(key: Option<&str>, partition: Option<u32>) -> NewRecord {
         NewRecord {
@@ -189,7 +190,7 @@ mod tests {
     #[test]
     fn records_go_where_they_belong_and_offsets_ascend() {
         let conn = in_memory();
-        topics::create(&conn, "orders", 4).unwrap();
+        topics::create(&conn, &NewTopic::new("orders", 4)).unwrap();
         let records = [
             record(None, None),
             record(None, None),
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn one_bad_record_is_refused_alone() {
         let conn = in_memory();
-        topics::create(&conn, "orders", 1).unwrap();
+        topics::create(&conn, &NewTopic::new("orders", 1)).unwrap();
         let huge = NewRecord {
             value: Some(vec![0; MAX_RECORD_BYTES + 1].into()),
             ..record(None, None)

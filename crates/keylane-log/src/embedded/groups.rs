@@ -125,6 +125,7 @@ mod tests {
     use super::super::schema::in_memory;
     use super::*;
     use crate::port::Subscription;
+    use crate::topic::NewTopic;
 
     fn joined(conn: &Connection, name: &str) -> Member {
         let subscription = Subscription {
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn a_member_whose_process_has_ended_counts_as_gone() {
         let conn = in_memory();
-        topics::create(&conn, "t", 2).unwrap();
+        topics::create(&conn, &NewTopic::new("t", 2)).unwrap();
         let member = joined(&conn, "delivery-1");
         let seen = describe(&conn, "g", |_| false).unwrap().unwrap();
         assert_eq!(seen.state, GroupState::Stable);
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn a_partition_that_is_not_there_changes_nothing() {
         let conn = in_memory();
-        topics::create(&conn, "t", 2).unwrap();
+        topics::create(&conn, &NewTopic::new("t", 2)).unwrap();
         let mut positions = to(0, 1);
         positions.extend(to(2, 1));
         let refused = reset(&conn, "g", &positions, |_| false);

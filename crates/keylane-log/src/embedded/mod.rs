@@ -47,9 +47,10 @@ use self::file::{LogFile, Purpose};
 use self::member::Member;
 use self::presence::Presences;
 use self::retention::Retention;
-use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, PartitionInfo, Result, Subscription, TopicInfo};
+use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, Result, Subscription};
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
 use crate::sync::lock;
+use crate::topic::{NewTopic, PartitionInfo, TopicInfo};
 
 /// The name of the log's file in its folder.
 const FILE_NAME: &str = "log.db";
@@ -142,9 +143,8 @@ impl EmbeddedLog {
 }
 
 impl EventLog for EmbeddedLog {
-    fn create_topic(&self, topic: &str, partitions: u32) -> Result<bool> {
-        self.writer(Purpose::Records)?
-            .write(|conn| topics::create(conn, topic, partitions))
+    fn create(&self, topic: &NewTopic) -> Result<bool> {
+        self.writer(Purpose::Records)?.write(|conn| topics::create(conn, topic))
     }
 
     fn grow_topic(&self, topic: &str, partitions: u32) -> Result<()> {
@@ -230,6 +230,7 @@ fn info(name: String, partitions: u32) -> TopicInfo {
     };
     TopicInfo {
         name,
+        internal: false,
         partitions: (0..partitions).map(partition).collect(),
     }
 }

@@ -245,6 +245,7 @@ mod tests {
     use super::super::topics;
     use super::*;
     use crate::record::{NewRecord, Offset, Partition};
+    use crate::topic::NewTopic;
 
     fn fill(conn: &Connection, partition: u32, count: usize, appended: i64) {
         let record = NewRecord {
@@ -300,7 +301,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_a_month_removes_nothing_unread() {
         let conn = in_memory();
-        topics::create(&conn, "orders", 2).unwrap();
+        topics::create(&conn, &NewTopic::new("orders", 2)).unwrap();
         fill(&conn, 0, 10, 1_000);
         fill(&conn, 1, 10, 1_000);
         assert_eq!(
@@ -323,8 +324,8 @@ mod tests {
     #[test]
     fn the_slowest_group_decides_and_other_topics_do_not_matter() {
         let conn = in_memory();
-        topics::create(&conn, "orders", 1).unwrap();
-        topics::create(&conn, "letters", 1).unwrap();
+        topics::create(&conn, &NewTopic::new("orders", 1)).unwrap();
+        topics::create(&conn, &NewTopic::new("letters", 1)).unwrap();
         fill(&conn, 0, 10, 1_000);
         read(&conn, "delivery", &[(0, Some(9))]);
         read(&conn, "billing", &[(0, Some(3))]);
@@ -348,7 +349,7 @@ mod tests {
     #[test]
     fn a_log_that_is_too_large_keeps_what_is_unread_too() {
         let conn = in_memory();
-        topics::create(&conn, "orders", 2).unwrap();
+        topics::create(&conn, &NewTopic::new("orders", 2)).unwrap();
         fill(&conn, 0, 500, 1_000);
         fill(&conn, 1, 500, 2_000);
         read(&conn, "delivery", &[(0, Some(20)), (1, Some(500))]);
@@ -369,7 +370,7 @@ mod tests {
     #[test]
     fn old_records_are_removed_in_steps_and_offsets_go_on() {
         let conn = in_memory();
-        topics::create(&conn, "orders", 2).unwrap();
+        topics::create(&conn, &NewTopic::new("orders", 2)).unwrap();
         fill(&conn, 0, 1500, 1_000);
         fill(&conn, 1, 10, 1_500);
         fill(&conn, 1, 10, 2_500);
@@ -395,7 +396,7 @@ mod tests {
     #[test]
     fn a_log_that_is_too_large_loses_its_oldest_records_first() {
         let conn = in_memory();
-        topics::create(&conn, "orders", 2).unwrap();
+        topics::create(&conn, &NewTopic::new("orders", 2)).unwrap();
         fill(&conn, 1, 1000, 1_000);
         fill(&conn, 0, 1000, 2_000);
         read(&conn, "delivery", &[(0, Some(1000)), (1, Some(1000))]);

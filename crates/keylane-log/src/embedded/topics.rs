@@ -1,29 +1,77 @@
 //! Creates, grows and lists topics.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::schema::{read, write};
 use crate::port::{Extent, LogError, Result};
 use crate::record::{Offset, Partition, TopicPartition};
+use crate::topic::NewTopic;
 
 /// The most partitions of a topic. It is enough for one machine, and keeps a mistyped number from creating millions of
 /// rows.
 const MAX_PARTITIONS: u32 = 10_000;
 
-/// Creates `topic`. Returns `false` if it exists already.
+/// The number of partitions of a topic for which none was asked, as with Kafka's brokers by default.
+const DEFAULT_PARTITIONS: u32 = 1;
+
+/// The longest name of a topic in Kafka.
+const MAX_NAME: usize = 249;
+
+/// Creates a topic. Returns `false` if it exists already.
 ///
 /// # Errors
-/// [`LogError::Refused`] for a name or a number of partitions that Kafka would not take either.
-pub(super) fn create(conn: &Connection, topic: &str, partitions: u32) -> Result<bool> {
-    check_name(topic)?;
+/// [`LogError::Refused`], in Kafka's words, for what Kafka would not take either, and for what this log does not have:
+/// copies on other nodes and settings of topics.
+pub(super) fn create(conn: &Connection, topic: &NewTopic) -> Result<bool> {
+    let (name, partitions) = (&topic.name, topic.partitions.unwrap_or(DEFAULT_PARTITIONS));
+    check_name(name)?;
     check_count(partitions)?;
+    check_extras(topic)?;
     write(conn, |tx| {
-        if count(tx, topic)? > 0 {
+        if count(tx, name)? > 0 {
             return Ok(false);
         }
-        add(tx, topic, 0..partitions)?;
+        check_collision(tx, name)?;
+        add(tx, name, 0..partitions)?;
         Ok(true)
     })
+}
+
+/// Refuses what a log of a single node without settings can't do.
+fn check_extras(topic: &NewTopic) -> Result<()> {
+    let copies = topic.copies.unwrap_or(1);
+    if copies != 1 {
+        return Err(LogError::Refused(format!(
+            "Unable to replicate the partition {copies} time(s): The target replication factor of {copies} cannot be \
+             reached because only 1 broker(s) are registered."
+        )));
+    }
+    if !topic.placement.is_empty() {
+        return Err(LogError::Refused(
+            "the embedded log has a single node: nothing can be placed".into(),
+        ));
+    }
+    match topic.settings.keys().next() {
+        Some(name) => Err(LogError::Refused(format!(
+            "the embedded log keeps no settings of topics: {name}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a name that differs from an existing one only in periods and underscores. Kafka does so because the names of
+/// its metrics have no periods.
+fn check_collision(conn: &Connection, topic: &str) -> Result<()> {
+    let mut select = conn.prepare_cached(
+        "select topic from partitions where replace(topic, '.', '_') = replace(?, '.', '_') order by topic limit 1",
+    )?;
+    let existing: Option<String> = select.query_row([topic], |row| row.get(0)).optional()?;
+    match existing {
+        Some(existing) => Err(LogError::Refused(format!(
+            "Topic '{topic}' collides with existing topic: {existing}"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Grows `topic` to `partitions` partitions in all, and has every group take a step, so that the new ones get owners.
@@ -31,14 +79,17 @@ pub(super) fn create(conn: &Connection, topic: &str, partitions: u32) -> Result<
 /// # Errors
 /// [`LogError::Refused`] unless the topic exists and has fewer partitions.
 pub(super) fn grow(conn: &Connection, topic: &str, partitions: u32) -> Result<()> {
-    check_count(partitions)?;
     write(conn, |tx| {
         let now = self::partitions(tx, topic)?;
         if partitions <= now {
-            return Err(LogError::Refused(format!(
-                "topic '{topic}' has {now} partitions already; it can only grow to more"
-            )));
+            return Err(LogError::Refused(match partitions == now {
+                true => format!("Topic already has {now} partition(s)."),
+                false => format!(
+                    "The topic {topic} currently has {now} partition(s); {partitions} would not be an increase."
+                ),
+            }));
         }
+        check_count(partitions)?;
         add(tx, topic, now..partitions)
     })
 }
@@ -154,12 +205,18 @@ pub(super) fn unknown(topic: &str) -> LogError {
 
 fn check_name(topic: &str) -> Result<()> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if topic.is_empty() || topic.len() > 249 || matches!(topic, "." | "..") || !topic.chars().all(legal) {
-        return Err(LogError::Refused(format!(
-            "'{topic}' cannot be a topic's name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-' are allowed"
-        )));
-    }
-    Ok(())
+    let why = match topic {
+        "" => "the empty string is not allowed".to_owned(),
+        "." | ".." => "'.' or '..' is not allowed".to_owned(),
+        _ if topic.len() > MAX_NAME => {
+            format!("the length of '{topic}' is longer than the max allowed length {MAX_NAME}")
+        }
+        _ if !topic.chars().all(legal) => {
+            format!("'{topic}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+        }
+        _ => return Ok(()),
+    };
+    Err(LogError::Refused(format!("Topic name is invalid: {why}")))
 }
 
 fn check_count(partitions: u32) -> Result<()> {
@@ -179,8 +236,8 @@ mod tests {
     #[test]
     fn a_topic_is_created_once_and_only_grows() {
         let conn = in_memory();
-        assert!(create(&conn, "orders", 2).unwrap());
-        assert!(!create(&conn, "orders", 5).unwrap());
+        assert!(create(&conn, &NewTopic::new("orders", 2)).unwrap());
+        assert!(!create(&conn, &NewTopic::new("orders", 5)).unwrap());
         assert_eq!(partitions(&conn, "orders"), Ok(2));
         grow(&conn, "orders", 3).unwrap();
         assert_eq!(list(&conn).unwrap(), [("orders".to_owned(), 3)]);
@@ -188,13 +245,70 @@ mod tests {
             grow(&conn, "orders", 3),
             grow(&conn, "nothing", 3),
             grow(&conn, "orders", 0),
-            create(&conn, "or ders", 1).map(drop),
-            create(&conn, "none", 0).map(drop),
+            create(&conn, &NewTopic::new("or ders", 1)).map(drop),
+            create(&conn, &NewTopic::new("none", 0)).map(drop),
             partitions(&conn, "nothing").map(drop),
             extents(&conn, "nothing").map(drop),
             committed(&conn, "group", "nothing").map(drop),
         ] {
             assert!(matches!(refused, Err(LogError::Refused(_))), "{refused:?}");
         }
+    }
+
+    #[test]
+    fn names_that_differ_only_in_periods_and_underscores_collide() {
+        let conn = in_memory();
+        assert!(create(&conn, &NewTopic::new("a.b_c", 1)).unwrap());
+        for (name, collides) in [
+            ("a_b_c", true),
+            ("a.b.c", true),
+            ("a_b.c", true),
+            ("a-b_c", false),
+            ("a.b", false),
+        ] {
+            let created = create(&conn, &NewTopic::new(name, 1));
+            let why = format!("Topic '{name}' collides with existing topic: a.b_c");
+            assert_eq!(
+                created,
+                if collides {
+                    Err(LogError::Refused(why))
+                } else {
+                    Ok(true)
+                }
+            );
+        }
+        assert_eq!(
+            create(&conn, &NewTopic::new("a.b_c", 1)),
+            Ok(false),
+            "it exists already"
+        );
+    }
+
+    #[test]
+    fn what_needs_other_nodes_or_settings_is_refused() {
+        let conn = in_memory();
+        let plain = NewTopic::new("orders", 1);
+        let copies = |copies| NewTopic {
+            copies: Some(copies),
+            ..plain.clone()
+        };
+        let placed = NewTopic {
+            placement: vec![vec![0]],
+            ..plain.clone()
+        };
+        let set = NewTopic {
+            settings: [("retention.ms".to_owned(), "1".to_owned())].into(),
+            ..plain.clone()
+        };
+        for topic in [copies(2), copies(0), placed, set] {
+            let created = create(&conn, &topic);
+            assert!(matches!(created, Err(LogError::Refused(_))), "{topic:?}: {created:?}");
+        }
+        let default = NewTopic {
+            partitions: None,
+            ..copies(1)
+        };
+        assert_eq!(create(&conn, &default), Ok(true));
+        assert_eq!(partitions(&conn, "orders"), Ok(DEFAULT_PARTITIONS));
     }
 }

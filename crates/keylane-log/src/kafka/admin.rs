@@ -1,4 +1,4 @@
-//! Creating and growing topics, and reading their settings.
+//! Creating, growing and deleting topics, and reading what the brokers tell of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -8,49 +8,80 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigSource, NewPartitions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
-    TopicReplication, TopicResult,
-};
-use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, ConfigSource, OwnedResourceSpecifier, ResourceSpecifier};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::kafka::client::{Watch, start};
 use crate::kafka::fault;
 use crate::kafka::fault::Right;
+use crate::kafka::native::request::{Answer, RequestError};
+use crate::kafka::native::topics as request;
 use crate::kafka::settings::Settings;
 use crate::kafka::timeouts::CALL_TIMEOUT;
+use crate::kafka::topic_details::{TopicDetails, TopicSetting};
 use crate::port::{LogError, Result};
-
-/// The number of copies that leaves the choice to the brokers.
-const BROKER_DEFAULT: i32 = -1;
+use crate::topic::NewTopic;
 
 /// Creates a topic. Returns `false` if it exists already.
-pub(super) fn create_topic(settings: &Settings, topic: &str, partitions: u32) -> Result<bool> {
-    let what = format!("topic {topic} can't be created on Kafka at {}", settings.bootstrap());
-    let Some(count) = i32::try_from(partitions).ok().filter(|count| *count > 0) else {
-        return Err(LogError::Refused(format!(
-            "{what}: a topic has at least one partition, not {partitions}"
-        )));
-    };
+pub(super) fn create_topic(settings: &Settings, topic: &NewTopic) -> Result<bool> {
+    let what = format!(
+        "topic {} can't be created on Kafka at {}",
+        topic.name,
+        settings.bootstrap()
+    );
     let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
-    let new = NewTopic::new(topic, count, TopicReplication::Fixed(BROKER_DEFAULT));
-    match single_outcome(block_on(admin.create_topics([&new], &options()))) {
-        Outcome::Done => Ok(true),
-        Outcome::Refused(RDKafkaErrorCode::TopicAlreadyExists) => Ok(false),
-        Outcome::Refused(code) => Err(denied(&what, "Create", topic, code)),
-        Outcome::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
+    match request::create(&admin, topic) {
+        Err(RequestError::Refused(RDKafkaErrorCode::TopicAlreadyExists, _)) => Ok(false),
+        answer => judged(&admin, answer, &what, "Create", &topic.name).map(|()| true),
     }
 }
 
-/// Grows a topic to `partitions` partitions in all.
-pub(super) fn grow_topic(settings: &Settings, topic: &str, partitions: u32) -> Result<()> {
+/// Grows a topic to `partitions` partitions in all. `placement` has the nodes of each additional one, or nothing.
+pub(super) fn grow_topic(settings: &Settings, topic: &str, partitions: u32, placement: &[Vec<i32>]) -> Result<()> {
     let what = format!("topic {topic} can't be grown to {partitions} partitions");
     let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
-    let new = NewPartitions::new(topic, partitions as usize);
-    match single_outcome(block_on(admin.create_partitions([&new], &options()))) {
-        Outcome::Done => Ok(()),
-        Outcome::Refused(code) => Err(denied(&what, "Alter", topic, code)),
-        Outcome::Failed(error) => Err(admin.inner().context().explain(&what, &error)),
+    let answer = request::grow(&admin, topic, partitions, placement);
+    judged(&admin, answer, &what, "Alter", topic)
+}
+
+/// Deletes a topic with all its records.
+pub(super) fn delete_topic(settings: &Settings, topic: &str) -> Result<()> {
+    let what = format!("topic {topic} can't be deleted");
+    let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
+    judged(&admin, request::delete(&admin, topic), &what, "Delete", topic)
+}
+
+/// What the brokers tell of topics beside their partitions, in the order of `topics`.
+pub(super) fn topic_details(settings: &Settings, topics: &[&str]) -> Result<Vec<TopicDetails>> {
+    if topics.is_empty() {
+        return Ok(Vec::new());
+    }
+    let what = "the topics can't be described";
+    let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
+    let mut ids = request::ids(&admin, topics).map_err(|error| explained(&admin, error, what))?;
+    let about: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+    let answers = block_on(admin.describe_configs(&about, &options()));
+    let mut answers = answers
+        .map_err(|error| admin.inner().context().explain(what, &error))?
+        .into_iter();
+    let mut details = Vec::with_capacity(topics.len());
+    for topic in topics {
+        let what = format!("the settings of topic {topic} can't be read");
+        let answer = answers.next().ok_or_else(|| fault::no_topic(topic))?;
+        let found = answer.map_err(|code| denied(&what, "DescribeConfigs", topic, code, &code.to_string()))?;
+        details.push(TopicDetails {
+            id: ids.remove(*topic),
+            settings: found.entries.into_iter().map(setting).collect(),
+        });
+    }
+    Ok(details)
+}
+
+fn setting(entry: ConfigEntry) -> TopicSetting {
+    TopicSetting {
+        name: entry.name,
+        value: entry.value,
+        is_default: entry.is_default,
     }
 }
 
@@ -64,7 +95,7 @@ pub(super) fn topic_settings(settings: &Settings, topic: &str) -> Result<BTreeMa
             let settings = found.entries.into_iter();
             Ok(settings.filter_map(|entry| Some((entry.name, entry.value?))).collect())
         }
-        Ok(Some(Err(code))) => Err(denied(&what, "DescribeConfigs", topic, code)),
+        Ok(Some(Err(code))) => Err(denied(&what, "DescribeConfigs", topic, code, &code.to_string())),
         Ok(None) => Err(fault::no_topic(topic)),
         Err(error) => Err(admin.inner().context().explain(&what, &error)),
     }
@@ -115,28 +146,32 @@ fn batch_limit(
     Some((setting.value?.parse().ok()?, setting.source))
 }
 
-/// The error for a request that the brokers have refused, and for which they require the right `operation`.
-fn denied(what: &str, operation: &'static str, topic: &str, code: RDKafkaErrorCode) -> LogError {
-    let missing = Right::topic(operation, topic).missing(what, Some(code));
-    missing.unwrap_or_else(|| fault::sort_code(what, code))
+/// The error of a request about one topic, for which the brokers require the right `operation`.
+fn judged(
+    admin: &AdminClient<Watch>,
+    answer: Answer<()>,
+    what: &str,
+    operation: &'static str,
+    topic: &str,
+) -> Result<()> {
+    answer.map_err(|error| match error {
+        RequestError::Refused(code, sentence) => denied(what, operation, topic, code, &sentence),
+        failed @ RequestError::Failed(_) => explained(admin, failed, what),
+    })
 }
 
-/// What became of a request about one topic.
-enum Outcome {
-    Done,
-    /// The brokers answered with this code.
-    Refused(RDKafkaErrorCode),
-    /// The brokers did not answer.
-    Failed(rdkafka::error::KafkaError),
-}
-
-/// The outcome of a request about one topic, which has one result.
-fn single_outcome(answers: KafkaResult<Vec<TopicResult>>) -> Outcome {
-    match answers.map(|mut answers| answers.pop()) {
-        Ok(Some(Err((_, code)))) => Outcome::Refused(code),
-        Ok(_) => Outcome::Done,
-        Err(error) => Outcome::Failed(error),
+/// The error of a request that is about no single topic.
+fn explained(admin: &AdminClient<Watch>, error: RequestError, what: &str) -> LogError {
+    match error {
+        RequestError::Refused(code, sentence) => fault::sort_refusal(what, code, &sentence),
+        RequestError::Failed(code) => admin.inner().context().explain(what, &KafkaError::AdminOp(code)),
     }
+}
+
+/// The error for a request that the brokers have refused with this code and sentence.
+fn denied(what: &str, operation: &'static str, topic: &str, code: RDKafkaErrorCode, sentence: &str) -> LogError {
+    let missing = Right::topic(operation, topic).missing(what, Some(code));
+    missing.unwrap_or_else(|| fault::sort_refusal(what, code, sentence))
 }
 
 /// The timeouts of a request.

@@ -3,14 +3,11 @@
 //! rust-rdkafka offers only librdkafka's older call for this, which does not see groups of the newer protocol
 //! (KIP-848). A reset of such a group would then seem harmless. So librdkafka's newer call is made directly.
 //!
-//! # Invariants
-//! * Every object that librdkafka hands out is freed once, by [`Owned`], and is borrowed from only while that lives.
-//! * No pointer into librdkafka's memory leaves this module; names are copied.
+//! The invariants of [`native`](super::native) hold here as well.
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char, c_int};
-use std::ptr;
+use std::ffi::CString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +20,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use crate::kafka::client::Watch;
 use crate::kafka::convert;
 use crate::kafka::fault::{self, Right};
+use crate::kafka::native::request::{Event, ask, text};
 use crate::kafka::timeouts::CALL_TIMEOUT;
 use crate::port::{Coordinator, GroupMember, GroupState, LogError, Result};
 use crate::record::TopicPartition;
@@ -40,6 +38,7 @@ pub(super) struct Described {
 
 /// Describes `group`; `None` if its coordinator knows no such group.
 pub(super) fn describe(admin: &AdminClient<Watch>, group: &str) -> Result<Option<Described>> {
+    use native::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS as DESCRIBE;
     let Ok(name) = CString::new(group) else {
         return Err(LogError::Refused(format!("{group:?} is no name of a group")));
     };
@@ -48,11 +47,16 @@ pub(super) fn describe(admin: &AdminClient<Watch>, group: &str) -> Result<Option
         let missing = Right::group("Describe", group).missing(&what, Some(code));
         missing.unwrap_or_else(|| admin.inner().context().explain(&what, &KafkaError::AdminOp(code)))
     };
-    let client = admin.inner().native_ptr();
     let deadline = Instant::now() + CALL_TIMEOUT;
     loop {
-        // SAFETY: `client` lives as long as `admin`, which is borrowed, and `name` outlives the call, which copies it.
-        let event = unsafe { request_description(client, &name) }.map_err(explain)?;
+        // SAFETY: the closure makes one such request, and `name` outlives the call, which copies it.
+        let event = unsafe {
+            ask(admin, DESCRIBE, |to| {
+                let group = &mut [name.as_ptr()];
+                native::rd_kafka_DescribeConsumerGroups(to.client, group.as_mut_ptr(), 1, to.options, to.queue);
+            })
+        };
+        let event = event.map_err(explain)?;
         // SAFETY: the event is the result of this request, since the queue that it comes from has no other.
         match unsafe { read(&event) } {
             Ok(described) => return Ok(described),
@@ -93,64 +97,13 @@ fn is_unsettled(answer: &KafkaResult<TopicPartitionList>) -> bool {
     }
 }
 
-/// An object that librdkafka handed over, to be freed here.
-struct Owned<T> {
-    native: *mut T,
-    free: unsafe extern "C" fn(*mut T),
-}
-
-impl<T> Drop for Owned<T> {
-    fn drop(&mut self) {
-        if !self.native.is_null() {
-            // SAFETY: librdkafka made the object, and it is freed nowhere else.
-            unsafe { (self.free)(self.native) }
-        }
-    }
-}
-
-/// Sends the request and waits for its result event.
-///
-/// # Safety
-/// `client` must be a living client of librdkafka.
-unsafe fn request_description(
-    client: *mut native::rd_kafka_t,
-    group: &CStr,
-) -> Result<Owned<native::rd_kafka_event_t>, RDKafkaErrorCode> {
-    use native::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS as DESCRIBE;
-    let timeout = CALL_TIMEOUT.as_millis() as c_int;
-    unsafe {
-        let queue = Owned {
-            native: native::rd_kafka_queue_new(client),
-            free: native::rd_kafka_queue_destroy,
-        };
-        let options = Owned {
-            native: native::rd_kafka_AdminOptions_new(client, DESCRIBE),
-            free: native::rd_kafka_AdminOptions_destroy,
-        };
-        native::rd_kafka_AdminOptions_set_request_timeout(options.native, timeout, ptr::null_mut(), 0);
-        native::rd_kafka_DescribeConsumerGroups(client, [group.as_ptr()].as_mut_ptr(), 1, options.native, queue.native);
-        let event = Owned {
-            // The request has the shorter timeout, so that its own error is received.
-            native: native::rd_kafka_queue_poll(queue.native, timeout + 1000),
-            free: native::rd_kafka_event_destroy,
-        };
-        if event.native.is_null() {
-            return Err(RDKafkaErrorCode::OperationTimedOut);
-        }
-        match native::rd_kafka_event_error(event.native).into() {
-            RDKafkaErrorCode::NoError => Ok(event),
-            code => Err(code),
-        }
-    }
-}
-
 /// Reads the description out of a result event; `None` if there is no such group.
 ///
 /// # Safety
-/// The event must be the result of [`request_description`].
-unsafe fn read(event: &Owned<native::rd_kafka_event_t>) -> Result<Option<Described>, RDKafkaErrorCode> {
+/// The event must be the result of a request to describe one group.
+unsafe fn read(event: &Event) -> Result<Option<Described>, RDKafkaErrorCode> {
     unsafe {
-        let result = native::rd_kafka_event_DescribeConsumerGroups_result(event.native);
+        let result = native::rd_kafka_event_DescribeConsumerGroups_result(event.get());
         if result.is_null() {
             return Err(RDKafkaErrorCode::BadMessage);
         }
@@ -237,15 +190,4 @@ unsafe fn partitions(list: *const native::rd_kafka_topic_partition_list_t) -> Ve
     };
     partitions.sort();
     partitions
-}
-
-/// A copy of a text; empty if there is none.
-///
-/// # Safety
-/// `native` must be null or point to a text that ends with a zero byte.
-unsafe fn text(native: *const c_char) -> String {
-    if native.is_null() {
-        return String::new();
-    }
-    unsafe { CStr::from_ptr(native) }.to_string_lossy().into_owned()
 }

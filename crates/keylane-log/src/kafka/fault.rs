@@ -25,6 +25,17 @@ pub(super) fn sort_code(what: &str, code: RDKafkaErrorCode) -> LogError {
     }
 }
 
+/// Turns a refusal into an error of the log, like [`sort`]. Where the brokers refuse for good, the error is their own
+/// sentence alone, since it names what was asked for.
+pub(super) fn sort_refusal(what: &str, code: RDKafkaErrorCode, sentence: &str) -> LogError {
+    match sentence {
+        "" => sort_code(what, code),
+        _ if forbids(code) => LogError::Broken(format!("{what}: {sentence}")),
+        _ if refuses(code) => LogError::Refused(sentence.to_owned()),
+        _ => LogError::Unavailable(format!("{what}: {sentence}")),
+    }
+}
+
 /// A right that the brokers require for a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Right<'a> {
@@ -127,6 +138,8 @@ fn refuses(code: RDKafkaErrorCode) -> bool {
             | E::InvalidTopic
             | E::InvalidPartitions
             | E::InvalidReplicationFactor
+            | E::InvalidReplicaAssignment
+            | E::TopicDeletionDisabled
             | E::InvalidConfig
             | E::InvalidRequest
             | E::PolicyViolation

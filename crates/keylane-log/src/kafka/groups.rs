@@ -14,8 +14,9 @@ use crate::kafka::committer::Committer;
 use crate::kafka::settings::Settings;
 use crate::kafka::timeouts::CALL_TIMEOUT;
 use crate::kafka::{convert, coordinator, fault};
-use crate::port::{GroupInfo, GroupMember, LogError, Result, TopicInfo};
+use crate::port::{GroupInfo, GroupMember, LogError, Result};
 use crate::record::{Offset, TopicPartition};
+use crate::topic::TopicInfo;
 
 /// Describes `group`; `None` if there is no such group. `topics` are all topics of which it may have committed offsets.
 pub(super) fn describe(settings: &Settings, group: &str, topics: &[TopicInfo]) -> Result<Option<GroupInfo>> {

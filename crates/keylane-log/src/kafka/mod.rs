@@ -27,6 +27,7 @@ mod fault;
 mod groups;
 mod limits;
 mod member;
+mod native;
 mod positions;
 mod producer;
 mod rebalances;
@@ -37,6 +38,7 @@ mod session;
 mod settings;
 mod size;
 mod timeouts;
+mod topic_details;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -44,9 +46,10 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
 
-use crate::port::{Consumer, EventLog, Extent, GroupInfo, GroupMember, LogError, Result, Subscription, TopicInfo};
+use crate::port::{Consumer, EventLog, Extent, GroupInfo, GroupMember, LogError, Result, Subscription};
 use crate::record::{NewRecord, Offset, Placed, Record, TopicPartition};
 use crate::sync::lock;
+use crate::topic::{NewTopic, TopicInfo};
 pub use cause::Cause;
 use client::Watch;
 use current_producer::CurrentProducer;
@@ -54,6 +57,7 @@ use member::Member;
 use scan::Scanner;
 use settings::Settings;
 use timeouts::CALL_TIMEOUT;
+pub use topic_details::{TopicDetails, TopicSetting};
 
 /// How long a partition count is used before it is asked for again. A new partition gets records no later than after
 /// this time and the producer's own metadata refresh.
@@ -107,6 +111,33 @@ impl KafkaLog {
         admin::topic_settings(&self.settings, topic)
     }
 
+    /// What the brokers tell of topics beside their partitions, in the order of `topics`.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if one of them is gone, and as in all calls of [`EventLog`].
+    pub fn topic_details(&self, topics: &[&str]) -> Result<Vec<TopicDetails>> {
+        admin::topic_details(&self.settings, topics)
+    }
+
+    /// Grows `topic` like [`EventLog::grow_topic`], and puts each additional partition onto the nodes that `placement`
+    /// names for it, the preferred leader first.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] also for a placement that the brokers don't take.
+    pub fn grow_topic_onto(&self, topic: &str, partitions: u32, placement: &[Vec<i32>]) -> Result<()> {
+        admin::grow_topic(&self.settings, topic, partitions, placement)?;
+        self.scanner.await_partitions(topic, partitions)?;
+        self.count_partitions(topic).map(|_| ())
+    }
+
+    /// Deletes `topic` with all its records.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if there is no such topic or the brokers delete none, and as in all calls of [`EventLog`].
+    pub fn delete_topic(&self, topic: &str) -> Result<()> {
+        admin::delete_topic(&self.settings, topic)
+    }
+
     /// Checks that the brokers answer.
     ///
     /// # Errors
@@ -143,30 +174,24 @@ impl KafkaLog {
 }
 
 impl EventLog for KafkaLog {
-    fn create_topic(&self, topic: &str, partitions: u32) -> Result<bool> {
+    fn create(&self, topic: &NewTopic) -> Result<bool> {
         // The topic is looked for first, so that an existing one needs no right to create topics.
-        match self.scanner.partitions(topic, CALL_TIMEOUT) {
-            Ok(_) if partitions > 0 => return Ok(false),
+        match self.scanner.partitions(&topic.name, CALL_TIMEOUT) {
+            Ok(_) if topic.partitions != Some(0) => return Ok(false),
             Ok(_) | Err(LogError::Refused(_)) => {}
             Err(error) => return Err(error),
         }
-        let created = admin::create_topic(&self.settings, topic, partitions)?;
+        let created = admin::create_topic(&self.settings, topic)?;
         if created {
-            self.scanner.await_partitions(topic, partitions)?;
+            let partitions = topic.partitions.unwrap_or(1);
+            self.scanner.await_partitions(&topic.name, partitions)?;
         }
         Ok(created)
     }
 
     fn grow_topic(&self, topic: &str, partitions: u32) -> Result<()> {
-        let now = self.count_partitions(topic)?;
-        if partitions <= now {
-            return Err(LogError::Refused(format!(
-                "topic {topic} has {now} partitions and can only grow: {partitions} is not more"
-            )));
-        }
-        admin::grow_topic(&self.settings, topic, partitions)?;
-        self.scanner.await_partitions(topic, partitions)?;
-        self.count_partitions(topic).map(|_| ())
+        self.count_partitions(topic)?;
+        self.grow_topic_onto(topic, partitions, &[])
     }
 
     fn topics(&self) -> Result<Vec<TopicInfo>> {

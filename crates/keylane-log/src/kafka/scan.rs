@@ -21,21 +21,20 @@ use crate::kafka::settings::Settings;
 use crate::kafka::timeouts::CALL_TIMEOUT;
 use crate::kafka::timeouts::FIRST_TRIES;
 use crate::kafka::{Cluster, convert, coordinator, fault};
-use crate::port::{Extent, LogError, PartitionInfo, Result, TopicInfo};
+use crate::port::{Extent, LogError, Result};
 use crate::record::{Offset, Record, TopicPartition};
 use crate::sync::lock;
+use crate::topic::{PartitionInfo, TopicInfo};
 
 /// The group of the consumer that reads. librdkafka assigns partitions only to a consumer with a group, although this
 /// one never joins it or commits to it.
 const NO_GROUP: &str = "keylane-scan";
 
-/// Topics that Kafka uses for its own data.
-const INTERNAL: [&str; 4] = [
-    "__consumer_offsets",
-    "__transaction_state",
-    "__share_group_state",
-    "__cluster_metadata",
-];
+/// The topic that keeps what groups have committed.
+const GROUP_OFFSETS: &str = "__consumer_offsets";
+
+/// Topics that Kafka uses for its own data. Metadata says which they are, but librdkafka does not pass that on.
+const INTERNAL: [&str; 3] = [GROUP_OFFSETS, "__transaction_state", "__share_group_state"];
 
 /// The longest wait for new partitions to become visible. Brokers make partitions one after the other, so those of a
 /// topic wait for those of a large topic before it.
@@ -69,14 +68,13 @@ impl Scanner {
         })
     }
 
-    /// All topics but Kafka's own, in the order of their names.
+    /// All topics, in the order of their names.
     pub(super) fn topics(&self) -> Result<Vec<TopicInfo>> {
         let what = format!("the topics of Kafka at {} can't be listed", self.settings.bootstrap());
         let metadata = self.ask(&what, CALL_TIMEOUT, |looker, patience| {
             looker.fetch_metadata(None, patience)
         })?;
-        let shown = |topic: &&MetadataTopic| !INTERNAL.contains(&topic.name());
-        let mut topics: Vec<_> = metadata.topics().iter().filter(shown).map(topic_info).collect();
+        let mut topics: Vec<_> = metadata.topics().iter().map(topic_info).collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
     }
@@ -87,7 +85,7 @@ impl Scanner {
         let metadata = self.ask(&what, CALL_TIMEOUT, |looker, patience| {
             looker.fetch_metadata(None, patience)
         })?;
-        let offsets = metadata.topics().iter().find(|topic| topic.name() == INTERNAL[0]);
+        let offsets = metadata.topics().iter().find(|topic| topic.name() == GROUP_OFFSETS);
         let copies = offsets.and_then(|topic| topic.partitions().iter().map(|part| part.replicas().len()).min());
         Ok(Cluster {
             brokers: metadata.brokers().len(),
@@ -458,6 +456,7 @@ fn topic_info(topic: &MetadataTopic) -> TopicInfo {
     partitions.sort_by_key(|info| info.partition);
     TopicInfo {
         name: topic.name().to_owned(),
+        internal: INTERNAL.contains(&topic.name()),
         partitions,
     }
 }

@@ -40,6 +40,7 @@ contract! {
     records::reading_outside_of_a_partition,
     records::an_unknown_topic_is_refused,
     records::topics_are_created_once_and_only_grow,
+    records::a_refusal_to_create_gives_the_reason,
     records::a_new_partition_is_used_soon,
     scans::many_partitions_are_read_together,
     scans::a_scan_shows_what_stands_between_its_bounds,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use keylane_log::{
-    EventLog, Extent, Header, LogError, NewRecord, Offset, Partition, Placed, Record, Timestamp, partitioner,
+    EventLog, Extent, Header, LogError, NewRecord, NewTopic, Offset, Partition, Placed, Record, Timestamp, partitioner,
 };
 
 use crate::member::{TIMEOUT, TestMember, answered, partition, until};
@@ -333,15 +333,58 @@ pub fn topics_are_created_once_and_only_grow(world: &dyn World) {
         .expect("the topic is listed");
     let numbers: Vec<u32> = listed.partitions.iter().map(|info| info.partition.0).collect();
     assert_eq!(numbers, [0, 1, 2]);
-    assert!(
-        topics.iter().all(|listed| !listed.name.starts_with("__consumer")),
-        "internal topics are hidden"
-    );
+    for listed in &topics {
+        assert_eq!(listed.internal, listed.name.starts_with("__"), "{listed:?}");
+    }
     assert!(topics.is_sorted_by(|a, b| a.name < b.name), "topics are listed by name");
     assert!(matches!(
         log.create_topic(&unique("none"), 0),
         Err(LogError::Refused(_))
     ));
+}
+
+pub fn a_refusal_to_create_gives_the_reason(world: &dyn World) {
+    let log = world.open();
+    let first = unique("a.b");
+    log.create(&NewTopic::new(&first, 1)).expect("the first name is free");
+    let second = first.replace("a.b", "a_b");
+    let collides = format!("Topic '{second}' collides with existing topic: {first}");
+    let wrong = format!("{first}/");
+    let invalid = format!(
+        "Topic name is invalid: '{wrong}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+    );
+    let many = NewTopic {
+        copies: Some(200),
+        ..NewTopic::new(unique("copies"), 1)
+    };
+    for (topic, says) in [
+        (NewTopic::new(&second, 1), collides.as_str()),
+        (NewTopic::new(&wrong, 1), &invalid),
+        (
+            many,
+            "Unable to replicate the partition 200 time(s): The target replication factor of 200",
+        ),
+    ] {
+        let created = log.create(&topic);
+        assert!(
+            matches!(&created, Err(LogError::Refused(why)) if why.starts_with(says)),
+            "{topic:?}: {created:?}"
+        );
+    }
+    let again = log.create(&NewTopic {
+        partitions: None,
+        ..NewTopic::new(&first, 1)
+    });
+    assert_eq!(again, Ok(false), "an existing topic stays as it is");
+    let plain = NewTopic {
+        partitions: None,
+        copies: Some(1),
+        ..NewTopic::new(unique("plain"), 1)
+    };
+    assert_eq!(log.create(&plain), Ok(true));
+    let default = log.partitions(&plain.name).expect("it is there");
+    let says = format!("Topic already has {default} partition(s).");
+    assert_eq!(log.grow_topic(&plain.name, default), Err(LogError::Refused(says)));
 }
 
 pub fn a_new_partition_is_used_soon(world: &dyn World) {

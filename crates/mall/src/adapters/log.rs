@@ -1,6 +1,6 @@
 //! Opens the log: Kafka when it is named, otherwise the embedded one of the data folder.
 
-pub use keylane_log::kafka::{Cause, Cluster, KafkaLog};
+pub use keylane_log::kafka::{Cause, Cluster, KafkaLog, TopicDetails, TopicSetting};
 
 use std::path::Path;
 use std::sync::Arc;

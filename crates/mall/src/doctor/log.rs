@@ -361,6 +361,7 @@ mod tests {
             };
             let topic = TopicInfo {
                 name: "t".into(),
+                internal: false,
                 partitions: vec![info],
             };
             let cluster = Cluster { brokers, offset_copies };

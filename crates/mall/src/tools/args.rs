@@ -136,6 +136,11 @@ impl Given {
     }
 }
 
+/// Kafka's sentence about two options that exclude each other.
+pub fn cannot_be_used_together(one: &str, other: &str) -> String {
+    format!("Option \"[{one}]\" can't be used with option \"[{other}]\"")
+}
+
 fn unknown(name: &str) -> String {
     let sentence = format!("{name} is not a recognized option");
     match name {

@@ -51,7 +51,7 @@ pub enum ToolError {
 const TOOLS: [Tool; 4] = [
     Tool {
         name: "kafka-topics",
-        about: "This tool helps to create, describe, or change a topic.",
+        about: "This tool helps to create, delete, describe, or change a topic.",
         options: &topics::OPTIONS,
         check: |_| Ok(()),
         run: topics::run,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use keylane_log::{
     Assignment, Consumer, EventLog, Extent, LogError, Offset, Partition, Position, Rebalance, Record, Subscription,
-    TopicPartition,
+    TopicInfo, TopicPartition,
 };
 
 use super::pattern::TopicPattern;
@@ -73,10 +73,12 @@ pub struct Membership {
 }
 
 impl Wanted {
-    fn wants(&self, topic: &str) -> bool {
+    /// Whether a topic is to be read. An internal one is only read by its name, never because a pattern matches it, as
+    /// with Kafka's tool.
+    fn wants(&self, topic: &TopicInfo) -> bool {
         match &self.topics {
-            Topics::Named(name) => name == topic,
-            Topics::Matching(pattern) => pattern.matches(topic),
+            Topics::Named(name) => *name == topic.name,
+            Topics::Matching(pattern) => !topic.internal && pattern.matches(&topic.name),
         }
     }
 
@@ -182,7 +184,7 @@ impl Scan {
     fn find_partitions(&mut self) -> Result<(), LogError> {
         let first = self.looked.is_none();
         let mut topics = self.log.topics()?;
-        topics.retain(|topic| self.wanted.wants(&topic.name));
+        topics.retain(|topic| self.wanted.wants(topic));
         for topic in &topics {
             let known = |partition: Partition| {
                 let mut known = self.positions.iter().map(|(known, _)| known);
@@ -247,8 +249,8 @@ impl Member {
         wanted: &Wanted,
         Membership { group, commits }: &Membership,
     ) -> Result<Self, LogError> {
-        let topics = log.topics()?.into_iter().map(|topic| topic.name);
-        let mut topics: Vec<_> = topics.filter(|topic| wanted.wants(topic)).collect();
+        let topics = log.topics()?.into_iter().filter(|topic| wanted.wants(topic));
+        let mut topics: Vec<_> = topics.map(|topic| topic.name).collect();
         if topics.is_empty() {
             return Err(wanted.missing(false));
         }

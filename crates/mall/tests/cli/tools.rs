@@ -6,7 +6,11 @@ const COLLIDE: &str = "WARNING: Due to limitations in metric names, topics with 
 #[test]
 fn topics_are_created_grown_and_shown_as_kafka_does() {
     let folder = Folder::new();
-    assert_eq!(folder.run(&["kafka-topics", "--list"]).out, "");
+    assert_eq!(
+        folder.run(&["kafka-topics", "--list"]).out,
+        "\n",
+        "as Java's tool ends its list"
+    );
     assert!(!folder.has_data(), "looking creates nothing");
     let create = ["kafka-topics", "--create", "--topic", "t.1", "-partitions", "2"];
     let created = folder.run(&create);

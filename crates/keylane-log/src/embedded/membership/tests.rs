@@ -7,6 +7,7 @@ use super::super::topics;
 use super::*;
 use crate::port::{Position, Subscription};
 use crate::record::{NewRecord, Offset, Partition, Timestamp};
+use crate::topic::NewTopic;
 
 const SESSION: Duration = Duration::from_secs(3);
 
@@ -16,7 +17,7 @@ fn ms(ms: u64) -> Duration {
 
 fn log(partitions: u32) -> Connection {
     let conn = in_memory();
-    topics::create(&conn, "orders", partitions).unwrap();
+    topics::create(&conn, &NewTopic::new("orders", partitions)).unwrap();
     conn
 }
 

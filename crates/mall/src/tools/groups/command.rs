@@ -46,8 +46,3 @@ pub fn at_most_one<T: Copy>(
         (Some((one, _)), Some((other, _))) => Err(CommandError::Usage(refusal(one, other))),
     }
 }
-
-/// Kafka's sentence about two options that exclude each other.
-pub fn cannot_be_used_together(one: &str, other: &str) -> String {
-    format!("Option \"[{one}]\" can't be used with option \"[{other}]\"")
-}

@@ -9,10 +9,10 @@ mod instant;
 mod reset;
 mod table;
 
-use command::{CommandError, CommandOutput, cannot_be_used_together, failed, log_to_read};
+use command::{CommandError, CommandOutput, failed, log_to_read};
 
 use super::ToolError;
-use super::args::{Given, Opt};
+use super::args::{Given, Opt, cannot_be_used_together};
 use crate::config::Storage;
 use crate::console;
 use crate::exit::Exit;

@@ -5,13 +5,13 @@ use std::fmt::Write;
 
 use keylane_log::{EventLog, Extent, GroupInfo, GroupState, LogError, Offset, Partition, TopicPartition};
 
-use super::command::{CommandError, CommandOutput, at_most_one, cannot_be_used_together, failed, log_to_read};
+use super::command::{CommandError, CommandOutput, at_most_one, failed, log_to_read};
 use super::instant;
 use super::table::table;
 use crate::adapters::log::{OpenFor, no_log_yet, open_log};
 use crate::config::Storage;
 use crate::console::{self, columns};
-use crate::tools::args::Given;
+use crate::tools::args::{Given, cannot_be_used_together};
 
 /// How many records are read at once.
 const PAGE: usize = 500;
