@@ -314,3 +314,26 @@ fn the_core_works_in_memory() {
     assert_eq!(database.orders(&PAGE).unwrap().total, 1);
     database.ping().unwrap();
 }
+
+/// Whoever only looks brings nothing up to date, and can't write.
+#[tokio::test]
+async fn a_look_leaves_the_file_as_it_is() {
+    let (_folder, path) = orders_db();
+    let store = open(&path);
+    store.run_orders(&[place("PUSAN")], NOW).await.unwrap();
+    let look = SqliteStore::open_to_read(&path, Source::Orders).unwrap();
+    assert_eq!(total(&look).await, 1);
+    let refused = look.run_orders(&[place("SEOUL")], NOW).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(total(&store).await, 1);
+    drop((store, look));
+    closed(&path).await;
+    let file = Connection::open(&path).unwrap();
+    file.pragma_update(None, "user_version", 0).unwrap();
+    let older = SqliteStore::open_to_read(&path, Source::Orders).map(drop);
+    assert!(
+        matches!(&older, Err(StoreError::Broken(sentence)) if sentence.contains("the older format 0")),
+        "{older:?}"
+    );
+    assert_eq!(number(&file, "user_version"), 0);
+}

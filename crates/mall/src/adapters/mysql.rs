@@ -3,7 +3,7 @@
 pub use stores::mysql::Trial;
 
 use shop::domain::Source;
-use shop::store::Result;
+use shop::store::{Result, Store};
 use stores::mysql::MysqlStore;
 
 use crate::config::DatabaseUrl;
@@ -23,4 +23,12 @@ pub async fn try_out(url: &DatabaseUrl, source: Source) -> Result<Trial> {
 /// Says why the server takes no writes.
 pub async fn takes_writes(url: &DatabaseUrl, source: Source) -> Result<bool> {
     stores::mysql::takes_writes(url.expose(), source).await
+}
+
+/// Opens the tables of a service for reading, without waiting for a server that is away.
+///
+/// # Errors
+/// Says what is missing there, or why the server can't be asked.
+pub async fn look_into(url: &DatabaseUrl, source: Source) -> Result<Box<dyn Store>> {
+    Ok(Box::new(MysqlStore::connect_to_read(url.expose(), source).await?))
 }

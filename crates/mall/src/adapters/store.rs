@@ -39,6 +39,14 @@ pub async fn open_store_to_read(storage: &Storage, source: Source) -> Result<Arc
     .await
 }
 
+/// Opens the file of a service for reading, as it is: nothing in it is brought up to date.
+///
+/// # Errors
+/// Says why the file can't be read.
+pub fn look_into_sqlite(path: &Path, source: Source) -> Result<Box<dyn Store>, StoreError> {
+    Ok(Box::new(SqliteStore::open_to_read(path, source)?))
+}
+
 /// Creates the file of a service in a data folder that lacks it.
 pub fn create_sqlite_store(data: &Path, source: Source) -> Result<()> {
     sqlite(data, source).map(drop).map_err(Into::into)

@@ -10,10 +10,10 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::report::Report;
-use super::skew;
-use crate::adapters::mysql::{Trial, takes_writes, try_out};
+use super::{skew, waiting};
+use crate::adapters::mysql::{Trial, look_into, takes_writes, try_out};
 use crate::clock::now;
-use crate::config::DatabaseUrl;
+use crate::config::{DatabaseUrl, RoleOptions};
 use crate::runtime;
 
 /// How long the server may take to answer.
@@ -22,7 +22,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Asks for the time of the server in milliseconds since 1970, whatever its time zone is.
 const SELECT_TIME: &str = "select cast(unix_timestamp(now(3)) * 1000 as signed)";
 
-pub fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
+pub fn look(url: &DatabaseUrl, options: &RoleOptions, report: &mut Report) -> Result<()> {
     let runtime = runtime::on_this_thread()?;
     let asked = now().0;
     let answer = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, time(url)).await });
@@ -32,7 +32,11 @@ pub fn look(url: &DatabaseUrl, report: &mut Report) -> Result<()> {
             clock(url, (asked, now().0), theirs, report);
             runtime.block_on(writes(url, report));
             for source in [Source::Orders, Source::Deliveries] {
-                trial(url, source, runtime.block_on(try_out(url, source)), report);
+                let tried = runtime.block_on(try_out(url, source));
+                if let Ok(Trial::Ready | Trial::Untried) = tried {
+                    runtime.block_on(waits(url, source, options, report));
+                }
+                trial(url, source, tried, report);
             }
         }
         Ok(Err(error)) => report.wrong(
@@ -80,6 +84,14 @@ async fn writes(url: &DatabaseUrl, report: &mut Report) {
                 "grant the account of --database-url select, insert, update and delete on the database's tables",
             ),
         }
+    }
+}
+
+/// Looks at what waits in the tables of a service.
+async fn waits(url: &DatabaseUrl, source: Source, options: &RoleOptions, report: &mut Report) {
+    match look_into(url, source).await {
+        Ok(store) => waiting::look(&*store, source, options, report).await,
+        Err(error) => report.unseen(format!("what waits in the database at {url}: {error}")),
     }
 }
 

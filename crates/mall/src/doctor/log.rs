@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keylane_log::{EventLog, Extent, GroupInfo, LogError, Offset, Partition, Record, TopicInfo, TopicPartition};
 
+use super::members;
 use super::records;
 use super::report::{Fault, Report};
 use crate::adapters::log::{Cause, Cluster, OpenFor, explained, kafka, open_log};
@@ -115,6 +116,7 @@ fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: 
     report.faults.extend(kept(name, &settings));
     if let Some(info) = &group {
         report.unseen.extend(assignor(&options.group, info, options));
+        members::look(info, extents.len(), options, report);
         report.faults.extend(removed(&options.group, name, info, &extents));
         if options.storage.bootstrap_server.is_none() {
             report.faults.extend(held(log, info, name, &extents, options)?);

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   machine: data folder, turnstiles, ports ┐
-//!   log: broker, topic, records, group ─────┼─▶ Report ─▶ lines and an exit code
+//!   log: broker, topic, records, members ───┼─▶ Report ─▶ lines and an exit code
 //!   database: reachable, its clock, writes ─┤
 //!   roles that run: their own account ──────┘
 //! ```
@@ -11,10 +11,12 @@
 mod database;
 mod log;
 mod machine;
+mod members;
 mod records;
 mod report;
 mod roles;
 mod skew;
+mod waiting;
 
 use anyhow::Result;
 
@@ -30,7 +32,9 @@ pub fn run(ports: &Ports, options: &RoleOptions) -> Result<Exit> {
     machine::look(ports, options, &mut report);
     log::look(options, &mut report);
     if let Some(url) = &options.storage.database_url {
-        database::look(url, &mut report)?;
+        database::look(url, options, &mut report)?;
+    } else {
+        waiting::look_at_files(options, &mut report)?;
     }
     let _ = console::print(&report.lines());
     Ok(report.exit())

@@ -1,7 +1,7 @@
 //! `mall doctor`: finds nothing where all is well, and each trouble where it was made.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,9 +9,12 @@ use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::kafka::KafkaLog;
 use keylane_log::{EventLog, NewRecord, Offset, Partition, Timestamp, TopicPartition};
 
-use super::program::{Ended, FREE_PORTS, Folder};
+use super::program::{Ended, FREE_PORTS, Folder, ended};
 use super::real::{java, required, unique};
+use super::support::http::post;
 use super::support::role::Role;
+use super::support::stack::Stack;
+use super::support::tools::{feed, mariadb, sql};
 use super::support::wait_for;
 
 fn doctor(folder: &Folder, words: &[&str]) -> Ended {
@@ -232,4 +235,144 @@ fn on_kafka_settings_and_a_foreign_assignor_are_told() {
     told(&ended, "is compacted");
     told(&ended, "keeps events for 1h only");
     told(&ended, "key \"order-1\" is at P7@0 and belongs in P6");
+}
+
+fn on(stack: &Stack, words: &[&str]) -> Ended {
+    let words = [&["doctor"], &FREE_PORTS[..], words].concat();
+    ended(stack.command(&words).output().expect("it runs"))
+}
+
+/// Waits until the doctor says this, as what it looks at changes in its own time.
+#[track_caller]
+fn will_tell(stack: &Stack, words: &[&str], what: &str) -> Ended {
+    wait_for(&format!("the doctor to tell {what:?}"), || {
+        let ended = on(stack, words);
+        ended.out.contains(what).then_some(ended)
+    })
+}
+
+fn members_and_what_waits_are_told(stack: &Stack) {
+    let mut order = stack.role("order", &["--key", "none"]);
+    let url = format!("http://{}", order.address());
+    let options = ["--modify-delay", "0s", "--order-url", &url, "--name", "one"];
+    let mut one = stack.role("delivery", &options);
+    one.wait_line("assigned");
+    let group = stack.real.as_ref().map_or("delivery", |real| real.group.as_str());
+    let well = will_tell(
+        stack,
+        &[],
+        &format!("ok     group {group} has one with --key order-id --guard version --lanes 64\n"),
+    );
+    assert_eq!(well.code, Some(0), "{well:?}");
+    for fine in [
+        "publishes its events with --key none\n",
+        "no event of the order service waits",
+        "no order is parked\n",
+    ] {
+        assert!(well.out.contains(fine), "{fine}: {}", well.out);
+    }
+
+    // What can't be read waits for a person, and what stands behind it waits too.
+    let kim = place(stack, order.address());
+    produce(stack, &garbage(kim, 2));
+    let parked = will_tell(
+        stack,
+        &[],
+        "events of 1 order(s) are parked and wait for a person: 1 poison (the oldest for ",
+    );
+    told(&parked, "wait for a person");
+    assert!(
+        parked
+            .out
+            .contains("1 dead letter(s) were written so far, the last one "),
+        "{parked:?}"
+    );
+
+    let mut two = stack.role("delivery", &["--guard", "off", "--name", "two", "--mixed"]);
+    let idle = will_tell(
+        stack,
+        &[],
+        "has no partition and does nothing: the group has 2 members, and topic ",
+    );
+    told(
+        &idle,
+        &format!("the instances of group {group} work in different modes: two with --key order-id --guard off"),
+    );
+    assert!(!on(stack, &["--mixed"]).out.contains("work in different modes"));
+
+    for role in [&mut one, &mut two, &mut order] {
+        assert_eq!(role.stop(), Some(0), "{}", role.said());
+    }
+    unpublish(stack);
+    let unpublished = on(stack, &[]);
+    told(
+        &unpublished,
+        "1 event(s) of the order service are not published yet, the oldest since ",
+    );
+    assert!(
+        unpublished.out.contains("remedy: start the order service"),
+        "{unpublished:?}"
+    );
+}
+
+/// Takes back that events were published, long ago.
+fn unpublish(stack: &Stack) {
+    let statement = "update order_event set published = 0, timestamp = 1000";
+    match &stack.real {
+        None => {
+            let file = stack.folder.path().join("mall-data/orders.db");
+            let file = rusqlite::Connection::open(file).expect("the orders' file");
+            file.execute(statement, []).expect("it is ours");
+        }
+        Some(real) => {
+            let done = mariadb(real, &format!("use `{}`; {statement}", real.database));
+            assert!(done.expect("the client runs").status.success());
+        }
+    }
+}
+
+fn place(stack: &Stack, orders: SocketAddr) -> i64 {
+    let fields = [
+        ("customerId", "1"),
+        ("productId", "100"),
+        ("qty", "1"),
+        ("address", "PUSAN"),
+    ];
+    let placed = post(orders, "/orders", &fields).id();
+    wait_for("its delivery", || {
+        let rows = sql(
+            stack,
+            &format!("select count(*) from Delivery_table where orderId = {placed}"),
+        );
+        (rows.trim() == "1").then_some(())
+    });
+    placed
+}
+
+/// A record that names this version of an order, and can't be read.
+fn garbage(order: i64, version: i64) -> String {
+    format!("type:OrderModified,ce_sequence:{version}\t{order}\t{{\"id\":{order},\"qty\":\"many\"}}\n")
+}
+
+fn produce(stack: &Stack, line: &str) {
+    let properties = ["--property", "parse.key=true", "--property", "parse.headers=true"];
+    let tool = |topic, place: [&str; 2]| {
+        stack.bare(&[&["kafka-console-producer", "--topic", topic], &place[..], &properties].concat())
+    };
+    let data = stack.folder.path().join("mall-data");
+    let mut command = match &stack.real {
+        None => tool("kafka.scaling", ["--data", data.to_str().expect("a path")]),
+        Some(real) => tool(&real.topic, ["--bootstrap-server", &real.kafka]),
+    };
+    feed(&mut command, line);
+}
+
+#[test]
+fn members_and_what_waits_are_told_on_the_embedded_default() {
+    members_and_what_waits_are_told(&Stack::embedded());
+}
+
+#[test]
+fn members_and_what_waits_are_told_on_kafka_and_mariadb() {
+    members_and_what_waits_are_told(&Stack::real());
 }

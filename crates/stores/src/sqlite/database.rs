@@ -70,6 +70,13 @@ impl Database {
         // A reader has to write to the WAL's index, so a read-only handle would not always do.
         let database = Self::open_with(path, source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         database.sql(|connection| connection.pragma_update(None, "query_only", true))?;
+        let (found, newest) = (database.version()?, schema::newest(source));
+        if found < newest {
+            return Err(StoreError::Broken(format!(
+                "{} has the older format {found}, and a role that starts brings it up to format {newest}",
+                database.name
+            )));
+        }
         Ok(database)
     }
 

@@ -71,6 +71,16 @@ impl SqliteStore {
         let readers = Threads::readers(path, source, READERS)?;
         Ok(Self { writer, readers })
     }
+
+    /// Opens the database of `source` at `path`, which must be there, for reading: it is left as it is, and writes fail.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and `Broken` if the file was made by an older version and not brought up to date yet.
+    pub fn open_to_read(path: &Path, source: Source) -> Result<Self> {
+        let reader = || Threads::readers(path, source, 1);
+        let (writer, readers) = (reader()?, reader()?);
+        Ok(Self { writer, readers })
+    }
 }
 
 #[async_trait]
