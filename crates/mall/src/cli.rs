@@ -14,6 +14,7 @@ use crate::console::json;
 use crate::exit::Exit;
 use crate::net::{FIRST_DELIVERY_PORT, GATEWAY_PORT, ORDER_PORT, Port};
 use crate::parked::ParkedCommand;
+use crate::timeline::{self, TimelineArgs};
 use crate::verify::{self, VerifyArgs};
 use crate::{console, data_dir, doctor, parked, reset, roles, shutdown, sql, supervisor, tools};
 
@@ -79,6 +80,8 @@ enum Commands {
     Audit(AuditArgs),
     /// Finds out whether the events of every order took effect once and in order, and names what went wrong
     Verify(VerifyArgs),
+    /// Shows everything that is known of one order, by time, and marks where its order broke
+    Timeline(TimelineArgs),
     /// Says what is wrong with everything that the mall depends on, and what helps; takes the options of mall up
     #[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is, 2 could not look.")]
     Doctor(UpArgs),
@@ -223,6 +226,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &ConfigFile) -> Result
         Commands::Sql(args) => sql::run(&args.storage, &args.statement),
         Commands::Audit(args) => audit::run(&args),
         Commands::Verify(args) => verify::run(&args),
+        Commands::Timeline(args) => timeline::run(&args),
         Commands::Parked(command) => parked::run(command),
         Commands::Reset(args) if args.accept_loss => reset::accept_loss(&args.storage, args.yes),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),

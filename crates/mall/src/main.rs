@@ -36,6 +36,7 @@ mod sql;
 mod supervised;
 mod supervisor;
 mod telemetry;
+mod timeline;
 mod tools;
 mod verify;
 

@@ -29,6 +29,7 @@ mod settled;
 mod state;
 mod story;
 mod survey;
+mod timeline;
 mod verdict;
 mod zombies;
 
@@ -38,6 +39,7 @@ pub use history::{
 pub use intake::{Intake, Selection};
 pub use story::{Chapter, Story, stories};
 pub use survey::{Scope, Survey, Surveyed, Suspect};
+pub use timeline::{Entry, Mark, Stage, sort_by_time, timeline};
 pub use verdict::{Anomaly, Doubt, Fact, Judgement, Outcome, Severity, Verdict};
 
 use index::{LogPositions, OrderHistory, orders};

@@ -8,3 +8,4 @@ mod named;
 mod random;
 mod stories;
 mod survey;
+mod timeline;

@@ -315,6 +315,14 @@ impl Storage {
         protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
     }
 
+    /// The option that says where the databases are.
+    pub fn place_option(&self) -> &'static str {
+        match &self.database_url {
+            Some(_) => "--database-url",
+            None => "--data",
+        }
+    }
+
     /// The properties for the Kafka client, those of the file first so that later ones win.
     pub fn kafka_properties(&self) -> anyhow::Result<Vec<(String, String)>> {
         let mut properties = match &self.kafka_config {

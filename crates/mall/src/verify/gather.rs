@@ -89,7 +89,7 @@ fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(ApplyRow)) ->
 }
 
 /// Reads the topic. Answers with each partition's extent and the time of its first record.
-fn topic(sources: &Sources, to: &mut impl Intake) -> Result<Vec<(Extent, Option<Timestamp>)>> {
+pub fn topic(sources: &Sources, to: &mut impl Intake) -> Result<Vec<(Extent, Option<Timestamp>)>> {
     let extents = sources.of_log(sources.log.extents(&sources.topic))?;
     let mut kept_since: Vec<Option<Timestamp>> = vec![None; extents.len()];
     let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
@@ -108,7 +108,8 @@ fn topic(sources: &Sources, to: &mut impl Intake) -> Result<Vec<(Extent, Option<
     Ok(read.zip(kept_since).collect())
 }
 
-fn committed(sources: &Sources, read: Vec<(Extent, Option<Timestamp>)>) -> Result<Vec<PartitionState>> {
+/// The state of the partitions, of which this much was read.
+pub fn committed(sources: &Sources, read: Vec<(Extent, Option<Timestamp>)>) -> Result<Vec<PartitionState>> {
     let committed = sources.of_log(sources.log.committed(&sources.group, &sources.topic))?;
     let of = |number: usize| -> Option<Offset> { committed.get(number).copied().flatten() };
     let states = read
@@ -137,7 +138,8 @@ fn parked(sources: &Sources, to: &mut impl Intake) -> Result<()> {
     }
 }
 
-fn parked_of(sources: &Sources, to: &mut impl Intake, order: OrderId, now: Timestamp) -> Result<()> {
+/// Reads the parked events of an order.
+pub fn parked_of(sources: &Sources, to: &mut impl Intake, order: OrderId, now: Timestamp) -> Result<()> {
     let mut after = Version(i64::MIN);
     loop {
         let events = sources.of_deliveries(|store| store.parked_events(order, after, PAGE))?;
@@ -160,7 +162,8 @@ fn deliveries(sources: &Sources, to: &mut impl Intake) -> Result<()> {
     }
 }
 
-fn unpublished_deliveries(sources: &Sources, to: &mut impl Intake) -> Result<()> {
+/// Reads the orders of which a delivery event waits to be published.
+pub fn unpublished_deliveries(sources: &Sources, to: &mut impl Intake) -> Result<()> {
     let mut after = 0;
     loop {
         let page = sources.of_deliveries(|store| store.unpublished(Source::Deliveries, after, PAGE))?;

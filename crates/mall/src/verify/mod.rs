@@ -9,12 +9,12 @@
 //! ```
 
 mod found;
-mod gather;
+pub mod gather;
 mod look;
 mod remedy;
-mod report;
+pub mod report;
 mod sources;
-mod translate;
+pub mod translate;
 
 use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime};
@@ -32,7 +32,7 @@ use crate::shutdown::StopSignal;
 use crate::{clock, console};
 
 use found::Found;
-use sources::Sources;
+pub use sources::Sources;
 
 /// The options of `mall verify`.
 #[derive(Debug, Args)]
@@ -189,10 +189,7 @@ fn look(args: &VerifyArgs, sources: &Sources) -> Result<Found> {
 
 /// Says what was looked for in vain, and which options may be wrong.
 fn not_found(args: &VerifyArgs) -> String {
-    let place = match &args.storage.database_url {
-        Some(_) => "--database-url",
-        None => "--data",
-    };
+    let place = args.storage.place_option();
     let topic = &args.topic;
     match (args.order, args.since) {
         (Some(order), None) => format!(

@@ -58,26 +58,40 @@ fn more<T>(text: &mut String, told: &Told<T>, shown: usize, what: &str) {
 
 /// A story: the cause, what followed from it, the evidence by time, and what helps.
 fn lines(story: &Story) -> String {
+    told(story, evidence)
+}
+
+/// A story without its evidence, where that stands beside it.
+pub fn plot(story: &Story) -> String {
+    told(story, |_, _| String::new())
+}
+
+fn told(story: &Story, evidence: impl Fn(&Story, &Chapter) -> String) -> String {
     let mut text = String::new();
     for (number, chapter) in story.chapters.iter().enumerate() {
         let (cause, severity) = (&chapter.cause, chapter.severity());
         let also = if number == 0 { "" } else { "also " };
-        let _ = writeln!(
-            text,
-            "{also}{severity} {} order={}: {}",
-            cause.anomaly, story.order, cause.says
-        );
+        let (anomaly, order, says) = (cause.anomaly, story.order, &cause.says);
+        let _ = writeln!(text, "{also}{severity} {anomaly} order={order}: {says}");
         for follow in &chapter.follows {
             let _ = writeln!(text, "  → {}: {}", follow.anomaly, follow.says);
         }
-        let facts = chapter.evidence();
-        for fact in facts.iter().take(FACTS) {
-            let _ = writeln!(text, "    {fact}");
-        }
-        if facts.len() > FACTS {
-            let _ = writeln!(text, "    … and {} more", facts.len() - FACTS);
-        }
+        text += &evidence(story, chapter);
         let _ = writeln!(text, "  remedy: {}", remedy(story.order, chapter));
+    }
+    text
+}
+
+/// The part of the order's timeline that shows it.
+fn evidence(story: &Story, chapter: &Chapter) -> String {
+    let facts = chapter.evidence();
+    let mut text = String::new();
+    for fact in facts.iter().take(FACTS) {
+        let _ = writeln!(text, "    {fact}");
+    }
+    if facts.len() > FACTS {
+        let (more, order) = (facts.len() - FACTS, story.order);
+        let _ = writeln!(text, "    … and {more} more (mall timeline {order})");
     }
     text
 }
@@ -108,7 +122,8 @@ pub fn json(found: &Found) -> String {
     format!("{object}\n")
 }
 
-fn story(story: &Story) -> Value {
+/// A story as a JSON object.
+pub fn story(story: &Story) -> Value {
     let chapter = |chapter: &Chapter| {
         json!({
             "kind": chapter.severity().to_string(),
@@ -134,7 +149,8 @@ fn verdict(verdict: &Verdict) -> Value {
     })
 }
 
-fn fact(fact: &Fact) -> Value {
+/// A row or a record as a JSON object.
+pub fn fact(fact: &Fact) -> Value {
     json!({
         "what": fact.what,
         "version": fact.version.map(|version| version.0),
@@ -146,7 +162,8 @@ fn fact(fact: &Fact) -> Value {
     })
 }
 
-fn doubt(doubt: &Doubt) -> Value {
+/// A doubt as a JSON object.
+pub fn doubt(doubt: &Doubt) -> Value {
     json!({
         "name": doubt.name(),
         "order": doubt.order().map(|order| order.0),

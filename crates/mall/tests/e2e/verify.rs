@@ -90,6 +90,8 @@ fn without_a_key(stack: &Stack) {
         .expect("keyless");
     assert_eq!(split["kind"], "hazard", "{text}");
 
+    broken_timeline(stack, park);
+
     let (code, text) = audit(stack, &["--key", "header:ce_subject"]);
     assert_eq!(code, Some(1), "{text}");
     assert!(
@@ -118,6 +120,53 @@ fn without_a_key(stack: &Stack) {
     assert_eq!(
         (code, &found["answer"], &found["doubts"][0]["name"]),
         (Some(2), &"unknown".into(), &"nothing-compared".into())
+    );
+}
+
+/// The timeline of an order whose cancellation overtook its modification.
+fn broken_timeline(stack: &Stack, park: i64) {
+    let (code, text) = said(stack.run(&["timeline", &park.to_string()]));
+    assert_eq!(code, Some(0), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    let at = |what: &str| {
+        let found = lines.iter().position(|line| line.contains(what));
+        found.unwrap_or_else(|| panic!("{what}: {text}"))
+    };
+    let happened = [
+        "v1 OrderPlaced written: address \"PUSAN\"",
+        "v3 OrderCancelled applied, P",
+        "v2 OrderModified applied, P",
+        "◀ harm inversion: v2 took effect after v3",
+    ];
+    assert!(happened.is_sorted_by_key(|what| at(what)), "{text}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("now ") && line.contains("DELIVERY MODIFIED")),
+        "{text}"
+    );
+    assert!(
+        at("v1 OrderPlaced in the topic, P") < at("DeliveryStarted (v1 of delivery"),
+        "{text}"
+    );
+    assert!(text.contains(&format!("\nharm split-key order={park}: ")), "{text}");
+    assert!(text.contains("\n  remedy: "), "{text}");
+
+    let (code, text) = said(stack.run(&["timeline", &park.to_string(), "--json"]));
+    let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!((code, &found["order"]), (Some(0), &park.into()));
+    let entries = found["entries"].as_array().expect("a list");
+    let broken = entries
+        .iter()
+        .find(|entry| entry["marks"][0]["name"] == "inversion")
+        .unwrap_or_else(|| panic!("the broken place: {text}"));
+    assert_eq!((&broken["stage"], &broken["version"]), (&"applied".into(), &2.into()));
+    assert_eq!(found["story"]["chapters"][0]["cause"], "split-key", "{text}");
+
+    let (code, text) = said(stack.run(&["timeline", "99"]));
+    assert!(
+        code == Some(1) && text.contains("Nothing is known of an order 99"),
+        "{text}"
     );
 }
 
@@ -210,6 +259,14 @@ fn what_waits_for_a_person_and_what_one_passed_over_is_named() {
         )),
         "{text}"
     );
+    let (code, timeline) = said(stack.run(&["timeline", &placed.to_string()]));
+    assert!(
+        code == Some(0)
+            && timeline.contains("v2 in the topic, and can't be read, P0@")
+            && timeline.contains("v2 passed over"),
+        "{timeline}"
+    );
+    assert!(timeline.contains("v2 became a dead letter, from P0@"), "{timeline}");
     assert!(
         !text.contains("could not tell") && !text.contains("divergence"),
         "{text}"

@@ -147,9 +147,17 @@ pub trait HistoryStore: Send + Sync + 'static {
     /// numbers ascend as the effects do; across orders rows may be committed in another sequence.
     async fn applies(&self, after: i64, limit: usize) -> Result<Vec<ApplyRow>>;
 
+    /// The rows about this order among the `span` numbers of the apply history above `after` (0: from the first), ascending.
+    /// None if there is no row above `after`. Nothing finds an order's rows quickly, as every apply would have to keep an
+    /// index for that, so whoever wants all of them asks span by span.
+    async fn applies_of(&self, order: OrderId, after: i64, span: i64) -> Result<Option<Vec<ApplyRow>>>;
+
     /// The newest row about this version of this order among the last [`RECENT_APPLIES`] rows of the apply history. The cost
     /// does not grow with the table.
     async fn recent_apply(&self, order: OrderId, version: Version) -> Result<Option<ApplyRow>>;
+
+    /// All deliveries of this order, ascending. There is more than one if it was made twice, or an older system made them.
+    async fn deliveries_of(&self, order: OrderId) -> Result<Vec<Delivery>>;
 
     /// The first `limit` deliveries with numbers above `after`, ascending. The cost does not grow with the table.
     async fn deliveries_after(&self, after: DeliveryId, limit: usize) -> Result<Vec<Delivery>>;

@@ -45,6 +45,13 @@ pub(super) async fn of(session: &mut Session, order: OrderId) -> Result<Option<D
     first(session, "where orderId = ? order by id limit 1", order.0).await
 }
 
+/// All deliveries of an order, ascending.
+pub(super) async fn all_of(session: &mut Session, order: OrderId) -> Result<Vec<Delivery>> {
+    let sql = format!("select {COLUMNS}, {FIELDS} from Delivery_table where orderId = ? order by id");
+    let rows = session.fetch(statement(sql).bind(order.0)).await?;
+    rows.iter().map(delivery).collect()
+}
+
 /// One page of all deliveries.
 pub(super) async fn page(session: &mut Session, request: &PageRequest) -> Result<Page<Delivery>> {
     let (rows, total) = rows::page(session, "Delivery_table", &format!("{COLUMNS}, {FIELDS}"), request).await?;

@@ -21,14 +21,39 @@ pub(super) async fn applies(session: &mut Session, after: i64, limit: usize) -> 
     session.fetch(query).await?.iter().map(apply).collect()
 }
 
-/// The newest row about this version of this order among the last rows of the apply history. Where they begin is asked for
-/// first, so that the server reads a range of the primary key whatever it thinks of subqueries.
-pub(super) async fn recent_apply(session: &mut Session, order: OrderId, version: Version) -> Result<Option<ApplyRow>> {
+/// The rows about this order among the `span` numbers of the apply history above `after`; none if there are no such rows.
+pub(super) async fn applies_of(
+    session: &mut Session,
+    order: OrderId,
+    after: i64,
+    span: i64,
+) -> Result<Option<Vec<ApplyRow>>> {
+    if newest_apply(session).await?.is_none_or(|newest| newest <= after) {
+        return Ok(None);
+    }
+    let sql = format!(
+        "select {COLUMNS} from delivery_apply force index (primary) where seq > ? and seq <= ? and order_id = ? order by seq"
+    );
+    let query = statement(sql)
+        .bind(after)
+        .bind(after.saturating_add(span))
+        .bind(order.0);
+    let rows: Result<_> = session.fetch(query).await?.iter().map(apply).collect();
+    rows.map(Some)
+}
+
+async fn newest_apply(session: &mut Session) -> Result<Option<i64>> {
     let newest = session
         .fetch(statement("select max(seq) from delivery_apply".to_owned()))
         .await?;
     let newest = newest.first().map(|row| column::<Option<i64>>(row, 0)).transpose()?;
-    let Some(newest) = newest.flatten() else {
+    Ok(newest.flatten())
+}
+
+/// The newest row about this version of this order among the last rows of the apply history. Where they begin is asked for
+/// first, so that the server reads a range of the primary key whatever it thinks of subqueries.
+pub(super) async fn recent_apply(session: &mut Session, order: OrderId, version: Version) -> Result<Option<ApplyRow>> {
+    let Some(newest) = newest_apply(session).await? else {
         return Ok(None);
     };
     let sql = format!(

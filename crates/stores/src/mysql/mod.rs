@@ -234,6 +234,16 @@ impl HistoryStore for MysqlStore {
         with!(self.statements, |session| history::applies(session, after, limit))
     }
 
+    async fn applies_of(&self, order: OrderId, after: i64, span: i64) -> Result<Option<Vec<ApplyRow>>> {
+        with!(self.statements, |session| history::applies_of(
+            session, order, after, span
+        ))
+    }
+
+    async fn deliveries_of(&self, order: OrderId) -> Result<Vec<Delivery>> {
+        with!(self.statements, |session| deliveries::all_of(session, order))
+    }
+
     async fn recent_apply(&self, order: OrderId, version: Version) -> Result<Option<ApplyRow>> {
         with!(self.statements, |session| history::recent_apply(
             session, order, version

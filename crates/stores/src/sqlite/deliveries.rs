@@ -18,6 +18,8 @@ const AFTER: &str = "select id, orderId, productId, productName, qty, customerId
                      from Delivery_table where id > ? order by id limit ?";
 const BY_ORDER: &str = "select id, orderId, productId, productName, qty, customerId, address, status, version, events \
                         from Delivery_table where orderId = ? order by id limit 1";
+const ALL_BY_ORDER: &str = "select id, orderId, productId, productName, qty, customerId, address, status, version, events \
+                            from Delivery_table where orderId = ? order by id";
 const INSERT: &str = "insert into Delivery_table (orderId, customerId, productId, productName, qty, address, status, \
                       version, events) values (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const UPDATE: &str = "update Delivery_table set customerId = ?, productId = ?, productName = ?, qty = ?, \
@@ -71,6 +73,20 @@ impl Database {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(AFTER)?;
             let rows = statement.query_map([after.0, limit], delivery)?;
+            rows.collect()
+        })
+    }
+
+    /// All deliveries of this order, ascending.
+    ///
+    /// # Errors
+    /// As [`HistoryStore::deliveries_of`](shop::store::HistoryStore::deliveries_of); `Rejected` if the database is the order
+    /// service's.
+    pub fn deliveries_of(&mut self, order: OrderId) -> Result<Vec<Delivery>> {
+        self.serves(Source::Deliveries)?;
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(ALL_BY_ORDER)?;
+            let rows = statement.query_map([order.0], delivery)?;
             rows.collect()
         })
     }

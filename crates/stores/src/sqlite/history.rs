@@ -15,6 +15,10 @@ use shop::store::{ApplyRow, JournalRow, RECENT_APPLIES, Result};
 const APPLIES: &str = "select seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, \
                        epoch, topic, record_partition, record_offset, applied_at \
                        from delivery_apply where seq > ? order by seq limit ?";
+const APPLIES_OF: &str = "select seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, \
+                          epoch, topic, record_partition, record_offset, applied_at from delivery_apply \
+                          where seq > ? and seq <= ? and +order_id = ? order by seq";
+const NEWEST_APPLY: &str = "select max(seq) from delivery_apply";
 /// The `+` keeps SQLite from looking for another index than the number's.
 const RECENT_APPLY: &str = "select seq, order_id, version, type, kind, delivery_id, version_before, version_after, instance, \
                             epoch, topic, record_partition, record_offset, applied_at from delivery_apply \
@@ -43,6 +47,25 @@ impl Database {
             let mut statement = connection.prepare_cached(APPLIES)?;
             let rows = statement.query_map([after, limit], apply)?;
             rows.collect()
+        })
+    }
+
+    /// The rows about this order among the `span` numbers of the apply history above `after`; none if there are no such rows.
+    ///
+    /// # Errors
+    /// As [`HistoryStore::applies_of`](shop::store::HistoryStore::applies_of); `Rejected` if the database is the order service's.
+    pub fn applies_of(&mut self, order: OrderId, after: i64, span: i64) -> Result<Option<Vec<ApplyRow>>> {
+        self.serves(Source::Deliveries)?;
+        self.read(|connection| {
+            let newest: Option<i64> = connection
+                .prepare_cached(NEWEST_APPLY)?
+                .query_row([], |row| row.get(0))?;
+            if newest.is_none_or(|newest| newest <= after) {
+                return Ok(None);
+            }
+            let mut statement = connection.prepare_cached(APPLIES_OF)?;
+            let rows = statement.query_map([after, after.saturating_add(span), order.0], apply)?;
+            rows.collect::<SqlResult<_>>().map(Some)
         })
     }
 

@@ -214,6 +214,16 @@ impl HistoryStore for SqliteStore {
         self.readers.run(move |database| database.applies(after, limit)).await
     }
 
+    async fn applies_of(&self, order: OrderId, after: i64, span: i64) -> Result<Option<Vec<ApplyRow>>> {
+        self.readers
+            .run(move |database| database.applies_of(order, after, span))
+            .await
+    }
+
+    async fn deliveries_of(&self, order: OrderId) -> Result<Vec<Delivery>> {
+        self.readers.run(move |database| database.deliveries_of(order)).await
+    }
+
     async fn recent_apply(&self, order: OrderId, version: Version) -> Result<Option<ApplyRow>> {
         self.readers
             .run(move |database| database.recent_apply(order, version))

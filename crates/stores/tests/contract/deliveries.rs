@@ -119,7 +119,11 @@ pub async fn the_lowest_numbered_delivery_of_an_order_counts(fixture: &dyn Fixtu
     store.run_deliveries(&batch, NOW).await.unwrap();
     let found = store.delivery_of(OrderId(6)).await.unwrap().unwrap();
     assert_eq!((found.id, found.fields), (first.id, fields("SEOUL")));
-    assert_eq!(store.delivery(second.id).await.unwrap(), Some(second));
+    assert_eq!(store.delivery(second.id).await.unwrap(), Some(second.clone()));
+    applied(&*store, full_event(7, 1, Placed, "PUSAN")).await;
+    let all = store.deliveries_of(OrderId(6)).await.unwrap();
+    assert_eq!((all.len(), all[0].id, &all[1]), (3, first.id, &second));
+    assert_eq!(store.deliveries_of(OrderId(1)).await.unwrap(), []);
 }
 
 pub async fn rows_of_older_systems_are_read_and_changed_too(fixture: &dyn Fixture) {

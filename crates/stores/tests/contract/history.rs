@@ -77,6 +77,31 @@ pub async fn the_newest_apply_of_a_version_is_recalled(fixture: &dyn Fixture) {
     assert_eq!(recalled(7, 1).await, Some((4 + RECENT_APPLIES, String::new())));
 }
 
+pub async fn the_applies_of_an_order_are_read_span_by_span(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Deliveries).await;
+    assert_eq!(store.applies_of(OrderId(6), 0, 10).await.unwrap(), None);
+    for (order, version, event) in [
+        (6, 1, OrderEventType::Placed),
+        (7, 1, OrderEventType::Placed),
+        (6, 2, OrderEventType::Modified),
+        (7, 2, OrderEventType::Cancelled),
+    ] {
+        applied(&*store, full_event(order, version, event, "PUSAN")).await;
+    }
+    let versions = async |order, after, span| {
+        let rows = store.applies_of(OrderId(order), after, span).await.unwrap();
+        rows.map(|rows| {
+            rows.iter()
+                .map(|row| (row.seq, row.apply.version.unwrap().0))
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(versions(6, 0, 10).await, Some(vec![(1, 1), (3, 2)]));
+    assert_eq!(versions(7, 0, 2).await, Some(vec![(2, 1)]));
+    assert_eq!(versions(6, 3, i64::MAX).await, Some(vec![]));
+    assert_eq!(versions(6, 4, 10).await, None);
+}
+
 pub async fn the_apply_history_says_what_took_effect_and_where_it_came_from(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Deliveries).await;
     assert_eq!(store.applies(0, 10).await.unwrap(), []);

@@ -94,6 +94,7 @@ contract! {
     history::a_journal_is_read_page_by_page_published_or_not,
     history::deliveries_are_read_by_number,
     history::the_newest_apply_of_a_version_is_recalled,
+    history::the_applies_of_an_order_are_read_span_by_span,
     history::the_apply_history_says_what_took_effect_and_where_it_came_from,
     pages::pages_cut_the_table_and_count_it,
     pages::every_property_sorts,

@@ -1,0 +1,80 @@
+//! `mall timeline`: everything that is known of one order, by time, with a mark where its order broke.
+//!
+//! ```text
+//!   order's journal, topic, parked, dead letters, apply history, rows ─ read ─▶ lab::checker ─▶ timeline ─▶ shown
+//! ```
+
+mod read;
+mod shown;
+
+use anyhow::Result;
+use clap::Args;
+use lab::checker::{check, stories, timeline};
+use shop::domain::OrderId;
+
+use crate::config::{self, Storage};
+use crate::console;
+use crate::exit::Exit;
+use crate::verify::Sources;
+
+/// The options of `mall timeline`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct TimelineArgs {
+    /// The order's number
+    #[arg(value_name = "ORDER")]
+    order: i64,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    json: bool,
+
+    /// Topic of order and delivery events
+    #[arg(long, env = "MALL_TOPIC", default_value = "kafka.scaling", value_parser = config::topic)]
+    topic: String,
+
+    /// Consumer group of the delivery instances
+    #[arg(long, env = "MALL_GROUP", default_value = "delivery", value_parser = config::name)]
+    group: String,
+
+    #[command(flatten)]
+    storage: Storage,
+}
+
+const HELP: &str = "\
+Examples:
+  mall timeline 2
+  mall timeline 2 --json
+
+A record has the time that its producer gave it, which on the mall's own is that of the journal's row. The place where
+something went wrong is marked ◀. The topic and the apply history are read from their beginning, as neither finds an order's
+entries any quicker.
+
+Exit codes: 0 something is known of the order, whether it is harmed or not, 1 nothing is.";
+
+/// Prints everything that is known of an order.
+pub fn run(args: &TimelineArgs) -> Result<Exit> {
+    let order = OrderId(args.order);
+    let sources = Sources::open(&args.storage, &args.topic, &args.group)?;
+    let read::Known { history, letters } = read::read(&sources, order)?;
+    let judgement = check(&history);
+    let mut entries = timeline(&history, &judgement.verdicts);
+    entries.extend(letters.iter().map(read::given_up));
+    lab::checker::sort_by_time(&mut entries);
+    if entries.is_empty() {
+        console::say(&format!(
+            "Nothing is known of an order {order}: neither the order journal nor {} nor the delivery service knows one; check \
+             the number, --topic and {}.",
+            args.topic,
+            args.storage.place_option()
+        ));
+        return Ok(Exit::NO);
+    }
+    let story = stories(judgement.verdicts).pop();
+    let text = match args.json {
+        true => shown::json(order, &entries, story.as_ref(), &judgement.doubts),
+        false => shown::text(order, &entries, story.as_ref(), &judgement.doubts),
+    };
+    let _ = console::print(&text);
+    Ok(Exit::DONE)
+}
