@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use shop::domain::Source;
+use shop::store::Store;
 use tokio_util::sync::CancellationToken;
 use web::OrderService;
 
@@ -9,6 +10,7 @@ use super::startup::Startup;
 use super::{admission, ahead};
 use crate::clock;
 use crate::config::Settings;
+use crate::supervised;
 
 /// Runs until `shutdown` is cancelled, then finishes what it has accepted.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
@@ -20,6 +22,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     if role.unless_stopped(admitted).await?.is_none() {
         return Ok(());
     }
+    note_start(&*adapters.store).await;
     let relaying = role.relay(&adapters, Source::Orders);
     ahead::look(&adapters, &role.options().topic);
     let orders = relaying.group_commit(|store, batch| async move { store.run_orders(&batch, clock::now()).await });
@@ -35,4 +38,15 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     orders.close().await;
     relaying.finish().await;
     Ok(())
+}
+
+/// Notes when the service was started, for `mall verify --since last-start`. A process that the supervisor starts again
+/// belongs to the same start of the mall.
+async fn note_start(store: &dyn Store) {
+    if supervised::is_started_again() {
+        return;
+    }
+    if let Err(error) = store.note_start(Source::Orders, clock::now()).await {
+        tracing::warn!("this start can't be noted, so verify --since last-start goes back to the one before: {error}");
+    }
 }

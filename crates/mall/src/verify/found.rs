@@ -1,5 +1,6 @@
 //! What was found of all orders: counted in full, and kept as far as it will be shown.
 
+use keylane_log::Timestamp;
 use lab::checker::{Doubt, Judgement, Outcome, Severity, Story, Verdict, stories};
 
 /// What a look has found.
@@ -7,8 +8,8 @@ use lab::checker::{Doubt, Judgement, Outcome, Severity, Story, Verdict, stories}
 pub struct Found {
     /// How many orders were judged.
     pub orders: usize,
-    /// How many orders were left aside because they were placed too early.
-    pub left_aside: usize,
+    /// The orders that were left aside, if those placed before a start are.
+    pub aside: Option<Aside>,
     /// The orders to which something did harm.
     pub harm: Told<Story>,
     /// The orders of which only hazards are known.
@@ -19,6 +20,15 @@ pub struct Found {
     lagging: Vec<Doubt>,
     /// Whether some doubt may pass by itself.
     pub may_change: bool,
+}
+
+/// Orders that were left aside because they were placed before a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aside {
+    /// How many they are.
+    pub orders: usize,
+    /// When the start was.
+    pub start: Timestamp,
 }
 
 /// Things of which all are counted and the first are kept.

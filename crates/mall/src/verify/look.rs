@@ -11,7 +11,7 @@ use anyhow::Result;
 use lab::checker::{History, Judgement, Scope, Selection, Survey, Suspect, check_orders};
 use shop::domain::OrderId;
 
-use super::found::Found;
+use super::found::{Aside, Found};
 use super::gather::gather;
 use super::sources::Sources;
 
@@ -24,7 +24,11 @@ pub fn look(sources: &Sources, scope: Scope, keep: usize) -> Result<Found> {
     let partitions = gather(sources, &mut survey)?;
     let surveyed = survey.finish(&partitions);
     let mut found = Found::default();
-    (found.orders, found.left_aside) = (surveyed.orders, surveyed.left_aside);
+    found.orders = surveyed.orders;
+    found.aside = scope.placed_since.map(|start| Aside {
+        orders: surveyed.left_aside,
+        start,
+    });
     // A history without orders gives the doubts about partitions.
     let history = History {
         partitions,

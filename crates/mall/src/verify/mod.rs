@@ -13,25 +13,25 @@ pub mod gather;
 mod look;
 mod remedy;
 pub mod report;
+mod since;
 mod sources;
 pub mod translate;
 
-use std::str::FromStr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use keylane_log::Timestamp;
 use lab::checker::{Doubt, Outcome, Scope};
 use shop::domain::OrderId;
 use shop::rfc3339;
 
 use crate::config::{self, Storage};
+use crate::console;
 use crate::exit::Exit;
 use crate::shutdown::StopSignal;
-use crate::{clock, console};
 
-use found::Found;
+use found::{Aside, Found};
+use since::Since;
 pub use sources::Sources;
 
 /// The options of `mall verify`.
@@ -42,7 +42,8 @@ pub struct VerifyArgs {
     #[arg(long, default_value = "0s", value_parser = config::duration, value_name = "TIME")]
     wait: Duration,
 
-    /// Only orders with an event since then: a time ago (10m) or a moment (2025-06-12T03:05:12Z)
+    /// Only orders with an event since then: a time ago (10m) or a moment (2025-06-12T03:05:12Z); last-start: only orders
+    /// placed since the order service was last started
     #[arg(long, value_name = "WHEN")]
     since: Option<Since>,
 
@@ -75,6 +76,7 @@ Examples:
   mall verify --wait 30s
   mall verify --order 2
   mall verify --since 10m --json
+  mall verify --since last-start      leaves earlier experiments aside
 
 It keeps a few dozen bytes of each order in memory, however many events that order has, and the history of orders that
 are suspect some at a time.
@@ -84,28 +86,6 @@ there was nothing to compare.";
 
 /// The pause between two looks while something is under way.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
-
-/// A point in time, which can also be given as a time ago.
-#[derive(Debug, Clone, Copy)]
-struct Since(Timestamp);
-
-impl FromStr for Since {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(ago) = humantime::parse_duration(text) {
-            let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
-            return Ok(Self(Timestamp(clock::now().0.saturating_sub(ago))));
-        }
-        let moment: SystemTime = humantime::parse_rfc3339_weak(text)
-            .map_err(|_| "allowed: a time ago (10m, 2h) or a moment in UTC (2025-06-12T03:05:12Z)")?;
-        let (moment, now) = (Timestamp::from(moment), clock::now());
-        if moment > now {
-            return Err(format!("it lies in the future: it is {} now", rfc3339(now)));
-        }
-        Ok(Self(moment))
-    }
-}
 
 /// Reads everything, judges it and prints the result.
 pub fn run(args: &VerifyArgs) -> Result<Exit> {
@@ -174,37 +154,47 @@ fn pause(signal: &StopSignal) {
 }
 
 fn look(args: &VerifyArgs, sources: &Sources) -> Result<Found> {
+    let start = match args.since {
+        Some(Since::LastStart) => Some(since::last_start(sources)?),
+        _ => None,
+    };
     let scope = Scope {
         order: args.order.map(OrderId),
-        since: args.since.map(|Since(since)| since),
-        placed_since: None,
+        since: args.since.and_then(Since::moment),
+        placed_since: start,
     };
     let keep = if args.json { usize::MAX } else { report::SHOWN };
     let mut found = look::look(sources, scope, keep)?;
     if found.orders == 0 {
-        found.doubt(Doubt::Nothing(not_found(args)), keep);
+        found.doubt(Doubt::Nothing(not_found(args, found.aside.as_ref())), keep);
     }
     Ok(found)
 }
 
 /// Says what was looked for in vain, and which options may be wrong.
-fn not_found(args: &VerifyArgs) -> String {
+fn not_found(args: &VerifyArgs, aside: Option<&Aside>) -> String {
     let place = args.storage.place_option();
     let topic = &args.topic;
-    match (args.order, args.since) {
-        (Some(order), None) => format!(
+    let of_order = args.order.map_or(String::new(), |order| format!(" {order}"));
+    match (args.order, args.since.and_then(Since::moment), aside) {
+        (_, _, Some(aside)) => format!(
+            "no order{of_order} was placed since the last start, {} ({} before it); place one, or leave --since out",
+            rfc3339(aside.start),
+            aside.orders
+        ),
+        (Some(order), None, None) => format!(
             "neither the order journal nor {topic} nor the apply history knows an order {order}; check the number, {place} \
              and --topic"
         ),
-        (Some(order), Some(Since(since))) => format!(
+        (Some(order), Some(since), None) => format!(
             "no event of an order {order} since {} is known; check the number, --since, {place} and --topic",
             rfc3339(since)
         ),
-        (None, Some(Since(since))) => format!(
+        (None, Some(since), None) => format!(
             "no order has an event since {}; check --since, {place} and --topic",
             rfc3339(since)
         ),
-        (None, None) => format!(
+        (None, None, None) => format!(
             "the order journal, {topic} and the apply history hold no event of any order; check {place} and --topic, or \
              place an order"
         ),

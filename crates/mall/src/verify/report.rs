@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use lab::checker::{Chapter, Doubt, Fact, Outcome, Story, Verdict};
 use serde_json::{Value, json};
+use shop::rfc3339;
 
-use super::found::{Found, Told};
+use super::found::{Aside, Found, Told};
 use super::remedy::remedy;
 
 /// How many stories of each kind, and doubts, are printed for people. `--json` and `--order` show all.
@@ -36,10 +37,12 @@ pub fn text(found: &Found) -> String {
 
 /// `3 order(s): 1 harm, 0 hazard(s), 0 could not be told: harm`
 fn summary(found: &Found) -> String {
-    let aside = match found.left_aside {
-        0 => String::new(),
-        left => format!(" ({left} placed earlier left aside)"),
-    };
+    let aside = found.aside.map_or(String::new(), |Aside { orders, start }| {
+        format!(
+            " ({orders} placed before the last start, {}, left aside)",
+            rfc3339(start)
+        )
+    });
     format!(
         "{} order(s){aside}: {} harm, {} hazard(s), {} could not be told: {}\n",
         found.orders,
@@ -114,7 +117,7 @@ pub fn json(found: &Found) -> String {
     let object = json!({
         "answer": answer(found),
         "orders": found.orders,
-        "leftAside": found.left_aside,
+        "leftAside": found.aside.map(|aside| json!({"orders": aside.orders, "placedBefore": aside.start.0})),
         "verdicts": stories().flat_map(verdicts).collect::<Vec<_>>(),
         "stories": stories().map(story).collect::<Vec<_>>(),
         "doubts": found.doubts.kept.iter().map(doubt).collect::<Vec<_>>(),

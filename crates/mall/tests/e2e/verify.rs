@@ -292,6 +292,51 @@ fn with_the_key(stack: &Stack) {
 }
 
 #[test]
+fn what_was_before_the_last_start_can_be_left_aside_on_the_embedded_default() {
+    only_since_the_last_start(&Stack::embedded());
+}
+
+#[test]
+fn what_was_before_the_last_start_can_be_left_aside_on_kafka_and_mariadb() {
+    only_since_the_last_start(&Stack::real());
+}
+
+fn only_since_the_last_start(stack: &Stack) {
+    let mut order = stack.role("order", &[]);
+    let delivery = stack.role("delivery", &["--modify-delay", "0s"]);
+    delivery.wait_line("assigned");
+    place(stack, order.address());
+    let since = ["--since", "last-start", "--wait", "30s"];
+    let (code, text) = verify(stack, &since);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("1 order(s) (0 placed before the last start, ") && text.contains(", left aside): 0 harm"),
+        "{text}"
+    );
+
+    assert_eq!(order.stop(), Some(0));
+    let order = stack.role("order", &[]);
+    let (code, text) = verify(stack, &since);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(
+        text.contains("no order was placed since the last start, ") && text.contains("(1 before it)"),
+        "{text}"
+    );
+    place(stack, order.address());
+    let (code, text) = verify(stack, &since);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("1 order(s) (1 placed before the last start, "), "{text}");
+    let (_, text) = verify(stack, &["--since", "last-start", "--json"]);
+    let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(
+        (&found["orders"], &found["leftAside"]["orders"]),
+        (&1.into(), &1.into()),
+        "{text}"
+    );
+    assert!(verify(stack, &WAIT).1.contains("2 order(s): 0 harm"));
+}
+
+#[test]
 fn what_is_under_way_can_not_be_told() {
     let stack = Stack::embedded();
     let order = stack.role("order", &[]);

@@ -101,6 +101,12 @@ pub trait Store: FenceStore + HistoryStore {
     /// Who holds a lease at `now`, as that holder named itself; none if it is free.
     async fn lease_holder(&self, name: &str, now: Timestamp) -> Result<Option<String>>;
 
+    /// Notes that the service `source` was started now.
+    async fn note_start(&self, source: Source, now: Timestamp) -> Result<()>;
+
+    /// When the service `source` was last started; none if that was never noted.
+    async fn last_start(&self, source: Source) -> Result<Option<Timestamp>>;
+
     /// How much waits in the database of the service `source`.
     async fn backlog(&self, source: Source) -> Result<Backlog>;
 
@@ -165,6 +171,12 @@ pub trait HistoryStore: Send + Sync + 'static {
 
 /// How far back [`HistoryStore::recent_apply`] looks, in rows.
 pub const RECENT_APPLIES: i64 = 10_000;
+
+/// The name under which the start of a service is noted among the leases: like a lease that ended at that moment, and that
+/// nobody takes.
+pub fn start_note(source: Source) -> String {
+    format!("start{}", source.path())
+}
 
 /// A row of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]

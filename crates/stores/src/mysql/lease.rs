@@ -1,4 +1,4 @@
-//! Leases: each is held by one process at a time, until it expires.
+//! Leases: each is held by one process at a time, until it expires. Beside them stands when a service was last started.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use keylane_log::Timestamp;
 
 use super::rows::{column, statement};
 use super::session::Session;
-use shop::store::{Result, StoreError};
+use shop::domain::Source;
+use shop::store::{Result, StoreError, start_note};
 
 /// How far the clocks of two processes may be apart, in milliseconds. A lease that ends later than that allows was taken by a
 /// wrong clock.
@@ -49,4 +50,19 @@ pub(super) async fn holder(session: &mut Session, name: &str, now: Timestamp) ->
     let sql = "select holder from relay_lease where name = ? and expires > ?";
     let rows = session.fetch(statement(sql.to_owned()).bind(name).bind(now.0)).await?;
     rows.first().map(|row| column(row, 0)).transpose()
+}
+
+/// Notes that the service was started now.
+pub(super) async fn note_start(session: &mut Session, source: Source, now: Timestamp) -> Result<()> {
+    let sql = "insert into relay_lease (name, holder, expires) values (?, '', ?) \
+               on duplicate key update expires = values(expires)";
+    let note = statement(sql.to_owned()).bind(start_note(source)).bind(now.0);
+    session.execute(note).await.map(drop)
+}
+
+/// When the service was last started; none if that was never noted.
+pub(super) async fn last_start(session: &mut Session, source: Source) -> Result<Option<Timestamp>> {
+    let query = statement("select expires from relay_lease where name = ?".to_owned()).bind(start_note(source));
+    let rows = session.fetch(query).await?;
+    rows.first().map(|row| column(row, 0).map(Timestamp)).transpose()
 }

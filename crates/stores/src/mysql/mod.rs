@@ -176,6 +176,14 @@ impl Store for MysqlStore {
         with!(self.statements, |session| lease::holder(session, name, now))
     }
 
+    async fn note_start(&self, source: Source, now: Timestamp) -> Result<()> {
+        with!(self.statements, |session| lease::note_start(session, source, now))
+    }
+
+    async fn last_start(&self, source: Source) -> Result<Option<Timestamp>> {
+        with!(self.statements, |session| lease::last_start(session, source))
+    }
+
     async fn backlog(&self, source: Source) -> Result<Backlog> {
         with!(self.statements, |session| backlog::of(session, source))
     }

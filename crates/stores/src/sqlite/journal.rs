@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::{Database, Durability};
 use shop::domain::{EventType, JournalEntry, OrderEventType, OrderId, Source, Version};
-use shop::store::{JournalRow, Result};
+use shop::store::{JournalRow, Result, start_note};
 
 /// The statements of one journal. All that read have the columns in the order in which [`row`] and [`entry`] read them.
 struct Statements {
@@ -49,6 +49,10 @@ const LEASE: &str = "insert into relay_lease (name, holder, expires) values (?1,
 
 const HOLDER: &str = "select holder from relay_lease where name = ? and expires > ?";
 
+const NOTE_START: &str = "insert into relay_lease (name, holder, expires) values (?1, '', ?2) \
+                          on conflict (name) do update set expires = ?2";
+const LAST_START: &str = "select expires from relay_lease where name = ?";
+
 impl Database {
     /// The first `limit` events with row numbers above `after` that are not marked as published, in journal order.
     ///
@@ -76,6 +80,31 @@ impl Database {
                 statement.execute([id])?;
             }
             Ok(())
+        })
+    }
+
+    /// Notes that the service was started now.
+    ///
+    /// # Errors
+    /// As [`Store::note_start`](shop::store::Store::note_start); `Rejected` if the database is the other service's.
+    pub fn note_start(&mut self, source: Source, now: Timestamp) -> Result<()> {
+        self.serves(source)?;
+        self.write(Durability::Full, |connection| {
+            let mut statement = connection.prepare_cached(NOTE_START)?;
+            statement.execute(params![start_note(source), now.0]).map(drop)
+        })
+    }
+
+    /// When the service was last started; none if that was never noted.
+    ///
+    /// # Errors
+    /// As [`Store::last_start`](shop::store::Store::last_start); `Rejected` if the database is the other service's.
+    pub fn last_start(&mut self, source: Source) -> Result<Option<Timestamp>> {
+        self.serves(source)?;
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(LAST_START)?;
+            let noted = statement.query_row([start_note(source)], |row| row.get(0).map(Timestamp));
+            noted.optional()
         })
     }
 

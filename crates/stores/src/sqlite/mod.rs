@@ -150,6 +150,14 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn note_start(&self, source: Source, now: Timestamp) -> Result<()> {
+        self.writer.run(move |database| database.note_start(source, now)).await
+    }
+
+    async fn last_start(&self, source: Source) -> Result<Option<Timestamp>> {
+        self.readers.run(move |database| database.last_start(source)).await
+    }
+
     async fn backlog(&self, source: Source) -> Result<Backlog> {
         self.readers.run(move |database| database.backlog(source)).await
     }

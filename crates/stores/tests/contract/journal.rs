@@ -146,3 +146,26 @@ pub async fn concurrent_takers_of_a_lease_get_it_once(fixture: &dyn Fixture) {
     }
     assert_eq!(holders, 1);
 }
+
+pub async fn the_last_start_is_noted_for_each_service(fixture: &dyn Fixture) {
+    for source in [Source::Orders, Source::Deliveries] {
+        let store = fixture.open(source).await;
+        assert_eq!(store.last_start(source).await.unwrap(), None);
+        let holder = "relay-1";
+        assert!(
+            store
+                .lease("orders", holder, Duration::from_secs(5), NOW)
+                .await
+                .unwrap()
+        );
+        for moment in [NOW, Timestamp(NOW.0 + 7)] {
+            store.note_start(source, moment).await.unwrap();
+            assert_eq!(store.last_start(source).await.unwrap(), Some(moment));
+        }
+        let other = store
+            .lease("orders", "relay-2", Duration::from_secs(5), NOW)
+            .await
+            .unwrap();
+        assert!(!other, "a note is nobody's lease");
+    }
+}

@@ -52,6 +52,7 @@ contract! {
     batches::a_batch_numbers_its_new_orders_in_order,
     batches::an_empty_batch_is_no_trouble,
     batches::of_two_on_one_version_the_first_wins,
+    journal::the_last_start_is_noted_for_each_service,
     batches::a_guilty_piece_fails_alone,
     races::concurrent_changes_leave_no_hole_in_the_versions,
     races::concurrent_changes_of_two_instances_leave_no_hole,
