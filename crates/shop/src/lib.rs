@@ -25,6 +25,7 @@ mod on_log;
 pub mod records;
 pub mod relay;
 mod rfc3339;
+pub mod text;
 pub mod trace;
 
 pub mod delivery;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shop::domain::decide::ApplyKind;
 use shop::domain::{OrderEventType, Version};
+use shop::text;
+use shop::text::Text;
 
 use super::evidence::{stands, took_effect, was_parked};
 use super::history::{Applied, OrderRecord, Parked, WaitsFor};
@@ -38,7 +40,7 @@ struct EarlierEffects<'a> {
 }
 
 /// What is wrong with an effect: the anomaly, a sentence, and the earlier effect that shows it.
-type Clash<'a> = (Anomaly, String, Option<&'a Applied>);
+type Clash<'a> = (Anomaly, Text, Option<&'a Applied>);
 
 impl<'a> EarlierEffects<'a> {
     fn clashes_with(&self, applied: &'a Applied) -> impl Iterator<Item = Clash<'a>> {
@@ -47,22 +49,33 @@ impl<'a> EarlierEffects<'a> {
         let twice = once.map(|once| {
             (
                 Anomaly::DoubleApply,
-                format!("v{version} took effect twice"),
+                text!("v{version} took effect twice", "v{version} 이벤트가 두 번 반영됨"),
                 Some(*once),
             )
         });
         let above = self.highest.filter(|above| above.version > applied.version);
         let after = above.map(|above| {
-            let says = format!("v{version} took effect after v{}", self::version(above));
+            let above_version = self::version(above);
+            let says = text!(
+                "v{version} took effect after v{above_version}",
+                "v{version} 이벤트가 v{above_version} 뒤에 반영됨"
+            );
             (Anomaly::Inversion, says, Some(above))
         });
         let skipped = version > applied.before.next();
         let skip = skipped.then(|| {
-            let says = format!("v{version} took effect directly after v{}", applied.before);
+            let before = applied.before;
+            let says = text!(
+                "v{version} took effect directly after v{before}",
+                "v{version} 이벤트가 v{before} 바로 다음에 반영됨"
+            );
             (Anomaly::Skip, says, self.last)
         });
         let risen = self.cancelled.map(|cancelled| {
-            let says = format!("v{version} took effect after the cancellation");
+            let says = text!(
+                "v{version} took effect after the cancellation",
+                "v{version} 이벤트가 취소 뒤에 반영됨"
+            );
             (Anomaly::Resurrection, says, Some(cancelled))
         });
         [twice, after, skip, risen].into_iter().flatten()
@@ -84,7 +97,10 @@ fn orphan(order: &OrderHistory<'_>) -> Option<Verdict> {
     let first = order.effects().next()?;
     let placed = first.event_type == Some(OrderEventType::Placed) || order.baseline() > Version(0);
     (!placed).then(|| {
-        let says = "the first effect was not that of the placing";
+        let says = text!(
+            "the first effect was not that of the placing",
+            "가장 먼저 반영된 것이 주문 생성이 아님"
+        );
         Anomaly::Orphan.of(order.id, says, vec![took_effect(first)])
     })
 }
@@ -96,7 +112,10 @@ fn chain_breaks(order: &OrderHistory<'_>) -> impl Iterator<Item = Verdict> {
     let broken = pairs.filter(|(previous, applied)| applied.before != previous.after);
     broken.map(|(previous, applied)| {
         let (version, before, after) = (version(applied), applied.before, previous.after);
-        let says = format!("v{version} was applied to the state of v{before}, but v{after} had been applied already");
+        let says = text!(
+            "v{version} was applied to the state of v{before}, but v{after} had been applied already",
+            "v{after}까지 반영되어 있었는데 v{version} 이벤트가 v{before} 상태를 바탕으로 반영됨"
+        );
         Anomaly::ChainBreak.of(order.id, says, vec![took_effect(previous), took_effect(applied)])
     })
 }
@@ -123,10 +142,14 @@ pub(super) fn missing(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
                 .into_iter()
                 .chain(later.map(|later| took_effect(later)))
                 .collect();
-            let says = format!("v{version} never took effect, but later ones did");
+            let says = text!(
+                "v{version} never took effect, but later ones did",
+                "v{version} 이벤트는 끝내 반영되지 않았는데 그 뒤의 이벤트는 반영됨"
+            );
             Anomaly::LostApply.of(order.id, says, facts)
         } else {
-            Anomaly::Unseen.of(order.id, format!("v{version} never took effect"), vec![stands(record)])
+            let says = text!("v{version} never took effect", "v{version} 이벤트가 끝내 반영되지 않음");
+            Anomaly::Unseen.of(order.id, says, vec![stands(record)])
         });
     }
 }
@@ -138,13 +161,20 @@ pub(super) fn parked(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
         .iter()
         .filter(|applied| applied.kind == ApplyKind::Discarded);
     for applied in passed_over {
-        let says = format!("v{} was passed over by a person", version(applied));
+        let version = version(applied);
+        let says = text!(
+            "v{version} was passed over by a person",
+            "v{version} 이벤트를 사람이 건너뛰게 함"
+        );
         verdicts.push(Anomaly::Discarded.of(order.id, says, vec![took_effect(applied)]));
     }
     for parked in order.parked.values() {
         let version = parked.version;
         if parked.waits == WaitsFor::Predecessors && is_stuck(order, version) {
-            let says = format!("v{version} is parked although nothing is missing before it");
+            let says = text!(
+                "v{version} is parked although nothing is missing before it",
+                "앞에 빠진 것이 없는데도 v{version} 이벤트가 보류되어 있음"
+            );
             verdicts.push(Anomaly::StuckPark.of(order.id, says, evidence_of_stuck(order, parked)));
         }
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keylane_log::Partition;
 use shop::domain::{DeliveryEventType, DeliveryId, EventType, OrderEventType, Version};
+use shop::text;
 
 use super::evidence::{published, took_effect};
 use super::history::{Applied, DeliveryRecord};
@@ -43,9 +44,10 @@ pub(super) fn judge(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
 /// A delivery event that another program wrote into the topic. It is a hazard only, since the delivery service doesn't read
 /// delivery events.
 fn forged(order: &OrderHistory<'_>, record: &DeliveryRecord) -> Verdict {
-    let says = format!(
-        "v{} of delivery {} is in the topic, but the delivery service never made it; it changed nothing here",
-        record.version, record.delivery
+    let (version, delivery) = (record.version, record.delivery);
+    let says = text!(
+        "v{version} of delivery {delivery} is in the topic, but the delivery service never made it; it changed nothing here",
+        "배송 서비스가 만든 적 없는 배송 {delivery}의 v{version} 이벤트가 토픽에 있음. 여기서 바뀐 것은 없음"
     );
     let mut verdict = Anomaly::Phantom.of(order.id, says, vec![published(record)]);
     verdict.severity = Severity::Hazard;
@@ -63,9 +65,10 @@ fn distinct<'a>(
         match again {
             None => drop(first.insert((record.delivery, record.version), *record)),
             Some(once) => {
-                let says = format!(
-                    "v{} of delivery {} was published twice",
-                    record.version, record.delivery
+                let (version, delivery) = (record.version, record.delivery);
+                let says = text!(
+                    "v{version} of delivery {delivery} was published twice",
+                    "배송 {delivery}의 v{version} 이벤트가 두 번 발행됨"
                 );
                 verdicts.push(Anomaly::OutDup.of(order.id, says, vec![published(once), published(record)]));
             }
@@ -94,9 +97,10 @@ fn inversions(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
         match highest.get(&stream) {
             Some(above) if above.version > record.version && repeated => {}
             Some(above) if above.version > record.version => {
-                let says = format!(
-                    "in partition {} v{} of delivery {} was published after a later one",
-                    stream.0, record.version, record.delivery
+                let (partition, version, delivery) = (stream.0, record.version, record.delivery);
+                let says = text!(
+                    "in partition {partition} v{version} of delivery {delivery} was published after a later one",
+                    "파티션 {partition}에서 배송 {delivery}의 v{version} 이벤트가 더 나중 것 뒤에 발행됨"
                 );
                 verdicts.push(Anomaly::OutInversion.of(order.id, says, vec![published(above), published(record)]));
             }
@@ -123,7 +127,11 @@ fn compare(
     let name = EventType::Delivery(kind).name();
     let removed = effects.iter().filter(|effect| order.may_have_lost(effect.at)).count();
     if effects.len() > records.len() + removed && !order.unpublished_deliveries {
-        let says = format!("{} effects, but {} {name} in the topic", effects.len(), records.len());
+        let (had, published) = (effects.len(), records.len());
+        let says = text!(
+            "{had} effects, but {published} {name} in the topic",
+            "반영은 {had}번인데 토픽에 있는 {name} 이벤트는 {published}개"
+        );
         let facts = effects[records.len()..]
             .iter()
             .map(|effect| took_effect(effect))
@@ -132,7 +140,11 @@ fn compare(
     }
     // If the history does not begin with the order, events from before it are in the topic too.
     if records.len() > effects.len() && !order.applied.is_empty() && order.baseline() == Version(0) {
-        let says = format!("{} {name} in the topic, but {} effects", records.len(), effects.len());
+        let (had, standing) = (effects.len(), records.len());
+        let says = text!(
+            "{standing} {name} in the topic, but {had} effects",
+            "토픽에 있는 {name} 이벤트는 {standing}개인데 반영은 {had}번"
+        );
         let facts = records[effects.len()..]
             .iter()
             .map(|record| published(record))
@@ -157,7 +169,10 @@ fn other_sequence(
         let same_number = records.len() == effects.len();
         let mut pairs = records.into_iter().zip(effects).filter(|_| same_number);
         let (record, effect) = pairs.find(|(record, effect)| Some(record.event_type) != leads_to(effect))?;
-        let says = format!("the events of delivery {delivery} were published in another order than its effects had");
+        let says = text!(
+            "the events of delivery {delivery} were published in another order than its effects had",
+            "배송 {delivery}의 이벤트가 반영된 순서와 다르게 발행됨"
+        );
         Some(Anomaly::OutInversion.of(order.id, says, vec![took_effect(effect), published(record)]))
     })
 }

@@ -2,6 +2,7 @@
 
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, EventType};
+use shop::text;
 
 use super::history::{Applied, DeliveryRecord, OrderRecord, Parked, Written};
 use super::verdict::Fact;
@@ -12,8 +13,11 @@ pub fn stands(record: &OrderRecord) -> Fact {
         at: Some(record.at),
         version: record.version,
         what: match record.event_type {
-            Some(event) => format!("{} in the topic", EventType::Order(event).name()),
-            None => "in the topic, and can't be read".to_owned(),
+            Some(event) => {
+                let name = EventType::Order(event).name();
+                text!("{name} in the topic", "{name} 토픽에 있음")
+            }
+            None => text!("in the topic, and can't be read", "토픽에 있지만 읽을 수 없음"),
         },
         place: Some(record.place),
         instance: None,
@@ -26,7 +30,10 @@ pub fn was_written(written: &Written) -> Fact {
     Fact {
         at: Some(written.at),
         version: Some(written.version),
-        what: format!("{} written", EventType::Order(written.event_type).name()),
+        what: {
+            let name = EventType::Order(written.event_type).name();
+            text!("{name} written", "{name} 기록됨")
+        },
         place: None,
         instance: None,
         epoch: None,
@@ -39,9 +46,12 @@ pub fn took_effect(applied: &Applied) -> Fact {
         at: Some(applied.at),
         version: applied.version,
         what: match (applied.kind, applied.event_type) {
-            (ApplyKind::Applied, Some(event)) => format!("{} applied", EventType::Order(event).name()),
-            (ApplyKind::Applied, None) => "applied".to_owned(),
-            (ApplyKind::Discarded, _) => "passed over".to_owned(),
+            (ApplyKind::Applied, Some(event)) => {
+                let name = EventType::Order(event).name();
+                text!("{name} applied", "{name} 반영됨")
+            }
+            (ApplyKind::Applied, None) => text!("applied", "반영됨"),
+            (ApplyKind::Discarded, _) => text!("passed over", "건너뜀"),
         },
         place: applied.place,
         instance: Some(applied.instance.clone()),
@@ -54,7 +64,7 @@ pub fn was_parked(parked: &Parked) -> Fact {
     Fact {
         at: Some(parked.at),
         version: Some(parked.version),
-        what: "parked".into(),
+        what: text!("parked", "보류됨"),
         place: parked.place,
         instance: None,
         epoch: None,
@@ -66,12 +76,14 @@ pub fn published(answer: &DeliveryRecord) -> Fact {
     Fact {
         at: Some(answer.at),
         version: None,
-        what: format!(
-            "{} (v{} of delivery {}) in the topic",
-            EventType::Delivery(answer.event_type).name(),
-            answer.version,
-            answer.delivery
-        ),
+        what: {
+            let name = EventType::Delivery(answer.event_type).name();
+            let (version, delivery) = (answer.version, answer.delivery);
+            text!(
+                "{name} (v{version} of delivery {delivery}) in the topic",
+                "{name}(배송 {delivery}의 v{version}) 토픽에 있음"
+            )
+        },
         place: Some(answer.place),
         instance: None,
         epoch: None,
@@ -83,11 +95,13 @@ pub fn row(delivery: &Delivery) -> Fact {
     Fact {
         at: None,
         version: Some(delivery.version),
-        what: format!(
-            "delivery {}: {}",
-            delivery.id,
-            delivery.status.as_deref().unwrap_or("no status")
-        ),
+        what: {
+            let id = delivery.id;
+            match &delivery.status {
+                Some(status) => text!("delivery {id}: {status}", "배송 {id}: {status}"),
+                None => text!("delivery {id}: no status", "배송 {id}: 상태 없음"),
+            }
+        },
         place: None,
         instance: None,
         epoch: None,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keylane_log::Partition;
 use shop::domain::Version;
+use shop::text;
 
 use super::evidence::{stands, took_effect, was_written};
 use super::history::{OrderRecord, Written};
@@ -35,7 +36,11 @@ fn split_key(order: &OrderHistory<'_>) -> Option<Verdict> {
     (first.len() > 1).then(|| {
         let names: Vec<String> = first.keys().map(ToString::to_string).collect();
         let facts = first.values().map(|record| stands(record)).collect();
-        let says = format!("its events stand in the partitions {}", names.join(", "));
+        let names = names.join(", ");
+        let says = text!(
+            "its events stand in the partitions {names}",
+            "이벤트가 여러 파티션({names})에 흩어져 있음"
+        );
         Anomaly::SplitKey.of(order.id, says, facts)
     })
 }
@@ -61,7 +66,10 @@ fn log_inversions(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
         match highest.get(&partition) {
             Some(above) if above.version > record.version && repeated => {}
             Some(above) if above.version > record.version => {
-                let says = format!("in partition {partition} v{version} stands behind a later version");
+                let says = text!(
+                    "in partition {partition} v{version} stands behind a later version",
+                    "파티션 {partition}에서 v{version} 이벤트가 더 나중 버전 뒤에 있음"
+                );
                 verdicts.push(Anomaly::LogInversion.of(order.id, says, vec![stands(above), stands(record)]));
             }
             _ => drop(highest.insert(partition, record)),
@@ -80,7 +88,7 @@ fn divergent(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
         let Some(version) = record.version else { continue };
         let (hash, fact) = first.entry(version).or_insert_with(|| (record.hash, stands(record)));
         if *hash != record.hash && told.insert(version) {
-            let says = format!("v{version} has two contents");
+            let says = text!("v{version} has two contents", "v{version} 이벤트의 내용이 두 가지임");
             verdicts.push(Anomaly::Divergent.of(order.id, says, vec![fact.clone(), stands(record)]));
         }
     }
@@ -101,8 +109,14 @@ fn phantoms(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
 fn phantom(order: &OrderHistory<'_>, version: Version, record: &OrderRecord) -> Verdict {
     let effect = order.effects().find(|effect| effect.version == Some(version));
     let says = match effect {
-        Some(_) => format!("v{version} took effect, but was never written"),
-        None => format!("v{version} is in the topic, but was never written; it changed nothing"),
+        Some(_) => text!(
+            "v{version} took effect, but was never written",
+            "주문 서비스가 기록한 적 없는 v{version} 이벤트가 반영됨"
+        ),
+        None => text!(
+            "v{version} is in the topic, but was never written; it changed nothing",
+            "주문 서비스가 기록한 적 없는 v{version} 이벤트가 토픽에 있음. 바뀐 것은 없음"
+        ),
     };
     let facts = [stands(record)].into_iter().chain(effect.map(took_effect)).collect();
     let mut verdict = Anomaly::Phantom.of(order.id, says, facts);
@@ -120,7 +134,11 @@ fn lost_events(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
             && !order.may_have_lost(written.at)
     };
     for written in order.written.values().filter(gone) {
-        let says = format!("v{} is marked as published, but not in the topic", written.version);
+        let version = written.version;
+        let says = text!(
+            "v{version} is marked as published, but not in the topic",
+            "v{version} 이벤트는 발행했다고 표시되어 있지만 토픽에 없음"
+        );
         verdicts.push(Anomaly::LostEvent.of(order.id, says, vec![was_written(written)]));
     }
 }

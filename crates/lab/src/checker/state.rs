@@ -2,6 +2,8 @@
 
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, OrderEventType, OrderFields, OrderPatch, Version};
+use shop::text;
+use shop::text::Text;
 
 use super::evidence::{row, took_effect, was_written};
 use super::index::OrderHistory;
@@ -25,8 +27,7 @@ pub(super) fn divergence(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) 
     if differences.is_empty() {
         return;
     }
-    let mut says = differences.join("; ");
-    says += &blamed_on_discards(order);
+    let says = Text::joined(&differences, "; ") + blamed_on_discards(order);
     let last = order.written.values().next_back().map(|written| was_written(written));
     let rows = order.deliveries.iter().map(|delivery| row(delivery));
     let discards = order
@@ -38,34 +39,47 @@ pub(super) fn divergence(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) 
     verdicts.push(Anomaly::Divergence.of(order.id, says, facts));
 }
 
-fn differences(order: &OrderHistory<'_>, expected: Option<&Expected>) -> Vec<String> {
+fn differences(order: &OrderHistory<'_>, expected: Option<&Expected>) -> Vec<Text> {
+    let many = order.deliveries.len();
     match (expected, &order.deliveries[..]) {
         (None, []) => Vec::new(),
-        (None, rows) => vec![format!("{} delivery rows, but no event that leads to one", rows.len())],
+        (None, _) => vec![text!(
+            "{many} delivery rows, but no event that leads to one",
+            "배송 행이 {many}개인데 그렇게 만들 이벤트가 없음"
+        )],
         (Some(expected), []) if expected.status.is_none() => Vec::new(),
-        (Some(_), []) => vec!["no delivery row".to_owned()],
+        (Some(_), []) => vec![text!("no delivery row", "배송 행이 없음")],
         (Some(expected), [row]) => expected.differences(row),
         // An older system left several rows for one order, and events apply to the first.
         (Some(expected), [row, ..]) if order.is_inherited() => expected.differences(row),
-        (Some(_), rows) => vec![format!("{} delivery rows instead of one", rows.len())],
+        (Some(_), _) => vec![text!(
+            "{many} delivery rows instead of one",
+            "배송 행이 하나가 아니라 {many}개임"
+        )],
     }
 }
 
 /// Says whether the events that a person discarded explain the difference. Empty if there are none.
-fn blamed_on_discards(order: &OrderHistory<'_>) -> String {
+fn blamed_on_discards(order: &OrderHistory<'_>) -> Text {
     let written = order
         .discarded
         .iter()
         .filter(|version| order.written.contains_key(version));
     let versions: Vec<String> = written.map(|version| format!("v{version}")).collect();
     if versions.is_empty() {
-        return String::new();
+        return Text::default();
     }
     let versions = versions.join(", ");
     let without = fold(order, |version| !order.discarded.contains(&version));
     match differences(order, without.as_ref()).is_empty() {
-        true => format!(" ({versions} was discarded by a person; the row therefore keeps what stood there without it)"),
-        false => format!(" ({versions} was discarded by a person, which alone doesn't explain it)"),
+        true => text!(
+            " ({versions} was discarded by a person; the row therefore keeps what stood there without it)",
+            " (사람이 {versions} 이벤트를 버려서 행에 그 전의 값이 남아 있음)"
+        ),
+        false => text!(
+            " ({versions} was discarded by a person, which alone doesn't explain it)",
+            " (사람이 {versions} 이벤트를 버렸지만 그것만으로는 설명되지 않음)"
+        ),
     }
 }
 
@@ -104,11 +118,14 @@ fn merged(before: OrderFields, event: &OrderPatch) -> OrderFields {
 }
 
 impl Expected {
-    fn differences(&self, row: &Delivery) -> Vec<String> {
+    fn differences(&self, row: &Delivery) -> Vec<Text> {
         let mut differences = Vec::new();
         let mut compare = |name: &str, is: String, should: String| {
             if is != should {
-                differences.push(format!("{name} is {is} and should be {should}"));
+                differences.push(text!(
+                    "{name} is {is} and should be {should}",
+                    "{name} 값이 {should}이어야 하는데 {is}"
+                ));
             }
         };
         if let Some(status) = self.status {

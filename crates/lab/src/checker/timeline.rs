@@ -2,6 +2,7 @@
 
 use keylane_log::Timestamp;
 use shop::domain::{Delivery, OrderFields, OrderPatch};
+use shop::text::Text;
 
 use super::evidence::{published, row, stands, took_effect, was_parked, was_written};
 use super::history::{Applied, History, Written};
@@ -45,7 +46,7 @@ pub struct Mark {
     /// What it is called.
     pub anomaly: Anomaly,
     /// The same in a sentence.
-    pub says: String,
+    pub says: Text,
     /// Whether it did harm.
     pub severity: Severity,
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use keylane_log::{Offset, Partition, Timestamp};
 use shop::domain::{OrderId, Version};
 use shop::rfc3339;
+use shop::text;
+use shop::text::Text;
 
 use super::history::PlaceInTopic;
 
@@ -29,7 +31,7 @@ pub struct Verdict {
     /// What went wrong.
     pub anomaly: Anomaly,
     /// The same in a sentence.
-    pub says: String,
+    pub says: Text,
     /// The rows and records that show it.
     pub facts: Vec<Fact>,
     /// Whether it did harm.
@@ -100,7 +102,7 @@ pub struct Fact {
     /// The version that it is about.
     pub version: Option<Version>,
     /// What happened to it (`OrderModified applied`).
-    pub what: String,
+    pub what: Text,
     /// Where the record stands.
     pub place: Option<PlaceInTopic>,
     /// The instance that applied the event.
@@ -113,7 +115,7 @@ pub struct Fact {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
     /// No event is known of any order that was asked about, so nothing was compared. The text says what was looked for.
-    Nothing(String),
+    Nothing(Text),
     /// The group has not come to the end of a partition.
     Lagging {
         /// The partition.
@@ -246,11 +248,11 @@ impl Anomaly {
     }
 
     /// The verdict that this happened to an order.
-    pub(super) fn of(self, order: OrderId, says: impl Into<String>, facts: Vec<Fact>) -> Verdict {
+    pub(super) fn of(self, order: OrderId, says: Text, facts: Vec<Fact>) -> Verdict {
         Verdict {
             order,
             anomaly: self,
-            says: says.into(),
+            says,
             facts,
             severity: self.severity(),
         }
@@ -285,6 +287,45 @@ impl Doubt {
         }
     }
 
+    /// The doubt in a sentence.
+    pub fn says(&self) -> Text {
+        match self {
+            Self::Nothing(sought) => text!("nothing was compared: ", "비교한 것이 없음: ") + sought.clone(),
+            Self::Lagging { partition, next, end } => text!(
+                "partition {partition}: the delivery group has come to offset {next} of {end}",
+                "파티션 {partition}: 배송 그룹이 오프셋 {end} 가운데 {next}까지 읽음"
+            ),
+            Self::Moving(order) => text!(
+                "order {order} changed while it was looked at",
+                "확인하는 동안 {order}번 주문의 내용이 바뀜"
+            ),
+            Self::Unpublished(order, version) => text!(
+                "order {order} v{version} waits to be published",
+                "{order}번 주문의 v{version} 이벤트가 발행을 기다림"
+            ),
+            Self::UnpublishedDelivery(order) => text!(
+                "a delivery event of order {order} waits to be published",
+                "{order}번 주문의 배송 이벤트가 발행을 기다림"
+            ),
+            Self::Unsequenced(order, place) => text!(
+                "an event of order {order}, {place}, carries no version (ce_sequence)",
+                "{order}번 주문의 이벤트({place})에 버전(ce_sequence)이 없음"
+            ),
+            Self::Refused(order, version, why) => text!(
+                "order {order} waits at v{version} for a person (mall parked show): {why}",
+                "{order}번 주문의 v{version} 이벤트가 사람의 결정을 기다림(mall parked show): {why}"
+            ),
+            Self::Applying(order, version) => text!(
+                "order {order} v{version} is being applied",
+                "{order}번 주문의 v{version} 이벤트를 반영하는 중"
+            ),
+            Self::Waiting(order, version) => text!(
+                "order {order} v{version} waits for one before it that has not come",
+                "{order}번 주문의 v{version} 이벤트가 아직 오지 않은 앞 이벤트를 기다림"
+            ),
+        }
+    }
+
     /// Whether the doubt may pass by itself.
     pub fn may_pass(&self) -> bool {
         !matches!(self, Self::Nothing(_) | Self::Unsequenced(..) | Self::Refused(..))
@@ -306,52 +347,23 @@ impl fmt::Display for Severity {
     }
 }
 
-/// `v2 OrderModified applied, P0@3, by delivery-1 (assignment 4), 2025-06-12T03:05:12.193Z`
-impl fmt::Display for Fact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(version) = self.version {
-            write!(f, "v{version} ")?;
-        }
-        f.write_str(&self.what)?;
-        if let Some(place) = self.place {
-            write!(f, ", {place}")?;
-        }
-        if let Some(instance) = &self.instance {
-            write!(f, ", by {instance}")?;
-        }
-        if let Some(epoch) = self.epoch {
-            write!(f, " (assignment {epoch})")?;
-        }
-        match self.at {
-            Some(at) => write!(f, ", {}", rfc3339(at)),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nothing(sought) => write!(f, "nothing was compared: {sought}"),
-            Self::Lagging { partition, next, end } => write!(
-                f,
-                "partition {partition}: the delivery group has come to offset {next} of {end}"
-            ),
-            Self::Moving(order) => write!(f, "order {order} changed while it was looked at"),
-            Self::Unpublished(order, version) => write!(f, "order {order} v{version} waits to be published"),
-            Self::UnpublishedDelivery(order) => write!(f, "a delivery event of order {order} waits to be published"),
-            Self::Unsequenced(order, place) => write!(
-                f,
-                "an event of order {order}, {place}, carries no version (ce_sequence)"
-            ),
-            Self::Refused(order, version, why) => write!(
-                f,
-                "order {order} waits at v{version} for a person (mall parked show): {why}"
-            ),
-            Self::Applying(order, version) => write!(f, "order {order} v{version} is being applied"),
-            Self::Waiting(order, version) => {
-                write!(f, "order {order} v{version} waits for one before it that has not come")
-            }
-        }
+impl Fact {
+    /// `v2 OrderModified applied, P0@3, by delivery-1 (assignment 4), 2025-06-12T03:05:12.193Z`
+    pub fn says(&self) -> Text {
+        let mut parts = Vec::new();
+        parts.extend(self.version.map(|version| Text::from(format!("v{version} "))));
+        parts.push(self.what.clone());
+        parts.extend(self.place.map(|place| Text::from(format!(", {place}"))));
+        parts.extend(
+            self.instance
+                .as_ref()
+                .map(|instance| text!(", by {instance}", ", {instance}")),
+        );
+        parts.extend(
+            self.epoch
+                .map(|epoch| text!(" (assignment {epoch})", " (할당 {epoch})")),
+        );
+        parts.extend(self.at.map(|at| Text::from(format!(", {}", rfc3339(at)))));
+        Text::joined(&parts, "")
     }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keylane_log::Partition;
+use shop::text;
 
 use super::evidence::took_effect;
 use super::history::{Applied, History};
@@ -72,9 +73,10 @@ impl Owners {
 }
 
 fn verdict(owner: &Applied, late: &Applied) -> Verdict {
-    let says = format!(
-        "{} wrote under an assignment that {} had followed",
-        late.instance, owner.instance
+    let (zombie, next) = (&late.instance, &owner.instance);
+    let says = text!(
+        "{zombie} wrote under an assignment that {next} had followed",
+        "{next} 인스턴스가 이어받은 뒤에 {zombie} 인스턴스가 이전 할당으로 썼음"
     );
     let mut verdict = Anomaly::ZombieEffect.of(late.order, says, vec![took_effect(owner), took_effect(late)]);
     // An effect that took its order from one version to the next is the one that the owner would have had.

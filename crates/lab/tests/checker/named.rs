@@ -81,15 +81,15 @@ fn a_row_that_lacks_what_was_discarded_is_harm_and_says_so() {
     assert_eq!(divergence.severity, Severity::Harm);
     let status = "status is \"DELIVERY MODIFIED\" and should be \"DELIVERY CANCELLED\"";
     let blame = "(v4 was discarded by a person; the row therefore keeps what stood there without it)";
-    assert_eq!(divergence.says, format!("{status} {blame}"));
+    assert_eq!(divergence.says.english, format!("{status} {blame}"));
     assert!(
-        divergence.facts.iter().any(|fact| fact.what == "passed over"),
+        divergence.facts.iter().any(|fact| fact.what.english == "passed over"),
         "{divergence:?}"
     );
 
     let mut elsewhere = history.clone();
     elsewhere.deliveries[0].fields.address = Some("ELSEWHERE".into());
-    let says = &found(&elsewhere, Anomaly::Divergence)[0].says;
+    let says = &found(&elsewhere, Anomaly::Divergence)[0].says.english;
     assert!(
         says.ends_with("(v4 was discarded by a person, which alone doesn't explain it)"),
         "{says}"
@@ -117,7 +117,7 @@ fn a_record_that_can_not_be_read_stands_for_no_event() {
     (record.event_type, record.hash) = (None, 7);
     garbage.topic[1] = record.clone();
     let lost = found(&garbage, Anomaly::LostEvent);
-    assert_eq!(lost[0].says, "v2 is marked as published, but not in the topic");
+    assert_eq!(lost[0].says.english, "v2 is marked as published, but not in the topic");
 
     let mut beside = one_order();
     record.place = beside.delivery_records[3].place;
@@ -136,7 +136,7 @@ fn a_record_that_can_not_be_read_stands_for_no_event() {
 /// Each phantom in the judgement: its severity, and its sentence.
 fn phantoms(history: &History) -> Vec<(Severity, String)> {
     let found = found(history, Anomaly::Phantom).into_iter();
-    found.map(|phantom| (phantom.severity, phantom.says)).collect()
+    found.map(|phantom| (phantom.severity, phantom.says.english)).collect()
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_forged_event_is_harm_once_it_took_effect() {
     let facts: Vec<String> = found(&history, Anomaly::Phantom)[0]
         .facts
         .iter()
-        .map(ToString::to_string)
+        .map(|fact| fact.says().english)
         .collect();
     assert!(
         facts[0].contains("in the topic") && facts[1].contains("applied"),
@@ -220,8 +220,8 @@ fn evidence_names_versions_places_instances_and_times() {
     let [inversion] = &inversions[..] else {
         panic!("{inversions:?}")
     };
-    assert_eq!(inversion.says, "v2 took effect after v3");
-    let facts: Vec<String> = inversion.facts.iter().map(ToString::to_string).collect();
+    assert_eq!(inversion.says.english, "v2 took effect after v3");
+    let facts: Vec<String> = inversion.facts.iter().map(|fact| fact.says().english).collect();
     assert_eq!(
         facts,
         [
@@ -235,17 +235,17 @@ fn evidence_names_versions_places_instances_and_times() {
 fn divergence_says_what_should_be_there() {
     let divergences = found(&mutated(Anomaly::Divergence), Anomaly::Divergence);
     assert_eq!(
-        divergences[0].says,
+        divergences[0].says.english,
         "address is \"ELSEWHERE\" and should be \"2 STREET 3\""
     );
     let mut history = one_order();
     history.deliveries.push(history.deliveries[0].clone());
     assert_eq!(
-        found(&history, Anomaly::Divergence)[0].says,
+        found(&history, Anomaly::Divergence)[0].says.english,
         "2 delivery rows instead of one"
     );
     history.deliveries.clear();
-    assert_eq!(found(&history, Anomaly::Divergence)[0].says, "no delivery row");
+    assert_eq!(found(&history, Anomaly::Divergence)[0].says.english, "no delivery row");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn the_place_at_which_it_broke_is_marked() {
         .filter(|entry| entry.is_broken())
         .map(|entry| {
             let marks: Vec<&str> = entry.marks.iter().map(|mark| mark.anomaly.name()).collect();
-            format!("{}: {}", entry.fact.what, marks.join(", "))
+            format!("{}: {}", entry.fact.what.english, marks.join(", "))
         })
         .collect();
     assert_eq!(

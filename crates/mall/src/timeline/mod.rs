@@ -11,10 +11,12 @@ use anyhow::Result;
 use clap::Args;
 use lab::checker::{check, stories, timeline};
 use shop::domain::OrderId;
+use shop::text;
 
 use crate::config::{self, Storage};
 use crate::console;
 use crate::exit::Exit;
+use crate::language::LanguageOption;
 use crate::verify::Sources;
 
 /// The options of `mall timeline`.
@@ -36,6 +38,9 @@ pub struct TimelineArgs {
     /// Consumer group of the delivery instances
     #[arg(long, env = "MALL_GROUP", default_value = "delivery", value_parser = config::name)]
     group: String,
+
+    #[command(flatten)]
+    language: LanguageOption,
 
     #[command(flatten)]
     storage: Storage,
@@ -62,18 +67,21 @@ pub fn run(args: &TimelineArgs) -> Result<Exit> {
     entries.extend(letters.iter().map(read::given_up));
     lab::checker::sort_by_time(&mut entries);
     if entries.is_empty() {
-        console::say(&format!(
-            "Nothing is known of an order {order}: neither the order journal nor {} nor the delivery service knows one; check \
-             the number, --topic and {}.",
-            args.topic,
-            args.storage.place_option()
-        ));
+        let (topic, place) = (&args.topic, args.storage.place_option());
+        console::say(&args.language.read(text!(
+            "Nothing is known of an order {order}: neither the order journal nor {topic} nor the delivery service knows one; \
+             check the number, --topic and {place}.",
+            "{order}번 주문에 대해 알려진 것이 없습니다. 주문 저널에도 {topic}에도 배송 서비스에도 없으니 {place}, --topic과 번호를 \
+             확인하세요."
+        )));
         return Ok(Exit::NO);
     }
     let story = stories(judgement.verdicts).pop();
     let text = match args.json {
         true => shown::json(order, &entries, story.as_ref(), &judgement.doubts),
-        false => shown::text(order, &entries, story.as_ref(), &judgement.doubts),
+        false => args
+            .language
+            .read(shown::text(order, &entries, story.as_ref(), &judgement.doubts)),
     };
     let _ = console::print(&text);
     Ok(Exit::DONE)

@@ -5,6 +5,7 @@ use lab::checker::{Entry, Fact, History, Intake, Selection, Stage};
 use shop::domain::fence::DeadLetter;
 use shop::domain::{OrderId, Source, Version};
 use shop::store::{ApplyRow, JournalRow};
+use shop::text;
 
 use crate::console::escape;
 use crate::scan::ProgressLine;
@@ -118,7 +119,7 @@ pub fn given_up(letter: &DeadLetter) -> Entry {
     let fact = Fact {
         at: Some(letter.timestamp),
         version: letter.version,
-        what: format!("became a dead letter{from}"),
+        what: text!("became a dead letter{from}", "데드 레터가 됨{from}"),
         place: None,
         instance: None,
         epoch: None,

@@ -1,30 +1,37 @@
 //! Prints a timeline: as lines for people, or as a JSON object.
 
-use std::fmt::Write;
-
 use lab::checker::{Doubt, Entry, Fact, Mark, Stage, Story};
 use serde_json::{Value, json};
 use shop::domain::OrderId;
 use shop::rfc3339;
+use shop::text;
+use shop::text::Text;
 
 use crate::verify::report;
 
 /// Lines for people: each entry with its time, marks below the entries where something went wrong, and at the end what that
 /// comes to.
-pub fn text(order: OrderId, entries: &[Entry], story: Option<&Story>, doubts: &[Doubt]) -> String {
-    let mut text = format!("order {order}\n");
-    entries.iter().for_each(|entry| text += &lines(entry));
-    text.push('\n');
-    text += &story.map_or_else(|| format!("no harm to order {order} is known\n"), report::plot);
-    for doubt in doubts {
-        let _ = writeln!(text, "could not tell ({}): {doubt}", doubt.name());
-    }
+pub fn text(order: OrderId, entries: &[Entry], story: Option<&Story>, doubts: &[Doubt]) -> Text {
+    let mut text = text!("order {order}\n", "주문 {order}\n");
+    entries.iter().for_each(|entry| text += lines(entry));
+    text += "\n".into();
+    text += match story {
+        Some(story) => report::plot(story),
+        None => text!(
+            "no harm to order {order} is known\n",
+            "{order}번 주문에는 알려진 피해가 없음\n"
+        ),
+    };
+    doubts.iter().for_each(|doubt| text += report::cannot_tell(doubt));
     text
 }
 
 /// `2025-06-12T03:05:12.193Z  v2 OrderModified applied, P0@3, by delivery-1 (assignment 4): v1 → v2`
-fn lines(entry: &Entry) -> String {
-    let at = entry.fact.at.map_or_else(|| "now".to_owned(), rfc3339);
+fn lines(entry: &Entry) -> Text {
+    let at = match entry.fact.at {
+        Some(at) => rfc3339(at).into(),
+        None => text!("now                     ", "현재                    "),
+    };
     let fact = Fact {
         at: None,
         ..entry.fact.clone()
@@ -33,14 +40,15 @@ fn lines(entry: &Entry) -> String {
         "" => String::new(),
         detail => format!(": {detail}"),
     };
-    let mut lines = format!("{at:<24}  {fact}{detail}\n");
+    let mut lines = at + "  ".into() + fact.says() + format!("{detail}\n").into();
     for Mark {
         anomaly,
         says,
         severity,
     } in &entry.marks
     {
-        let _ = writeln!(lines, "{:<24}  ◀ {severity} {anomaly}: {says}", "");
+        let mark = format!("{:<24}  ◀ {severity} {anomaly}: ", "");
+        lines += Text::from(mark) + says.clone() + "\n".into();
     }
     lines
 }
@@ -58,7 +66,7 @@ pub fn json(order: OrderId, entries: &[Entry], story: Option<&Story>, doubts: &[
 
 fn entry(entry: &Entry) -> Value {
     let mut value = report::fact(&entry.fact);
-    let mark = |mark: &Mark| json!({"name": mark.anomaly.name(), "kind": mark.severity.to_string(), "says": mark.says});
+    let mark = |mark: &Mark| json!({"name": mark.anomaly.name(), "kind": mark.severity.to_string(), "says": mark.says.english});
     value["stage"] = stage(entry.stage).into();
     value["detail"] = (!entry.detail.is_empty()).then(|| entry.detail.clone()).into();
     value["marks"] = entry.marks.iter().map(mark).collect();

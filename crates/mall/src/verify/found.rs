@@ -112,6 +112,7 @@ mod tests {
     use keylane_log::{Offset, Partition};
     use lab::checker::Anomaly;
     use shop::domain::OrderId;
+    use shop::text::Text;
 
     use super::*;
 
@@ -119,7 +120,7 @@ mod tests {
         Verdict {
             order: OrderId(order),
             anomaly,
-            says: String::new(),
+            says: Text::default(),
             facts: Vec::new(),
             severity: anomaly.severity(),
         }

@@ -24,10 +24,13 @@ use clap::Args;
 use lab::checker::{Doubt, Outcome, Scope};
 use shop::domain::OrderId;
 use shop::rfc3339;
+use shop::text;
+use shop::text::Text;
 
 use crate::config::{self, Storage};
 use crate::console;
 use crate::exit::Exit;
+use crate::language::LanguageOption;
 use crate::shutdown::StopSignal;
 
 use found::{Aside, Found};
@@ -66,6 +69,9 @@ pub struct VerifyArgs {
     /// Consumer group of the delivery instances
     #[arg(long, env = "MALL_GROUP", default_value = "delivery", value_parser = config::name)]
     group: String,
+
+    #[command(flatten)]
+    language: LanguageOption,
 
     #[command(flatten)]
     storage: Storage,
@@ -109,7 +115,7 @@ fn exit_of(found: &Found) -> Exit {
 fn print(args: &VerifyArgs, found: &Found) {
     let text = match args.json {
         true => report::json(found),
-        false => report::text(found),
+        false => args.language.read(report::text(found)),
     };
     let _ = console::print(&text);
 }
@@ -172,31 +178,37 @@ fn look(args: &VerifyArgs, sources: &Sources) -> Result<Found> {
 }
 
 /// Says what was looked for in vain, and which options may be wrong.
-fn not_found(args: &VerifyArgs, aside: Option<&Aside>) -> String {
+fn not_found(args: &VerifyArgs, aside: Option<&Aside>) -> Text {
     let place = args.storage.place_option();
     let topic = &args.topic;
-    let of_order = args.order.map_or(String::new(), |order| format!(" {order}"));
-    match (args.order, args.since.and_then(Since::moment), aside) {
-        (_, _, Some(aside)) => format!(
-            "no order{of_order} was placed since the last start, {} ({} before it); place one, or leave --since out",
-            rfc3339(aside.start),
-            aside.orders
-        ),
-        (Some(order), None, None) => format!(
+    let since = args.since.and_then(Since::moment).map(rfc3339);
+    if let Some(Aside { orders, start }) = aside {
+        let start = rfc3339(*start);
+        let order = args.order.map_or(String::new(), |order| format!(" {order}"));
+        let korean = args.order.map_or("주문".to_owned(), |order| format!("{order}번 주문"));
+        return text!(
+            "no order{order} was placed since the last start, {start} ({orders} before it); place one, or leave --since out",
+            "마지막 시작({start}) 이후에 생성된 {korean}이 없습니다(그전 주문은 {orders}건). 주문을 생성하거나 --since를 빼세요"
+        );
+    }
+    match (args.order, since) {
+        (Some(order), None) => text!(
             "neither the order journal nor {topic} nor the apply history knows an order {order}; check the number, {place} \
-             and --topic"
+             and --topic",
+            "주문 저널에도 {topic}에도 반영 이력에도 {order}번 주문이 없습니다. 번호와 {place}, --topic을 확인하세요"
         ),
-        (Some(order), Some(since), None) => format!(
-            "no event of an order {order} since {} is known; check the number, --since, {place} and --topic",
-            rfc3339(since)
+        (Some(order), Some(since)) => text!(
+            "no event of an order {order} since {since} is known; check the number, --since, {place} and --topic",
+            "{since} 이후로 {order}번 주문의 이벤트가 없습니다. 번호와 --since, {place}, --topic을 확인하세요"
         ),
-        (None, Some(since), None) => format!(
-            "no order has an event since {}; check --since, {place} and --topic",
-            rfc3339(since)
+        (None, Some(since)) => text!(
+            "no order has an event since {since}; check --since, {place} and --topic",
+            "{since} 이후로 이벤트가 있는 주문이 없습니다. --since와 {place}, --topic을 확인하세요"
         ),
-        (None, None, None) => format!(
+        (None, None) => text!(
             "the order journal, {topic} and the apply history hold no event of any order; check {place} and --topic, or \
-             place an order"
+             place an order",
+            "주문 저널에도 {topic}에도 반영 이력에도 이벤트가 없습니다. {place}와 --topic을 확인하거나 주문을 생성하세요"
         ),
     }
 }

@@ -1,12 +1,12 @@
 //! Prints what was found: as stories for people, or as a JSON object.
 
-use std::fmt::Write;
-
 use lab::checker::{Chapter, Doubt, Fact, Outcome, Story, Verdict};
 use serde_json::{Value, json};
 use shop::rfc3339;
+use shop::text;
+use shop::text::Text;
 
-use super::found::{Aside, Found, Told};
+use super::found::{Aside, Found};
 use super::remedy::remedy;
 
 /// How many stories of each kind, and doubts, are printed for people. `--json` and `--order` show all.
@@ -17,84 +17,105 @@ const DOUBTS: usize = 10;
 const FACTS: usize = 12;
 
 /// Lines for people: the orders that were harmed first, then those with hazards, then what could not be told, then the answer.
-pub fn text(found: &Found) -> String {
-    let mut text = String::new();
+pub fn text(found: &Found) -> Text {
+    let mut text = Text::default();
     for told in [&found.harm, &found.hazards] {
-        told.kept.iter().take(SHOWN).for_each(|story| text += &lines(story));
-        more(
-            &mut text,
-            told,
-            SHOWN,
-            "orders like these (--order N or --json shows them)",
+        told.kept.iter().take(SHOWN).for_each(|story| text += lines(story));
+        let more = told.all.saturating_sub(SHOWN);
+        if more > 0 {
+            text += text!(
+                "… and {more} more orders like these (--order N or --json shows them)\n",
+                "… 이런 주문이 {more}건 더 있음 (--order N이나 --json으로 볼 수 있음)\n"
+            );
+        }
+    }
+    found
+        .doubts
+        .kept
+        .iter()
+        .take(DOUBTS)
+        .for_each(|doubt| text += cannot_tell(doubt));
+    let more = found.doubts.all.saturating_sub(DOUBTS);
+    if more > 0 {
+        text += text!(
+            "… and {more} more that could not be told\n",
+            "… 알 수 없는 것이 {more}건 더 있음\n"
         );
     }
-    for doubt in found.doubts.kept.iter().take(DOUBTS) {
-        let _ = writeln!(text, "could not tell ({}): {doubt}", doubt.name());
-    }
-    more(&mut text, &found.doubts, DOUBTS, "that could not be told");
-    text + &summary(found)
+    text + summary(found)
+}
+
+/// `could not tell (lagging): partition 0: the delivery group has come to offset 3 of 5`
+pub fn cannot_tell(doubt: &Doubt) -> Text {
+    let name = doubt.name();
+    text!("could not tell ({name}): ", "알 수 없음({name}): ") + doubt.says() + "\n".into()
 }
 
 /// `3 order(s): 1 harm, 0 hazard(s), 0 could not be told: harm`
-fn summary(found: &Found) -> String {
-    let aside = found.aside.map_or(String::new(), |Aside { orders, start }| {
-        format!(
-            " ({orders} placed before the last start, {}, left aside)",
-            rfc3339(start)
+fn summary(found: &Found) -> Text {
+    let orders = found.orders;
+    let (harm, hazards, doubts) = (found.harm.all, found.hazards.all, found.doubts.all);
+    let aside = found.aside.map_or(Text::default(), |Aside { orders, start }| {
+        let start = rfc3339(start);
+        text!(
+            " ({orders} placed before the last start, {start}, left aside)",
+            "(마지막 시작({start}) 전에 생성된 {orders}건은 제외)"
         )
     });
-    format!(
-        "{} order(s){aside}: {} harm, {} hazard(s), {} could not be told: {}\n",
-        found.orders,
-        found.harm.all,
-        found.hazards.all,
-        found.doubts.all,
-        answer(found)
-    )
-}
-
-fn more<T>(text: &mut String, told: &Told<T>, shown: usize, what: &str) {
-    if told.all > shown {
-        let _ = writeln!(text, "… and {} more {what}", told.all - shown);
-    }
+    let counts = text!(
+        ": {harm} harm, {hazards} hazard(s), {doubts} could not be told: ",
+        ": 피해(harm) {harm}, 위험(hazard) {hazards}, 알 수 없음 {doubts}: "
+    );
+    let answer = match found.outcome() {
+        Outcome::NoHarm => text!("no harm\n", "피해 없음\n"),
+        Outcome::Harm => text!("harm\n", "피해 있음\n"),
+        Outcome::Unknown => text!("unknown\n", "알 수 없음\n"),
+    };
+    text!("{orders} order(s)", "주문 {orders}건") + aside + counts + answer
 }
 
 /// A story: the cause, what followed from it, the evidence by time, and what helps.
-fn lines(story: &Story) -> String {
+fn lines(story: &Story) -> Text {
     told(story, evidence)
 }
 
 /// A story without its evidence, where that stands beside it.
-pub fn plot(story: &Story) -> String {
-    told(story, |_, _| String::new())
+pub fn plot(story: &Story) -> Text {
+    told(story, |_, _| Text::default())
 }
 
-fn told(story: &Story, evidence: impl Fn(&Story, &Chapter) -> String) -> String {
-    let mut text = String::new();
+fn told(story: &Story, evidence: impl Fn(&Story, &Chapter) -> Text) -> Text {
+    let mut text = Text::default();
     for (number, chapter) in story.chapters.iter().enumerate() {
-        let (cause, severity) = (&chapter.cause, chapter.severity());
-        let also = if number == 0 { "" } else { "also " };
-        let (anomaly, order, says) = (cause.anomaly, story.order, &cause.says);
-        let _ = writeln!(text, "{also}{severity} {anomaly} order={order}: {says}");
-        for follow in &chapter.follows {
-            let _ = writeln!(text, "  → {}: {}", follow.anomaly, follow.says);
+        if number > 0 {
+            text += text!("also ", "또한 ");
         }
-        text += &evidence(story, chapter);
-        let _ = writeln!(text, "  remedy: {}", remedy(story.order, chapter));
+        let (cause, severity) = (&chapter.cause, chapter.severity());
+        let head = format!("{severity} {} order={}: ", cause.anomaly, story.order);
+        text += Text::from(head) + cause.says.clone() + "\n".into();
+        for follow in &chapter.follows {
+            let head = format!("  → {}: ", follow.anomaly);
+            text += Text::from(head) + follow.says.clone() + "\n".into();
+        }
+        text += evidence(story, chapter);
+        text += text!("  remedy: ", "  해결책: ") + remedy(story.order, chapter) + "\n".into();
     }
     text
 }
 
 /// The part of the order's timeline that shows it.
-fn evidence(story: &Story, chapter: &Chapter) -> String {
+fn evidence(story: &Story, chapter: &Chapter) -> Text {
     let facts = chapter.evidence();
-    let mut text = String::new();
+    let mut text = Text::default();
     for fact in facts.iter().take(FACTS) {
-        let _ = writeln!(text, "    {fact}");
+        text += Text::from("    ") + fact.says() + "\n".into();
     }
     if facts.len() > FACTS {
         let (more, order) = (facts.len() - FACTS, story.order);
-        let _ = writeln!(text, "    … and {more} more (mall timeline {order})");
+        text += text!(
+            "    … and {more} more (mall timeline {order})\n",
+            "    … {more}개 더 있음 (mall timeline {order})\n"
+        );
     }
     text
 }
@@ -132,7 +153,7 @@ pub fn story(story: &Story) -> Value {
             "kind": chapter.severity().to_string(),
             "cause": chapter.cause.anomaly.name(),
             "follows": chapter.follows.iter().map(|verdict| verdict.anomaly.name()).collect::<Vec<_>>(),
-            "remedy": remedy(story.order, chapter),
+            "remedy": remedy(story.order, chapter).english,
         })
     };
     json!({
@@ -147,7 +168,7 @@ fn verdict(verdict: &Verdict) -> Value {
         "order": verdict.order.0,
         "name": verdict.anomaly.name(),
         "kind": verdict.severity.to_string(),
-        "says": verdict.says,
+        "says": verdict.says.english,
         "evidence": verdict.facts.iter().map(fact).collect::<Vec<_>>(),
     })
 }
@@ -155,7 +176,7 @@ fn verdict(verdict: &Verdict) -> Value {
 /// A row or a record as a JSON object.
 pub fn fact(fact: &Fact) -> Value {
     json!({
-        "what": fact.what,
+        "what": fact.what.english,
         "version": fact.version.map(|version| version.0),
         "partition": fact.place.map(|place| place.partition.0),
         "offset": fact.place.map(|place| place.offset.0),
@@ -170,7 +191,7 @@ pub fn doubt(doubt: &Doubt) -> Value {
     json!({
         "name": doubt.name(),
         "order": doubt.order().map(|order| order.0),
-        "says": doubt.to_string(),
+        "says": doubt.says().english,
     })
 }
 
@@ -194,7 +215,7 @@ mod tests {
         Verdict {
             order: OrderId(2),
             anomaly,
-            says: says.to_owned(),
+            says: says.into(),
             facts: versions.iter().map(fact).collect(),
             severity: anomaly.severity(),
         }
@@ -216,11 +237,12 @@ mod tests {
 
     #[test]
     fn a_story_goes_from_the_cause_to_the_remedy() {
-        let text = text(&found(vec![
+        let found = found(vec![
             verdict(Anomaly::Divergence, "status is wrong", &[3]),
             verdict(Anomaly::OutDup, "v1 was published twice", &[]),
             verdict(Anomaly::Inversion, "v2 took effect after v3", &[3, 2]),
-        ]));
+        ]);
+        let text = text(&found).english;
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "harm inversion order=2: v2 took effect after v3");
         assert_eq!(lines[1], "  → divergence: status is wrong");
@@ -238,8 +260,25 @@ mod tests {
     }
 
     #[test]
+    fn a_story_is_told_in_korean() {
+        let found = found(vec![verdict(Anomaly::Inversion, "v2 …", &[3, 2])]);
+        let text = text(&found).korean;
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "harm inversion order=2: v2 …");
+        assert!(
+            lines[3].starts_with("  해결책: 배송 인스턴스를 --guard version으로"),
+            "{text}"
+        );
+        assert_eq!(
+            lines[4],
+            "주문 1건: 피해(harm) 1, 위험(hazard) 0, 알 수 없음 0: 피해 있음"
+        );
+    }
+
+    #[test]
     fn a_hazard_that_did_no_harm_needs_no_remedy() {
-        let text = text(&found(vec![verdict(Anomaly::SplitKey, "its events are split", &[1])]));
+        let found = found(vec![verdict(Anomaly::SplitKey, "its events are split", &[1])]);
+        let text = text(&found).english;
         assert!(
             text.starts_with("hazard split-key order=2: its events are split\n"),
             "{text}"

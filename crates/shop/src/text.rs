@@ -1,0 +1,108 @@
+//! Sentences in both languages that a reader may choose: English, and Korean, which is the course's.
+//!
+//! The two stand side by side where a sentence is made, so that neither is forgotten when it changes. Names of anomalies,
+//! statuses, options and fields are the same in both. Which language is read is decided where a sentence is printed.
+
+use std::ops::{Add, AddAssign};
+
+/// A language that a reader may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// English
+    #[default]
+    English,
+    /// Korean
+    Korean,
+}
+
+/// A sentence, or a part of one, in each language.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text {
+    /// In English.
+    pub english: String,
+    /// In Korean.
+    pub korean: String,
+}
+
+impl Text {
+    /// The sentence in this language.
+    pub fn into_language(self, language: Language) -> String {
+        match language {
+            Language::English => self.english,
+            Language::Korean => self.korean,
+        }
+    }
+
+    /// These texts, one after the other.
+    pub fn joined<'a>(texts: impl IntoIterator<Item = &'a Self>, between: &str) -> Self {
+        let texts: Vec<&Self> = texts.into_iter().collect();
+        let join = |part: fn(&Self) -> &str| texts.iter().map(|text| part(text)).collect::<Vec<_>>().join(between);
+        Self {
+            english: join(|text| &text.english),
+            korean: join(|text| &text.korean),
+        }
+    }
+}
+
+impl Add for Text {
+    type Output = Self;
+
+    fn add(mut self, more: Self) -> Self {
+        self += more;
+        self
+    }
+}
+
+impl AddAssign for Text {
+    fn add_assign(&mut self, more: Self) {
+        self.english += &more.english;
+        self.korean += &more.korean;
+    }
+}
+
+/// What reads the same in every language, like a name or a number.
+impl From<String> for Text {
+    fn from(same: String) -> Self {
+        Self {
+            english: same.clone(),
+            korean: same,
+        }
+    }
+}
+
+/// What reads the same in every language, like a name or a number.
+impl From<&str> for Text {
+    fn from(same: &str) -> Self {
+        same.to_owned().into()
+    }
+}
+
+/// Writes a sentence in English and in Korean, each with the values in scope: `text!("v{version} is gone", "v{version} 없음")`.
+#[macro_export]
+macro_rules! text {
+    ($english:literal, $korean:literal $(,)?) => {
+        $crate::text::Text {
+            english: ::std::fmt::format(::std::format_args!($english)),
+            korean: ::std::fmt::format(::std::format_args!($korean)),
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_read_in_the_language_that_was_chosen() {
+        let version = 2;
+        let text = text!("v{version} took effect twice", "v{version} 이벤트가 두 번 반영됨");
+        assert_eq!(text.clone().into_language(Language::English), "v2 took effect twice");
+        assert_eq!(text.clone().into_language(Language::Korean), "v2 이벤트가 두 번 반영됨");
+        let same = Text::from("split-key");
+        assert_eq!(
+            Text::joined([&same, &text], ": ").english,
+            "split-key: v2 took effect twice"
+        );
+        assert_eq!((same + text).korean, "split-keyv2 이벤트가 두 번 반영됨");
+    }
+}
