@@ -9,6 +9,8 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use web::Limits;
 
+use crate::probe::{self, RoleThere};
+
 /// The order service's port unless another one is given.
 pub const ORDER_PORT: u16 = 8081;
 
@@ -55,11 +57,23 @@ pub fn bind(listen: IpAddr, port: Port, option: &str) -> Result<TcpListener> {
     }
     match port {
         Port::Fixed(port) => bail!(
-            "port {port} on {listen} is taken by another process; give a free one with {option}, or end that process"
+            "port {port} on {listen} is taken by {}; give a free one with {option}, or end that process",
+            who_has(SocketAddr::new(listen, port))
         ),
         Port::FirstFreeFrom(first) => {
             bail!("ports {first} to {last} on {listen} are all taken; give a free one with {option}")
         }
+    }
+}
+
+/// Who listens at an address, as far as it tells.
+fn who_has(address: SocketAddr) -> String {
+    match probe::role_at(address) {
+        Some(RoleThere { role, flags }) if flags.is_empty() => format!("a mall's {role} role that runs already"),
+        Some(RoleThere { role, flags }) => {
+            format!("a mall's {role} role that runs already, with {flags} (in a terminal that was forgotten?)")
+        }
+        None => "another process".to_owned(),
     }
 }
 

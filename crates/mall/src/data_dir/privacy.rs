@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::files::contents;
+use crate::console;
 
 /// The permissions of users other than the owner.
 const OTHERS: u32 = 0o077;
@@ -48,7 +49,8 @@ pub fn tighten(dir: &Path) {
         tracing::warn!("the data folder {shown} could be entered by other users than its owner; now it can't");
     } else {
         tracing::warn!(
-            "the data folder {shown} can be entered by other users than its owner; if that is not intended: chmod 700 {shown}"
+            "the data folder {shown} can be entered by other users than its owner; if that is not intended: chmod 700 {}",
+            console::shell_word(&shown.to_string())
         );
     }
 }

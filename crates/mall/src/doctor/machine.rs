@@ -11,6 +11,7 @@ use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use super::report::Report;
 use super::roles;
 use crate::config::{Ports, RoleOptions};
+use crate::console;
 use crate::data_dir::{self, DataFile, Folder, FolderError, privacy};
 use crate::net::FIRST_DELIVERY_PORT;
 use crate::probe;
@@ -89,7 +90,7 @@ fn private(data: &Path, report: &mut Report) {
             open.len(),
             first.display()
         ),
-        format!("chmod -R go-rwx {}", data.display()),
+        format!("chmod -R go-rwx {}", console::shell_word(&data.display().to_string())),
     );
 }
 

@@ -18,7 +18,6 @@ pub fn look(info: &GroupInfo, partitions: usize, options: &RoleOptions, report: 
         .into_iter()
         .filter_map(|member| Some((member.name, member.modes?)))
         .collect();
-    let before = report.faults.len();
     mixed(&instances, options, report);
     doubled(&instances, options, report);
     idle(info, partitions, options, report);
@@ -30,15 +29,12 @@ pub fn look(info: &GroupInfo, partitions: usize, options: &RoleOptions, report: 
             options.group
         ));
     }
-    if report.faults.len() == before && !instances.is_empty() {
-        report.fine(format!("group {} has {}", options.group, listed(&instances)));
-    }
 }
 
 fn mixed(instances: &[(String, Modes)], options: &RoleOptions, report: &mut Report) {
     let Some((_, first)) = instances.first() else { return };
     if options.mixed || !instances.iter().any(|(_, modes)| modes.differ_from(*first)) {
-        return;
+        return report.fine(format!("group {} has {}", options.group, listed(instances)));
     }
     report.wrong(
         format!(

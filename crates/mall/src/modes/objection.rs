@@ -102,15 +102,13 @@ impl Objection {
             Self::Name { .. } => format!(
                 "{who}, and two of one name can't be told apart: give this one another --name, or stop the other"
             ),
-            Self::Modes { own, others, .. } => {
-                let others = names(others.iter().map(|(name, _)| name.as_str()));
-                format!(
-                    "{who}, and this instance would have {}: what becomes of an event would depend on which of them gets \
-                     it. Stop {others} (in a terminal that was forgotten?), start this one in the same modes, or add --mixed \
-                     if different ones are meant",
-                    own.flags(Source::Deliveries)
-                )
-            }
+            Self::Modes { own, others, .. } => format!(
+                "{who}, and this instance would have {}: what becomes of an event would depend on which of them gets it. Stop \
+                 {} (in a terminal that was forgotten?), start this one {}, or add --mixed if different ones are meant",
+                own.flags(Source::Deliveries),
+                names(others.iter().map(|(name, _)| name.as_str())),
+                as_they_do(others)
+            ),
             Self::Key { own, .. } => format!(
                 "{who}, and this one would with --key {}: an order's events would have a key or none, depending on who \
                  publishes them. Stop the other (in a terminal that was forgotten?), start this one with the same key, or \
@@ -118,6 +116,19 @@ impl Objection {
                 own.name()
             ),
         }
+    }
+}
+
+/// How an instance would be started that fits to these.
+fn as_they_do(others: &[(String, Modes)]) -> String {
+    let mut flags: Vec<String> = others
+        .iter()
+        .map(|(_, modes)| modes.flags(Source::Deliveries))
+        .collect();
+    flags.dedup();
+    match &flags[..] {
+        [one] => format!("with {one} as well"),
+        _ => "in the modes of those that stay".to_owned(),
     }
 }
 
@@ -189,7 +200,7 @@ mod tests {
             sentence,
             "group delivery has delivery-2 with --key none --guard off --lanes 1, and this instance would have --key order-id \
              --guard off --lanes 1: what becomes of an event would depend on which of them gets it. Stop delivery-2 (in a \
-             terminal that was forgotten?), start this one in the same modes, or add --mixed if different ones are meant"
+             terminal that was forgotten?), start this one with --key none --guard off --lanes 1 as well, or add --mixed if different ones are meant"
         );
         keyed.mixed = true;
         assert_eq!(to_joining(&keyed, &there), None);

@@ -42,7 +42,13 @@ pub async fn to_group(log: &Arc<dyn EventLog>, options: &RoleOptions, subscripti
         Ok(objection::to_joining(&joining, &members))
     };
     unless_objected(session(options), look).await?;
-    tell_of(&options.group, &members);
+    // An instance that takes the place of its own past is not told of that.
+    let own = Seen::parse(&log.client_id(subscription)).name;
+    let others = members.iter().map(|member| Seen::parse(&member.client));
+    tell_of(
+        &options.group,
+        others.filter(|seen| seen.name != own || seen.modes.is_none()),
+    );
     Ok(())
 }
 
@@ -125,9 +131,9 @@ async fn members_of(log: &Arc<dyn EventLog>, group: &str) -> Result<Vec<GroupMem
 }
 
 /// Says who is in the group already, so that an instance which somebody forgot is noticed.
-fn tell_of(group: &str, members: &[GroupMember]) {
+fn tell_of(group: &str, others: impl Iterator<Item = Seen>) {
     let (mut instances, mut strangers) = (Vec::new(), Vec::new());
-    for seen in members.iter().map(|member| Seen::parse(&member.client)) {
+    for seen in others {
         match seen.modes {
             Some(modes) => instances.push((seen.name, modes)),
             None => strangers.push(seen.name),

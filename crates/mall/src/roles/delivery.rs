@@ -9,9 +9,9 @@ use shop::on_log;
 use tokio_util::sync::CancellationToken;
 use web::DeliveryService;
 
-use super::admission;
 use super::consuming::Consuming;
 use super::startup::Startup;
+use super::{admission, idleness};
 use crate::adapters::until_available;
 use crate::config::{RoleOptions, Settings};
 use crate::modes::Modes;
@@ -32,6 +32,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         return Ok(());
     }
     let relaying = role.relay(&adapters, Source::Deliveries);
+    let client = adapters.log.client_id(&subscription);
     let joining = join(&adapters.log, subscription);
     let Some(consumer) = role.unless_stopped(joining).await? else {
         relaying.finish().await;
@@ -46,6 +47,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         instance,
         shutdown.clone(),
     );
+    let (log, options) = (adapters.log.clone(), role.options().clone());
+    tokio::spawn(idleness::watch(log, options, client, shutdown.clone()));
     role.metrics.service = Some(relaying.service_metrics(consuming.commits()));
     role.metrics.consumer = Some(consuming.metrics(adapters.log.clone(), role.options()));
     let router = web::delivery_router(DeliveryService {

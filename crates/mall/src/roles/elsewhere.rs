@@ -47,7 +47,7 @@ fn local_address(url: &BaseUrl) -> Option<SocketAddr> {
 /// Those addresses at which a role of a mall answers.
 fn answering(addresses: BTreeSet<SocketAddr>) -> Vec<SocketAddr> {
     std::thread::scope(|scope| {
-        let ask = |address| (address, scope.spawn(move || probe::is_mall(address)));
+        let ask = |address| (address, scope.spawn(move || probe::role_at(address).is_some()));
         let asking: Vec<_> = addresses.into_iter().map(ask).collect();
         let answers = asking.into_iter().map(|(address, answer)| (address, answer.join()));
         let answered = answers.filter(|(_, is_mall)| matches!(is_mall, Ok(true)));

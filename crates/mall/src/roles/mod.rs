@@ -18,5 +18,6 @@ pub mod order;
 mod admission;
 mod ahead;
 mod consuming;
+mod idleness;
 mod relaying;
 mod startup;

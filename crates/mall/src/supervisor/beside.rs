@@ -5,10 +5,12 @@ use std::path::Path;
 use anyhow::Result;
 use shop::domain::Source;
 
+use crate::adapters::log::{OpenFor, open_log};
 use crate::config::{RoleOptions, Storage};
 use crate::data_dir::{MallUp, mall_up};
 use crate::exit::Usage;
 use crate::modes::Modes;
+use crate::modes::objection::{self, Joining};
 
 /// Refuses to start beside another `mall up` of the folder.
 pub fn refuse_second(options: &RoleOptions) -> Result<()> {
@@ -17,6 +19,29 @@ pub fn refuse_second(options: &RoleOptions) -> Result<()> {
     };
     match mall_up::running(dir)? {
         Some(account) => Err(refusal(&options.storage, &account).into()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses delivery instances that would not fit into their group, before anything starts. Only the embedded log can be asked
+/// at once; on Kafka each instance looks by itself, and waits for whoever may have crashed.
+pub fn refuse_misfits(options: &RoleOptions) -> Result<()> {
+    if options.storage.bootstrap_server.is_some() {
+        return Ok(());
+    }
+    let joining = Joining {
+        group: options.group.clone(),
+        name: None,
+        modes: Modes::of(options),
+        mixed: options.mixed,
+    };
+    // What is wrong with the log is told by the roles, which wait for it.
+    let members = open_log(&options.storage, OpenFor::Reading).and_then(|log| {
+        let members = log.map(|log| log.members(&options.group)).transpose()?;
+        Ok(members.unwrap_or_default())
+    });
+    match objection::to_joining(&joining, &members.unwrap_or_default()) {
+        Some(objection) => Err(Usage(objection.sentence()).into()),
         None => Ok(()),
     }
 }
@@ -42,7 +67,7 @@ fn shared_folder(options: &RoleOptions) -> Option<&Path> {
 
 fn refusal(storage: &Storage, account: &str) -> Usage {
     Usage(format!(
-        "a mall up runs on {} already ({account}): end it with Ctrl-C in its terminal, start a delivery instance beside it with \
+        "another mall up runs on {} already ({account}): end it with Ctrl-C in its terminal, start a delivery instance beside it with \
          mall delivery in the same modes, or give this one a folder of its own with --data; --mixed if two are meant",
         storage.data_place()
     ))

@@ -49,6 +49,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub fn run(ports: &Ports, options: &RoleOptions, passed_on: &dyn Fn(&str) -> PassedOn) -> Result<Exit> {
     runtime::on_this_thread()?.block_on(async {
         beside::refuse_second(options)?;
+        beside::refuse_misfits(options)?;
         let plan = PortPlan::new(ports, options)?;
         let orders = BaseUrl::of_listener(options.listen, plan.order);
         let _place = beside::claim(options, orders.as_str())?;

@@ -98,6 +98,9 @@ fn a_second_terminal(stack: &Stack) {
         "modes       {COURSE}: an order's events go to the partitions in turn"
     ));
     mall.wait_line("assigned");
+    let waiting = stack.role("delivery", &["--course", "--name", "too-many"]);
+    waiting.wait_line("has no partition and does nothing: topic ");
+    drop(stopped(waiting));
     grow(stack, 2);
     let brief = ["--session-timeout", "6s"];
     let plain = refused(stack, &[&["delivery", "--port", "0"], &brief[..]].concat());
@@ -131,6 +134,12 @@ fn a_second_terminal(stack: &Stack) {
             "has delivery-2 with {COURSE}, and this instance would have --key order-id"
         )),
         "{forgotten}"
+    );
+    let started = forgotten.lines().any(|line| line.starts_with("order "));
+    assert_eq!(
+        started,
+        stack.real.is_some(),
+        "the embedded log can be asked before anything starts: {forgotten}"
     );
     let mixed = up(stack, &["--course", "--key", "order-id", "--mixed"]);
     mixed.wait_line(&format!("has delivery-2 with {COURSE} already"));
@@ -229,10 +238,10 @@ fn a_child_that_died_is_no_other_instance_on_kafka() {
     wait_for("a second assignment", || {
         (mall.lines().iter().filter(|line| line.contains("assigned")).count() > 1).then_some(())
     });
+    let said = mall.said();
     assert!(
-        !mall.said().contains("in case its process has crashed"),
-        "{}",
-        mall.said()
+        !said.contains("in case its process has crashed") && !said.contains("already"),
+        "{said}"
     );
 }
 
@@ -268,6 +277,17 @@ fn a_stranger_is_told_of_on_the_embedded_default() {
 #[test]
 fn a_stranger_is_told_of_on_kafka() {
     a_stranger_is_told_of(&Stack::real());
+}
+
+/// A client id of one's own hides what others would see in it.
+#[test]
+fn a_client_id_that_hides_the_modes_is_told_of() {
+    let stack = Stack::real();
+    let hidden = stack.role("delivery", &["--kafka-property", "client.id=mine"]);
+    hidden.wait_line("client.id was given, so others can't see this instance's --key, --guard and --lanes");
+    hidden.wait_line("assigned");
+    let next = stack.role("delivery", &["--course"]);
+    next.wait_line("has mine already, which does not tell of --key, --guard and --lanes");
 }
 
 #[test]

@@ -199,3 +199,18 @@ fn a_port_that_is_taken_is_refused_before_anything_starts() {
         assert!(!folder.has_data());
     }
 }
+
+#[test]
+fn a_port_that_another_mall_has_is_refused_with_a_word_about_that_mall() {
+    let (first, second) = (Folder::new(), Folder::new());
+    let mut there = Mall::run(&mut first.command(&["order", "--course", "--port=0"]));
+    let port = there.wait_port("");
+    let ended = second.run(&["up", &format!("--order-port={port}"), FREE_PORTS[1], FREE_PORTS[2]]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let expected =
+        format!("port {port} on 127.0.0.1 is taken by a mall's order role that runs already, with --key none");
+    assert!(
+        ended.err.contains(&expected) && ended.err.contains("--order-port"),
+        "{ended:?}"
+    );
+}
