@@ -24,6 +24,7 @@ mod convert;
 mod coordinator;
 mod current_producer;
 mod fault;
+mod first_answer;
 mod groups;
 mod limits;
 mod member;
@@ -41,7 +42,7 @@ mod timeouts;
 mod topic_details;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
@@ -53,6 +54,7 @@ use crate::topic::{NewTopic, TopicInfo};
 pub use cause::Cause;
 use client::Watch;
 use current_producer::CurrentProducer;
+pub use first_answer::FirstAnswer;
 use member::Member;
 use scan::Scanner;
 use settings::Settings;
@@ -136,6 +138,11 @@ impl KafkaLog {
     /// [`LogError::Refused`] if there is no such topic or the brokers delete none, and as in all calls of [`EventLog`].
     pub fn delete_topic(&self, topic: &str) -> Result<()> {
         admin::delete_topic(&self.settings, topic)
+    }
+
+    /// How long the brokers let this client wait for their first answer.
+    pub fn first_answer(&self) -> &Arc<FirstAnswer> {
+        self.scanner.first_answer()
     }
 
     /// Checks that the brokers answer.

@@ -1,6 +1,6 @@
 //! Reads a log, and what there is to know about its topics and groups, without joining a group.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use crate::kafka::bootstrap::Bootstrap;
 use crate::kafka::cause::Cause;
 use crate::kafka::client::{self, Watch};
 use crate::kafka::fault::Right;
+use crate::kafka::first_answer::FirstAnswer;
 use crate::kafka::scan_progress::ScanProgress;
 use crate::kafka::settings::Settings;
 use crate::kafka::timeouts::CALL_TIMEOUT;
@@ -55,6 +56,7 @@ pub(super) struct Scanner {
     settings: Settings,
     looker: BaseConsumer<Watch>,
     bootstrap: Bootstrap,
+    first_answer: Arc<FirstAnswer>,
     reader: Mutex<Option<Reader>>,
 }
 
@@ -64,6 +66,7 @@ impl Scanner {
             settings: settings.clone(),
             looker: client::start(&settings.looker(), Watch::default())?,
             bootstrap: Bootstrap::new(settings),
+            first_answer: Arc::default(),
             reader: Mutex::default(),
         })
     }
@@ -198,6 +201,11 @@ impl Scanner {
         Ok(progress.next)
     }
 
+    /// How long the brokers let this client wait for their first answer.
+    pub(super) fn first_answer(&self) -> &Arc<FirstAnswer> {
+        &self.first_answer
+    }
+
     /// Why the brokers don't answer, as far as librdkafka has reported it.
     pub(super) fn cause(&self) -> Option<Cause> {
         self.looker.context().cause()
@@ -211,7 +219,16 @@ impl Scanner {
         patience: Duration,
         call: impl Fn(&BaseConsumer<Watch>, Duration) -> KafkaResult<T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + patience;
+        self.first_answer
+            .of(|| self.ask_until(what, Instant::now() + patience, call))
+    }
+
+    fn ask_until<T>(
+        &self,
+        what: &str,
+        deadline: Instant,
+        call: impl Fn(&BaseConsumer<Watch>, Duration) -> KafkaResult<T>,
+    ) -> Result<T> {
         let watch = self.looker.context();
         let mut first_tries = FIRST_TRIES.into_iter();
         let mut connected = true;

@@ -10,6 +10,7 @@ use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::{EventLog, LogError};
 
 use super::retry::until_available;
+use super::silence;
 use crate::config::{RoleOptions, Storage};
 use crate::data_dir::{self, Folder, FolderError, privacy};
 
@@ -74,7 +75,8 @@ pub fn kafka(storage: &Storage) -> Option<Result<KafkaLog, LogError>> {
     let servers = storage.bootstrap_server.as_ref()?;
     let properties = storage.kafka_properties();
     let properties = properties.map_err(|error| LogError::Refused(error.to_string()));
-    Some(properties.and_then(|properties| KafkaLog::connect(servers.as_str(), properties)))
+    let kafka = properties.and_then(|properties| KafkaLog::connect(servers.as_str(), properties));
+    Some(kafka.inspect(|kafka| silence::watch(kafka.first_answer(), servers.as_str())))
 }
 
 /// What went wrong, with a hint where the user probably meant the embedded log.

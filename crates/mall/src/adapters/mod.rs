@@ -20,6 +20,7 @@ pub mod log;
 pub mod mysql;
 mod retry;
 mod role;
+mod silence;
 mod store;
 
 pub use retry::until_available;

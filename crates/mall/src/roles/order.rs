@@ -25,6 +25,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     note_start(&*adapters.store).await;
     let relaying = role.relay(&adapters, Source::Orders);
     ahead::look(&adapters, &role.options().topic);
+    role.ready.next_order = adapters.store.next_order().await.ok().map(|next| next.0);
     let orders = relaying.group_commit(|store, batch| async move { store.run_orders(&batch, clock::now()).await });
     role.metrics.service = Some(relaying.service_metrics(vec![("orders", orders.metrics().clone())]));
     let router = web::order_router(OrderService {

@@ -21,6 +21,7 @@ use crate::adapters::RoleAdapters;
 use crate::config::{RoleOptions, Settings};
 use crate::metrics::RoleMetrics;
 use crate::modes::Modes;
+use crate::supervised::Ready;
 use crate::{clock, net, supervised, telemetry};
 
 /// A role that has its port and does not serve yet.
@@ -30,6 +31,8 @@ pub struct Startup {
     pub address: SocketAddr,
     /// What the role's page of metrics will show.
     pub metrics: RoleMetrics,
+    /// What the supervisor hears once the role serves.
+    pub ready: Ready,
     /// Cancelled when the role is to stop.
     pub shutdown: CancellationToken,
     listener: TcpListener,
@@ -57,6 +60,7 @@ impl Startup {
             settings,
             address,
             metrics,
+            ready: Ready::default(),
             shutdown,
             listener,
         })
@@ -107,7 +111,7 @@ impl Startup {
         };
         let limits = net::limits(options.shutdown_timeout);
         let router = self.metrics.on(router);
-        supervised::tell_ready();
+        supervised::tell_ready(self.ready);
         tracing::info!("{ready}");
         let stopping = stop.clone();
         tokio::spawn(async move {

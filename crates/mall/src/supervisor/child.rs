@@ -13,7 +13,7 @@ use super::output::{Output, Stream};
 use super::policy::{ChildRun, RestartDecision, Restarts};
 use crate::config::PassedOn;
 use crate::exit::Exit;
-use crate::supervised::{AGAIN, SUPERVISED, SupervisorEnd};
+use crate::supervised::{AGAIN, Ready, SUPERVISED, SupervisorEnd};
 use crate::telemetry::COLOURED;
 
 /// What a child is to do now. A later goal replaces an earlier one, never the other way round.
@@ -34,6 +34,8 @@ pub struct Child {
     pub name: String,
     program: PathBuf,
     given: PassedOn,
+    /// What the child said when it was last ready; none before its first time.
+    ready: watch::Sender<Option<Ready>>,
 }
 
 /// How a child ended for good.
@@ -58,7 +60,18 @@ enum ProcessEnd {
 impl Child {
     /// A child that runs `program` with what it is given.
     pub fn new(name: String, program: PathBuf, given: PassedOn) -> Self {
-        Self { name, program, given }
+        let ready = watch::Sender::new(None);
+        Self {
+            name,
+            program,
+            given,
+            ready,
+        }
+    }
+
+    /// Tells when the child is ready.
+    pub fn readiness(&self) -> watch::Receiver<Option<Ready>> {
+        self.ready.subscribe()
     }
 
     /// Starts the child, and again when it dies, until it is asked to stop or refuses to start.
@@ -130,15 +143,21 @@ impl Child {
                 },
             )
         };
-        let (_, ended) = tokio::join!(copied, Self::wait(&mut process, goals));
+        let (_, was_ready, ended) = tokio::join!(copied, self.hear(&supervisor_end), Self::wait(&mut process, goals));
         match ended {
-            Ok((status, Goal::Run)) => ProcessEnd::Died {
-                status,
-                was_ready: supervisor_end.was_ready(),
-            },
+            Ok((status, Goal::Run)) => ProcessEnd::Died { status, was_ready },
             Ok((status, Goal::Stop | Goal::Kill)) => ProcessEnd::Stopped(status),
             Err(error) => ProcessEnd::NotStarted(error.into()),
         }
+    }
+
+    /// Waits until the process says that it is ready, or has ended. Returns whether it was ready.
+    async fn hear(&self, supervisor_end: &SupervisorEnd) -> bool {
+        let ready = supervisor_end.ready().await;
+        if ready.is_some() {
+            self.ready.send_replace(ready);
+        }
+        ready.is_some()
     }
 
     /// Waits until the process has ended, and signals it whenever the goal changes. Answers with the last goal.

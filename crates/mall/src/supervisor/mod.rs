@@ -6,6 +6,9 @@
 //!             └── gateway    ── stderr ──▶ "gateway    | …"
 //! ```
 //!
+//! The order service is started first, and the others once it is ready: what keeps it from the log or the database would keep
+//! the others as well, and is told once.
+//!
 //! # Invariants
 //! * Each child has its own process group, so a Ctrl-C reaches only the supervisor, which sends each child one SIGTERM.
 //! * Secrets reach a child in its variables, never among its arguments, which every user of the machine can read.
@@ -16,6 +19,7 @@
 
 mod beside;
 mod child;
+mod examples;
 mod output;
 mod policy;
 
@@ -30,16 +34,17 @@ use tokio::sync::{mpsc, watch};
 use web::BaseUrl;
 
 use crate::config::{PassedOn, Ports, RoleOptions};
-use crate::console::{self, json};
-use crate::data_dir;
+use crate::console::json;
 use crate::exit::Exit;
 use crate::modes::Modes;
 use crate::net::{self, FIRST_DELIVERY_PORT, Port};
 use crate::roles::elsewhere;
 use crate::runtime;
 use crate::shutdown::Signals;
+use crate::supervised::Ready;
 
 use child::{Child, ChildEnding, Goal};
+use examples::Examples;
 use output::Output;
 
 /// How much longer than its own deadline for shutdown a child may take to end.
@@ -168,7 +173,7 @@ impl PortPlan {
         ])
     }
 
-    /// What was started and where, in lines for people, and what to try first.
+    /// What is started and where, in lines for people.
     fn greeting(&self, options: &RoleOptions) -> Vec<String> {
         let storage = &options.storage;
         let modes = Modes::of(options);
@@ -177,26 +182,8 @@ impl PortPlan {
             _ => BaseUrl::of_listener(options.listen, port).as_str().to_owned(),
         };
         let deliveries: Vec<_> = self.deliveries.iter().map(|port| shown(*port)).collect();
-        let order = self.order;
-        let mall = if std::env::var_os("MALL_CHECKOUT").is_some() {
-            "./mall"
-        } else {
-            "mall"
-        };
-        let data = match storage.data == data_dir::default_place() {
-            true => String::new(),
-            false => format!(" --data {}", console::shell_word(&storage.data.display().to_string())),
-        };
-        let place = match &storage.bootstrap_server {
-            Some(servers) => format!(" --bootstrap-server {}", servers.as_str()),
-            None => data.clone(),
-        };
-        let database_place = match &storage.database_url {
-            Some(_) => " --database-url …".to_owned(),
-            None => data,
-        };
         vec![
-            format!("orders      {}", shown(order)),
+            format!("orders      {}", shown(self.order)),
             format!("deliveries  {}", deliveries.join(", ")),
             format!("gateway     {}", shown(self.gateway)),
             format!("log         {}", storage.log_place()),
@@ -206,18 +193,26 @@ impl PortPlan {
                 modes.flags(Source::Deliveries),
                 modes.meaning(Source::Deliveries)
             ),
-            "try         ".to_owned()
-                + &format!("http :{order}/orders customerId=2000 productId=100 productName=RADIO qty=3 address=PUSAN"),
-            format!("            http PATCH :{order}/orders/1 address=SEOUL"),
-            format!("            http DELETE :{order}/orders/1"),
-            format!(
-                "            {mall} kafka-console-consumer --topic {} --from-beginning{place}",
-                options.topic
-            ),
-            format!("            {mall} sql \"select * from Delivery_table;\"{database_place}"),
             "Ctrl-C finishes what is in flight and stops everything.".to_owned(),
         ]
     }
+}
+
+/// Waits until the child behind `gate` is ready, for which this one waits; false if the mall is to stop before.
+async fn opens(gate: Option<watch::Receiver<Option<Ready>>>, goals: &mut watch::Receiver<Goal>) -> bool {
+    let Some(mut first) = gate else { return true };
+    tokio::select! {
+        ready = first.wait_for(Option::is_some) => ready.is_ok(),
+        _ = goals.wait_for(|goal| *goal != Goal::Run) => false,
+    }
+}
+
+/// Waits until every child has been ready, and returns what the first one said; none if one will never be.
+async fn all_ready(mut readiness: Vec<watch::Receiver<Option<Ready>>>) -> Option<Ready> {
+    for child in &mut readiness {
+        child.wait_for(Option::is_some).await.ok()?;
+    }
+    readiness.first().and_then(|first| *first.borrow())
 }
 
 async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions) -> Result<Exit> {
@@ -229,15 +224,27 @@ async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions)
     }
     let (goal, goals) = watch::channel(Goal::Run);
     let (ended, mut endings) = mpsc::channel(children.len().max(1));
-    for child in children {
-        let (output, goals, ended) = (output.clone(), goals.clone(), ended.clone());
+    let readiness: Vec<_> = children.iter().map(Child::readiness).collect();
+    let first = readiness[0].clone();
+    for (at, child) in children.into_iter().enumerate() {
+        let (output, mut goals, ended) = (output.clone(), goals.clone(), ended.clone());
+        let gate = (at > 0).then(|| first.clone());
         tokio::spawn(async move {
-            let ending = child.keep_running(&output, goals).await;
+            let ending = match opens(gate, &mut goals).await {
+                true => child.keep_running(&output, goals).await,
+                false => ChildEnding::Stopped,
+            };
             // The receiver waits for every child.
             let _ = ended.send(ending).await;
         });
     }
     drop((ended, goals));
+    let (said, examples) = (output.clone(), Examples::new(plan.order, options));
+    tokio::spawn(async move {
+        if let Some(ready) = all_ready(readiness).await {
+            said.hints(&examples.lines(ready.next_order));
+        }
+    });
     let mut exit = Exit::DONE;
     let mut deadline = None;
     loop {

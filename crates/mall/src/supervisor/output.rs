@@ -75,6 +75,13 @@ impl Output {
         }
     }
 
+    /// What to try, for people alone.
+    pub fn hints(&self, lines: &[String]) {
+        if self.format == LogFormat::Text {
+            lines.iter().for_each(|line| self.own(line));
+        }
+    }
+
     fn say(&self, level: Level, line: &str) {
         match self.format {
             LogFormat::Text => self.line(SUPERVISOR, line.as_bytes(), Stream::Err),

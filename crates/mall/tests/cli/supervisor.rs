@@ -8,7 +8,7 @@ use rustix::process::{Signal, kill_process};
 
 use super::program::{FREE_PORTS, Folder};
 use super::support::role::{Role, words_of};
-use super::support::{PATIENCE, wait_for};
+use super::support::{PATIENCE, required, wait_for};
 
 /// A running mall, whose lines are waited for one after the other.
 struct Mall {
@@ -102,7 +102,7 @@ fn a_role_that_was_ready_and_ends_with_a_code_is_started_again() {
 fn options_that_turn_bad_while_the_mall_runs_are_tried_again() {
     let folder = Folder::new();
     let mut mall = Mall::up(&folder);
-    mall.wait("order", "listening");
+    mall.wait("mall", "try ");
     std::fs::write(folder.path().join("mall.toml"), "lanes = \"many\"\n").expect("written");
     kill_process(mall.process.child_of("order"), Signal::KILL).expect("killed");
     mall.wait("order", "lanes");
@@ -213,4 +213,53 @@ fn a_port_that_another_mall_has_is_refused_with_a_word_about_that_mall() {
         ended.err.contains(&expected) && ended.err.contains("--order-port"),
         "{ended:?}"
     );
+}
+
+/// What keeps one service from its database keeps the others as well, and nobody needs to read it three times.
+#[test]
+fn what_keeps_the_mall_from_its_database_is_told_once() {
+    let server = required("MALL_TEST_MYSQL");
+    let (_, place) = server.split_once('@').expect("an account in the URL");
+    let url = format!("--database-url=mysql://root:wrong@{place}/nothing-here");
+    let folder = Folder::new();
+    let ended = folder.run(&[&["up", &url], &FREE_PORTS[..]].concat());
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let told = ended.err.lines().filter(|line| line.contains("Access denied"));
+    assert_eq!(told.count(), 1, "{}", ended.err);
+    let others = ["delivery-1 ", "gateway "];
+    assert!(
+        ended
+            .err
+            .lines()
+            .all(|line| others.iter().all(|name| !line.starts_with(name))),
+        "{}",
+        ended.err
+    );
+}
+
+/// The commands that a person is told to try work as they stand.
+#[test]
+fn what_to_try_names_the_next_order() {
+    let folder = Folder::new();
+    for number in 1..=2 {
+        let mut mall = Mall::up(&folder);
+        let port = mall.wait_port("order");
+        let place = mall.wait("mall", &format!("try         http :{port}/orders customerId="));
+        let patch = mall.wait("mall", "            http PATCH ");
+        assert!(
+            patch.ends_with(&format!("http PATCH :{port}/orders/{number} address=SEOUL")),
+            "{patch}"
+        );
+        let fields = place.split_once("/orders ").expect("fields").1.split(' ');
+        let fields: Vec<String> = fields
+            .map(|field| field.split_once('=').expect("a value"))
+            .map(|(name, value)| format!("\"{name}\":\"{value}\""))
+            .collect();
+        let placed = send(&port, "POST", "/orders", &format!("{{{}}}", fields.join(",")));
+        assert!(placed.starts_with("HTTP/1.1 201"), "{placed}");
+        let changed = send(&port, "PATCH", &format!("/orders/{number}"), r#"{"address":"SEOUL"}"#);
+        assert!(changed.starts_with("HTTP/1.1 204"), "{changed}");
+        mall.process.signal(Signal::INT);
+        assert_eq!(mall.process.wait_exit().code(), Some(0));
+    }
 }

@@ -87,7 +87,7 @@ fn the_whole_mall_by_ctrl_c() {
     });
     let placed = post(orders, "/orders", &ORDER);
     patch(orders, &format!("/orders/{}", placed.id()), &[("address", "SEOUL")]);
-    mall.wait_line("OrderModified order=1 v2");
+    mall.wait_line("OrderModified order=1 v2 P0@");
     mall.signal_group(Signal::INT);
     assert_eq!(mall.wait_exit().code(), Some(0), "{}", mall.said());
     assert_eq!(

@@ -91,6 +91,28 @@ fn a_broker_that_nobody_answers_at_is_said_at_once_and_given_up() {
     );
 }
 
+/// The kernel takes the connection, and nobody says a word.
+#[test]
+fn a_broker_that_says_nothing_is_told_before_it_is_given_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let broker = silent.local_addr().expect("an address").to_string();
+    let stack = Stack::embedded();
+    let said = format!("no answer yet from Kafka at {broker} after 3 s");
+    let tool = stack.bare(&["kafka-topics", "--list", "--bootstrap-server", &broker]);
+    let order = stack.command(&["order", "--port", "0", "--bootstrap-server", &broker]);
+    let mut waiting =
+        [("kafka-topics", tool), ("order", order)].map(|(name, mut command)| Role::start(name, &mut command));
+    for role in &mut waiting {
+        role.wait_line(&said);
+    }
+    let [tool, order] = &mut waiting;
+    assert_ne!(tool.wait_exit().code(), Some(0), "{}", tool.said());
+    order.wait_line("trying for 30 s");
+    let lines = order.lines();
+    let at = |part: &str| lines.iter().position(|line| line.contains(part));
+    assert!(at(&said) < at("trying for 30 s"), "{lines:?}");
+}
+
 #[test]
 fn a_database_that_nobody_answers_at_is_said_at_once_and_given_up() {
     let stack = Stack::embedded();

@@ -70,6 +70,9 @@ pub trait Store: FenceStore + HistoryStore {
     /// outcomes. `now` becomes the timestamp of the delivery events.
     async fn run_deliveries(&self, batch: &[DeliveryRequest], now: Timestamp) -> Result<Vec<DeliveryOutcome>>;
 
+    /// The number that the next order gets, unless others take it first or give some up.
+    async fn next_order(&self) -> Result<OrderId>;
+
     /// The order with this number.
     async fn order(&self, id: OrderId) -> Result<Option<Order>>;
 

@@ -134,6 +134,10 @@ impl Store for MysqlStore {
         with!(self.transactions, |session| deliveries::run(session, batch, now))
     }
 
+    async fn next_order(&self) -> Result<OrderId> {
+        with!(self.statements, |session| orders::next(session))
+    }
+
     async fn order(&self, id: OrderId) -> Result<Option<Order>> {
         with!(self.statements, |session| orders::one(session, id))
     }

@@ -29,6 +29,22 @@ pub(super) async fn run(session: &mut Session, batch: &[OrderRequest], now: Time
     Ok(done.outcomes)
 }
 
+/// The number that the next order gets: what the server says, or the one behind the journal's highest, if the server tells an
+/// older number from its cache.
+pub(super) async fn next(session: &mut Session) -> Result<OrderId> {
+    let sql = "select cast(coalesce(auto_increment, 1) as signed), \
+               (select coalesce(max(order_id), 0) + 1 from order_event), (select coalesce(max(id), 0) + 1 from Order_table) \
+               from information_schema.tables where table_schema = database() and table_name = 'Order_table'";
+    let rows = session.fetch(statement(sql.to_owned())).await?;
+    let mut next = 1;
+    for row in &rows {
+        for at in 0..3 {
+            next = next.max(column::<i64>(row, at)?);
+        }
+    }
+    Ok(OrderId(next))
+}
+
 /// The order with this number.
 pub(super) async fn one(session: &mut Session, id: OrderId) -> Result<Option<Order>> {
     let sql = format!("select id, version, {FIELDS} from Order_table where id = ?");

@@ -97,6 +97,10 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn next_order(&self) -> Result<OrderId> {
+        self.readers.run(|database| database.next_order()).await
+    }
+
     async fn order(&self, id: OrderId) -> Result<Option<Order>> {
         self.readers.run(move |database| database.order(id)).await
     }

@@ -18,6 +18,8 @@ const INSERT: &str =
     "insert into Order_table (address, customerId, productId, productName, qty, version) values (?, ?, ?, ?, ?, 1)";
 const UPDATE: &str = "update Order_table set address = ?, customerId = ?, productId = ?, productName = ?, qty = ?, \
                       version = ? where id = ?";
+/// SQLite notes the highest number that it has ever given to a row of such a table.
+const LAST: &str = "select coalesce(max(seq), 0) from sqlite_sequence where name = 'Order_table'";
 const DELETE: &str = "delete from Order_table where id = ?";
 
 impl Database {
@@ -37,6 +39,16 @@ impl Database {
             journal::append(connection, Source::Orders, &done.journal)?;
             Ok(done.outcomes)
         })
+    }
+
+    /// The number that the next order gets.
+    ///
+    /// # Errors
+    /// As [`Store::next_order`](shop::store::Store::next_order); `Rejected` if the database is the delivery service's.
+    pub fn next_order(&mut self) -> Result<OrderId> {
+        self.serves(Source::Orders)?;
+        let last: i64 = self.read(|connection| connection.query_row(LAST, [], |row| row.get(0)))?;
+        Ok(OrderId(last.saturating_add(1)))
     }
 
     /// The order with this number.

@@ -41,6 +41,7 @@ macro_rules! contract {
 
 contract! {
     orders::an_order_lives_and_its_journal_outlives_it,
+    orders::the_next_order_is_told_by_number,
     orders::a_change_that_changes_nothing_writes_nothing,
     orders::what_is_not_allowed_writes_nothing,
     orders::a_missing_order_is_missing,

@@ -7,6 +7,23 @@ use shop::domain::{
 
 use crate::fixture::*;
 
+pub async fn the_next_order_is_told_by_number(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Orders).await;
+    assert_eq!(store.next_order().await.unwrap(), OrderId(1));
+    for number in 1..=3 {
+        assert_eq!(placed(&*store, fields("PUSAN")).await.id, OrderId(number));
+        assert_eq!(store.next_order().await.unwrap(), OrderId(number + 1));
+    }
+    run(&*store, cancel(OrderId(3))).await;
+    let told = store.next_order().await.unwrap();
+    assert_eq!(
+        told,
+        OrderId(4),
+        "the number of a cancelled order is not given out again"
+    );
+    assert_eq!(placed(&*store, fields("PUSAN")).await.id, told);
+}
+
 pub async fn an_order_lives_and_its_journal_outlives_it(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Orders).await;
     let order = placed(&*store, fields("PUSAN")).await;

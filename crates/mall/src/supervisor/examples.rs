@@ -1,0 +1,67 @@
+//! What to try first, once everything runs: commands that work as they stand, with the number that the next order gets.
+
+use crate::config::RoleOptions;
+use crate::{console, data_dir};
+
+/// What the commands depend on.
+pub struct Examples {
+    /// The order service's port.
+    order: u16,
+    topic: String,
+    /// The options that lead the tools to this mall's log and database, each with a space in front.
+    log: String,
+    database: String,
+}
+
+impl Examples {
+    /// The examples for a mall whose order service has this port.
+    pub fn new(order: u16, options: &RoleOptions) -> Self {
+        let storage = &options.storage;
+        let data = match storage.data == data_dir::default_place() {
+            true => String::new(),
+            false => format!(" --data {}", console::shell_word(&storage.data.display().to_string())),
+        };
+        Self {
+            order,
+            topic: options.topic.clone(),
+            log: match &storage.bootstrap_server {
+                Some(servers) => format!(" --bootstrap-server {}", servers.as_str()),
+                None => data.clone(),
+            },
+            database: match &storage.database_url {
+                Some(_) => " --database-url …".to_owned(),
+                None => data,
+            },
+        }
+    }
+
+    /// The commands. The order that the first one places has the number `next`; where that is not known, the others are left
+    /// out.
+    pub fn lines(&self, next: Option<i64>) -> Vec<String> {
+        let Self {
+            order,
+            topic,
+            log,
+            database,
+        } = self;
+        let mall = match std::env::var_os("MALL_CHECKOUT") {
+            Some(_) => "./mall",
+            None => "mall",
+        };
+        let place = format!("http :{order}/orders customerId=2000 productId=100 productName=RADIO qty=3 address=PUSAN");
+        let mut commands = vec![place];
+        if let Some(next) = next {
+            commands.push(format!("http PATCH :{order}/orders/{next} address=SEOUL"));
+            commands.push(format!("http DELETE :{order}/orders/{next}"));
+        }
+        commands.push(format!(
+            "{mall} kafka-console-consumer --topic {topic} --from-beginning{log}"
+        ));
+        commands.push(format!("{mall} sql \"select * from Delivery_table;\"{database}"));
+        let heads = std::iter::once("try").chain(std::iter::repeat(""));
+        heads
+            .zip(commands)
+            .map(|(head, command)| format!("{head:<12}{command}"))
+            .collect()
+    }
+}
