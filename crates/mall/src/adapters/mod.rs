@@ -25,4 +25,4 @@ mod store;
 
 pub use retry::until_available;
 pub use role::RoleAdapters;
-pub use store::{create_sqlite_store, look_into_sqlite, open_store, open_store_to_read};
+pub use store::{create_sqlite_store, look_into_sqlite, look_into_store, open_store, open_store_to_read};

@@ -47,6 +47,20 @@ pub fn look_into_sqlite(path: &Path, source: Source) -> Result<Box<dyn Store>, S
     Ok(Box::new(SqliteStore::open_to_read(path, source)?))
 }
 
+/// Opens the database of a service for reading, as it is and without waiting for it.
+///
+/// # Errors
+/// Says why it can't be read.
+pub async fn look_into_store(storage: &Storage, source: Source) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match &storage.database_url {
+        Some(url) => Arc::new(MysqlStore::connect_to_read(url.expose(), source).await?),
+        None => Arc::from(look_into_sqlite(
+            &storage.data.join(DataFile::of(source).name()),
+            source,
+        )?),
+    })
+}
+
 /// Creates the file of a service in a data folder that lacks it.
 pub fn create_sqlite_store(data: &Path, source: Source) -> Result<()> {
     sqlite(data, source).map(drop).map_err(Into::into)

@@ -5,10 +5,12 @@
 //!   machine: data folder, turnstiles, ports ┐
 //!   log: broker, topic, records, members ───┼─▶ Report ─▶ lines and an exit code
 //!   database: reachable, its clock, writes ─┤
+//!   orders: harm, if the history is short ──┤
 //!   roles that run: their own account ──────┘
 //! ```
 
 mod database;
+mod harm;
 mod log;
 mod machine;
 mod members;
@@ -36,6 +38,7 @@ pub fn run(ports: &Ports, options: &RoleOptions) -> Result<Exit> {
     } else {
         waiting::look_at_files(options, &mut report)?;
     }
+    harm::look(options, &mut report);
     let _ = console::print(&report.lines());
     Ok(report.exit())
 }

@@ -8,10 +8,10 @@
 //!   final rows ──────┘
 //! ```
 
-mod found;
+pub mod found;
 pub mod gather;
-mod look;
-mod remedy;
+pub mod look;
+pub mod remedy;
 pub mod report;
 mod since;
 mod sources;

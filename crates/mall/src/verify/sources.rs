@@ -8,8 +8,8 @@ use shop::domain::Source;
 use shop::store::{self, Store};
 use tokio::runtime::Runtime;
 
-use crate::adapters::log::{explained, open_existing_log};
-use crate::adapters::open_store_to_read;
+use crate::adapters::log::{OpenFor, explained, open_existing_log, open_log};
+use crate::adapters::{look_into_store, open_store_to_read};
 use crate::config::Storage;
 use crate::data_dir::{self, DataFile, InUse};
 
@@ -28,11 +28,7 @@ pub struct Sources {
 impl Sources {
     /// Opens the log and both databases.
     pub fn open(storage: &Storage, topic: &str, group: &str) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .context("can't start the asynchronous runtime")?;
+        let runtime = runtime()?;
         let log = open_existing_log(storage)?;
         databases_must_exist(storage)?;
         let embedded = storage.bootstrap_server.is_none() || storage.database_url.is_none();
@@ -51,6 +47,35 @@ impl Sources {
             runtime,
             _in_use,
         })
+    }
+
+    /// Opens the log and both databases as they are, without waiting for any. None if one of them is not there, or can't be
+    /// read.
+    pub fn if_there(storage: &Storage, topic: &str, group: &str) -> Result<Option<Self>> {
+        let runtime = runtime()?;
+        let Ok(Some(log)) = open_log(storage, OpenFor::Reading) else {
+            return Ok(None);
+        };
+        if databases_must_exist(storage).is_err() {
+            return Ok(None);
+        }
+        let opened = runtime.block_on(async {
+            let orders = look_into_store(storage, Source::Orders).await?;
+            Ok::<_, store::StoreError>((orders, look_into_store(storage, Source::Deliveries).await?))
+        });
+        let Ok((orders, deliveries)) = opened else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            log,
+            topic: topic.to_owned(),
+            group: group.to_owned(),
+            orders,
+            deliveries,
+            storage: storage.clone(),
+            runtime,
+            _in_use: None,
+        }))
     }
 
     /// Reads from the order service's database.
@@ -75,6 +100,12 @@ impl Sources {
     pub fn of_log<T>(&self, answer: Result<T, LogError>) -> Result<T> {
         answer.map_err(|error| anyhow!(explained(&error, &self.storage)))
     }
+}
+
+fn runtime() -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build();
+    runtime.context("can't start the asynchronous runtime")
 }
 
 /// Refuses a data folder without databases, because opening an embedded database would create it.

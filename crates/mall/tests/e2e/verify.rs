@@ -91,6 +91,7 @@ fn without_a_key(stack: &Stack) {
     assert_eq!(split["kind"], "hazard", "{text}");
 
     broken_timeline(stack, park);
+    the_doctor_knows(stack, park);
 
     let (code, text) = audit(stack, &["--key", "header:ce_subject"]);
     assert_eq!(code, Some(1), "{text}");
@@ -121,6 +122,18 @@ fn without_a_key(stack: &Stack) {
         (code, &found["answer"], &found["doubts"][0]["name"]),
         (Some(2), &"unknown".into(), &"nothing-compared".into())
     );
+}
+
+fn the_doctor_knows(stack: &Stack, park: i64) {
+    let (code, text) = said(stack.run(&["doctor"]));
+    assert_eq!(code, Some(1), "{text}");
+    let harm = format!("WRONG  order {park} was harmed: split-key (its events stand in the partitions ");
+    let told = text.lines().find(|line| line.starts_with(&harm));
+    assert!(
+        told.is_some_and(|line| line.contains("inversion") && line.contains("divergence")),
+        "{text}"
+    );
+    assert!(text.contains("remedy: publish with --key order-id"), "{text}");
 }
 
 /// The timeline of an order whose cancellation overtook its modification.
