@@ -19,6 +19,7 @@
 
 #![warn(clippy::missing_errors_doc)]
 
+mod group;
 mod port;
 mod record;
 #[cfg(any(feature = "embedded", feature = "kafka"))]
@@ -38,8 +39,9 @@ pub mod embedded;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 
+pub use group::{GroupKind, GroupListing, GroupState, OffsetKept};
 pub use port::{
-    Assignment, Consumer, Coordinator, EventLog, Extent, GroupInfo, GroupMember, GroupState, LogError, Position,
+    Assignment, Consumer, Coordinator, EventLog, Extent, GroupError, GroupInfo, GroupMember, LogError, Position,
     Rebalance, Result, Subscription,
 };
 pub use record::{Header, NewRecord, Offset, Partition, Placed, Record, Timestamp, TopicPartition};

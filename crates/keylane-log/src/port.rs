@@ -1,9 +1,9 @@
 //! The port: what a log can do, whichever adapter keeps it.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::group::{GroupKind, GroupListing, GroupState, OffsetKept};
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
 use crate::topic::{NewTopic, TopicInfo};
 
@@ -25,6 +25,23 @@ pub enum LogError {
     /// stops and tells a person.
     #[error("{0}")]
     Broken(String),
+}
+
+/// Why a group was not changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupError {
+    /// There is no such group.
+    NotFound,
+    /// The group has members.
+    NotEmpty,
+    /// Another reason.
+    Log(LogError),
+}
+
+impl From<LogError> for GroupError {
+    fn from(error: LogError) -> Self {
+        Self::Log(error)
+    }
 }
 
 /// A log: topics, appends, scans, and consumer groups. Calls block, so asynchronous code makes them on a thread of its
@@ -113,6 +130,29 @@ pub trait EventLog: Send + Sync {
     /// # Errors
     /// See [`EventLog`].
     fn groups(&self) -> Result<Vec<String>>;
+
+    /// All consumer groups with their kinds and states, in the order of their names.
+    ///
+    /// # Errors
+    /// See [`EventLog`].
+    fn list_groups(&self) -> Result<Vec<GroupListing>>;
+
+    /// Removes `group` with all that it has committed.
+    ///
+    /// # Errors
+    /// [`GroupError::NotEmpty`] while the group has members.
+    fn delete_group(&self, group: &str) -> Result<(), GroupError>;
+
+    /// Removes what `group` has committed for these partitions. Returns for each whether that was done, also if nothing
+    /// had been committed.
+    ///
+    /// # Errors
+    /// [`GroupError::NotFound`] if there is no such group.
+    fn delete_offsets(
+        &self,
+        group: &str,
+        partitions: &BTreeSet<TopicPartition>,
+    ) -> Result<BTreeMap<TopicPartition, Result<(), OffsetKept>>, GroupError>;
 
     /// Describes `group`; `None` if no member has ever joined it or committed for it.
     ///
@@ -293,6 +333,8 @@ pub struct Extent {
 pub struct GroupInfo {
     /// What the group is doing.
     pub state: GroupState,
+    /// How the group shares out its partitions.
+    pub kind: GroupKind,
     /// The name of the rule that shares out the partitions, such as `range`; `None` while there is none.
     pub assignor: Option<String>,
     /// The broker that coordinates the group; `None` on the embedded log, whose members do so themselves.
@@ -301,6 +343,8 @@ pub struct GroupInfo {
     pub members: Vec<GroupMember>,
     /// The committed offset of each partition for which the group has committed one.
     pub commits: BTreeMap<TopicPartition, Offset>,
+    /// The leader epoch of the record before each committed offset, where the group has committed it as well.
+    pub leader_epochs: BTreeMap<TopicPartition, i32>,
 }
 
 /// A member of a group as others see it.
@@ -310,10 +354,14 @@ pub struct GroupMember {
     pub id: String,
     /// What the member calls itself ([`EventLog::client_id`]). Several members may have the same.
     pub client: String,
+    /// The member's static name (`group.instance.id`); `None` if it has none.
+    pub instance: Option<String>,
     /// The host that the member runs on, as the log sees it, such as `/127.0.0.1`.
     pub host: String,
     /// The partitions that the member owns, in order.
     pub partitions: Vec<TopicPartition>,
+    /// The partitions that the member is to own, in order; `None` if nobody but the members knows that.
+    pub target: Option<Vec<TopicPartition>>,
 }
 
 /// A broker that coordinates a group.
@@ -323,31 +371,4 @@ pub struct Coordinator {
     pub node: i32,
     /// The broker's address (`host:port`).
     pub address: String,
-}
-
-/// What a group is doing, in Kafka's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GroupState {
-    /// The group has no members.
-    Empty,
-    /// Every member has its share of the partitions.
-    Stable,
-    /// The members are being asked to give their partitions back.
-    PreparingRebalance,
-    /// The partitions are being shared out.
-    CompletingRebalance,
-    /// The log used a word that this adapter does not know.
-    Unknown,
-}
-
-impl fmt::Display for GroupState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Empty => "Empty",
-            Self::Stable => "Stable",
-            Self::PreparingRebalance => "PreparingRebalance",
-            Self::CompletingRebalance => "CompletingRebalance",
-            Self::Unknown => "Unknown",
-        })
-    }
 }

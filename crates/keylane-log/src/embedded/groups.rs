@@ -3,14 +3,15 @@
 //! `ended` says whether the process of a member has certainly ended. Such a member counts as gone, although its row
 //! stays until another member removes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
 use super::roster::bump_epoch;
 use super::schema::{read, write};
 use super::topics;
-use crate::port::{GroupInfo, GroupMember, GroupState, LogError, Result};
+use crate::group::{GroupKind, GroupListing, GroupState, OffsetKept};
+use crate::port::{GroupError, GroupInfo, GroupMember, LogError, Result};
 use crate::record::{Offset, Partition, TopicPartition};
 
 /// Name of the rule by which the members share out partitions: partition `p` belongs to member number `p mod n`.
@@ -29,23 +30,119 @@ pub(super) fn groups(conn: &Connection) -> Result<Vec<String>> {
 /// Describes `group`; `None` if there is no such group.
 pub(super) fn describe(conn: &Connection, group: &str, ended: impl Fn(&str) -> bool) -> Result<Option<GroupInfo>> {
     read(conn, |tx| {
-        let known = tx
-            .prepare_cached("select 1 from groups where name = ?")?
-            .exists([group])?;
-        if !known {
+        if !exists(tx, group)? {
             return Ok(None);
         }
-        let alive = members(tx, group)?.into_iter().filter(|member| !ended(member));
+        let alive = alive(tx, group, &ended)?.into_iter();
         let members: Vec<GroupMember> = alive.map(|id| member(tx, group, id)).collect::<Result<_>>()?;
         let idle = members.is_empty();
         Ok(Some(GroupInfo {
-            state: if idle { GroupState::Empty } else { GroupState::Stable },
+            state: state(idle),
+            kind: GroupKind::Classic,
             assignor: (!idle).then(|| ASSIGNOR.to_owned()),
             coordinator: None,
             members,
             commits: commits(tx, group)?,
+            leader_epochs: BTreeMap::new(),
         }))
     })
+}
+
+/// All groups, in the order of their names. Their members share out the partitions themselves.
+pub(super) fn list(conn: &Connection, ended: impl Fn(&str) -> bool) -> Result<Vec<GroupListing>> {
+    read(conn, |tx| {
+        let listing = |name: String| {
+            let idle = alive(tx, &name, &ended)?.is_empty();
+            Ok(GroupListing {
+                name,
+                kind: GroupKind::Classic,
+                state: state(idle),
+            })
+        };
+        groups(tx)?.into_iter().map(listing).collect()
+    })
+}
+
+fn state(idle: bool) -> GroupState {
+    match idle {
+        true => GroupState::Empty,
+        false => GroupState::Stable,
+    }
+}
+
+/// Removes a group with all that it has committed.
+pub(super) fn delete(conn: &Connection, group: &str, ended: impl Fn(&str) -> bool) -> Result<Result<(), GroupError>> {
+    write(conn, |tx| {
+        if !exists(tx, group)? {
+            return Ok(Err(GroupError::NotFound));
+        }
+        if !alive(tx, group, &ended)?.is_empty() {
+            return Ok(Err(GroupError::NotEmpty));
+        }
+        for table in ["groups", "members", "group_partitions"] {
+            tx.execute(&format!("delete from {table} where name = ?"), [group])?;
+        }
+        Ok(Ok(()))
+    })
+}
+
+/// What became of the offsets that were to be deleted.
+pub(super) type Deleted = BTreeMap<TopicPartition, Result<(), OffsetKept>>;
+
+/// Removes what a group has committed for these partitions, but not for topics that its members read.
+pub(super) fn delete_offsets(
+    conn: &Connection,
+    group: &str,
+    partitions: &BTreeSet<TopicPartition>,
+    ended: impl Fn(&str) -> bool,
+) -> Result<Result<Deleted, GroupError>> {
+    write(conn, |tx| {
+        if !exists(tx, group)? {
+            return Ok(Err(GroupError::NotFound));
+        }
+        let subscribed = subscriptions(tx, &alive(tx, group, &ended)?)?;
+        let mut forget = tx.prepare_cached(
+            "update group_partitions set committed = null, metadata = ''
+             where name = ? and topic = ? and partition = ?",
+        )?;
+        let mut deleted = Deleted::new();
+        for partition in partitions {
+            let outcome = match topics::check_partition(tx, partition) {
+                Err(LogError::Refused(_)) => Err(OffsetKept::NoPartition),
+                Err(error) => return Err(error),
+                Ok(()) if subscribed.contains(&*partition.topic) => Err(OffsetKept::Subscribed),
+                Ok(()) => Ok(()),
+            };
+            if outcome.is_ok() {
+                forget.execute((group, &*partition.topic, partition.partition.0))?;
+            }
+            deleted.insert(partition.clone(), outcome);
+        }
+        Ok(Ok(deleted))
+    })
+}
+
+fn exists(conn: &Connection, group: &str) -> Result<bool> {
+    let mut select = conn.prepare_cached("select 1 from groups where name = ?")?;
+    Ok(select.exists([group])?)
+}
+
+/// The members of `group` whose processes may still run.
+fn alive(conn: &Connection, group: &str, ended: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    let mut members = members(conn, group)?;
+    members.retain(|member| !ended(member));
+    Ok(members)
+}
+
+/// The topics that these members read.
+fn subscriptions(conn: &Connection, members: &[String]) -> Result<BTreeSet<String>> {
+    let mut select = conn.prepare_cached("select topics from members where member = ?")?;
+    let mut topics = BTreeSet::new();
+    for member in members {
+        let subscribed: String = select.query_row([member], |row| row.get(0))?;
+        topics.extend(subscribed.split('\n').map(str::to_owned));
+    }
+    Ok(topics)
 }
 
 /// Sets committed offsets in one transaction. No member owns these partitions afterwards.
@@ -100,8 +197,10 @@ fn member(conn: &Connection, group: &str, id: String) -> Result<GroupMember> {
     Ok(GroupMember {
         id,
         client,
+        instance: None,
         host: HOST.to_owned(),
         partitions,
+        target: None,
     })
 }
 
@@ -167,6 +266,57 @@ mod tests {
         reset(&conn, "g", &to(0, 1), |_| true).unwrap();
         let seen = describe(&conn, "g", |_| false).unwrap().unwrap();
         assert_eq!((seen.state, seen.commits), (GroupState::Empty, to(0, 1)));
+    }
+
+    #[test]
+    fn offsets_are_deleted_unless_a_member_reads_their_topic() {
+        let conn = in_memory();
+        for topic in ["t", "u"] {
+            topics::create(&conn, &NewTopic::new(topic, 1)).unwrap();
+        }
+        let of = |topic: &str, partition| TopicPartition::new(topic, Partition(partition));
+        assert_eq!(
+            delete_offsets(&conn, "g", &[of("t", 0)].into(), |_| false),
+            Ok(Err(GroupError::NotFound))
+        );
+        let positions = [(of("t", 0), Offset(3)), (of("u", 0), Offset(4))].into();
+        reset(&conn, "g", &positions, |_| false).unwrap();
+        let _member = joined(&conn, "delivery-1");
+        let all = [of("t", 0), of("u", 0), of("u", 7), of("v", 0)].into();
+        let deleted = delete_offsets(&conn, "g", &all, |_| false).unwrap().unwrap();
+        let outcomes: Vec<_> = deleted.into_values().collect();
+        let no_partition = || Err(OffsetKept::NoPartition);
+        assert_eq!(
+            outcomes,
+            [Err(OffsetKept::Subscribed), Ok(()), no_partition(), no_partition()]
+        );
+        let commits = |ended| describe(&conn, "g", |_| ended).unwrap().unwrap().commits;
+        assert_eq!(commits(false), [(of("t", 0), Offset(3))].into());
+        let deleted = delete_offsets(&conn, "g", &[of("t", 0)].into(), |_| true)
+            .unwrap()
+            .unwrap();
+        assert_eq!(deleted[&of("t", 0)], Ok(()), "its member has gone");
+        assert_eq!(commits(true), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_group_without_members_can_be_deleted() {
+        let conn = in_memory();
+        topics::create(&conn, &NewTopic::new("t", 1)).unwrap();
+        assert_eq!(delete(&conn, "g", |_| false), Ok(Err(GroupError::NotFound)));
+        let _member = joined(&conn, "delivery-1");
+        let states = |ended| list(&conn, |_| ended).unwrap().into_iter().map(|group| group.state);
+        assert_eq!(states(false).collect::<Vec<_>>(), [GroupState::Stable]);
+        assert_eq!(delete(&conn, "g", |_| false), Ok(Err(GroupError::NotEmpty)));
+        assert_eq!(states(true).collect::<Vec<_>>(), [GroupState::Empty]);
+        assert_eq!(delete(&conn, "g", |_| true), Ok(Ok(())));
+        assert_eq!(describe(&conn, "g", |_| false), Ok(None));
+        for table in ["members", "group_partitions"] {
+            let left: i64 = conn
+                .query_row(&format!("select count(*) from {table}"), [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(left, 0, "{table}");
+        }
     }
 
     #[test]

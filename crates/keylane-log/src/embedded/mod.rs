@@ -36,7 +36,7 @@ mod roster;
 mod schema;
 mod topics;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -47,7 +47,8 @@ use self::file::{LogFile, Purpose};
 use self::member::Member;
 use self::presence::Presences;
 use self::retention::Retention;
-use crate::port::{Consumer, EventLog, Extent, GroupInfo, LogError, Result, Subscription};
+use crate::group::{GroupListing, OffsetKept};
+use crate::port::{Consumer, EventLog, Extent, GroupError, GroupInfo, LogError, Result, Subscription};
 use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
 use crate::sync::lock;
 use crate::topic::{NewTopic, PartitionInfo, TopicInfo};
@@ -186,6 +187,28 @@ impl EventLog for EmbeddedLog {
 
     fn groups(&self) -> Result<Vec<String>> {
         self.reader().read(groups::groups)
+    }
+
+    fn list_groups(&self) -> Result<Vec<GroupListing>> {
+        let presences = Presences::of(&self.path);
+        self.reader()
+            .read(|conn| groups::list(conn, |member| presences.ended(member)))
+    }
+
+    fn delete_group(&self, group: &str) -> Result<(), GroupError> {
+        let presences = Presences::of(&self.path);
+        self.writer(Purpose::Records)?
+            .write(|conn| groups::delete(conn, group, |member| presences.ended(member)))?
+    }
+
+    fn delete_offsets(
+        &self,
+        group: &str,
+        partitions: &BTreeSet<TopicPartition>,
+    ) -> Result<BTreeMap<TopicPartition, Result<(), OffsetKept>>, GroupError> {
+        let presences = Presences::of(&self.path);
+        self.writer(Purpose::Records)?
+            .write(|conn| groups::delete_offsets(conn, group, partitions, |member| presences.ended(member)))?
     }
 
     fn describe_group(&self, group: &str) -> Result<Option<GroupInfo>> {

@@ -207,7 +207,7 @@ fn check_name(topic: &str) -> Result<()> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let why = match topic {
         "" => "the empty string is not allowed".to_owned(),
-        "." | ".." => "'.' or '..' is not allowed".to_owned(),
+        "." | ".." => format!("'{topic}' is not allowed"),
         _ if topic.len() > MAX_NAME => {
             format!("the length of '{topic}' is longer than the max allowed length {MAX_NAME}")
         }

@@ -17,12 +17,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use crate::group::{GroupKind, GroupState};
 use crate::kafka::client::Watch;
 use crate::kafka::convert;
 use crate::kafka::fault::{self, Right};
 use crate::kafka::native::request::{Event, ask, text};
 use crate::kafka::timeouts::CALL_TIMEOUT;
-use crate::port::{Coordinator, GroupMember, GroupState, LogError, Result};
+use crate::port::{Coordinator, GroupMember, LogError, Result};
 use crate::record::TopicPartition;
 
 /// Pause before a coordinator that is not ready yet is asked again.
@@ -31,6 +32,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// A group as its coordinator describes it.
 pub(super) struct Described {
     pub(super) state: GroupState,
+    pub(super) kind: GroupKind,
     pub(super) assignor: Option<String>,
     pub(super) coordinator: Option<Coordinator>,
     pub(super) members: Vec<GroupMember>,
@@ -124,6 +126,7 @@ unsafe fn read(event: &Event) -> Result<Option<Described>, RDKafkaErrorCode> {
         let assignor = text(native::rd_kafka_ConsumerGroupDescription_partition_assignor(group));
         Ok(Some(Described {
             state,
+            kind: kind(native::rd_kafka_ConsumerGroupDescription_type(group)),
             assignor: Some(assignor).filter(|name| !name.is_empty()),
             coordinator: coordinator(native::rd_kafka_ConsumerGroupDescription_coordinator(group)),
             members: members
@@ -133,8 +136,17 @@ unsafe fn read(event: &Event) -> Result<Option<Described>, RDKafkaErrorCode> {
     }
 }
 
+pub(super) fn kind(kind: native::rd_kafka_consumer_group_type_t) -> GroupKind {
+    use native::rd_kafka_consumer_group_type_t as T;
+    match kind {
+        T::RD_KAFKA_CONSUMER_GROUP_TYPE_CLASSIC => GroupKind::Classic,
+        T::RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER => GroupKind::Consumer,
+        _ => GroupKind::Unknown,
+    }
+}
+
 /// The state of a group; `None` if it is dead, which means that the coordinator has forgotten it.
-fn state(state: native::rd_kafka_consumer_group_state_t) -> Option<GroupState> {
+pub(super) fn state(state: native::rd_kafka_consumer_group_state_t) -> Option<GroupState> {
     use native::rd_kafka_consumer_group_state_t as S;
     match state {
         S::RD_KAFKA_CONSUMER_GROUP_STATE_DEAD => None,
@@ -161,16 +173,24 @@ unsafe fn coordinator(node: *const native::rd_kafka_Node_t) -> Option<Coordinato
 
 unsafe fn member(member: *const native::rd_kafka_MemberDescription_t) -> GroupMember {
     unsafe {
-        let assignment = native::rd_kafka_MemberDescription_assignment(member);
+        let now = assigned(native::rd_kafka_MemberDescription_assignment(member));
+        let instance = text(native::rd_kafka_MemberDescription_group_instance_id(member));
         GroupMember {
             id: text(native::rd_kafka_MemberDescription_consumer_id(member)),
             client: text(native::rd_kafka_MemberDescription_client_id(member)),
+            instance: Some(instance).filter(|name| !name.is_empty()),
             host: text(native::rd_kafka_MemberDescription_host(member)),
-            partitions: match assignment.is_null() {
-                true => Vec::new(),
-                false => partitions(native::rd_kafka_MemberAssignment_partitions(assignment)),
-            },
+            partitions: now.unwrap_or_default(),
+            target: assigned(native::rd_kafka_MemberDescription_target_assignment(member)),
         }
+    }
+}
+
+/// The partitions of an assignment; `None` if there is none.
+unsafe fn assigned(assignment: *const native::rd_kafka_MemberAssignment_t) -> Option<Vec<TopicPartition>> {
+    match assignment.is_null() {
+        true => None,
+        false => Some(unsafe { partitions(native::rd_kafka_MemberAssignment_partitions(assignment)) }),
     }
 }
 

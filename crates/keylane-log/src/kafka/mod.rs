@@ -41,13 +41,14 @@ mod size;
 mod timeouts;
 mod topic_details;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
 
-use crate::port::{Consumer, EventLog, Extent, GroupInfo, GroupMember, LogError, Result, Subscription};
+use crate::group::{GroupListing, OffsetKept};
+use crate::port::{Consumer, EventLog, Extent, GroupError, GroupInfo, GroupMember, LogError, Result, Subscription};
 use crate::record::{NewRecord, Offset, Placed, Record, TopicPartition};
 use crate::sync::lock;
 use crate::topic::{NewTopic, TopicInfo};
@@ -267,8 +268,24 @@ impl EventLog for KafkaLog {
         self.scanner.groups()
     }
 
+    fn list_groups(&self) -> Result<Vec<GroupListing>> {
+        groups::list(&self.settings)
+    }
+
+    fn delete_group(&self, group: &str) -> Result<(), GroupError> {
+        groups::delete(&self.settings, group)
+    }
+
+    fn delete_offsets(
+        &self,
+        group: &str,
+        partitions: &BTreeSet<TopicPartition>,
+    ) -> Result<BTreeMap<TopicPartition, Result<(), OffsetKept>>, GroupError> {
+        groups::delete_offsets(&self.settings, group, partitions)
+    }
+
     fn describe_group(&self, group: &str) -> Result<Option<GroupInfo>> {
-        groups::describe(&self.settings, group, &self.scanner.topics()?)
+        groups::describe(&self.settings, group)
     }
 
     fn members(&self, group: &str) -> Result<Vec<GroupMember>> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keylane_log::{EventLog, GroupState, LogError, Offset, Position, Record};
+use keylane_log::{EventLog, GroupError, GroupKind, GroupState, LogError, Offset, OffsetKept, Position, Record};
 
 use crate::member::{TIMEOUT, TestMember, partition, until};
 use crate::records::{append, placed_at, topic};
@@ -449,6 +449,40 @@ pub fn a_reset_waits_for_nobody_to_be_in_the_group(world: &dyn World) {
         "the metadata of the old commit is gone"
     );
     assert_eq!(given(1), Some((Offset(5), "done:5")));
+}
+
+pub fn a_group_goes_once_nobody_is_in_it(world: &dyn World) {
+    let log = world.open();
+    let (read, other, group) = (topic(&*log, "read", 1), topic(&*log, "other", 1), unique("goes"));
+    let of_group = || {
+        log.list_groups()
+            .map(|groups| groups.into_iter().find(|listed| listed.name == group))
+    };
+    let forget = |topic: &str, number| {
+        let partition = partition(topic, number);
+        log.delete_offsets(&group, &[partition.clone()].into())
+            .map(|mut outcomes| outcomes.remove(&partition))
+    };
+    assert_eq!(of_group(), Ok(None));
+    assert_eq!(log.delete_group(&group), Err(GroupError::NotFound));
+    assert_eq!(forget(&read, 0), Err(GroupError::NotFound));
+    let to_start = |topic: &str| [(partition(topic, 0), Offset(0))].into();
+    log.reset_group(&group, &to_start(&other)).expect("a new group");
+    let mut member = TestMember::join(&*log, &subscription(&group, &read, "reader"));
+    until("it has its partition", &mut [&mut member], |members| {
+        !members[0].observed.given.is_empty()
+    });
+    let listed = of_group().expect("groups are listed").expect("it is there");
+    assert_eq!((listed.kind, listed.state), (GroupKind::Classic, GroupState::Stable));
+    assert_eq!(log.delete_group(&group), Err(GroupError::NotEmpty));
+    assert_eq!(forget(&read, 0), Ok(Some(Err(OffsetKept::Subscribed))));
+    assert_eq!(forget(&other, 7), Ok(Some(Err(OffsetKept::NoPartition))));
+    assert_eq!(forget(&other, 0), Ok(Some(Ok(()))));
+    assert_eq!(log.committed(&group, &other), Ok(vec![None]));
+    member.leave();
+    assert_eq!(log.delete_group(&group), Ok(()));
+    assert_eq!(of_group(), Ok(None));
+    assert_eq!(log.describe_group(&group), Ok(None));
 }
 
 pub fn a_new_group_can_be_given_offsets(world: &dyn World) {

@@ -58,5 +58,6 @@ contract! {
     groups::a_member_that_leaves_is_gone_at_once,
     groups::a_group_is_seen_from_outside,
     groups::a_reset_waits_for_nobody_to_be_in_the_group,
+    groups::a_group_goes_once_nobody_is_in_it,
     groups::a_new_group_can_be_given_offsets,
 }

@@ -348,7 +348,7 @@ fn removed(group: &str, topic: &str, info: &GroupInfo, extents: &[Extent]) -> Op
 
 #[cfg(test)]
 mod tests {
-    use keylane_log::GroupState;
+    use keylane_log::{GroupKind, GroupState};
 
     use super::*;
 
@@ -414,10 +414,12 @@ mod tests {
         let commits = (0..2).map(|number| (TopicPartition::new("t", Partition(number)), Offset(5)));
         let info = GroupInfo {
             state: GroupState::Empty,
+            kind: GroupKind::Classic,
             assignor: None,
             coordinator: None,
             members: Vec::new(),
             commits: commits.collect(),
+            leader_epochs: BTreeMap::new(),
         };
         assert_eq!(removed("g", "t", &info, &[extent(5, 9), extent(0, 9)]), None);
         let wrong = removed("g", "t", &info, &[extent(0, 9), extent(7, 9)]).expect("two are gone");

@@ -111,6 +111,8 @@ mod tests {
                 partitions: own
                     .map(|number| TopicPartition::new("kafka.scaling", Partition(number)))
                     .collect(),
+                instance: None,
+                target: None,
             }
         });
         GroupInfo {
@@ -119,6 +121,8 @@ mod tests {
             coordinator: None,
             members: members.collect(),
             commits: BTreeMap::new(),
+            kind: keylane_log::GroupKind::Classic,
+            leader_epochs: BTreeMap::new(),
         }
     }
 

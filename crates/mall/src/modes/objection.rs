@@ -173,8 +173,10 @@ mod tests {
         GroupMember {
             id: format!("{client}-1"),
             client: client.to_owned(),
+            instance: None,
             host: "/127.0.0.1".to_owned(),
             partitions: Vec::new(),
+            target: None,
         }
     }
 

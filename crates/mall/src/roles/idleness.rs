@@ -82,6 +82,8 @@ mod tests {
             client: client.to_owned(),
             host: "/127.0.0.1".to_owned(),
             partitions: own.collect(),
+            instance: None,
+            target: None,
         }
     }
 

@@ -170,6 +170,36 @@ fn a_reset_shows_first_and_then_sets() {
 }
 
 #[test]
+fn a_group_is_deleted_once_its_members_have_gone() {
+    let folder = Folder::new();
+    filled(&folder);
+    let member = Member::join(&folder, &["--topic", "t", "--group", "g", "--from-beginning"]);
+    wait_for("it is in and has committed", || {
+        let seen = rows(&groups(&folder, &["--describe", "--group", "g"]));
+        (seen.iter().filter(|row| row[5] == "0" && row[6] != "-").count() == 2).then_some(())
+    });
+    let listed = groups(&folder, &["--list", "--state", "--type"]);
+    let words: Vec<_> = listed.out.split_whitespace().collect();
+    assert_eq!(words, ["GROUP", "TYPE", "STATE", "g", "Classic", "Stable"]);
+    let verbose = rows(&groups(
+        &folder,
+        &["--describe", "--group", "g", "--members", "--verbose"],
+    ));
+    assert_eq!(verbose[0][4..], ["2", "-", "t:0,1", "-", "-"]);
+    let delete = || groups(&folder, &["--delete", "--group", "g"]);
+    let forget = || groups(&folder, &["--delete-offsets", "--group", "g", "--topic", "t:1"]);
+    assert!(delete().out.contains("GroupNotEmptyException"));
+    assert!(forget().out.contains("GroupSubscribedToTopicException"));
+    drop(member);
+    assert!(forget().out.contains("Successful"));
+    assert_eq!(rows(&groups(&folder, &["--describe", "--group", "g"])).len(), 1);
+    let deleted = delete();
+    let says = "Deletion of requested consumer groups ('g') was successful.\n";
+    assert_eq!((deleted.code, deleted.out.as_str()), (Some(0), says));
+    assert_eq!(groups(&folder, &["--list"]).out, "");
+}
+
+#[test]
 fn one_that_was_killed_is_not_shown_as_a_member() {
     let folder = Folder::new();
     filled(&folder);
@@ -282,11 +312,9 @@ fn wrong_usage_is_refused_in_kafkas_words() {
             assert!(lines.any(|line| line == words_of(sentence)), "{words:?} {ended:?}");
         }
     }
-    let more = groups(&folder, &["--delete", "--group", "g"]);
-    assert_eq!(
-        (more.code, more.err.lines().next()),
-        (Some(1), Some("--delete is not supported here; use Kafka's own tool"))
-    );
+    let more = groups(&folder, &["--list", "--timeout", "10"]);
+    assert_eq!(more.code, Some(64), "{more:?}");
+    assert!(more.err.starts_with("--timeout is not supported: "), "{more:?}");
 }
 
 #[test]
@@ -362,6 +390,18 @@ fn kafkas_own_tool_says_the_same_of_a_group() {
         );
         same(&["--describe", "--group", &group, "--members"]);
         same(&["--describe", "--group", &group, "--state"]);
+        same(&["--describe", "--group", &group, "--verbose"]);
+        if protocol == "classic" {
+            same(&["--describe", "--group", &group, "--state", "--verbose"]);
+            same(&["--describe", "--group", &group, "--members", "--verbose"]);
+        }
+        assert!(
+            same(&["--delete", "--group", &group])
+                .out
+                .contains("The group is not empty.")
+        );
+        let forget = same(&["--delete-offsets", "--group", &group, "--topic", &topic]);
+        assert!(forget.out.contains("actively subscribed"), "{forget:?}");
         let reset = [
             "--reset-offsets",
             "--group",

@@ -7,5 +7,6 @@
 
 #![allow(unsafe_code)]
 
+pub(super) mod groups;
 pub(super) mod request;
 pub(super) mod topics;

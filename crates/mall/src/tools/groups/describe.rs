@@ -1,88 +1,70 @@
-//! `--describe`: the offsets of a group, its members, or its state.
+//! `--describe`: the offsets of groups, their members, or their states.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keylane_log::{EventLog, GroupInfo, GroupMember, GroupState, LogError, Offset, TopicPartition};
+use keylane_log::{EventLog, GroupInfo, GroupKind, GroupState, LogError};
 
-use super::command::{CommandError, CommandOutput, at_most_one, failed, log_to_read};
-use super::table::table;
+use super::command::{CommandError, CommandOutput, chosen_groups, failed, log_to_read};
+use super::views::{self, Ends};
 use crate::config::Storage;
 use crate::tools::args::Given;
 
-/// The least width of a column that holds a name.
-const NARROWEST: usize = 15;
-
-/// What stands for a value that is not there.
-const MISSING: &str = "-";
-
-/// The end of each partition, where it is known.
-type Ends = BTreeMap<TopicPartition, Offset>;
-
-/// Which groups are described.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chosen {
-    Named,
-    All,
-}
-
-/// What is told of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum View {
-    Members,
-    Offsets,
-    State,
-}
-
-const VIEWS: [(&str, View); 3] = [
-    ("members", View::Members),
-    ("offsets", View::Offsets),
-    ("state", View::State),
-];
-
-/// Describes the groups that were chosen.
+/// Describes the groups that were chosen. Nothing is told if one that was named is not there.
 pub(super) fn run(given: &Given, storage: &Storage, output: &mut CommandOutput) -> Result<(), CommandError> {
-    let one_of = "Option [describe] takes one of these options: [group], [all-groups]";
-    let chosen = [("group", Chosen::Named), ("all-groups", Chosen::All)];
-    let chosen = at_most_one(given, &chosen, |_, _| one_of.into())?;
-    let chosen = chosen.ok_or(CommandError::Usage(one_of.into()))?;
-    let view = at_most_one(given, &VIEWS, |_, _| {
-        "Option [describe] takes at most one of these options: [members], [offsets], [state]".into()
-    })?
-    .unwrap_or(View::Offsets);
     let log = log_to_read(storage)?;
-    let groups = match (chosen, &log) {
-        (Chosen::Named, _) => given.all("group").to_vec(),
-        (Chosen::All, Some(log)) => log.groups().map_err(|error| failed(&error, storage))?,
-        (Chosen::All, None) => Vec::new(),
-    };
-    for group in groups {
+    let mut found = BTreeMap::new();
+    for group in chosen_groups(given, log.as_deref(), storage)? {
         let info = match &log {
             Some(log) => log.describe_group(&group).map_err(|error| failed(&error, storage))?,
             None => None,
         };
-        if info.is_none() && chosen == Chosen::All {
+        match info {
+            Some(info) => _ = found.insert(group, info),
             // The group has gone since the groups were listed.
-            continue;
+            None if given.has("all-groups") => {}
+            None => {
+                let error = "org.apache.kafka.common.errors.GroupIdNotFoundException";
+                return Err(CommandError::Failed(format!("{error}: Group {group} not found.")));
+            }
         }
-        let (Some(log), Some(info)) = (&log, info) else {
-            let error = "org.apache.kafka.common.errors.GroupIdNotFoundException";
-            return Err(CommandError::Failed(format!("{error}: Group {group} not found.")));
-        };
+    }
+    let Some(log) = log else {
+        return Ok(());
+    };
+    for (group, info) in found {
         output.err.push_str(&warning(&group, info.state));
-        output.out.push_str(&match view {
-            View::Members => members(&group, &info),
-            View::State => state(&group, &info),
-            View::Offsets => offsets(
-                &group,
-                &info,
-                &ends(&**log, &info).map_err(|error| failed(&error, storage))?,
-            ),
-        });
-        if view != View::State {
+        let shown = view(given, &*log, &group, &info).map_err(|error| failed(&error, storage))?;
+        output.out.push_str(&shown);
+        if given.has("verbose") && (given.has("state") || given.has("members")) {
+            output.err.push_str(&untold(&group, info.kind));
+        }
+        if !given.has("state") {
             output.err.push_str(&idle(&info));
         }
     }
     Ok(())
+}
+
+/// What is asked for of a group, as a table.
+fn view(given: &Given, log: &dyn EventLog, group: &str, info: &GroupInfo) -> Result<String, LogError> {
+    let verbose = given.has("verbose");
+    Ok(if given.has("members") {
+        views::members(group, info, verbose)
+    } else if given.has("state") {
+        views::state(group, info, verbose)
+    } else {
+        views::offsets(group, info, &ends(log, info)?, verbose)
+    })
+}
+
+/// Says what the Kafka client does not tell of a group whose partitions the broker shares out.
+fn untold(group: &str, kind: GroupKind) -> String {
+    match kind {
+        GroupKind::Consumer => {
+            format!("\nThe epochs of group '{group}' are not told by the Kafka client; - stands for them.\n")
+        }
+        GroupKind::Classic | GroupKind::Unknown => String::new(),
+    }
 }
 
 /// What Kafka's tool says about a group whose members read nothing now.
@@ -120,88 +102,6 @@ fn ends(log: &dyn EventLog, info: &GroupInfo) -> Result<Ends, LogError> {
     Ok(ends)
 }
 
-/// A row for each partition: those of the members with most partitions first, and those without a member last.
-fn offsets(group: &str, info: &GroupInfo, ends: &Ends) -> String {
-    let mut members: Vec<_> = info.members.iter().collect();
-    members.sort_by_key(|member| std::cmp::Reverse(member.partitions.len()));
-    let owned = |member| {
-        let member: &GroupMember = member;
-        member.partitions.iter().map(move |partition| (partition, Some(member)))
-    };
-    let mut rows: Vec<_> = members.into_iter().flat_map(owned).collect();
-    let taken: BTreeSet<_> = rows.iter().map(|(partition, _)| *partition).collect();
-    let free = info.commits.keys().filter(|partition| !taken.contains(partition));
-    rows.extend(free.map(|partition| (partition, None)));
-    if rows.is_empty() {
-        return String::new();
-    }
-    let text = |end: Option<i64>| end.map_or(MISSING.to_owned(), |end| end.to_string());
-    let cells = rows.into_iter().map(|(partition, member)| {
-        let number = |offset: &Offset| offset.0 as i64;
-        let (current, end) = (info.commits.get(partition).map(number), ends.get(partition).map(number));
-        let (id, host, client) = member.map_or((MISSING, MISSING, MISSING), named);
-        [
-            group.to_owned(),
-            partition.topic.to_string(),
-            partition.partition.to_string(),
-            text(current),
-            text(end),
-            text(current.zip(end).map(|(current, end)| end - current)),
-            id.to_owned(),
-            host.to_owned(),
-            client.to_owned(),
-        ]
-    });
-    let headings = [
-        "GROUP",
-        "TOPIC",
-        "PARTITION",
-        "CURRENT-OFFSET",
-        "LOG-END-OFFSET",
-        "LAG",
-        "CONSUMER-ID",
-        "HOST",
-        "CLIENT-ID",
-    ];
-    table(
-        headings,
-        [15, 15, 10, 15, 15, 15, 15, 15, 0],
-        &cells.collect::<Vec<_>>(),
-    )
-}
-
-fn named(member: &GroupMember) -> (&str, &str, &str) {
-    (&member.id, &member.host, &member.client)
-}
-
-fn members(group: &str, info: &GroupInfo) -> String {
-    let cells = info.members.iter().map(|member| {
-        let count = format!("{:15} ", member.partitions.len().to_string());
-        [group, &member.id, &member.host, &member.client, &count].map(str::to_owned)
-    });
-    let headings = ["GROUP", "CONSUMER-ID", "HOST", "CLIENT-ID", "#PARTITIONS     "];
-    table(
-        headings,
-        [NARROWEST, NARROWEST, NARROWEST, NARROWEST, 0],
-        &cells.collect::<Vec<_>>(),
-    )
-}
-
-fn state(group: &str, info: &GroupInfo) -> String {
-    let coordinator = info.coordinator.as_ref();
-    let row = [
-        group.to_owned(),
-        coordinator.map_or(MISSING.to_owned(), |broker| {
-            format!("{}  ({})", broker.address, broker.node)
-        }),
-        info.assignor.clone().unwrap_or_else(|| MISSING.to_owned()),
-        info.state.to_string(),
-        info.members.len().to_string(),
-    ];
-    let headings = ["GROUP", "COORDINATOR (ID)", "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS"];
-    table(headings, [NARROWEST, 25, 20, 20, 0], &[row])
-}
-
 /// Explains why some members have no partition. Says nothing while partitions are being shared out.
 fn idle(info: &GroupInfo) -> String {
     if info.state != GroupState::Stable {
@@ -224,7 +124,7 @@ fn idle(info: &GroupInfo) -> String {
 
 #[cfg(test)]
 mod tests {
-    use keylane_log::Partition;
+    use keylane_log::{GroupMember, Offset, Partition, TopicPartition};
 
     use super::*;
 
@@ -233,8 +133,10 @@ mod tests {
         GroupMember {
             id: id.into(),
             client: "c".into(),
+            instance: None,
             host: "/h".into(),
             partitions: partitions.iter().map(named).collect(),
+            target: None,
         }
     }
 
@@ -242,38 +144,13 @@ mod tests {
         let commit = |number, offset| (TopicPartition::new("t", Partition(number)), Offset(offset));
         GroupInfo {
             state: GroupState::Stable,
+            kind: GroupKind::Classic,
             assignor: None,
             coordinator: None,
             members,
             commits: [commit(0, 3), commit(3, 9)].into(),
+            leader_epochs: [(TopicPartition::new("t", Partition(0)), 4)].into(),
         }
-    }
-
-    #[test]
-    fn the_busiest_come_first_and_what_nobody_reads_last() {
-        let info = group(vec![member("a", &[1]), member("b", &[0, 2])]);
-        let ends = (0..3).map(|number| (TopicPartition::new("t", Partition(number)), Offset(5)));
-        let text = offsets("g", &info, &ends.collect());
-        let rows: Vec<Vec<&str>> = text
-            .lines()
-            .skip(2)
-            .map(|line| line.split_whitespace().collect())
-            .collect();
-        assert_eq!(rows[0], ["g", "t", "0", "3", "5", "2", "b", "/h", "c"]);
-        assert_eq!(rows[1], ["g", "t", "2", "-", "5", "-", "b", "/h", "c"]);
-        assert_eq!(rows[2], ["g", "t", "1", "-", "5", "-", "a", "/h", "c"]);
-        assert_eq!(rows[3], ["g", "t", "3", "9", "-", "-", "-", "-", "-"]);
-        assert_eq!(
-            offsets(
-                "g",
-                &GroupInfo {
-                    commits: Ends::new(),
-                    ..group(Vec::new())
-                },
-                &Ends::new()
-            ),
-            ""
-        );
     }
 
     #[test]

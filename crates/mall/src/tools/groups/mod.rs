@@ -1,18 +1,27 @@
-//! `kafka-consumer-groups`: `--list`, `--describe`, `--reset-offsets`.
+//! `kafka-consumer-groups`: `--list`, `--describe`, `--delete`, `--reset-offsets`, `--delete-offsets`.
 //!
 //! As with Kafka's tool, a command that fails says so on stdout and still ends with exit code 0; wrong usage ends with 1.
 //! Beyond Kafka's tool, stderr explains why a member has no partition.
 
 mod command;
+mod delete;
 mod describe;
+mod duration;
 mod instant;
+mod list;
+mod plan_file;
+mod planner;
 mod reset;
+mod scenario;
+mod scope;
 mod table;
+mod usage;
+mod views;
 
-use command::{CommandError, CommandOutput, failed, log_to_read};
+use command::{CommandError, CommandOutput};
 
 use super::ToolError;
-use super::args::{Given, Opt, cannot_be_used_together};
+use super::args::{Given, Opt};
 use crate::config::Storage;
 use crate::console;
 use crate::exit::Exit;
@@ -24,18 +33,38 @@ pub const OPTIONS: [Opt; 27] = [
         "Describe consumer group and list offset lag (number of messages not yet processed) related to given group.",
     ),
     Opt::flag(
+        "delete",
+        "Delete groups that nobody is in, with all that they have committed.",
+    ),
+    Opt::flag(
         "reset-offsets",
-        "Reset offsets of a consumer group that nobody is in. Only shows them (--dry-run) unless --execute is given.",
+        "Reset offsets of consumer groups that nobody is in. Only shows them (--dry-run) unless --execute is given.",
+    ),
+    Opt::flag(
+        "delete-offsets",
+        "Delete what one group has committed for topics that nobody in it reads.",
     ),
     Opt::repeated("group", "consumer group", "The consumer group we wish to act on."),
-    Opt::flag("all-groups", "Only describing: apply to all consumer groups."),
+    Opt::flag("all-groups", "Apply to all consumer groups."),
     Opt::flag("offsets", "Describe the group's partitions and their lag; the default."),
     Opt::flag("members", "Describe members of the group."),
-    Opt::flag("state", "Describe the state of the group."),
+    Opt::optional(
+        "state",
+        "state",
+        "",
+        "Describe the state of the group; or list groups with their states, or with certain ones, as stable,empty.",
+    ),
+    Opt::optional(
+        "type",
+        "type",
+        "",
+        "Only listing: groups with their types, or with certain ones, as classic,consumer.",
+    ),
+    Opt::flag("verbose", "Only describing: tell more."),
     Opt::repeated(
         "topic",
         "topic",
-        "Only resetting: the topic, or some of its partitions as topic1:0,1,2.",
+        "Only resetting and deleting offsets: the topic, or some of its partitions as topic1:0,1,2.",
     ),
     Opt::flag(
         "all-topics",
@@ -55,16 +84,23 @@ pub const OPTIONS: [Opt; 27] = [
         "datetime",
         "Reset offsets to the first record since. Format: 'YYYY-MM-DDThh:mm:ss.sss', in UTC or followed by +09:00.",
     ),
+    Opt::value(
+        "by-duration",
+        "duration",
+        "Reset offsets to the first record that is not older. Format: 'PnDTnHnMnS'.",
+    ),
+    Opt::value(
+        "from-file",
+        "path to CSV file",
+        "Reset offsets to values defined in a CSV file, as --export prints it.",
+    ),
+    Opt::flag(
+        "export",
+        "Print a reset as CSV: topic,partition,offset, behind the group unless a single one is named.",
+    ),
     Opt::flag("dry-run", "Only show results without executing changes; the default."),
     Opt::flag("execute", "Execute the reset."),
-    Opt::flag("delete", NOT_HERE),
-    Opt::flag("delete-offsets", NOT_HERE),
-    Opt::value("by-duration", "duration", NOT_HERE),
-    Opt::value("from-file", "path to CSV file", NOT_HERE),
-    Opt::flag("export", NOT_HERE),
-    Opt::value("validate-regex", "regex", NOT_HERE),
-    Opt::flag("verbose", NOT_HERE),
-    Opt::flag("type", NOT_HERE),
+    Opt::value("validate-regex", "regex", "Not supported."),
     Opt::value(
         "timeout",
         "timeout (ms)",
@@ -72,38 +108,24 @@ pub const OPTIONS: [Opt; 27] = [
     ),
 ];
 
-const NOT_HERE: &str = "Not supported: use Kafka's own tool.";
-
-const UNSUPPORTED: [&str; 9] = [
-    "delete",
-    "delete-offsets",
-    "by-duration",
-    "from-file",
-    "export",
-    "validate-regex",
-    "verbose",
-    "type",
-    "timeout",
-];
-
 /// A command: it gets the options, and where the log is, and writes its output.
 type Command = fn(&Given, &Storage, &mut CommandOutput) -> Result<(), CommandError>;
 
-const COMMANDS: [(&str, Command); 3] = [
-    ("list", list),
+const COMMANDS: [(&str, Command); 5] = [
+    ("list", list::run),
     ("describe", describe::run),
+    ("delete", delete::groups),
     ("reset-offsets", reset::run),
+    ("delete-offsets", delete::offsets),
 ];
 
 /// Runs the tool.
 pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
-    if let Some(name) = UNSUPPORTED.iter().find(|name| given.has(name)) {
-        let sentence = format!("--{name} is not supported here; use Kafka's own tool");
-        return Err(ToolError::Other(sentence));
-    }
+    usage::check(given).map_err(tool_error)?;
     let commands: Vec<_> = COMMANDS.iter().filter(|(name, _)| given.has(name)).collect();
     let [(_, command)] = commands[..] else {
-        let sentence = "Command must include exactly one action: --list, --describe, --reset-offsets";
+        let sentence = "Command must include exactly one action: --list, --describe, --delete, --reset-offsets, \
+                        --delete-offsets, --validate-regex";
         return Err(ToolError::Usage(sentence.into()));
     };
     let mut output = CommandOutput::default();
@@ -116,23 +138,15 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
     let _ = console::print(&output.out);
     console::print_error(&output.err);
     match done {
-        Err(CommandError::Usage(sentence)) => Err(ToolError::Usage(sentence)),
-        _ => Ok(Exit::DONE),
+        Ok(()) | Err(CommandError::Failed(_)) => Ok(Exit::DONE),
+        Err(error) => Err(tool_error(error)),
     }
 }
 
-fn list(given: &Given, storage: &Storage, output: &mut CommandOutput) -> Result<(), CommandError> {
-    for other in ["group", "all-groups", "topic", "members", "offsets", "state"] {
-        if given.has(other) {
-            return Err(CommandError::Usage(cannot_be_used_together(other, "list")));
-        }
+fn tool_error(error: CommandError) -> ToolError {
+    match error {
+        CommandError::Usage(sentence) => ToolError::Usage(sentence),
+        CommandError::Refused(sentence) => ToolError::Refused(sentence),
+        CommandError::Failed(sentence) => ToolError::Other(sentence),
     }
-    let Some(log) = log_to_read(storage)? else {
-        return Ok(());
-    };
-    for group in log.groups().map_err(|error| failed(&error, storage))? {
-        output.out.push_str(&group);
-        output.out.push('\n');
-    }
-    Ok(())
 }

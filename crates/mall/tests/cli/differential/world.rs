@@ -172,17 +172,21 @@ impl World {
     /// The text without what differs from world to world.
     fn plain(&self, row: &Row, text: &str) -> String {
         let text = match row.crowded {
+            // How wide columns are depends on what else is there.
             true => text
                 .lines()
                 .filter(|line| line.contains(&self.prefix))
-                .map(|line| format!("{line}\n"))
+                .map(|line| format!("{}\n", line.split_whitespace().collect::<Vec<_>>().join(" ")))
                 .collect(),
             false => text.to_owned(),
         };
         let text = text
             .replace(&self.prefix, "%")
             .replace(self.folder.path().to_str().expect("a plain path"), ".");
-        let mut lines: Vec<_> = text.lines().map(|line| self.without_times(line)).collect();
+        let mut lines: Vec<_> = text
+            .lines()
+            .map(|line| without_chance(&self.without_times(line)))
+            .collect();
         if row.unordered {
             lines.sort();
         }
@@ -224,6 +228,27 @@ impl World {
             }
         }
         state.iter().map(|line| line.replace(&self.prefix, "%")).collect()
+    }
+}
+
+/// A line of a topic's description without its id, with its settings in the order of their names instead of that of Java's
+/// hash table, and without the eligible leader replicas, of which librdkafka does not tell.
+fn without_chance(line: &str) -> String {
+    let line = line.split_once("\tElr: ").map_or(line, |(line, _)| line);
+    let line = match line.split_once("\tTopicId: ") {
+        Some((topic, rest)) => format!(
+            "{topic}\tTopicId: id\t{}",
+            rest.split_once('\t').map_or("", |(_, rest)| rest)
+        ),
+        None => line.to_owned(),
+    };
+    match line.split_once("\tConfigs: ") {
+        Some((topic, settings)) => {
+            let mut settings: Vec<_> = settings.split(',').collect();
+            settings.sort_unstable();
+            format!("{topic}\tConfigs: {}", settings.join(","))
+        }
+        None => line,
     }
 }
 
