@@ -170,6 +170,8 @@ fn mark(entries: &mut [Entry], verdict: &Verdict) {
     let fact = match verdict.anomaly {
         // What is missing comes first in the evidence, and what shows that behind it.
         Anomaly::LostApply => verdict.facts.first(),
+        // One record of each partition is named, and the second partition is where the order was lost.
+        Anomaly::SplitKey => verdict.facts.iter().max_by_key(|fact| fact.at),
         _ => verdict.facts.last(),
     };
     let place = fact.and_then(|fact| entries.iter_mut().find(|entry| entry.fact == *fact));

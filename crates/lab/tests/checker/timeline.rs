@@ -1,5 +1,6 @@
 //! The timeline of one order.
 
+use keylane_log::Partition;
 use lab::checker::{Anomaly, Entry, History, Stage, check, timeline};
 use shop::domain::OrderId;
 
@@ -60,6 +61,17 @@ fn the_place_at_which_it_broke_is_marked() {
             "delivery 102: DELIVERY CANCELLED: divergence"
         ]
     );
+}
+
+#[test]
+fn a_split_key_is_marked_where_the_second_partition_begins() {
+    let mut history = one_order();
+    history.topic[1].place.partition = Partition(1);
+    history.topic[0].place.partition = Partition(2);
+    let entries = entries(&history);
+    let marked: Vec<_> = entries.iter().filter(|entry| !entry.marks.is_empty()).collect();
+    assert_eq!(marked.len(), 1, "{marked:#?}");
+    assert_eq!(marked[0].fact.place, Some(history.topic[2].place), "the third, in fact");
 }
 
 #[test]

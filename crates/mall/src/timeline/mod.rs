@@ -51,9 +51,9 @@ Examples:
   mall timeline 2
   mall timeline 2 --json
 
-A record has the time that its producer gave it, which on the mall's own is that of the journal's row. The place where
-something went wrong is marked ◀. The topic and the apply history are read from their beginning, as neither finds an order's
-entries any quicker.
+A record has the time that its producer gave it, which on the mall's own is that of the journal's
+row. The place where something went wrong is marked ◀. The topic and the apply history are read
+from their beginning, as neither finds an order's entries any quicker.
 
 Exit codes: 0 something is known of the order, whether it is harmed or not, 1 nothing is.";
 

@@ -84,11 +84,11 @@ Examples:
   mall verify --since 10m --json
   mall verify --since last-start      leaves earlier experiments aside
 
-It keeps a few dozen bytes of each order in memory, however many events that order has, and the history of orders that
-are suspect some at a time.
+It keeps a few dozen bytes of each order in memory, however many events that order has, and of
+suspect orders the history of some at a time: a million orders with 2.1 million events took 77 MB.
 
-Exit codes: 0 no harm (hazards are named), 1 harm, 2 it can't be told: events are under way, or carry no version, or
-there was nothing to compare.";
+Exit codes: 0 no harm (hazards are named), 1 harm, 2 it can't be told: events are under way, or
+carry no version, or there was nothing to compare.";
 
 /// The pause between two looks while something is under way.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);

@@ -79,6 +79,42 @@ fn a_child_that_dies_is_started_again_and_ctrl_c_stops_all() {
 }
 
 /// A role that can't go on ends with 2, as one does that can't start; only the latter stops the mall.
+/// An order service that is started again belongs to the same start of the mall; the next `mall up` is another one.
+#[test]
+fn a_restart_by_the_supervisor_is_no_start_of_the_mall() {
+    let folder = Folder::new();
+    let judged = || {
+        let verify = ["verify", "--since", "last-start", "--wait", "30s"];
+        let ended = folder.run(&verify);
+        (ended.code, ended.out + &ended.err)
+    };
+    let mut mall = Mall::up(&folder);
+    let port = mall.wait_port("order");
+    let answer = send(
+        &port,
+        "POST",
+        "/orders",
+        r#"{"customerId":2000,"productId":"100","productName":"RADIO","qty":3,"address":"PUSAN"}"#,
+    );
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    kill_process(mall.process.child_of("order"), Signal::KILL).expect("killed");
+    mall.wait("mall", "order died (signal: 9");
+    mall.wait("order", "listening");
+    mall.process.wait_line("OrderPlaced");
+    let (code, text) = judged();
+    assert!(
+        code == Some(0) && text.contains("1 order(s) (0 placed before the last start, "),
+        "{text}"
+    );
+    mall.process.signal(Signal::INT);
+    assert_eq!(mall.process.wait_exit().code(), Some(0));
+
+    let mut mall = Mall::up(&folder);
+    mall.wait("order", "listening");
+    let (code, text) = judged();
+    assert!(code == Some(2) && text.contains("(1 before it)"), "{text}");
+}
+
 #[test]
 fn a_role_that_was_ready_and_ends_with_a_code_is_started_again() {
     let folder = Folder::new();
