@@ -223,6 +223,13 @@ pub struct Sort {
     pub descending: bool,
 }
 
+impl Sort {
+    /// Whether the property is a text. Texts are sorted as by MySQL's `utf8mb4_general_ci`: without regard to case and accents.
+    pub fn is_text(&self) -> bool {
+        matches!(self.property, "address" | "productId" | "productName" | "status")
+    }
+}
+
 /// One page of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {

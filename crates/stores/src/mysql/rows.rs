@@ -100,6 +100,9 @@ pub(super) async fn page(
     Ok((rows, total.cast_unsigned()))
 }
 
+/// How texts are sorted, so that a page is the same on each stack.
+const SORTED: &str = " collate utf8mb4_general_ci";
+
 fn order_by(request: &PageRequest) -> Result<String> {
     let mut order = Vec::new();
     for sort in &request.sort {
@@ -109,7 +112,10 @@ fn order_by(request: &PageRequest) -> Result<String> {
                 "there is no property {property:?} to sort by"
             )));
         }
-        order.push(format!("`{property}`{}", if sort.descending { " desc" } else { "" }));
+        // The tables of an older system may have another collation.
+        let collation = if sort.is_text() { SORTED } else { "" };
+        let direction = if sort.descending { " desc" } else { "" };
+        order.push(format!("`{property}`{collation}{direction}"));
     }
     order.push("id".to_owned());
     Ok(order.join(", "))

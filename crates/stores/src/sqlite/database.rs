@@ -8,8 +8,8 @@ use std::time::Duration;
 use keylane_log::database_files::DatabaseFiles;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::error;
 use super::schema::{self, Found};
+use super::{error, general_ci};
 use shop::domain::Source;
 use shop::store::{Result, StoreError};
 
@@ -52,6 +52,7 @@ impl Database {
     /// `Broken` if the connection can't be used.
     pub fn over(connection: Connection, source: Source) -> Result<Self> {
         let mut database = Self::unprepared(connection, source, format!("the {source:?} database"), None);
+        database.add_collation()?;
         database.prepare()?;
         Ok(database)
     }
@@ -92,6 +93,7 @@ impl Database {
         };
         let name = &database.name;
         (database.connection.busy_handler(Some(wait))).map_err(|sql| error::explain(name, sql))?;
+        database.add_collation()?;
         Ok(database)
     }
 
@@ -109,6 +111,11 @@ impl Database {
             file,
             durability: Durability::Full,
         }
+    }
+
+    /// Adds the order in which pages are sorted by texts.
+    fn add_collation(&mut self) -> Result<()> {
+        self.sql(|connection| connection.create_collation(general_ci::NAME, general_ci::compare))
     }
 
     /// Sets the connection up and brings the tables up to date. A file that is not this service's is left as it is.

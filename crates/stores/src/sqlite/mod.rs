@@ -23,6 +23,7 @@ mod deliveries;
 mod driver;
 mod error;
 mod fence;
+mod general_ci;
 mod history;
 mod journal;
 mod letters;

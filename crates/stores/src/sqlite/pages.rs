@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use rusqlite::{Connection, Result, Row};
 
+use super::general_ci;
+
 use shop::store::{Page, PageRequest};
 
 /// Reads one page of `table`; `row` reads a row with these `columns`.
@@ -34,7 +36,11 @@ fn order_by(request: &PageRequest) -> String {
     let mut sql = String::new();
     for sort in &request.sort {
         let direction = if sort.descending { " desc" } else { "" };
-        let _ = write!(sql, "\"{}\"{direction}, ", sort.property);
+        let collation = match sort.is_text() {
+            true => format!(" collate {}", general_ci::NAME),
+            false => String::new(),
+        };
+        let _ = write!(sql, "\"{}\"{collation}{direction}, ", sort.property);
     }
     sql + "id"
 }

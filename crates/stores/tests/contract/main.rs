@@ -100,6 +100,7 @@ contract! {
     history::the_apply_history_says_what_took_effect_and_where_it_came_from,
     pages::pages_cut_the_table_and_count_it,
     pages::every_property_sorts,
+    pages::texts_sort_without_regard_to_case_and_accents,
     pages::nulls_sort_first_and_ties_by_number,
     pages::several_properties_sort_most_important_first,
     pages::deliveries_have_pages_too,

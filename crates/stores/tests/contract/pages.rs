@@ -60,6 +60,34 @@ pub async fn nulls_sort_first_and_ties_by_number(fixture: &dyn Fixture) {
     assert_eq!(ids(&*store, page(1, 2, &["productName"])).await, [5, 1]);
 }
 
+pub async fn texts_sort_without_regard_to_case_and_accents(fixture: &dyn Fixture) {
+    let store = fixture.open(Source::Orders).await;
+    for name in [
+        "tv",
+        "RADIO",
+        "\u{c138}\u{d0c1}\u{ae30}",
+        "radio",
+        "Zebra",
+        "\u{e9}tag\u{e8}re",
+        "Radio ",
+        "\u{b0c9}\u{c7a5}\u{ace0}",
+        "apple",
+    ] {
+        let fields = OrderFields {
+            product_name: Some(name.into()),
+            ..fields("PUSAN")
+        };
+        placed(&*store, fields).await;
+    }
+    let sorted = [9, 6, 2, 4, 7, 1, 5, 8, 3];
+    assert_eq!(ids(&*store, page(0, 20, &["productName"])).await, sorted);
+    assert_eq!(
+        ids(&*store, page(0, 20, &["-productName"])).await,
+        [3, 8, 5, 1, 2, 4, 7, 6, 9],
+        "what is equal stands by number"
+    );
+}
+
 pub async fn several_properties_sort_most_important_first(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Orders).await;
     for (address, qty) in [("B", 1), ("A", 1), ("B", 2), ("A", 2)] {

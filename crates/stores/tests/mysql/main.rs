@@ -7,6 +7,7 @@ mod migration;
 mod parked;
 mod races;
 mod rights;
+mod sorting;
 
 mod database;
 mod proxy;
