@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::accept::{ACTUATOR, ALPS, HAL, JSON, negotiate};
 use super::entity::Entity;
+use super::forwarded::Seen;
 use super::head::is_host;
 use super::problem::Problem;
 use shop::trace;
@@ -24,7 +25,7 @@ pub(super) const PATCH_FORMS: &str = "application/merge-patch+json, application/
 pub(super) struct RequestHead {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
-    /// `http://` and the host that the client named, with which every link in the answer begins.
+    /// What every link in the answer begins with: `http://` and the host that the client named, or what a trusted proxy says.
     pub(super) base: String,
     uri: Uri,
 }
@@ -69,8 +70,12 @@ impl RequestHead {
     pub(super) fn new(parts: Parts, authority: &str) -> Self {
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.filter(|host| is_host(host)).unwrap_or(authority);
+        let base = match parts.extensions.get::<Seen>() {
+            Some(seen) => seen.base(host),
+            None => format!("http://{host}"),
+        };
         Self {
-            base: format!("http://{host}"),
+            base,
             method: parts.method,
             headers: parts.headers,
             uri: parts.uri,

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection_permits::{Busy, Client, ConnectionPermit, ConnectionPermits};
 use super::cors::{Caller, Origins};
+use super::forwarded::{self, Proxies};
 use super::head;
 use super::stall::StallGuard;
 use super::traffic::{MethodIndex, Traffic};
@@ -70,6 +71,8 @@ pub struct Front {
     pub traffic: Arc<Traffic>,
     /// The origins whose pages may call.
     pub origins: Origins,
+    /// The proxies that may say where the client is.
+    pub proxies: Proxies,
 }
 
 /// Serves until `shutdown` is cancelled. From then on no connection is accepted, idle ones are closed, and requests in flight
@@ -145,7 +148,9 @@ impl Server {
             .header_read_timeout(self.limits.head)
             .max_header_size(self.limits.head_bytes);
         let client = Arc::clone(&permit.client);
-        let service = fronted(self.router.clone(), self.front.clone(), Arc::clone(&client));
+        // A client that is gone already has no address, and nobody to be believed.
+        let trusted = stream.peer_addr().is_ok_and(|peer| self.front.proxies.trust(peer.ip()));
+        let service = fronted(self.router.clone(), self.front.clone(), trusted, Arc::clone(&client));
         let io = StallGuard::new(stream, Arc::clone(&client), self.limits.stall);
         let connection = http.serve_connection(TokioIo::new(io), service);
         let (shutdown, cut) = (self.shutdown.clone(), self.cut.clone());
@@ -183,17 +188,19 @@ impl Server {
     }
 }
 
-/// Puts normalising, CORS and counting around `router`. This is not done by a layer of the router, because that would cost an
+/// Puts normalising, CORS and counting around `router`. `trusted` says whether the client may say where others see it. This is not done by a layer of the router, because that would cost an
 /// allocation for each request.
 fn fronted(
     router: Router,
     front: Front,
+    trusted: bool,
     client: Arc<Client>,
 ) -> impl Service<Request<Incoming>, Response = Response<BusyBody>, Error = Infallible, Future: Send> + Send {
     let router = TowerToHyperService::new(router);
     service_fn(move |mut request: Request<Incoming>| {
         let (method, start) = (MethodIndex::from(request.method()), Instant::now());
         let (busy, traffic) = (client.asks(), Arc::clone(&front.traffic));
+        forwarded::note(&mut request, trusted);
         let admitted = match head::normalise(&mut request).and_then(|()| front.origins.caller(&request)) {
             Ok(caller) => Ok((router.call(request), caller)),
             Err(problem) => Err(problem),

@@ -122,6 +122,10 @@ pub struct RoleOptions {
     #[arg(long, env = "MALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', help_heading = NETWORK)]
     pub cors_origin: Vec<Origin>,
 
+    /// Address of a reverse proxy whose Forwarded and X-Forwarded-… headers are believed, besides this machine's; repeatable
+    #[arg(long, env = "MALL_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',', value_parser = value::address, help_heading = NETWORK)]
+    pub trusted_proxy: Vec<IpAddr>,
+
     /// Where the order service is [default: http://127.0.0.1:8081]
     #[arg(long, env = "MALL_ORDER_URL", value_name = "URL", help_heading = NETWORK)]
     pub order_url: Option<BaseUrl>,

@@ -154,6 +154,12 @@ pub fn level(text: &str) -> Result<String, String> {
 }
 
 /// An address of this machine to listen on.
+pub fn address(text: &str) -> Result<std::net::IpAddr, String> {
+    let allowed = "allowed: an IP address, IPv4 or IPv6 (10.0.0.7)";
+    text.parse().map_err(|_| allowed.to_owned())
+}
+
+/// An address to listen on.
 pub fn listen(text: &str) -> Result<std::net::IpAddr, String> {
     let text = if text == "localhost" { "127.0.0.1" } else { text };
     text.parse().map_err(|_| {

@@ -108,6 +108,7 @@ impl Startup {
         let front = Front {
             traffic: self.metrics.traffic.clone(),
             origins: options.cors_origin.iter().cloned().collect(),
+            proxies: options.trusted_proxy.iter().copied().collect(),
         };
         let limits = net::limits(options.shutdown_timeout);
         let router = self.metrics.on(router);

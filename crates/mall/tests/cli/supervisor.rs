@@ -193,6 +193,10 @@ fn the_gateway_leads_to_both_services_and_keeps_the_host() {
             "{path}: {answer}"
         );
         assert!(
+            !answer.contains("https:"),
+            "nothing but what a proxy says makes a link secure: {answer}"
+        );
+        assert!(
             answer.to_ascii_lowercase().contains("vary: origin") && !answer.contains("access-control"),
             "{path}: {answer}"
         );

@@ -52,6 +52,10 @@ fn a_wrong_value_names_option_value_and_what_is_allowed() {
             ["order", "--bootstrap-server", "nowhere"],
             ["--bootstrap-server", "nowhere", "HOST:PORT"],
         ),
+        (
+            ["gateway", "--trusted-proxy", "proxy.example"],
+            ["--trusted-proxy", "proxy.example", "an IP address"],
+        ),
         (["order", "--listen", "0.0.0.0"], ["--listen", "0.0.0.0", "--insecure"]),
     ] {
         fails(&mut stack.command(&args), WRONG_USAGE, &named);

@@ -41,6 +41,35 @@ an absolute target without Host | 400            | GET http://c:7/orders/1 HTTP/
 an absolute target with a user  | 400            | GET http://u:p@c/orders/1 HTTP/1.1\r\nHost: a
 "#;
 
+/// The test's own connections come from this machine, where a proxy is believed.
+#[tokio::test]
+async fn a_proxy_says_where_links_lead() {
+    let service = Service::with_tv().await;
+    let proxy = "Host: 127.0.0.1:8088\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\nX-Forwarded-Prefix: /mall";
+    let (statuses, text) = exchange(&service, format!("GET /orders/1 HTTP/1.1\r\n{proxy}\r\n\r\n")).await;
+    assert_eq!(statuses, [200], "{text}");
+    assert!(
+        text.contains("\"self\":{\"href\":\"https://shop.example/mall/orders/1\"}"),
+        "{text}"
+    );
+    let post = format!(
+        "POST /orders HTTP/1.1\r\n{proxy}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{ORDER}",
+        ORDER.len()
+    );
+    let (statuses, text) = exchange(&service, post).await;
+    assert_eq!(statuses, [201], "{text}");
+    assert!(
+        text.to_ascii_lowercase()
+            .contains("location: https://shop.example/mall/orders/2"),
+        "{text}"
+    );
+    let (_, text) = exchange(&service, format!("GET /orders?size=1 HTTP/1.1\r\n{proxy}\r\n\r\n")).await;
+    assert!(
+        text.contains("\"next\":{\"href\":\"https://shop.example/mall/orders?page=1&size=1\"}"),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn a_request_names_one_host() {
     let service = Service::with_tv().await;
