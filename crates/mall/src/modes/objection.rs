@@ -16,11 +16,25 @@ const LISTED: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Joining {
     pub group: String,
-    /// The name as the group will show it; none if a member of that name may be this instance's own past.
+    /// The name as the group will show it; none for whoever asks for several that have yet to be named.
     pub name: Option<String>,
+    /// What a member of that name is to this instance.
+    pub past: Past,
     pub modes: Modes,
     /// Whether other modes in the group are meant (`--mixed`).
     pub mixed: bool,
+}
+
+/// What a member that has the name of a joining instance is to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// Another instance.
+    Other,
+    /// Its own past, a process that has ended and that the group has yet to give up.
+    Ended,
+    /// Its own past as a static member. The group gives the place to this instance, and goes on showing the modes of the one
+    /// that had it first.
+    Static,
 }
 
 /// The reason why an instance is not let in.
@@ -49,8 +63,16 @@ pub fn to_joining(joining: &Joining, members: &[GroupMember]) -> Option<Objectio
         let seen = Seen::parse(&member.client);
         Some((seen.name, seen.modes?, &member.host))
     });
+    let is_own = |name: &String| Some(name) == joining.name.as_ref();
+    let is_over = |name: &String, modes: Modes| match joining.past {
+        Past::Other => false,
+        Past::Ended => is_own(name),
+        Past::Static => is_own(name) && !joining.modes.differ_from(modes),
+    };
+    let known = known.filter(|(name, modes, _)| !is_over(name, *modes));
     let known: Vec<(String, Modes, &String)> = known.collect();
-    if let Some((name, _, host)) = known.iter().find(|(name, ..)| Some(name) == joining.name.as_ref()) {
+    let of_the_name = known.iter().find(|(name, ..)| is_own(name));
+    if let (Past::Other, Some((name, _, host))) = (joining.past, of_the_name) {
         return Some(Objection::Name {
             group: group.clone(),
             name: name.clone(),
@@ -188,6 +210,7 @@ mod tests {
         Joining {
             group: "delivery".into(),
             name: name.map(str::to_owned),
+            past: Past::Other,
             modes,
             mixed: false,
         }
@@ -222,7 +245,19 @@ mod tests {
             assert!(matches!(&objection, Objection::Name { host, .. } if host == "127.0.0.1"));
             assert!(objection.sentence().contains("--name"), "{objection:?}");
         }
-        assert_eq!(to_joining(&joining(None, COURSE), &there), None, "its own past");
+        let again = |past, modes| {
+            let again = Joining {
+                past,
+                ..joining(Some("delivery-1"), modes)
+            };
+            to_joining(&again, &there)
+        };
+        assert_eq!(again(Past::Ended, COURSE), None);
+        assert_eq!(again(Past::Ended, KEYED), None);
+        assert_eq!(again(Past::Static, COURSE), None);
+        // The group would go on showing the modes of before.
+        assert!(matches!(again(Past::Static, KEYED), Some(Objection::Modes { .. })));
+        assert_eq!(to_joining(&joining(None, COURSE), &there), None, "has no name yet");
         assert_eq!(to_joining(&joining(Some("delivery-11"), COURSE), &there), None);
     }
 

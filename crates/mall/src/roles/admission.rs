@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::adapters::until_available;
 use crate::config::RoleOptions;
 use crate::exit::Usage;
-use crate::modes::objection::{self, Joining, Objection};
+use crate::modes::objection::{self, Joining, Objection, Past};
 use crate::modes::{Modes, Seen};
 use crate::{clock, supervised};
 
@@ -89,12 +89,15 @@ fn joining(log: &dyn EventLog, options: &RoleOptions, subscription: &Subscriptio
     if seen.modes.is_none() {
         tracing::warn!("client.id was given, so others can't see this instance's --key, --guard and --lanes");
     }
-    // Kafka itself replaces a static member by its successor of the same name.
-    let is_static = options.storage.kafka_property("group.instance.id").is_some();
-    let succeeds = is_static || supervised::is_started_again();
+    let past = match options.storage.kafka_property("group.instance.id") {
+        Some(_) => Past::Static,
+        None if supervised::is_started_again() => Past::Ended,
+        None => Past::Other,
+    };
     Joining {
         group: options.group.clone(),
-        name: Some(seen.name).filter(|_| !succeeds),
+        name: Some(seen.name),
+        past,
         modes: Modes::of(options),
         mixed: options.mixed,
     }

@@ -10,7 +10,7 @@ use crate::config::{RoleOptions, Storage};
 use crate::data_dir::{MallUp, mall_up};
 use crate::exit::Usage;
 use crate::modes::Modes;
-use crate::modes::objection::{self, Joining};
+use crate::modes::objection::{self, Joining, Past};
 
 /// Refuses to start beside another `mall up` of the folder.
 pub fn refuse_second(options: &RoleOptions) -> Result<()> {
@@ -32,6 +32,7 @@ pub fn refuse_misfits(options: &RoleOptions) -> Result<()> {
     let joining = Joining {
         group: options.group.clone(),
         name: None,
+        past: Past::Other,
         modes: Modes::of(options),
         mixed: options.mixed,
     };

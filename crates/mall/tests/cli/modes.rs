@@ -1,6 +1,10 @@
 //! What `--key`, `--guard` and `--lanes` say is shown by every role, and roles whose modes differ don't meet by accident:
 //! what a terminal that was forgotten does to the others, in each order of starting.
 
+use std::time::Duration;
+
+use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use keylane_log::{Assignment, EventLog, Position, Rebalance, Subscription, TopicPartition};
 use rustix::process::Signal;
 
 use super::program::FREE_PORTS;
@@ -277,6 +281,64 @@ fn a_stranger_is_told_of_on_the_embedded_default() {
 #[test]
 fn a_stranger_is_told_of_on_kafka() {
     a_stranger_is_told_of(&Stack::real());
+}
+
+/// A static member is replaced by its successor at once. Kafka goes on showing the client id of the first one, so a successor
+/// in other modes waits until the place is free.
+#[test]
+fn a_static_member_takes_the_place_of_its_own_past() {
+    let stack = Stack::real();
+    let is_static = ["--kafka-property", "group.instance.id=seoul", "--session-timeout", "6s"];
+    let one = [&["--course", "--name", "one"], &is_static[..]].concat();
+    for _ in 0..2 {
+        let mut killed = stack.role("delivery", &one);
+        killed.wait_line("assigned");
+        assert!(!killed.said().contains("in case its process"), "{}", killed.said());
+        killed.kill();
+    }
+    let changed = stack.role("delivery", &[&["--key", "order-id"], &one[..]].concat());
+    changed.wait_line("waiting 8s at most, in case its process has crashed");
+    changed.wait_line("assigned");
+    let shown = clients(&stack);
+    assert_eq!(shown, ["one,key=order-id,guard=off,lanes=1"]);
+    let two = [
+        &["delivery", "--course", "--name", "two", "--port", "0"],
+        &is_static[..],
+    ]
+    .concat();
+    let refused = refused(&stack, &two);
+    assert!(refused.contains("has one with --key order-id --guard off"), "{refused}");
+}
+
+/// An instance of an older version has a plain name, which does not keep others out.
+#[test]
+fn an_instance_of_an_older_version_is_told_of() {
+    struct Nothing;
+    impl Rebalance for Nothing {
+        fn assigned(&mut self, _: &[Assignment]) {}
+        fn revoke(&mut self, _: &[TopicPartition], _: Duration) -> Option<Vec<Position>> {
+            Some(Vec::new())
+        }
+        fn lost(&mut self, _: &[TopicPartition]) {}
+    }
+    let stack = Stack::embedded();
+    drop(stack.role("order", &[]));
+    let folder = stack.folder.path().join("mall-data");
+    let log = EmbeddedLog::open(&folder, EmbeddedOptions::default()).expect("a log");
+    let older = Subscription {
+        group: "delivery".into(),
+        topics: vec!["kafka.scaling".into()],
+        member: "delivery-1".into(),
+        note: String::new(),
+        session_timeout: Duration::from_secs(600),
+        drain_timeout: Duration::from_secs(1),
+    };
+    let mut older = log.subscribe(&older).expect("a member");
+    older.poll(Duration::ZERO, &mut Nothing).expect("it joins");
+    let newer = stack.role("delivery", &["--name", "delivery-1"]);
+    newer.wait_line("group delivery has delivery-1 already, which does not tell of --key, --guard and --lanes");
+    older.leave(&mut Nothing).expect("it leaves");
+    newer.wait_line("assigned");
 }
 
 /// A client id of one's own hides what others would see in it.
