@@ -50,12 +50,13 @@ struct Running {
 }
 
 impl Walk {
-    pub fn new(new_stack: fn() -> Stack) -> Self {
+    /// A reader with this locale.
+    pub fn new(new_stack: fn() -> Stack, locale: &str) -> Self {
         Self {
             new_stack,
             stack: new_stack(),
             left: Vec::new(),
-            variables: vec![("MALL_MODIFY_DELAY".into(), delay())],
+            variables: vec![("MALL_MODIFY_DELAY".into(), delay()), ("LC_ALL".into(), locale.into())],
             terminals: BTreeMap::new(),
             last: 0,
             orders: None,
