@@ -44,5 +44,5 @@ pub use port::{
     Assignment, Consumer, Coordinator, EventLog, Extent, GroupError, GroupInfo, GroupMember, LogError, Position,
     Rebalance, Result, Subscription,
 };
-pub use record::{Header, NewRecord, Offset, Partition, Placed, Record, Timestamp, TopicPartition};
+pub use record::{Header, NewRecord, Offset, Partition, Placed, Record, Timestamp, TimestampType, TopicPartition};
 pub use topic::{NewTopic, PartitionInfo, TopicInfo};

@@ -18,6 +18,24 @@ pub struct Offset(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
+/// Who gave a record its time, in Kafka's words. A topic's setting `message.timestamp.type` decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TimestampType {
+    /// The producer.
+    CreateTime,
+    /// The broker, when it took the record.
+    LogAppendTime,
+}
+
+impl fmt::Display for TimestampType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::CreateTime => "CreateTime",
+            Self::LogAppendTime => "LogAppendTime",
+        })
+    }
+}
+
 /// One partition of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
@@ -45,8 +63,10 @@ pub struct Record {
     pub partition: Partition,
     /// The record's own offset, not the next one's.
     pub offset: Offset,
-    /// The time that the producer gave the record.
+    /// The record's time.
     pub timestamp: Timestamp,
+    /// Who gave the record its time.
+    pub timestamp_type: TimestampType,
     /// The key's bytes; `None` for a record without a key.
     pub key: Option<Bytes>,
     /// The value's bytes; `None` for a tombstone.

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use keylane_log::partitioner::partition_of;
-use keylane_log::{Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{Header, Offset, Partition, Record, Timestamp, TimestampType};
 use lab::audit::{Audit, Auditor, Conclusion, Explanation, Locator, Question};
 
 const PARTITIONS: u32 = 4;
@@ -32,6 +32,7 @@ fn record(key: &str, version: i64, offset: u64) -> Record {
         partition: partition_of(key.as_bytes(), PARTITIONS),
         offset: Offset(offset),
         timestamp: Timestamp(0),
+        timestamp_type: TimestampType::CreateTime,
         key: Some(Bytes::copy_from_slice(key.as_bytes())),
         value: Some(Bytes::from(format!(
             r#"{{"order":{{"id":"{key}"}},"version":{version}}}"#

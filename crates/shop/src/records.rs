@@ -277,7 +277,7 @@ pub fn trace_of<'a>(record: impl Into<Content<'a>>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use keylane_log::Timestamp;
+    use keylane_log::{Timestamp, TimestampType};
 
     use keylane_log::Offset;
 
@@ -304,6 +304,7 @@ mod tests {
             partition: Partition(0),
             offset: Offset(0),
             timestamp: record.timestamp,
+            timestamp_type: TimestampType::CreateTime,
             key: record.key,
             value: record.value,
             headers: record.headers,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use keylane::{Attempt, Epoch, Handler, Outcome};
 use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
-use keylane_log::{EventLog, Header, Offset, Partition, Record, Timestamp};
+use keylane_log::{EventLog, Header, Offset, Partition, Record, Timestamp, TimestampType};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
@@ -42,6 +42,7 @@ fn record(headers: Vec<(String, Option<Vec<u8>>)>, value: Option<Vec<u8>>, key: 
         partition: Partition(0),
         offset: Offset(0),
         timestamp: Timestamp(5),
+        timestamp_type: TimestampType::CreateTime,
         key: key.map(Bytes::from),
         value: value.map(Bytes::from),
         headers: headers.into_iter().map(header).collect(),

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use super::topics;
 use crate::headers;
 use crate::port::Result;
-use crate::record::{Offset, Partition, Record, Timestamp, TopicPartition};
+use crate::record::{Offset, Partition, Record, Timestamp, TimestampType, TopicPartition};
 
 const SELECT: &str = "select offset, timestamp, key, value, headers from records
      where topic = ? and partition = ? and offset >= ? order by offset limit ?";
@@ -86,6 +86,7 @@ fn record(partition: &TopicPartition, row: &Row<'_>) -> Result<(Record, usize)> 
         partition: partition.partition,
         offset: Offset(row.get::<_, i64>(0)? as u64),
         timestamp: Timestamp(row.get(1)?),
+        timestamp_type: TimestampType::CreateTime,
         key: key.map(bytes::Bytes::copy_from_slice),
         value: value.map(bytes::Bytes::copy_from_slice),
         headers: headers::decode(blob)?,

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rdkafka::Offset as NativeOffset;
-use rdkafka::message::{BorrowedMessage, Header as NativeHeader, Headers, Message, OwnedHeaders};
+use rdkafka::message::{
+    BorrowedMessage, Header as NativeHeader, Headers, Message, OwnedHeaders, Timestamp as NativeTimestamp,
+};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
 use crate::port::Position;
-use crate::record::{Header, Offset, Partition, Record, Timestamp, TopicPartition};
+use crate::record::{Header, Offset, Partition, Record, Timestamp, TimestampType, TopicPartition};
 
 /// Keeps one shared name for each topic, so that a record needs no copy of it.
 #[derive(Default)]
@@ -33,6 +35,10 @@ pub(super) fn record(message: &BorrowedMessage<'_>, topics: &mut Topics) -> Reco
         partition: partition(message.partition()),
         offset: Offset(message.offset().max(0) as u64),
         timestamp: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
+        timestamp_type: match message.timestamp() {
+            NativeTimestamp::LogAppendTime(_) => TimestampType::LogAppendTime,
+            NativeTimestamp::CreateTime(_) | NativeTimestamp::NotAvailable => TimestampType::CreateTime,
+        },
         key: message.key().map(Bytes::copy_from_slice),
         value: message.payload().map(Bytes::copy_from_slice),
         headers: message
@@ -149,7 +155,7 @@ pub(super) fn commit_list(positions: &[&Position]) -> TopicPartitionList {
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::message::{OwnedMessage, Timestamp as NativeTimestamp};
+    use rdkafka::message::OwnedMessage;
 
     use super::*;
 

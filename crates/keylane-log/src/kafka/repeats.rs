@@ -57,7 +57,7 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Partition;
+    use crate::record::{Partition, TimestampType};
 
     fn record(partition: u32, offset: u64, timestamp: i64) -> Record {
         Record {
@@ -65,6 +65,7 @@ mod tests {
             partition: Partition(partition),
             offset: Offset(offset),
             timestamp: Timestamp(timestamp),
+            timestamp_type: TimestampType::CreateTime,
             key: None,
             value: None,
             headers: Vec::new(),

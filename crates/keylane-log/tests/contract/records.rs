@@ -4,7 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use keylane_log::{
-    EventLog, Extent, Header, LogError, NewRecord, NewTopic, Offset, Partition, Placed, Record, Timestamp, partitioner,
+    EventLog, Extent, Header, LogError, NewRecord, NewTopic, Offset, Partition, Placed, Record, Timestamp,
+    TimestampType, partitioner,
 };
 
 use crate::member::{TIMEOUT, TestMember, answered, partition, until};
@@ -163,6 +164,7 @@ fn as_read(topic: &str, written: &[NewRecord]) -> Vec<Record> {
         partition: Partition(0),
         offset: Offset(offset as u64),
         timestamp: new.timestamp,
+        timestamp_type: TimestampType::CreateTime,
         key: new.key.clone(),
         value: new.value.clone(),
         headers: new.headers.clone(),

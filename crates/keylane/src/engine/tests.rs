@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use fastrand::Rng;
-use keylane_log::{Partition, Timestamp};
+use keylane_log::{Partition, Timestamp, TimestampType};
 
 use super::*;
 
@@ -14,6 +14,7 @@ fn record(number: u32, offset: u64) -> Record {
         partition: Partition(number),
         offset: Offset(offset),
         timestamp: Timestamp(0),
+        timestamp_type: TimestampType::CreateTime,
         key: None,
         value: Some(Bytes::from(vec![0; 1000])),
         headers: Vec::new(),

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use keylane_log::{
-    Assignment, Consumer, LogError, Offset, Partition, Position, Rebalance, Record, Result, Timestamp, TopicPartition,
+    Assignment, Consumer, LogError, Offset, Partition, Position, Rebalance, Record, Result, Timestamp, TimestampType,
+    TopicPartition,
 };
 
 /// The longest wait of these tests; nothing in them takes as long on the slowest machine.
@@ -95,6 +96,7 @@ pub fn record(number: u32, offset: u64, key: &str) -> Record {
         partition: Partition(number),
         offset: Offset(offset),
         timestamp: Timestamp(0),
+        timestamp_type: TimestampType::CreateTime,
         key: Some(Bytes::copy_from_slice(key.as_bytes())),
         value: Some(Bytes::from_static(b"{}")),
         headers: Vec::new(),

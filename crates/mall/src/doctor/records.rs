@@ -66,7 +66,7 @@ fn place(record: &Record) -> String {
 
 #[cfg(test)]
 mod tests {
-    use keylane_log::{Offset, Partition, Timestamp};
+    use keylane_log::{Offset, Partition, Timestamp, TimestampType};
 
     use super::*;
 
@@ -76,6 +76,7 @@ mod tests {
             partition: Partition(partition),
             offset: Offset(7),
             timestamp: Timestamp(timestamp),
+            timestamp_type: TimestampType::CreateTime,
             key: (!key.is_empty()).then(|| key.to_owned().into()),
             value: None,
             headers: Vec::new(),

@@ -68,7 +68,7 @@ impl RecordFormat {
     pub fn write(&self, record: &Record, out: &mut Vec<u8>) {
         let mut columns = Vec::new();
         if self.timestamp {
-            columns.push(format!("CreateTime:{}", record.timestamp.0).into_bytes());
+            columns.push(format!("{}:{}", record.timestamp_type, record.timestamp.0).into_bytes());
         }
         if self.partition {
             columns.push(format!("Partition:{}", record.partition).into_bytes());
@@ -134,7 +134,7 @@ pub fn check_deserializer(class: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use keylane_log::{Header, Offset, Partition, Timestamp};
+    use keylane_log::{Header, Offset, Partition, Timestamp, TimestampType};
 
     fn record() -> Record {
         Record {
@@ -142,6 +142,7 @@ mod tests {
             partition: Partition(1),
             offset: Offset(7),
             timestamp: Timestamp(5),
+            timestamp_type: TimestampType::CreateTime,
             key: Some(Bytes::from("k")),
             value: None,
             headers: vec![

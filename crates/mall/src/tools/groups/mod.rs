@@ -22,6 +22,7 @@ use command::{CommandError, CommandOutput};
 
 use super::ToolError;
 use super::args::{Given, Opt};
+use super::properties::isolation_level;
 use crate::config::Storage;
 use crate::console;
 use crate::exit::Exit;
@@ -129,7 +130,7 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
         return Err(ToolError::Usage(sentence.into()));
     };
     let mut output = CommandOutput::default();
-    let done = command(given, storage, &mut output);
+    let done = command(given, &uncommitted(storage)?, &mut output);
     if let Err(CommandError::Failed(sentence)) = &done {
         output.out.push_str(&format!(
             "\nError: Executing consumer group command failed due to {sentence}\n"
@@ -141,6 +142,16 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
         Ok(()) | Err(CommandError::Failed(_)) => Ok(Exit::DONE),
         Err(error) => Err(tool_error(error)),
     }
+}
+
+/// Where the log is, with ends of partitions that include open transactions. Kafka's tool knows no others, whatever the
+/// properties of a consumer say.
+fn uncommitted(storage: &Storage) -> Result<Storage, ToolError> {
+    let mut storage = storage.clone();
+    if storage.bootstrap_server.is_some() {
+        storage.kafka_property.push(isolation_level("read_uncommitted")?);
+    }
+    Ok(storage)
 }
 
 fn tool_error(error: CommandError) -> ToolError {

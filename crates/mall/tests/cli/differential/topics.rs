@@ -5,7 +5,15 @@ use super::row::{Expect, Row, Story, row, rows};
 
 #[test]
 fn kafka_topics() {
-    compare(vec![listing(), creating(), placing(), growing(), describing(), wrong()]);
+    compare(vec![
+        listing(),
+        creating(),
+        placing(),
+        growing(),
+        describing(),
+        stamping(),
+        wrong(),
+    ]);
 }
 
 /// A line that needs what the embedded log does not have.
@@ -182,5 +190,22 @@ fn wrong() -> Story {
         records: &[],
         commits: &[],
         rows,
+    }
+}
+
+fn stamping() -> Story {
+    let create = "kafka-topics --create --topic %t --config message.timestamp.type=LogAppendTime";
+    let consume =
+        "kafka-console-consumer --topic %t --from-beginning --max-messages 1 --formatter-property print.timestamp=true";
+    Story {
+        name: "times that the log gives",
+        topics: &[("%other", 1)],
+        records: &[],
+        commits: &[],
+        rows: vec![
+            on_kafka_alone(create, "--config"),
+            row("kafka-console-producer --topic %t").input("a\n"),
+            row(consume).embedded(Expect::Says("CreateTime:now\ta", 0)),
+        ],
     }
 }
