@@ -7,6 +7,10 @@ use tokio::time::Instant;
 /// The tracing target of lines about events. Their text says everything; their fields repeat it for machines.
 pub const EVENTS: &str = "events";
 
+/// The kind of the lines that announce an order which has just been broken. More of these than of any other kind are written in
+/// full, because each is about another order.
+pub const OUT_OF_ORDER: &str = "events out of order";
+
 /// How long an allowance lasts, until the next one begins.
 const PERIOD: Duration = Duration::from_secs(1);
 

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use shop::lines::EVENTS;
+use shop::lines::{EVENTS, OUT_OF_ORDER};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
@@ -13,6 +13,9 @@ use super::tally::{Summary, Tally};
 
 /// How often it is checked whether a summary is due.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many broken orders are announced in full before they are counted.
+const BROKEN_ORDERS: u64 = 20;
 
 static TALLY: Mutex<Tally> = Mutex::new(Tally::new());
 
@@ -78,6 +81,7 @@ impl<S: Subscriber> Filter<S> for TallyFilter {
         event.record(&mut fields);
         let Some(kind) = fields.take_kind() else { return true };
         let text = || fields.message().unwrap_or_default();
-        tally().note(&kind, *event.metadata().level(), self.start.elapsed(), text)
+        let in_full = if kind == OUT_OF_ORDER { BROKEN_ORDERS } else { 1 };
+        tally().note(&kind, in_full, *event.metadata().level(), self.start.elapsed(), text)
     }
 }

@@ -1,4 +1,4 @@
-//! Decides which of many lines of one kind are written: the first at once and in full, then one summary an interval with a
+//! Decides which of many lines of one kind are written: the first, or the first few, at once and in full, then one summary an interval with a
 //! count, and a last summary once no more come. Pure: times are passed in.
 //!
 //! ```text
@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! * No line is dropped without being counted: those written at once and those counted in summaries are all lines.
-//! * Of each kind there is one line at once, one an interval, and one at the end. Kinds are words in the source, so there are
+//! * Of each kind there are so many lines at once as the caller says, one an interval, and one at the end. Kinds are words in the source, so there are
 //!   few.
 
 use std::collections::BTreeMap;
@@ -32,7 +32,9 @@ struct KindCounts {
     level: Level,
     /// When the first line was written, or a summary was last due.
     since: Duration,
-    /// How many lines came since then.
+    /// How many lines were written themselves.
+    told: u64,
+    /// How many lines came since then that were not.
     more: u64,
     /// How many lines came in all.
     total: u64,
@@ -63,12 +65,20 @@ impl Tally {
         Self { kinds: BTreeMap::new() }
     }
 
-    /// Counts a line, and says whether it is to be written itself.
-    pub fn note(&mut self, kind: &str, level: Level, now: Duration, example: impl FnOnce() -> String) -> bool {
+    /// Counts a line, and says whether it is to be written itself, as the first `in_full` of a kind are.
+    pub fn note(
+        &mut self,
+        kind: &str,
+        in_full: u64,
+        level: Level,
+        now: Duration,
+        example: impl FnOnce() -> String,
+    ) -> bool {
         let Some(known) = self.kinds.get_mut(kind) else {
             let first = KindCounts {
                 level,
                 since: now,
+                told: 1,
                 more: 0,
                 total: 1,
                 example: String::new(),
@@ -76,8 +86,12 @@ impl Tally {
             self.kinds.insert(kind.to_owned(), first);
             return true;
         };
-        known.more += 1;
         known.total += 1;
+        if known.told < in_full {
+            known.told += 1;
+            return true;
+        }
+        known.more += 1;
         known.level = level;
         known.example = example().chars().take(LONGEST_EXAMPLE).collect();
         false
@@ -91,8 +105,8 @@ impl Tally {
                 return true;
             }
             let over = kind.more == 0;
-            // A line that stayed alone was written itself, and there is nothing to add.
-            if kind.total > 1 {
+            // Where every line was written itself, there is nothing to add.
+            if kind.total > kind.told {
                 due.push(kind.summary(name, over));
             }
             kind.since = now;
@@ -140,7 +154,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn note(tally: &mut Tally, kind: &str, now: Duration) -> bool {
-        tally.note(kind, Level::WARN, now, || format!("{kind} at {}", now.as_millis()))
+        tally.note(kind, 1, Level::WARN, now, || format!("{kind} at {}", now.as_millis()))
     }
 
     #[test]
@@ -176,6 +190,26 @@ mod tests {
     }
 
     #[test]
+    fn of_some_kinds_the_first_few_are_told() {
+        let mut tally = Tally::default();
+        let mut note = |now| tally.note("few", 3, Level::ERROR, now, || "an example".to_owned());
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|at| note(at * SECOND)),
+            [true, true, true, false, false]
+        );
+        let [line] = &tally.due(10 * SECOND)[..] else {
+            panic!("one summary");
+        };
+        assert_eq!((line.more, line.total), (2, 5));
+        assert_eq!(tally.due(20 * SECOND)[0].to_string(), "few: over, 5 in all");
+
+        let mut note = |now| tally.note("few", 3, Level::ERROR, now, String::new);
+        assert!(note(30 * SECOND) && note(31 * SECOND));
+        assert_eq!(tally.due(40 * SECOND), [], "both were told");
+        assert!(tally.kinds.is_empty() || tally.due(50 * SECOND).is_empty());
+    }
+
+    #[test]
     fn kinds_are_told_apart_and_what_is_left_is_told_at_the_end() {
         let mut tally = Tally::default();
         for kind in ["a", "b", "b", "b"] {
@@ -191,7 +225,7 @@ mod tests {
     fn an_example_has_an_end() {
         let mut tally = Tally::default();
         note(&mut tally, "long", SECOND);
-        tally.note("long", Level::ERROR, SECOND, || "é".repeat(100_000));
+        tally.note("long", 1, Level::ERROR, SECOND, || "é".repeat(100_000));
         let rest = tally.rest();
         assert_eq!(rest[0].example.chars().count(), LONGEST_EXAMPLE);
         assert_eq!(rest[0].level, Level::ERROR);

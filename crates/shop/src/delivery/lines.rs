@@ -8,7 +8,7 @@ use super::recall::Applier;
 use super::sequence::Sequence;
 use crate::domain::fence::{Early, ParkReason};
 use crate::domain::{Delivery, DeliveryBefore, EventRecord, EventType, IncomingEvent, Origin, Version};
-use crate::lines::EVENTS;
+use crate::lines::{EVENTS, OUT_OF_ORDER};
 use crate::{records, trace};
 
 /// Displays an event as `OrderModified order=2 v2 P1@7`: type, order, version, and the record's place in the log.
@@ -59,7 +59,7 @@ pub(super) fn tell_sequence(
     };
     match sequence {
         Sequence::Next => {}
-        Sequence::Late => tracing::error!(target: EVENTS, order, tally = "events out of order", trace, "{text}"),
+        Sequence::Late => tracing::error!(target: EVENTS, order, tally = OUT_OF_ORDER, trace, "{text}"),
         Sequence::Again => tracing::warn!(target: EVENTS, order, tally = "events applied again", trace, "{text}"),
         Sequence::Early => tracing::warn!(target: EVENTS, order, tally = "events applied early", trace, "{text}"),
     }
