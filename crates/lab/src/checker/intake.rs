@@ -16,6 +16,9 @@ pub trait Intake {
     /// Whether what is known of this order is wanted. What is not wanted may be handed in all the same.
     fn wants(&self, order: OrderId) -> bool;
 
+    /// The only order that is wanted, if it is one. Whoever reads can then pass over what can't be about it.
+    fn only(&self) -> Option<OrderId>;
+
     /// Takes in a row of the order service's journal.
     fn written(&mut self, written: Written);
 
@@ -63,6 +66,10 @@ impl Selection {
 impl Intake for Selection {
     fn wants(&self, order: OrderId) -> bool {
         self.orders.contains(&order)
+    }
+
+    fn only(&self) -> Option<OrderId> {
+        self.orders.iter().next().copied().filter(|_| self.orders.len() == 1)
     }
 
     fn written(&mut self, written: Written) {

@@ -92,8 +92,12 @@ fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(ApplyRow)) ->
 pub fn topic(sources: &Sources, to: &mut impl Intake) -> Result<Vec<(Extent, Option<Timestamp>)>> {
     let extents = sources.of_log(sources.log.extents(&sources.topic))?;
     let mut kept_since: Vec<Option<Timestamp>> = vec![None; extents.len()];
+    let only = to.only().map(|order| order.to_string());
     let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
         kept_since[record.partition.0 as usize].get_or_insert(record.timestamp);
+        if only.as_ref().is_some_and(|order| !translate::mentions(record, order)) {
+            return;
+        }
         match translate::found(record) {
             Some(TopicRecord::Order(record)) => to.order_record(record),
             Some(TopicRecord::Delivery(record)) => to.delivery_record(record),

@@ -50,6 +50,15 @@ pub fn written(row: &JournalRow) -> Result<Written> {
     })
 }
 
+/// Whether these digits stand anywhere in a record's value or headers. A record that names an order has its number there in
+/// decimal digits, and looking for them costs far less than reading the record.
+pub fn mentions(record: &Record, digits: &str) -> bool {
+    let digits = digits.as_bytes();
+    let headers = record.headers.iter().filter_map(|header| header.value.as_ref());
+    let mut texts = record.value.iter().chain(headers);
+    texts.any(|text| text.windows(digits.len()).any(|part| part == digits))
+}
+
 /// The event in a record. None if the record is no event of the mall.
 pub fn found(record: &Record) -> Option<TopicRecord> {
     match records::incoming(record) {
@@ -163,4 +172,50 @@ fn hash(payload: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(payload);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use keylane_log::{Header, Offset, Partition, TimestampType};
+
+    use super::*;
+
+    fn record(value: &str, headers: &[(&'static str, &str)]) -> Record {
+        Record {
+            topic: "kafka.scaling".into(),
+            partition: Partition(0),
+            offset: Offset(7),
+            timestamp: Timestamp(0),
+            timestamp_type: TimestampType::CreateTime,
+            key: Some("9".into()),
+            value: Some(value.to_owned().into()),
+            headers: headers
+                .iter()
+                .map(|(name, value)| Header::text(*name, *value))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn every_record_of_an_order_mentions_its_number() {
+        let placed = ("type", "OrderPlaced");
+        let started = [("type", "DeliveryStarted"), ("ce_sequence", "1")];
+        for (of, record) in [
+            (50, record(r#"{"eventType":"OrderPlaced","id":50}"#, &[])),
+            (50, record("garbage", &[placed, ("ce_subject", "00000000000000000050")])),
+            (50, record("[]", &[placed, ("ce_subject", "\"50\"")])),
+            (50, record(r#"{"id":3,"orderId":50}"#, &started)),
+            (3, record(r#"{"id":3}"#, &[placed])),
+        ] {
+            let found = found(&record).unwrap_or_else(|| panic!("an event: {record:?}"));
+            assert_eq!(found.order(), OrderId(of));
+            assert!(mentions(&record, &of.to_string()), "{record:?}");
+            assert!(!mentions(&record, "51"), "{record:?}");
+        }
+        // The key is nobody's number, and other spellings of a number name no order.
+        for other in [r#"{"id":5e1}"#, r#"{"id":"5\u0030"}"#, r#"{"id":50.0}"#] {
+            let order = found(&record(other, &[placed])).map(|found| found.order());
+            assert_eq!(order, None, "{other}");
+        }
+    }
 }

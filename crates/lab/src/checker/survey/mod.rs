@@ -115,6 +115,10 @@ impl Intake for Survey {
         self.scope.order.is_none_or(|wanted| wanted == order)
     }
 
+    fn only(&self) -> Option<OrderId> {
+        self.scope.order
+    }
+
     fn written(&mut self, written: Written) {
         let early = self.scope.placed_since.is_some_and(|since| written.at < since);
         let Some(trail) = self.trail(written.order) else {
