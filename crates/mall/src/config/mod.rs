@@ -14,6 +14,7 @@
 mod database_url;
 mod file;
 mod idle;
+mod java_properties;
 mod masked;
 mod options;
 mod origin;

@@ -10,6 +10,7 @@ use web::BaseUrl;
 use web::Origin;
 
 use super::database_url::DatabaseUrl;
+use super::java_properties;
 use super::shown::masked_text;
 use super::value::{self, BootstrapServers, Property};
 use crate::exit::Usage;
@@ -330,7 +331,7 @@ impl Storage {
     /// The properties for the Kafka client, those of the file first so that later ones win.
     pub fn kafka_properties(&self) -> anyhow::Result<Vec<(String, String)>> {
         let mut properties = match &self.kafka_config {
-            Some(path) => properties_of(path)?,
+            Some(path) => trimmed(properties_of(path)?),
             None => Vec::new(),
         };
         properties.extend(self.kafka_property.iter().map(|p| (p.name.clone(), p.value.clone())));
@@ -338,25 +339,27 @@ impl Storage {
     }
 }
 
-/// Reads a file of properties in Java's form, without its rarer parts: lines of `name=value`, and comments with `#` or `!`.
-pub fn properties_of(path: &std::path::Path) -> anyhow::Result<Vec<(String, String)>> {
-    let place = masked_text(&path.to_string_lossy());
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Usage(format!("can't read the Kafka properties in {place}: {error}")))?;
-    Ok(properties_in(&text, &place)?)
+/// The properties as Kafka's clients take them: blanks around a value don't count.
+fn trimmed(properties: Vec<(String, String)>) -> Vec<(String, String)> {
+    let trimmed = |(name, value): (String, String)| (name, value.trim().to_owned());
+    properties.into_iter().map(trimmed).collect()
 }
 
-/// The properties in such a file's text. `place` names the file in messages, which repeat nothing of the text.
-fn properties_in(text: &str, place: &str) -> Result<Vec<(String, String)>, Usage> {
-    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
-    let mut properties = Vec::new();
-    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(['#', '!'])) {
-        let property: Property = line
-            .parse()
-            .map_err(|allowed| Usage(format!("line {number} of {place} is not a property; {allowed}")))?;
-        properties.push((property.name, property.value));
-    }
-    Ok(properties)
+/// Reads a file of properties in Java's form.
+pub fn properties_of(path: &std::path::Path) -> anyhow::Result<Vec<(String, String)>> {
+    let place = masked_text(&path.to_string_lossy());
+    let bytes = std::fs::read(path).map_err(|error| Usage(format!("can't read the properties in {place}: {error}")))?;
+    Ok(properties_in(&bytes, &place)?)
+}
+
+/// The properties in such a file. `place` names the file in messages, which repeat nothing of the text.
+fn properties_in(bytes: &[u8], place: &str) -> Result<Vec<(String, String)>, Usage> {
+    java_properties::parse(bytes).map_err(|line| {
+        Usage(format!(
+            "line {line} of {place} is not a property; allowed: NAME=VALUE (security.protocol=SSL), with \\u and four \
+             hexadecimal digits for a character by its number"
+        ))
+    })
 }
 
 impl RoleOptions {
@@ -403,7 +406,7 @@ mod tests {
         fn a_properties_file_never_panics_and_is_never_quoted(
             text in "([a-z.]{0,8}[ =:#!\\\\]{0,3}[QZЖ0-9=\\t ]{0,8}(\n|\r\n|\u{0}|)){0,6}",
         ) {
-            match properties_in(&text, "the file") {
+            match properties_in(text.as_bytes(), "the file") {
                 Ok(properties) => prop_assert!(properties.iter().all(|(name, _)| !name.is_empty())),
                 Err(Usage(error)) => prop_assert!(!error.contains(['Q', 'Z', 'Ж']), "{error}"),
             }
@@ -411,13 +414,8 @@ mod tests {
     }
 
     #[test]
-    fn properties_are_read_and_a_wrong_line_is_named_by_its_number() {
-        let read = properties_in("# x\n a = b=c \n\n! y\nd=\n", "f").expect("good");
-        assert_eq!(
-            read,
-            [("a".to_owned(), "b=c".to_owned()), ("d".to_owned(), String::new())]
-        );
-        let Usage(error) = properties_in("a=b\nsasl.password hunter2\n", "f").expect_err("no property");
+    fn a_wrong_line_is_named_by_its_number() {
+        let Usage(error) = properties_in(b"a=b\nsasl.password=hunter2\\u12\n", "f").expect_err("no property");
         assert!(error.contains("line 2 of f") && !error.contains("hunter2"), "{error}");
     }
 }

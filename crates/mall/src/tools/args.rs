@@ -17,6 +17,8 @@ pub struct Opt {
     pub default: Option<&'static str>,
     /// Whether the option may be given more than once.
     repeated: bool,
+    /// Whether this tool does what Kafka's tool does with the option.
+    pub is_supported: bool,
     /// What the option is for, in a sentence for the usage.
     pub about: &'static str,
 }
@@ -29,7 +31,17 @@ impl Opt {
             value: Some(value),
             default: None,
             repeated: false,
+            is_supported: true,
             about,
+        }
+    }
+
+    /// An option of Kafka's tool that is refused here by its name.
+    pub const fn unsupported(name: &'static str, value: Option<&'static str>) -> Self {
+        Self {
+            value,
+            is_supported: false,
+            ..Self::flag(name, "Not supported here.")
         }
     }
 
@@ -56,6 +68,7 @@ impl Opt {
             value: None,
             default: None,
             repeated: false,
+            is_supported: true,
             about,
         }
     }
@@ -88,8 +101,8 @@ impl Given {
                 .ok_or_else(|| unknown(name))?;
             let values = given.0.entry(option.name).or_default();
             match (option.value, attached) {
-                (None, None) => {}
-                (None, Some(_)) => return Err(format!("Option {name} does not take an argument")),
+                // As in Kafka's tools, what is attached to a flag doesn't count.
+                (None, _) => {}
                 (Some(_), Some(value)) => values.push(value),
                 (Some(_), None) => {
                     let value = match option.default {

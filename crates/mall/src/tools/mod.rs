@@ -5,13 +5,11 @@
 
 mod args;
 mod consumer;
-mod format;
 mod groups;
 mod pattern;
 mod producer;
 mod properties;
 mod renamed;
-mod source;
 mod topics;
 
 use std::ffi::OsString;
@@ -131,10 +129,22 @@ fn try_run(tool: Tool, words: &[OsString], configured: impl FnOnce() -> Result<S
     if given.has("help") {
         return Err(ToolError::Usage(tool.about.into()));
     }
+    refuse_unsupported(&given, &options)?;
     (tool.check)(&given)?;
     let mut storage = configured().map_err(|error| ToolError::Other(error.to_string()))?;
     override_storage(&given, &mut storage)?;
     (tool.run)(&given, &storage)
+}
+
+fn refuse_unsupported(given: &Given, options: &[&Opt]) -> Result<(), ToolError> {
+    let mut unsupported = options.iter().filter(|option| !option.is_supported);
+    match unsupported.find(|option| given.has(option.name)) {
+        Some(option) => Err(ToolError::Refused(format!(
+            "--{} is not supported here; docs/kafka-tools.md says what is",
+            option.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Lets the options of the tool's command line win over environment and file.
@@ -152,7 +162,9 @@ fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolErro
     for file in ["command-config", "consumer.config", "producer.config"] {
         for path in given.all(file) {
             let properties = properties_of(path.as_ref()).map_err(|error| ToolError::Other(error.to_string()))?;
-            let properties = properties.into_iter().map(|(name, value)| property(&name, &value));
+            let properties = properties
+                .into_iter()
+                .map(|(name, value)| property(&name, value.trim()));
             storage.kafka_property.extend(properties);
         }
     }

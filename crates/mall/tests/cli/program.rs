@@ -31,13 +31,20 @@ impl Folder {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mall"));
+        let mut command = self.at_home(env!("CARGO_BIN_EXE_mall"));
+        command.args(words);
+        command
+    }
+
+    /// A program in this folder, without the tester's own variables.
+    fn at_home(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("MALL_") {
                 command.env_remove(name);
             }
         }
-        command.args(words).current_dir(self.path());
+        command.current_dir(self.path());
         command
     }
 
@@ -49,10 +56,12 @@ impl Folder {
         self.feed(words, input.as_bytes())
     }
 
-    /// Runs it with these bytes on its standard input, which it need not read.
+    /// Runs it with these bytes on its standard input, which it need not read. One that does not end is killed.
     pub fn feed(&self, words: &[&str], input: &[u8]) -> Ended {
-        let mut command = self.command(words);
+        let mut command = self.at_home("timeout");
         command
+            .args(["--signal=KILL", "90", env!("CARGO_BIN_EXE_mall")])
+            .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -10,6 +10,7 @@ mod consumer;
 mod groups;
 mod java;
 mod judge;
+mod patterns;
 mod producer;
 mod row;
 mod shell;

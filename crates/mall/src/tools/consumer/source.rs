@@ -10,8 +10,8 @@ use keylane_log::{
     TopicInfo, TopicPartition,
 };
 
-use super::pattern::TopicPattern;
 use crate::console;
+use crate::tools::pattern::TopicPattern;
 
 /// How often new topics and partitions are looked for, and positions are committed.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
