@@ -12,7 +12,7 @@ use super::text::{Block, Typed, What};
 use crate::support::role::Role;
 use crate::support::stack::{Real, Stack};
 use crate::support::tools::mariadb_table;
-use crate::support::{PATIENCE, http, required};
+use crate::support::{PATIENCE, http, required, wait_for};
 
 /// How long a modification takes instead of the course's ten seconds: long enough for a busy machine to send the requests
 /// that follow it. `MALL_TEST_COURSE_DELAY=10s` follows the README as written.
@@ -243,7 +243,23 @@ impl Walk {
         let fields = (!fields.is_empty()).then_some(&fields[..]);
         let answer = http::try_send(orders, method, path, fields).expect("the order service answers");
         assert!(answer.status < 300, "{method} {path}: {answer:?}");
+        if method == "POST" {
+            self.wait_for_delivery(answer.id());
+        }
         format!("HTTP/1.1 {}", answer.status)
+    }
+
+    /// Waits until the delivery of an order has started: nobody types so fast that the next request comes before that.
+    #[track_caller]
+    fn wait_for_delivery(&self, order: i64) {
+        let (placed, started) = (format!("OrderPlaced order={order} "), "DELIVERY STARTED");
+        let is = |line: &String| line.contains(&placed) && line.contains(started);
+        let running = || self.terminals.values().filter_map(|terminal| terminal.running.as_ref());
+        wait_for(&format!("the delivery of order {order}"), || {
+            running()
+                .any(|running| running.process.lines().iter().any(is))
+                .then_some(())
+        });
     }
 
     /// Waits until the terminals have said everything that is expected.
