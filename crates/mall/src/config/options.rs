@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
+use shop::text;
+use shop::text::Text;
 use web::BaseUrl;
 use web::Origin;
 
@@ -14,6 +16,7 @@ use super::java_properties;
 use super::shown::masked_text;
 use super::value::{self, BootstrapServers, Property};
 use crate::exit::Usage;
+use crate::language::LanguageOption;
 use crate::net::{FIRST_DELIVERY_PORT, GATEWAY_PORT, ORDER_PORT, Port};
 use crate::telemetry::LogFormat;
 
@@ -142,6 +145,9 @@ pub struct RoleOptions {
     /// What is logged: error, warn, info, debug or trace, also per module
     #[arg(long, env = "MALL_LOG_LEVEL", default_value = "info", value_parser = value::level, value_name = "LEVEL", help_heading = LOGS)]
     pub log_level: String,
+
+    #[command(flatten)]
+    pub language: LanguageOption,
 }
 
 const EVENTS: &str = "Events";
@@ -280,19 +286,27 @@ pub const COURSE: [CourseValue; 3] = [
 
 impl Storage {
     /// Where the log is, in words.
-    pub fn log_place(&self) -> String {
+    pub fn log_place(&self) -> Text {
         match &self.bootstrap_server {
-            Some(servers) => format!("Kafka at {}", servers.as_str()),
-            None => format!("embedded, in {}", self.data_place()),
+            Some(servers) => {
+                let servers = servers.as_str();
+                text!("Kafka at {servers}", "Kafka {servers}")
+            }
+            None => self.embedded(),
         }
     }
 
     /// Where the databases are, in words, without a password.
-    pub fn database_place(&self) -> String {
+    pub fn database_place(&self) -> Text {
         match &self.database_url {
-            Some(url) => url.to_string(),
-            None => format!("embedded, in {}", self.data_place()),
+            Some(url) => url.to_string().into(),
+            None => self.embedded(),
         }
+    }
+
+    fn embedded(&self) -> Text {
+        let data = self.data_place();
+        text!("embedded, in {data}", "내장({data})")
     }
 
     /// The whole path of the data folder, since the same relative one means another folder elsewhere.

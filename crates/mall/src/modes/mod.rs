@@ -16,6 +16,8 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use keylane_log::Timestamp;
 use shop::domain::Source;
+use shop::text;
+use shop::text::Text;
 
 use crate::config::{Guard, KeyMode, RoleOptions};
 
@@ -57,23 +59,29 @@ impl Modes {
     }
 
     /// What the modes mean for the events of an order.
-    pub fn meaning(self, source: Source) -> String {
+    pub fn meaning(self, source: Source) -> Text {
         let key = match self.key {
-            KeyMode::OrderId => "an order's events share a partition",
-            KeyMode::None => "an order's events go to the partitions in turn",
+            KeyMode::OrderId => text!(
+                "an order's events share a partition",
+                "한 주문의 이벤트가 한 파티션에 모임"
+            ),
+            KeyMode::None => text!(
+                "an order's events go to the partitions in turn",
+                "한 주문의 이벤트가 파티션에 번갈아 적재됨"
+            ),
         };
         if source == Source::Orders {
-            return key.to_owned();
+            return key;
         }
         let guard = match self.guard {
-            Guard::Version => "take effect once and in order",
-            Guard::Off => "take effect as they come",
+            Guard::Version => text!(" and take effect once and in order, ", ", 한 번씩 순서대로 반영됨, "),
+            Guard::Off => text!(" and take effect as they come, ", ", 도착하는 대로 반영됨, "),
         };
         let lanes = match self.lanes {
-            1 => "one record at a time".to_owned(),
-            many => format!("up to {many} orders at a time"),
+            1 => text!("one record at a time", "한 번에 레코드 하나"),
+            many => text!("up to {many} orders at a time", "동시에 주문 {many}건까지"),
         };
-        format!("{key} and {guard}, {lanes}")
+        key + guard + lanes
     }
 
     /// The modes of a delivery instance as part of its client id.
@@ -203,14 +211,17 @@ mod tests {
         assert_eq!(COURSE.flags(Source::Deliveries), "--key none --guard off --lanes 1");
         assert_eq!(COURSE.flags(Source::Orders), "--key none");
         assert_eq!(
-            COURSE.meaning(Source::Deliveries),
+            COURSE.meaning(Source::Deliveries).english,
             "an order's events go to the partitions in turn and take effect as they come, one record at a time"
         );
         assert_eq!(
-            DEFAULT.meaning(Source::Deliveries),
+            DEFAULT.meaning(Source::Deliveries).english,
             "an order's events share a partition and take effect once and in order, up to 64 orders at a time"
         );
-        assert_eq!(DEFAULT.meaning(Source::Orders), "an order's events share a partition");
+        assert_eq!(
+            DEFAULT.meaning(Source::Orders).english,
+            "an order's events share a partition"
+        );
     }
 
     #[test]

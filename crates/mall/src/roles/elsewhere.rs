@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use shop::text;
+use shop::text::Text;
 use web::BaseUrl;
 
 use crate::config::{RoleOptions, Storage};
@@ -16,7 +18,7 @@ const DELIVERIES: u16 = 4;
 /// A sentence about a mall that answers on this machine while there is no embedded log here yet; none if there is nothing to
 /// tell. Asked are the usual ports and those that the options name, without `own`, the ports of who asks. It blocks for a
 /// second at most.
-pub fn look(options: &RoleOptions, own: &[u16]) -> Option<String> {
+pub fn look(options: &RoleOptions, own: &[u16]) -> Option<Text> {
     let storage = &options.storage;
     let is_new = || storage.bootstrap_server.is_none() && !data_dir::has_log(&storage.data);
     if !is_new() {
@@ -55,12 +57,14 @@ fn answering(addresses: BTreeSet<SocketAddr>) -> Vec<SocketAddr> {
     })
 }
 
-fn sentence(storage: &Storage, there: &[SocketAddr]) -> String {
+fn sentence(storage: &Storage, there: &[SocketAddr]) -> Text {
     let there: Vec<String> = there.iter().map(SocketAddr::to_string).collect();
-    format!(
-        "begins a new log ({}), while the mall that answers on {} has another one: the two don't meet. If that one is meant, \
-         give its --data, or the --bootstrap-server that it has",
-        storage.log_place(),
-        there.join(", ")
+    let there = there.join(", ");
+    let Text { english, korean } = storage.log_place();
+    text!(
+        "begins a new log ({english}), while the mall that answers on {there} has another one: the two don't meet. If that one \
+         is meant, give its --data, or the --bootstrap-server that it has",
+        "새 로그({korean})를 시작합니다. {there}에서 응답하는 mall의 로그는 다른 것이라 서로 만나지 않습니다. 그 mall과 함께 쓰려면 그쪽의 \
+         --data나 --bootstrap-server를 주세요"
     )
 }

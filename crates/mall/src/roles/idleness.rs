@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use keylane_log::{EventLog, GroupMember, LogError};
 use shop::on_log;
+use shop::text;
+use shop::text::Text;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::RoleOptions;
@@ -23,7 +25,10 @@ pub async fn watch(log: Arc<dyn EventLog>, options: RoleOptions, client: String,
         match looked.await {
             Ok((members, partitions)) => match share(&members, &client, &options.topic, partitions) {
                 Share::Some => return,
-                Share::None => return tracing::info!("{}", sentence(&options, members.len(), partitions)),
+                Share::None => {
+                    let Text { english, korean: ko } = sentence(&options, members.len(), partitions);
+                    return tracing::info!(ko, "{english}");
+                }
                 Share::Open => {}
             },
             // The runner says what is wrong with the log.
@@ -59,11 +64,13 @@ fn share(members: &[GroupMember], client: &str, topic: &str, partitions: u32) ->
     }
 }
 
-fn sentence(options: &RoleOptions, members: usize, partitions: u32) -> String {
+fn sentence(options: &RoleOptions, members: usize, partitions: u32) -> Text {
     let (group, topic) = (&options.group, &options.topic);
-    format!(
+    text!(
         "has no partition and does nothing: topic {topic} has {partitions} partition(s), and group {group} {members} members. \
-         It gets one when another member ends, or the topic grows (kafka-topics --alter --topic {topic} --partitions {members})"
+         It gets one when another member ends, or the topic grows (kafka-topics --alter --topic {topic} --partitions {members})",
+        "할당된 파티션이 없어 아무 일도 하지 않음: 토픽 {topic}의 파티션은 {partitions}개인데 그룹 {group}의 멤버는 {members}개임. 다른 \
+         멤버가 끝나거나 파티션이 늘면 할당됨 (kafka-topics --alter --topic {topic} --partitions {members})"
     )
 }
 

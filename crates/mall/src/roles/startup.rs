@@ -51,10 +51,19 @@ impl Startup {
         let options = &settings.options;
         let listener = net::bind(options.listen, settings.port, "--port")?;
         let address = listener.local_addr()?;
-        telemetry::init(&name(&settings, address.port()), options.log, &options.log_level);
+        telemetry::init(
+            &name(&settings, address.port()),
+            options.log,
+            &options.log_level,
+            options.language.language(),
+        );
         settings.warn_of_idle_options();
         if let Some(taken) = settings.port.moved_from(address.port()) {
-            tracing::info!("port {taken} is taken, using {}", address.port());
+            let port = address.port();
+            tracing::info!(
+                ko = %format_args!("{taken}번 포트가 이미 쓰이고 있어 {port}번을 사용함"),
+                "port {taken} is taken, using {port}"
+            );
         }
         Ok(Self {
             settings,
@@ -75,12 +84,22 @@ impl Startup {
         let (options, modes) = (self.options(), Modes::of(self.options()));
         if !supervised::is_supervised() {
             let (log, database) = (options.storage.log_place(), options.storage.database_place());
-            tracing::info!("log: {log}; database: {database}");
+            tracing::info!(
+                ko = %format_args!("로그: {}; 데이터베이스: {}", log.korean, database.korean),
+                "log: {}; database: {}",
+                log.english,
+                database.english
+            );
             if let Some(sentence) = elsewhere::look(options, &[self.address.port()]) {
-                tracing::warn!("this role {sentence}");
+                tracing::warn!(ko = %format_args!("이 역할은 {}", sentence.korean), "this role {}", sentence.english);
             }
         }
-        tracing::info!("modes: {}: {}", modes.flags(source), modes.meaning(source));
+        let (flags, meaning) = (modes.flags(source), modes.meaning(source));
+        tracing::info!(
+            ko = %format_args!("모드: {flags}: {}", meaning.korean),
+            "modes: {flags}: {}",
+            meaning.english
+        );
     }
 
     /// Opens log and store. None if the role is to stop before that is done.
@@ -120,7 +139,10 @@ impl Startup {
             if let Some(readiness) = readiness {
                 readiness.stop();
             }
-            tracing::info!("stopping: finishing what has been begun");
+            tracing::info!(
+                ko = "종료 중: 시작한 일을 마무리함",
+                "stopping: finishing what has been begun"
+            );
         });
         web::serve(self.listener, router, limits, front, stop).await;
     }

@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
+use shop::text;
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -96,12 +97,19 @@ impl Child {
             };
             match restarts.judge(run) {
                 RestartDecision::Refused(exit) => {
-                    let did_not_start = format!("{} did not start: it {how} (see its lines above)", self.name);
-                    output.trouble(&did_not_start);
+                    let name = &self.name;
+                    output.trouble(text!(
+                        "{name} did not start: it {how} (see its lines above)",
+                        "{name} 프로세스를 시작하지 못함: {how} (위의 로그 참고)"
+                    ));
                     return ChildEnding::Failed(exit);
                 }
                 RestartDecision::Restart(pause) => {
-                    output.trouble(&format!("{} {how}; starting it again in {pause:?}", self.name));
+                    let name = &self.name;
+                    output.trouble(text!(
+                        "{name} {how}; starting it again in {pause:?}",
+                        "{name} 프로세스: {how}. {pause:?} 뒤에 다시 시작함"
+                    ));
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         _ = goals.changed() => {}
@@ -116,7 +124,11 @@ impl Child {
         match status.success() {
             true => ChildEnding::Stopped,
             false => {
-                output.trouble(&format!("{} did not stop cleanly ({status})", self.name));
+                let name = &self.name;
+                output.trouble(text!(
+                    "{name} did not stop cleanly ({status})",
+                    "{name} 프로세스가 깨끗하게 종료되지 않음 ({status})"
+                ));
                 ChildEnding::Failed(Exit::COULD_NOT)
             }
         }

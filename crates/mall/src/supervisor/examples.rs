@@ -1,5 +1,8 @@
 //! What to try first, once everything runs: commands that work as they stand, with the number that the next order gets.
 
+use shop::text;
+use shop::text::Text;
+
 use crate::config::RoleOptions;
 use crate::{console, data_dir};
 
@@ -37,7 +40,7 @@ impl Examples {
 
     /// The commands. The order that the first one places has the number `next`; where that is not known, the others are left
     /// out.
-    pub fn lines(&self, next: Option<i64>) -> Vec<String> {
+    pub fn lines(&self, next: Option<i64>) -> Vec<Text> {
         let Self {
             order,
             topic,
@@ -58,10 +61,12 @@ impl Examples {
             "{mall} kafka-console-consumer --topic {topic} --from-beginning{log}"
         ));
         commands.push(format!("{mall} sql \"select * from Delivery_table;\"{database}"));
-        let heads = std::iter::once("try").chain(std::iter::repeat(""));
+        let first = text!("try         ", "해 보기       ");
+        let others = text!("            ", "              ");
+        let heads = std::iter::once(first).chain(std::iter::repeat(others));
         heads
             .zip(commands)
-            .map(|(head, command)| format!("{head:<12}{command}"))
+            .map(|(head, command)| head + command.into())
             .collect()
     }
 }

@@ -30,6 +30,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use shop::domain::Source;
+use shop::text;
+use shop::text::Text;
 use tokio::sync::{mpsc, watch};
 use web::BaseUrl;
 
@@ -174,7 +176,7 @@ impl PortPlan {
     }
 
     /// What is started and where, in lines for people.
-    fn greeting(&self, options: &RoleOptions) -> Vec<String> {
+    fn greeting(&self, options: &RoleOptions) -> Vec<Text> {
         let storage = &options.storage;
         let modes = Modes::of(options);
         let shown = |port: u16| match options.listen {
@@ -182,18 +184,19 @@ impl PortPlan {
             _ => BaseUrl::of_listener(options.listen, port).as_str().to_owned(),
         };
         let deliveries: Vec<_> = self.deliveries.iter().map(|port| shown(*port)).collect();
+        let (orders, deliveries, gateway) = (shown(self.order), deliveries.join(", "), shown(self.gateway));
+        let flags = modes.flags(Source::Deliveries);
         vec![
-            format!("orders      {}", shown(self.order)),
-            format!("deliveries  {}", deliveries.join(", ")),
-            format!("gateway     {}", shown(self.gateway)),
-            format!("log         {}", storage.log_place()),
-            format!("database    {}", storage.database_place()),
-            format!(
-                "modes       {}: {}",
-                modes.flags(Source::Deliveries),
-                modes.meaning(Source::Deliveries)
+            text!("orders      {orders}", "주문          {orders}"),
+            text!("deliveries  {deliveries}", "배송          {deliveries}"),
+            text!("gateway     {gateway}", "게이트웨이    {gateway}"),
+            text!("log         ", "로그          ") + storage.log_place(),
+            text!("database    ", "데이터베이스  ") + storage.database_place(),
+            text!("modes       {flags}: ", "모드          {flags}: ") + modes.meaning(Source::Deliveries),
+            text!(
+                "Ctrl-C finishes what is in flight and stops everything.",
+                "Ctrl-C를 누르면 처리하던 일을 마무리하고 모두 종료합니다."
             ),
-            "Ctrl-C finishes what is in flight and stops everything.".to_owned(),
         ]
     }
 }
@@ -215,15 +218,14 @@ async fn all_ready(mut readiness: Vec<watch::Receiver<Option<Ready>>>) -> Option
     readiness.first().and_then(|first| *first.borrow())
 }
 
-async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions) -> Result<Exit> {
-    let mut signals = Signals::listen().context("can't listen for signals")?;
-    let output = Output::new(children.iter().map(|child| child.name.clone()), options.log);
-    output.greeting(&plan.greeting(options), plan.facts(options));
-    if let Some(sentence) = elsewhere::look(options, &plan.all()) {
-        output.trouble(&format!("this mall {sentence}"));
-    }
-    let (goal, goals) = watch::channel(Goal::Run);
-    let (ended, mut endings) = mpsc::channel(children.len().max(1));
+/// Starts every child, the first one before the others, and says what to try once all are ready. The answer tells how each ends.
+fn start(
+    children: Vec<Child>,
+    goals: watch::Receiver<Goal>,
+    output: &Output,
+    examples: Examples,
+) -> mpsc::Receiver<ChildEnding> {
+    let (ended, endings) = mpsc::channel(children.len().max(1));
     let readiness: Vec<_> = children.iter().map(Child::readiness).collect();
     let first = readiness[0].clone();
     for (at, child) in children.into_iter().enumerate() {
@@ -238,13 +240,28 @@ async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions)
             let _ = ended.send(ending).await;
         });
     }
-    drop((ended, goals));
-    let (said, examples) = (output.clone(), Examples::new(plan.order, options));
+    let said = output.clone();
     tokio::spawn(async move {
         if let Some(ready) = all_ready(readiness).await {
-            said.hints(&examples.lines(ready.next_order));
+            said.hints(examples.lines(ready.next_order));
         }
     });
+    endings
+}
+
+async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions) -> Result<Exit> {
+    let mut signals = Signals::listen().context("can't listen for signals")?;
+    let output = Output::new(
+        children.iter().map(|child| child.name.clone()),
+        options.log,
+        options.language.language(),
+    );
+    output.greeting(plan.greeting(options), plan.facts(options));
+    if let Some(sentence) = elsewhere::look(options, &plan.all()) {
+        output.trouble(text!("this mall ", "이 mall은 ") + sentence);
+    }
+    let (goal, goals) = watch::channel(Goal::Run);
+    let mut endings = start(children, goals, &output, Examples::new(plan.order, options));
     let mut exit = Exit::DONE;
     let mut deadline = None;
     loop {
@@ -267,7 +284,10 @@ async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions)
             },
             _ = signals.next() => {}
             () = overdue => {
-                output.trouble("the deadline has passed: ending what still runs");
+                output.trouble(text!(
+                    "the deadline has passed: ending what still runs",
+                    "기한이 지남: 아직 실행 중인 것을 강제로 종료함"
+                ));
                 goal.send_replace(Goal::Kill);
                 deadline = None;
                 continue;
@@ -276,7 +296,10 @@ async fn supervise(children: Vec<Child>, plan: &PortPlan, options: &RoleOptions)
         let is_first = *goal.borrow() == Goal::Run;
         match is_first {
             true => {
-                output.own("stopping: finishing what is in flight (a second Ctrl-C ends it at once)");
+                output.own(text!(
+                    "stopping: finishing what is in flight (a second Ctrl-C ends it at once)",
+                    "종료 중: 처리하던 일을 마무리함 (Ctrl-C를 한 번 더 누르면 바로 끝남)"
+                ));
                 goal.send_replace(Goal::Stop);
                 deadline = Some(tokio::time::Instant::now() + options.shutdown_timeout + GRACE);
             }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use shop::text::{Language, Text};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tracing::Level;
 
@@ -37,15 +38,17 @@ pub struct Output {
     names: Arc<[String]>,
     colours: bool,
     format: LogFormat,
+    language: Language,
 }
 
 impl Output {
     /// An output for the lines of the supervisor and of these children.
-    pub fn new(children: impl Iterator<Item = String>, format: LogFormat) -> Self {
+    pub fn new(children: impl Iterator<Item = String>, format: LogFormat, language: Language) -> Self {
         Self {
             names: std::iter::once(SUPERVISOR.to_owned()).chain(children).collect(),
             colours: telemetry::colours(&io::stderr()),
             format,
+            language,
         }
     }
 
@@ -55,19 +58,19 @@ impl Output {
     }
 
     /// A line of the supervisor's own.
-    pub fn own(&self, line: &str) {
-        self.say(Level::INFO, line);
+    pub fn own(&self, line: impl Into<Text>) {
+        self.say(Level::INFO, line.into());
     }
 
     /// A line of the supervisor's own about something that went wrong.
-    pub fn trouble(&self, line: &str) {
-        self.say(Level::WARN, line);
+    pub fn trouble(&self, line: impl Into<Text>) {
+        self.say(Level::WARN, line.into());
     }
 
     /// What was started and where: some lines for people, or one JSON object.
-    pub fn greeting(&self, lines: &[String], fields: Map<String, Value>) {
+    pub fn greeting(&self, lines: Vec<Text>, fields: Map<String, Value>) {
         match self.format {
-            LogFormat::Text => lines.iter().for_each(|line| self.own(line)),
+            LogFormat::Text => lines.into_iter().for_each(|line| self.own(line)),
             LogFormat::Json => write(
                 &json::line(Level::INFO, SUPERVISOR, TARGET, fields).into_bytes(),
                 Stream::Err,
@@ -76,17 +79,20 @@ impl Output {
     }
 
     /// What to try, for people alone.
-    pub fn hints(&self, lines: &[String]) {
+    pub fn hints(&self, lines: Vec<Text>) {
         if self.format == LogFormat::Text {
-            lines.iter().for_each(|line| self.own(line));
+            lines.into_iter().for_each(|line| self.own(line));
         }
     }
 
-    fn say(&self, level: Level, line: &str) {
+    fn say(&self, level: Level, line: Text) {
         match self.format {
-            LogFormat::Text => self.line(SUPERVISOR, line.as_bytes(), Stream::Err),
+            LogFormat::Text => {
+                let line = line.into_language(self.language);
+                self.line(SUPERVISOR, line.as_bytes(), Stream::Err);
+            }
             LogFormat::Json => {
-                let fields = Map::from_iter([json::message(line)]);
+                let fields = Map::from_iter([json::message(&line.english)]);
                 write(&json::line(level, SUPERVISOR, TARGET, fields).into_bytes(), Stream::Err);
             }
         }
@@ -148,7 +154,11 @@ mod tests {
     #[test]
     fn prefixes_line_up_and_are_coloured_only_on_a_terminal() {
         let children = ["order", "delivery-1", "delivery-2", "delivery-3", "gateway"];
-        let mut output = Output::new(children.into_iter().map(str::to_owned), LogFormat::Text);
+        let mut output = Output::new(
+            children.into_iter().map(str::to_owned),
+            LogFormat::Text,
+            Language::English,
+        );
         output.colours = false;
         assert_eq!(output.prefix("order"), "order      | ");
         assert_eq!(output.prefix("delivery-1"), "delivery-1 | ");

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
+use shop::text::Language;
+use tracing::Event;
 use tracing::field::{Field, Visit};
 
 use crate::console::escape;
@@ -10,11 +12,25 @@ use crate::console::escape;
 /// The field that names the kind of a line which may repeat.
 pub const KIND: &str = "tally";
 
-/// The fields of a line, in the order in which they were given.
+/// The field that holds the line's message in Korean.
+const KOREAN: &str = "ko";
+const MESSAGE: &str = "message";
+
+/// The fields of a line, in the order in which they were given. The message is the one in the reader's language.
 #[derive(Default)]
 pub struct Fields(pub Map<String, Value>);
 
 impl Fields {
+    /// The fields of this event, with its message in this language, or in English where there is none in it.
+    pub fn of(event: &Event<'_>, language: Language) -> Self {
+        let mut visitor = Reader {
+            fields: Self::default(),
+            language,
+        };
+        event.record(&mut visitor);
+        visitor.fields
+    }
+
     /// Takes out the kind of a line that may repeat. Other lines have none.
     pub fn take_kind(&mut self) -> Option<String> {
         let kind = self.0.shift_remove(KIND)?;
@@ -23,22 +39,45 @@ impl Fields {
 
     /// The line's message, on one line.
     pub fn message(&self) -> Option<String> {
-        self.0.get("message").map(shown)
+        self.0.get(MESSAGE).map(shown)
     }
 
     /// Drops every field but the message.
     pub fn keep_message(&mut self) {
-        self.0.retain(|name, _| name == "message");
-    }
-
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.0.retain(|name, _| name == MESSAGE);
     }
 }
 
-impl Visit for Fields {
+/// Reads an event. A message in another language than the reader's is not even written out.
+struct Reader {
+    fields: Fields,
+    language: Language,
+}
+
+impl Reader {
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        let fields = &mut self.fields.0;
+        match (field.name(), self.language) {
+            (KOREAN, Language::English) => {}
+            (KOREAN, Language::Korean) => drop(fields.insert(MESSAGE.to_owned(), value.into())),
+            (name, _) => drop(fields.insert(name.to_owned(), value.into())),
+        }
+    }
+
+    /// Whether a field is the message in a language that isn't wanted.
+    fn passes_by(&self, field: &Field) -> bool {
+        match self.language {
+            Language::English => field.name() == KOREAN,
+            Language::Korean => field.name() == MESSAGE && self.fields.0.contains_key(MESSAGE),
+        }
+    }
+}
+
+impl Visit for Reader {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        if !self.passes_by(field) {
+            self.put(field, format!("{value:?}"));
+        }
     }
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put(field, value);

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use shop::lines::{EVENTS, OUT_OF_ORDER};
+use shop::text::Language;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
@@ -23,11 +24,12 @@ static TALLY: Mutex<Tally> = Mutex::new(Tally::new());
 pub struct TallyFilter {
     /// The tally's times count from here.
     start: Instant,
+    language: Language,
 }
 
 /// Begins to count lines that repeat. Their summaries are written by a thread, because the process may be idle when one is
 /// due.
-pub fn count_repeated_lines() -> TallyFilter {
+pub fn count_repeated_lines(language: Language) -> TallyFilter {
     let start = Instant::now();
     let thread = std::thread::Builder::new().name("tally".to_owned());
     let started = thread.spawn(move || {
@@ -40,7 +42,7 @@ pub fn count_repeated_lines() -> TallyFilter {
     if let Err(error) = started {
         tracing::warn!("lines that repeat are counted, but no summary is written: {error}");
     }
-    TallyFilter { start }
+    TallyFilter { start, language }
 }
 
 /// Writes the summaries of what has been counted so far. Called before the process ends.
@@ -77,8 +79,7 @@ impl<S: Subscriber> Filter<S> for TallyFilter {
         if event.metadata().fields().field(KIND).is_none() {
             return true;
         }
-        let mut fields = Fields::default();
-        event.record(&mut fields);
+        let mut fields = Fields::of(event, self.language);
         let Some(kind) = fields.take_kind() else { return true };
         let text = || fields.message().unwrap_or_default();
         let in_full = if kind == OUT_OF_ORDER { BROKEN_ORDERS } else { 1 };

@@ -24,6 +24,7 @@ use tracing_subscriber::registry::LookupSpan;
 use keylane_log::Timestamp;
 use shop::lines::EVENTS;
 use shop::rfc3339;
+use shop::text::Language;
 
 use fields::{Fields, shown};
 
@@ -44,18 +45,24 @@ pub enum LogFormat {
 
 /// Sends the log of this process to stderr from now on. `name` is the role's or the instance's (`order`, `delivery-1`). The
 /// first call in a process counts.
-pub fn init(name: &str, format: LogFormat, level: &str) {
+pub fn init(name: &str, format: LogFormat, level: &str, language: Language) {
+    // What machines read is the same in every language.
+    let language = match format {
+        LogFormat::Text => language,
+        LogFormat::Json => Language::English,
+    };
     let lines = Lines {
         // The supervisor puts the name in front of every text line by itself.
         name: (!supervised::is_supervised() || format == LogFormat::Json).then(|| name.to_owned()),
         format,
+        language,
         colours: colours(&io::stderr()),
     };
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(|| Stderr)
         .event_format(lines)
-        .with_filter(filter::count_repeated_lines());
+        .with_filter(filter::count_repeated_lines(language));
     let subscriber = tracing_subscriber::registry().with(filter).with(layer);
     let _ = tracing::subscriber::set_global_default(subscriber);
     if format == LogFormat::Json {
@@ -89,6 +96,7 @@ struct Lines {
     /// The name at the beginning of each line. None in lines that the supervisor puts it in front of.
     name: Option<String>,
     format: LogFormat,
+    language: Language,
     colours: bool,
 }
 
@@ -98,8 +106,7 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
+        let mut fields = Fields::of(event, self.language);
         let level = *event.metadata().level();
         let line = match self.format {
             LogFormat::Text => {
@@ -165,6 +172,7 @@ mod tests {
         Lines {
             name: Some("delivery-1".into()),
             format: LogFormat::Text,
+            language: Language::English,
             colours,
         }
     }

@@ -44,6 +44,8 @@ impl Folder {
                 command.env_remove(name);
             }
         }
+        // Messages are in the language of the locale.
+        command.env("LC_ALL", "C.UTF-8");
         command.current_dir(self.path());
         command
     }

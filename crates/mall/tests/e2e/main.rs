@@ -10,6 +10,7 @@ mod contract;
 mod course;
 mod fence;
 mod floods;
+mod language;
 mod lines;
 mod metrics;
 mod readme;

@@ -95,6 +95,8 @@ impl Stack {
                 command.env_remove(name);
             }
         }
+        // Messages are in the language of the locale.
+        command.env("LC_ALL", "C.UTF-8");
         command.args(args).current_dir(self.folder.path());
         command
     }

@@ -47,6 +47,7 @@ impl Unhandled<'_> {
                 target: EVENTS,
                 tally = "records that not even the dead letters take",
                 trace = trace_of(self.record),
+                ko = %format_args!("{what} … {why}. 데드 레터로도 쓸 수 없음: {refused}"),
                 "{what} … {why}; the dead letters don't take it either: {refused}"
             );
             BURIAL_RETRY
@@ -61,6 +62,7 @@ impl Unhandled<'_> {
             target: EVENTS,
             tally = "unreadable records of versions that are done",
             trace = trace_of(self.record),
+            ko = %format_args!("{what} … {why}. 그 버전은 이미 반영되었거나 건너뛰었으므로 아무것도 하지 않음"),
             "{what} … {why}; nothing is done about it, as its version took effect before, or was passed over"
         );
     }
@@ -73,6 +75,7 @@ impl Unhandled<'_> {
             target: EVENTS,
             tally = "records that can't be handled",
             trace = trace_of(self.record),
+            ko = %format_args!("{what} … {why}. 데드 레터로 보냄"),
             "{what} … {why}; it goes to the dead letters"
         );
     }

@@ -332,11 +332,21 @@ impl Fence {
             }
             Ok(FenceOutcome::GivenUp) => {
                 metrics.ignored.add(event_type);
-                tracing::info!(target: EVENTS, "{line} … passed over: a person has marked this version");
+                tracing::info!(
+                    target: EVENTS,
+                    ko = %format_args!("{line} … 건너뜀: 사람이 이 버전을 표시해 두었음"),
+                    "{line} … passed over: a person has marked this version"
+                );
             }
             Ok(FenceOutcome::Ignored(why)) => {
                 metrics.ignored.add(event_type);
-                tracing::warn!(target: EVENTS, tally = "events ignored", trace = trace_of(line.record), "{line} … ignored: {why}");
+                tracing::warn!(
+                    target: EVENTS,
+                    tally = "events ignored",
+                    trace = trace_of(line.record),
+                    ko = %format_args!("{line} … 무시함: {why}"),
+                    "{line} … ignored: {why}"
+                );
             }
             Ok(FenceOutcome::Refused(why)) if line.event.version.is_none() && arrival.attempt < TRIES => {
                 tell_tried_again(line, &why, line.record);
@@ -380,6 +390,7 @@ impl Fence {
                 target: EVENTS,
                 order = order.0,
                 version = version.0,
+                ko = %format_args!("order={order} v{version} … 표시된 대로 완전히 건너뜀"),
                 "order={order} v{version} … passed over for good, as it was marked"
             );
         }
@@ -423,6 +434,7 @@ impl Fence {
         tracing::error!(
             target: EVENTS,
             tally = "records that park their order",
+            ko = %format_args!("{what} … {why}. {order}번 주문은 여기서부터 기다림. mall parked 참고"),
             "{what} … {why}; order {order} waits from here on, see mall parked"
         );
     }

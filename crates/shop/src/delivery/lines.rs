@@ -9,6 +9,7 @@ use super::sequence::Sequence;
 use crate::domain::fence::{Early, ParkReason};
 use crate::domain::{Delivery, DeliveryBefore, EventRecord, EventType, IncomingEvent, Origin, Version};
 use crate::lines::{EVENTS, OUT_OF_ORDER};
+use crate::text::Text;
 use crate::{records, trace};
 
 /// Displays an event as `OrderModified order=2 v2 P1@7`: type, order, version, and the record's place in the log.
@@ -40,6 +41,7 @@ pub(super) fn tell_tried_again(what: impl fmt::Display, why: &str, record: &Even
         target: EVENTS,
         tally = "events tried again",
         trace = trace_of(record),
+        ko = %format_args!("{what} … {why}. 다시 시도함"),
         "{what} … {why}; it is tried again"
     );
 }
@@ -54,14 +56,19 @@ pub(super) fn tell_sequence(
     by: Option<&Applier>,
 ) {
     let (order, trace) = (line.event.order_id.0, trace_of(line.record));
-    let Some(text) = reasons::sequence(sequence, &line.to_string(), delivery, before, by) else {
+    let Some(Text { english, korean: ko }) = reasons::sequence(sequence, &line.to_string(), delivery, before, by)
+    else {
         return;
     };
     match sequence {
         Sequence::Next => {}
-        Sequence::Late => tracing::error!(target: EVENTS, order, tally = OUT_OF_ORDER, trace, "{text}"),
-        Sequence::Again => tracing::warn!(target: EVENTS, order, tally = "events applied again", trace, "{text}"),
-        Sequence::Early => tracing::warn!(target: EVENTS, order, tally = "events applied early", trace, "{text}"),
+        Sequence::Late => tracing::error!(target: EVENTS, order, tally = OUT_OF_ORDER, trace, ko, "{english}"),
+        Sequence::Again => {
+            tracing::warn!(target: EVENTS, order, tally = "events applied again", trace, ko, "{english}")
+        }
+        Sequence::Early => {
+            tracing::warn!(target: EVENTS, order, tally = "events applied early", trace, ko, "{english}")
+        }
     }
 }
 
@@ -74,53 +81,63 @@ pub(super) fn tell_again(line: &Line<'_>, by: Option<&Applier>) {
         order = line.event.order_id.0,
         tally = "events that came again",
         trace = trace_of(line.record),
-        "{line} … {why}"
+        ko = %format_args!("{line} … {}", why.korean),
+        "{line} … {}",
+        why.english
     );
 }
 
 /// Logs that an event came before its turn, and what it waits for. `own` is the name of this instance.
 pub(super) fn tell_early(line: &Line<'_>, early: &Early, own: &str) {
     let version = line.event.version.expect("what is parked has a version");
+    let why = reasons::early(version, early, own);
     tracing::info!(
         target: EVENTS,
         order = line.event.order_id.0,
         trace = trace_of(line.record),
+        ko = %format_args!("{line} … {}", why.korean),
         "{line} … {}",
-        reasons::early(version, early, own)
+        why.english
     );
 }
 
 /// Logs that an event that can't be handled came once more.
 pub(super) fn tell_parked(line: &Line<'_>, reason: ParkReason) {
+    let why = reasons::parked(reason);
     tracing::info!(
         target: EVENTS,
         order = line.event.order_id.0,
         trace = trace_of(line.record),
+        ko = %format_args!("{line} … {}", why.korean),
         "{line} … {}",
-        reasons::parked(reason)
+        why.english
     );
 }
 
 /// Logs that the slow work of an event was done in vain.
 pub(super) fn tell_refused(line: &Line<'_>, by: Option<&Applier>) {
+    let why = reasons::refused(by);
     tracing::warn!(
         target: EVENTS,
         order = line.event.order_id.0,
         trace = trace_of(line.record),
+        ko = %format_args!("{line} … {}", why.korean),
         "{line} … {}",
-        reasons::refused(by)
+        why.english
     );
 }
 
 /// Logs that a parked event, which has waited for so long, is handled now.
 pub(super) fn tell_turn(line: &Line<'_>, turn: Turn, waited: Duration) {
     let version = line.event.version.expect("what is parked has a version");
+    let why = reasons::turn(turn, version, waited);
     tracing::info!(
         target: EVENTS,
         order = line.event.order_id.0,
         trace = trace_of(line.record),
+        ko = %format_args!("{line} … {}", why.korean),
         "{line} … {}",
-        reasons::turn(turn, version, waited)
+        why.english
     );
 }
 
@@ -139,6 +156,7 @@ pub(super) fn begun(line: &Line<'_>, delay: Duration) {
         target: EVENTS,
         order = line.event.order_id.0,
         trace = trace_of(line.record),
+        ko = %format_args!("{line} … {} 걸림", seconds(delay)),
         "{line} … takes {}",
         seconds(delay)
     );

@@ -4,7 +4,6 @@
 //! # Invariants
 //! * Nothing depends on the answer: if the database is slow, or is asked too often, the line simply doesn't say who it was.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,8 @@ use crate::domain::decide::ApplyKind;
 use crate::domain::{OrderId, Place, Version};
 use crate::lines::Allowance;
 use crate::store::Store;
+use crate::text;
+use crate::text::Text;
 
 /// How often the history is asked in a second. What comes faster is counted and not told line by line.
 const EACH_SECOND: u32 = 10;
@@ -32,7 +33,7 @@ pub(super) struct Recall {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Applier {
     /// The instance, as people know it.
-    pub instance: String,
+    pub instance: Text,
     /// Where the record stands that it applied, if that record was read from the log.
     pub place: Option<Place>,
     /// Whether the version took effect or was passed over.
@@ -59,8 +60,8 @@ impl Recall {
         let instance = &apply.provenance.instance;
         Some(Applier {
             instance: match *instance == self.name {
-                true => "this instance".to_owned(),
-                false => member(instance).to_owned(),
+                true => text!("this instance", "이 인스턴스"),
+                false => member(instance).into(),
             },
             place: apply.provenance.place,
             kind: apply.kind,
@@ -76,13 +77,15 @@ pub(super) fn member(instance: &str) -> &str {
     }
 }
 
-/// Displays `delivery-2 from P0@5`.
-impl fmt::Display for Applier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.instance)?;
+impl Applier {
+    /// `delivery-2 from P0@5`
+    pub fn named(&self) -> Text {
+        let instance = self.instance.clone();
         match &self.place {
-            Some(place) => write!(f, " from P{}@{}", place.partition, place.offset),
-            None => Ok(()),
+            Some(Place { partition, offset, .. }) => {
+                instance + text!(" from P{partition}@{offset}", ", P{partition}@{offset}")
+            }
+            None => instance,
         }
     }
 }

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use super::KeyMode;
 use crate::domain::{JournalEntry, Source};
 use crate::lines::{Allowance, EVENTS};
-use crate::trace;
+use crate::text::{Language, Text};
+use crate::{text, trace};
 
 /// How many events have a line of their own in a second.
 const EACH_SECOND: u32 = 100;
@@ -27,8 +28,8 @@ pub(super) struct Published<'a> {
     pub key: KeyMode,
 }
 
-impl fmt::Display for Published<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Published<'_> {
+    fn write(&self, language: Language, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { entry, placed, key } = self;
         let (name, order, version) = (entry.event_type.name(), entry.order_id, entry.version);
         write!(f, "{name} order={order} ")?;
@@ -37,10 +38,27 @@ impl fmt::Display for Published<'_> {
             write!(f, "delivery={} ", entry.row_id)?;
         }
         write!(f, "v{version} → P{}@{}, ", placed.partition, placed.offset)?;
-        match key {
-            KeyMode::OrderId => write!(f, "key {order}"),
-            KeyMode::None => f.write_str("no key: round robin"),
+        match (key, language) {
+            (KeyMode::OrderId, Language::English) => write!(f, "key {order}"),
+            (KeyMode::OrderId, Language::Korean) => write!(f, "키 {order}"),
+            (KeyMode::None, Language::English) => f.write_str("no key: round robin"),
+            (KeyMode::None, Language::Korean) => f.write_str("키 없음: 라운드로빈"),
         }
+    }
+}
+
+impl fmt::Display for Published<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(Language::English, f)
+    }
+}
+
+/// The same in Korean.
+struct InKorean<'a>(&'a Published<'a>);
+
+impl fmt::Display for InKorean<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(Language::Korean, f)
     }
 }
 
@@ -50,7 +68,7 @@ pub(super) struct PublishedLines {
     /// How many events no line has told of yet.
     untold: u64,
     /// The text of the last of these.
-    last: String,
+    last: Text,
 }
 
 impl PublishedLines {
@@ -58,7 +76,7 @@ impl PublishedLines {
         Self {
             allowance: Allowance::new(EACH_SECOND),
             untold: 0,
-            last: String::new(),
+            last: Text::default(),
         }
     }
 
@@ -76,7 +94,10 @@ impl PublishedLines {
             }
         }
         if let Some(published) = last {
-            self.last = published.to_string();
+            self.last = Text {
+                english: published.to_string(),
+                korean: InKorean(&published).to_string(),
+            };
         }
     }
 
@@ -89,15 +110,21 @@ impl PublishedLines {
 
     /// Says how many events had no line of their own.
     pub fn tell_rest(&mut self) {
-        if let Some(text) = self.rest() {
-            tracing::info!(target: EVENTS, more = self.untold, "{text}");
+        if let Some(Text { english, korean: ko }) = self.rest() {
+            tracing::info!(target: EVENTS, more = self.untold, ko, "{english}");
             self.untold = 0;
         }
     }
 
-    fn rest(&self) -> Option<String> {
+    fn rest(&self) -> Option<Text> {
         let Self { untold, last, .. } = self;
-        (*untold > 0).then(|| format!("{untold} more events were published in that second; the last: {last}"))
+        let more = || {
+            text!(
+                "{untold} more events were published in that second; the last: ",
+                "그 1초 동안 이벤트 {untold}개가 더 발행됨. 마지막: "
+            )
+        };
+        (*untold > 0).then(|| more() + last.clone())
     }
 }
 
@@ -112,6 +139,7 @@ fn told(published: &Published<'_>) {
         offset = placed.offset.0,
         key = (*key == KeyMode::OrderId).then_some(entry.order_id.0),
         trace = entry.traceparent.as_deref().and_then(trace::id),
+        ko = %InKorean(published),
         "{published}"
     );
 }
@@ -169,7 +197,7 @@ mod tests {
         assert_eq!(lines.rest(), None);
         lines.tell(wave(60, 60), start);
         lines.tell(wave(120, 10), start + Duration::from_millis(900));
-        let rest = lines.rest().expect("30 have no line");
+        let rest = lines.rest().expect("30 have no line").english;
         assert_eq!(
             rest,
             "30 more events were published in that second; the last: OrderPlaced order=2 v3 → P1@129, key 2"
