@@ -34,9 +34,12 @@ impl Text {
     }
 
     /// These texts, one after the other.
-    pub fn joined<'a>(texts: impl IntoIterator<Item = &'a Self>, between: &str) -> Self {
-        let texts: Vec<&Self> = texts.into_iter().collect();
-        let join = |part: fn(&Self) -> &str| texts.iter().map(|text| part(text)).collect::<Vec<_>>().join(between);
+    pub fn joined<'a>(texts: impl IntoIterator<Item = &'a Self>, between: impl Into<Self>) -> Self {
+        let (texts, between): (Vec<&Self>, Self) = (texts.into_iter().collect(), between.into());
+        let join = |part: fn(&Self) -> &str| {
+            let parts: Vec<&str> = texts.iter().map(|text| part(text)).collect();
+            parts.join(part(&between))
+        };
         Self {
             english: join(|text| &text.english),
             korean: join(|text| &text.korean),
@@ -78,12 +81,27 @@ impl From<&str> for Text {
 }
 
 /// Writes a sentence in English and in Korean, each with the values in scope: `text!("v{version} is gone", "v{version} 없음")`.
+///
+/// Variables that are a [`Text`](text::Text) themselves are named behind the sentences, and read in the language of each:
+/// `text!("the {service} is busy", "{service} 바쁨"; service)`.
 #[macro_export]
 macro_rules! text {
     ($english:literal, $korean:literal $(,)?) => {
         $crate::text::Text {
             english: ::std::fmt::format(::std::format_args!($english)),
             korean: ::std::fmt::format(::std::format_args!($korean)),
+        }
+    };
+    ($english:literal, $korean:literal; $($part:ident),+ $(,)?) => {
+        $crate::text::Text {
+            english: {
+                $(let $part = &$part.english;)+
+                ::std::fmt::format(::std::format_args!($english))
+            },
+            korean: {
+                $(let $part = &$part.korean;)+
+                ::std::fmt::format(::std::format_args!($korean))
+            },
         }
     };
 }
@@ -104,5 +122,16 @@ mod tests {
             "split-key: v2 took effect twice"
         );
         assert_eq!((same + text).korean, "split-keyv2 이벤트가 두 번 반영됨");
+    }
+
+    #[test]
+    fn a_text_within_a_sentence_is_read_in_its_language() {
+        let (service, count) = (text!("order service", "주문 서비스"), 2);
+        let text = text!("the {service} has {count}", "{service}에 {count}건 있음"; service);
+        assert_eq!(text.english, "the order service has 2");
+        assert_eq!(text.korean, "주문 서비스에 2건 있음");
+        let both = Text::joined([&service, &service], text!(" and ", ", "));
+        assert_eq!(both.english, "order service and order service");
+        assert_eq!(both.korean, "주문 서비스, 주문 서비스");
     }
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 use shop::domain::Source;
 use shop::store::StoreError;
+use shop::text;
+use shop::text::Text;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::report::Report;
+use super::services::service;
 use super::{skew, waiting};
 use crate::adapters::mysql::{Trial, look_into, takes_writes, try_out};
 use crate::clock::now;
@@ -28,7 +31,7 @@ pub fn look(url: &DatabaseUrl, options: &RoleOptions, report: &mut Report) -> Re
     let answer = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, time(url)).await });
     match answer {
         Ok(Ok(theirs)) => {
-            report.fine(format!("the database at {url} answers"));
+            report.fine(text!("the database at {url} answers", "데이터베이스({url})가 응답함"));
             clock(url, (asked, now().0), theirs, report);
             runtime.block_on(writes(url, report));
             for source in [Source::Orders, Source::Deliveries] {
@@ -40,11 +43,17 @@ pub fn look(url: &DatabaseUrl, options: &RoleOptions, report: &mut Report) -> Re
             }
         }
         Ok(Err(error)) => report.wrong(
-            format!("the database at {url} can't be used: {error}"),
+            text!(
+                "the database at {url} can't be used: {error}",
+                "데이터베이스({url})를 쓸 수 없음: {error}"
+            ),
             remedy(number(&error)),
         ),
         Err(_) => report.wrong(
-            format!("the database at {url} did not answer within {ANSWER_TIMEOUT:?}"),
+            text!(
+                "the database at {url} did not answer within {ANSWER_TIMEOUT:?}",
+                "데이터베이스({url})가 {ANSWER_TIMEOUT:?} 안에 응답하지 않음"
+            ),
             remedy(None),
         ),
     }
@@ -52,13 +61,28 @@ pub fn look(url: &DatabaseUrl, options: &RoleOptions, report: &mut Report) -> Re
 }
 
 /// What helps against the error with which a server refuses a connection.
-fn remedy(number: Option<u16>) -> &'static str {
+fn remedy(number: Option<u16>) -> Text {
     match number {
-        Some(1040) => "end clients that are no longer needed, or raise the server's max_connections",
-        Some(1203 | 1226) => "raise what the server grants this account (alter user … with max_user_connections)",
-        Some(1129) => "run flush hosts on the server, and find out which program on this machine fails to log in",
-        Some(1044 | 1045 | 1698) => "correct user and password in --database-url, or the account on the server",
-        _ => "start the server, or correct --database-url (user, password, host and port)",
+        Some(1040) => text!(
+            "end clients that are no longer needed, or raise the server's max_connections",
+            "필요 없는 클라이언트를 끝내거나, 서버의 max_connections를 늘리세요"
+        ),
+        Some(1203 | 1226) => text!(
+            "raise what the server grants this account (alter user … with max_user_connections)",
+            "서버가 이 계정에 허용하는 연결 수를 늘리세요(alter user … with max_user_connections)"
+        ),
+        Some(1129) => text!(
+            "run flush hosts on the server, and find out which program on this machine fails to log in",
+            "서버에서 flush hosts를 실행하고, 이 컴퓨터의 어느 프로그램이 로그인에 실패하는지 찾으세요"
+        ),
+        Some(1044 | 1045 | 1698) => text!(
+            "correct user and password in --database-url, or the account on the server",
+            "--database-url의 사용자와 비밀번호, 또는 서버의 계정을 바로잡으세요"
+        ),
+        _ => text!(
+            "start the server, or correct --database-url (user, password, host and port)",
+            "서버를 시작하거나, --database-url의 사용자, 비밀번호, 호스트, 포트를 바로잡으세요"
+        ),
     }
 }
 
@@ -69,19 +93,31 @@ fn number(error: &sqlx::Error) -> Option<u16> {
 
 /// Whether the services can write. Rows are written and rolled back.
 async fn writes(url: &DatabaseUrl, report: &mut Report) {
-    for (name, source) in [("order", Source::Orders), ("delivery", Source::Deliveries)] {
+    for source in [Source::Orders, Source::Deliveries] {
+        let service = service(source);
         match takes_writes(url, source).await {
-            Ok(true) => report.fine(format!("the database at {url} takes what the {name} service writes")),
-            Ok(false) => report.fine(format!(
-                "the tables of the {name} service are not there yet; it creates them"
+            Ok(true) => report.fine(text!(
+                "the database at {url} takes what the {service} writes",
+                "데이터베이스({url})가 {service}의 쓰기를 받음"; service
+            )),
+            Ok(false) => report.fine(text!(
+                "the tables of the {service} are not there yet; it creates them",
+                "{service}의 테이블은 아직 없으며, {service}가 만듦"; service
             )),
             Err(StoreError::Unwritable(why)) => report.wrong(
-                format!("the {name} service can't write: {why}"),
-                "point --database-url at a server that takes writes, switch read_only off on this one, or make room on its disk",
+                text!("the {service} can't write: {why}", "{service}가 데이터베이스에 쓸 수 없음: {why}"; service),
+                text!(
+                    "point --database-url at a server that takes writes, switch read_only off on this one, or make room on \
+                     its disk",
+                    "--database-url에 쓰기를 받는 서버를 지정하거나, 이 서버의 read_only를 끄거나, 디스크에 공간을 확보하세요"
+                ),
             ),
             Err(error) => report.wrong(
-                format!("the {name} service can't write: {error}"),
-                "grant the account of --database-url select, insert, update and delete on the database's tables",
+                text!("the {service} can't write: {error}", "{service}가 데이터베이스에 쓸 수 없음: {error}"; service),
+                text!(
+                    "grant the account of --database-url select, insert, update and delete on the database's tables",
+                    "--database-url의 계정에 데이터베이스 테이블의 select, insert, update, delete 권한을 주세요"
+                ),
             ),
         }
     }
@@ -91,33 +127,48 @@ async fn writes(url: &DatabaseUrl, report: &mut Report) {
 async fn waits(url: &DatabaseUrl, source: Source, options: &RoleOptions, report: &mut Report) {
     match look_into(url, source).await {
         Ok(store) => waiting::look(&*store, source, options, report).await,
-        Err(error) => report.unseen(format!("what waits in the database at {url}: {error}")),
+        Err(error) => report.unseen(text!(
+            "what waits in the database at {url}: {error}",
+            "데이터베이스({url})에서 무엇이 기다리는지 알 수 없음: {error}"
+        )),
     }
 }
 
 /// Reports whether the server runs the statements of a service.
 fn trial(url: &DatabaseUrl, source: Source, tried: Result<Trial, StoreError>, report: &mut Report) {
-    let service = match source {
-        Source::Orders => "order service",
-        Source::Deliveries => "delivery service",
-    };
+    let service = service(source);
     match tried {
-        Ok(Trial::Ready) => report.fine(format!("the database does what the {service} needs, and its tables are there")),
-        Ok(Trial::Unmade(tables)) => report.fine(format!(
-            "the database does what the {service} needs; it creates or changes {} when it starts",
-            tables.join(", ")
+        Ok(Trial::Ready) => report.fine(text!(
+            "the database does what the {service} needs, and its tables are there",
+            "데이터베이스가 {service}에 필요한 기능을 갖췄고, 테이블도 있음"; service
         )),
-        Ok(Trial::Untried) => report.fine(format!(
+        Ok(Trial::Unmade(tables)) => {
+            let tables = tables.join(", ");
+            report.fine(text!(
+                "the database does what the {service} needs; it creates or changes {tables} when it starts",
+                "데이터베이스가 {service}에 필요한 기능을 갖춤. {service}가 시작할 때 {tables} 테이블을 만들거나 바꿈"; service
+            ));
+        }
+        Ok(Trial::Untried) => report.fine(text!(
             "the tables of the {service} are there and the account may use them; its statements were not tried, as it may \
-             create no temporary tables"
+             create no temporary tables",
+            "{service}의 테이블이 있고 계정이 쓸 수 있음. 계정이 임시 테이블을 만들 수 없어 SQL 문은 시험하지 않음"; service
         )),
-        Ok(Trial::NoDatabase(why)) => report.fine(format!(
+        Ok(Trial::NoDatabase(why)) => report.fine(text!(
             "the database of the {service} is not there yet, or can't be used ({why}); it is created when the service starts, if \
-             the account may do that"
+             the account may do that",
+            "{service}의 데이터베이스가 아직 없거나 쓸 수 없음({why}). 계정에 권한이 있으면 {service}가 시작할 때 만들어짐"; service
         )),
         Err(error) => report.wrong(
-            format!("the database at {url} doesn't do what the {service} needs: {error}"),
-            "mend what the line above names, or use MySQL 8 or later, or MariaDB 10.6 or later, and an account with the rights",
+            text!(
+                "the database at {url} doesn't do what the {service} needs: {error}",
+                "데이터베이스({url})에 {service}에 필요한 기능이 없음: {error}"; service
+            ),
+            text!(
+                "mend what the line above names, or use MySQL 8 or later, or MariaDB 10.6 or later, and an account with the \
+                 rights",
+                "윗줄이 가리키는 것을 고치거나, MySQL 8 이상이나 MariaDB 10.6 이상을 권한이 있는 계정으로 쓰세요"
+            ),
         ),
     }
 }
@@ -136,8 +187,14 @@ fn clock(url: &DatabaseUrl, (asked, heard): (i64, i64), theirs: i64, report: &mu
     if theirs < asked - skew::TOLERATED_MS || theirs > heard + skew::TOLERATED_MS {
         let off = (theirs - heard) as f64 / 1000.0;
         report.wrong(
-            format!("the clock of the database at {url} and ours differ by {off:.1} s (clock skew)"),
-            "set the clocks of both machines by NTP",
+            text!(
+                "the clock of the database at {url} and ours differ by {off:.1} s (clock skew)",
+                "데이터베이스({url})의 시계와 이 컴퓨터의 시계가 {off:.1}초 다름(시계 차이)"
+            ),
+            text!(
+                "set the clocks of both machines by NTP",
+                "두 컴퓨터의 시계를 NTP로 맞추세요"
+            ),
         );
     }
 }
@@ -152,12 +209,13 @@ mod tests {
         let told = |theirs| {
             let mut report = Report::default();
             clock(&url, (100_000, 101_000), theirs, &mut report);
-            report.faults
+            let told = report.faults.into_iter().map(|fault| fault.what.english);
+            told.collect::<Vec<_>>()
         };
-        assert_eq!(told(100_500), []);
-        assert_eq!(told(101_000 + skew::TOLERATED_MS), []);
-        assert!(told(161_000)[0].what.ends_with("differ by 60.0 s (clock skew)"));
-        assert!(told(41_000)[0].what.contains("differ by -60.0 s"));
-        assert!(!told(41_000)[0].what.contains("secret"));
+        assert!(told(100_500).is_empty());
+        assert!(told(101_000 + skew::TOLERATED_MS).is_empty());
+        assert!(told(161_000)[0].ends_with("differ by 60.0 s (clock skew)"));
+        assert!(told(41_000)[0].contains("differ by -60.0 s"));
+        assert!(!told(41_000)[0].contains("secret"));
     }
 }

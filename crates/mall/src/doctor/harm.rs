@@ -3,6 +3,8 @@
 
 use lab::checker::{Chapter, Scope};
 use shop::domain::{OrderId, Source};
+use shop::text;
+use shop::text::Text;
 
 use super::report::Report;
 use crate::config::RoleOptions;
@@ -21,16 +23,23 @@ pub fn look(options: &RoleOptions, report: &mut Report) {
         return;
     };
     let Ok(records) = records(&sources) else { return };
-    match is_long(&sources, records) {
-        Ok(true) => report.fine(format!(
-            "the history of {} is too long to look for harm in a hurry; mall verify does",
-            options.topic
+    let found = match is_long(&sources, records) {
+        Ok(true) => {
+            let topic = &options.topic;
+            return report.fine(text!(
+                "the history of {topic} is too long to look for harm in a hurry; mall verify does",
+                "토픽 {topic}의 이력이 길어 피해가 있는지 바로 확인하지 않음. mall verify로 확인할 수 있음"
+            ));
+        }
+        Ok(false) => look::look(&sources, Scope::default(), NAMED),
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(found) => tell(&found, report),
+        Err(error) => report.unseen(text!(
+            "whether orders were harmed: {error:#}",
+            "피해를 입은 주문이 있는지 알 수 없음: {error:#}"
         )),
-        Ok(false) => match look::look(&sources, Scope::default(), NAMED) {
-            Ok(found) => tell(&found, report),
-            Err(error) => report.unseen(format!("whether orders were harmed: {error:#}")),
-        },
-        Err(error) => report.unseen(format!("whether orders were harmed: {error:#}")),
     }
 }
 
@@ -51,34 +60,43 @@ fn tell(found: &Found, report: &mut Report) {
         return;
     }
     if found.harm.all == 0 {
-        return report.fine(format!("no harm to any of {} order(s) is known", found.orders));
+        let orders = found.orders;
+        return report.fine(text!(
+            "no harm to any of {orders} order(s) is known",
+            "주문 {orders}건 가운데 피해를 입은 것으로 확인된 주문 없음"
+        ));
     }
     let more = found.harm.all.saturating_sub(NAMED);
     let harmed = found.harm.kept.iter().take(NAMED);
     for (number, story) in harmed.enumerate() {
         let others = match more {
-            1.. if number + 1 == NAMED => format!(" (and {more} more orders)"),
-            _ => String::new(),
+            1.. if number + 1 == NAMED => text!(" (and {more} more orders)", " (이런 주문이 {more}건 더 있음)"),
+            _ => Text::default(),
         };
         let chapter = &story.chapters[0];
+        let remedy = remedy(story.order, chapter);
         report.wrong(
-            format!("{}{others}", harm(story.order, chapter)),
-            format!("{}; mall verify tells all of it", remedy(story.order, chapter).english),
+            harm(story.order, chapter) + others,
+            text!(
+                "{remedy}; mall verify tells all of it",
+                "{remedy}. 자세한 내용은 mall verify로 확인하세요"; remedy
+            ),
         );
     }
 }
 
 /// `order 2 was harmed: split-key (its events stand in the partitions 0, 1) → inversion, divergence`
-fn harm(order: OrderId, chapter: &Chapter) -> String {
+fn harm(order: OrderId, chapter: &Chapter) -> Text {
     let cause = &chapter.cause;
     let follows: Vec<&str> = chapter.follows.iter().map(|verdict| verdict.anomaly.name()).collect();
     let follows = match &follows[..] {
         [] => String::new(),
         follows => format!(" → {}", follows.join(", ")),
     };
-    format!(
-        "order {order} was harmed: {} ({}){follows}",
-        cause.anomaly, cause.says.english
+    let (anomaly, says) = (cause.anomaly, &cause.says);
+    text!(
+        "order {order} was harmed: {anomaly} ({says}){follows}",
+        "{order}번 주문이 피해를 입음: {anomaly} ({says}){follows}"; says
     )
 }
 
@@ -122,9 +140,14 @@ mod tests {
         let [fault] = &report.faults[..] else {
             panic!("{report:?}")
         };
-        assert_eq!(fault.what, "order 1 was harmed: inversion (v2 after v3) → divergence");
-        assert!(fault.remedy.contains("--guard version"), "{fault:?}");
-        assert!(fault.remedy.ends_with("; mall verify tells all of it"), "{fault:?}");
+        let (what, remedy) = (&fault.what, &fault.remedy);
+        assert_eq!(what.english, "order 1 was harmed: inversion (v2 after v3) → divergence");
+        assert_eq!(
+            what.korean,
+            "1번 주문이 피해를 입음: inversion (v2 after v3) → divergence"
+        );
+        assert!(remedy.english.contains("--guard version"), "{fault:?}");
+        assert!(remedy.english.ends_with("; mall verify tells all of it"), "{fault:?}");
     }
 
     #[test]
@@ -133,14 +156,19 @@ mod tests {
         tell(&found(7), &mut report);
         assert_eq!(report.faults.len(), NAMED);
         assert!(
-            report.faults[NAMED - 1].what.ends_with(" (and 4 more orders)"),
+            report.faults[NAMED - 1].what.english.ends_with(" (and 4 more orders)"),
             "{report:?}"
         );
         let mut report = Report::default();
         tell(&found(3), &mut report);
-        assert!(report.faults.iter().all(|fault| !fault.what.contains("more orders")));
+        assert!(
+            report
+                .faults
+                .iter()
+                .all(|fault| !fault.what.english.contains("more orders"))
+        );
         let mut report = Report::default();
         tell(&found(0), &mut report);
-        assert_eq!(report.fine, ["no harm to any of 9 order(s) is known"]);
+        assert_eq!(report.fine[0].english, "no harm to any of 9 order(s) is known");
     }
 }

@@ -1,25 +1,19 @@
 //! Looks at the log: whether it answers, and whether topic, records and group are such that no event gets lost or out of order.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use keylane_log::{EventLog, Extent, GroupInfo, LogError, Offset, Partition, Record, TopicInfo, TopicPartition};
+use keylane_log::{EventLog, Extent, LogError, Offset, Record, TopicInfo};
+use shop::text;
+use shop::text::Text;
 
-use super::members;
-use super::records;
-use super::report::{Fault, Report};
-use crate::adapters::log::{Cause, Cluster, OpenFor, explained, kafka, open_log};
+use super::report::Report;
+use super::{members, records, topic, unread};
+use crate::adapters::log::{Cause, OpenFor, explained, kafka, open_log};
 use crate::clock::now;
 use crate::config::{RoleOptions, Storage};
 
 /// How many of the newest records are looked at in each partition.
 const SAMPLE: u64 = 500;
-
-/// Events must be kept for as long as a service may be away. A shorter retention is a fault.
-const SHORTEST_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The assignors that the mall's members agree on: the one that they offer by default, and the one of the brokers (KIP-848).
-const OUR_ASSIGNORS: [&str; 2] = ["cooperative-sticky", "uniform"];
 
 pub fn look(options: &RoleOptions, report: &mut Report) {
     let storage = &options.storage;
@@ -28,7 +22,7 @@ pub fn look(options: &RoleOptions, report: &mut Report) {
     }
     let log = match open_log(storage, OpenFor::Reading) {
         Ok(Some(log)) => log,
-        Ok(None) => return report.fine("there is no embedded log yet"),
+        Ok(None) => return report.fine(text!("there is no embedded log yet", "내장 로그가 아직 없음")),
         Err(error) => return away(&error, None, options, report),
     };
     let topics = match log.topics() {
@@ -36,13 +30,20 @@ pub fn look(options: &RoleOptions, report: &mut Report) {
         Err(error) => return away(&error, None, options, report),
     };
     match &storage.bootstrap_server {
-        Some(servers) => report.fine(format!("Kafka at {} answers", servers.as_str())),
-        None => report.fine("the embedded log can be read"),
+        Some(servers) => {
+            let servers = servers.as_str();
+            report.fine(text!("Kafka at {servers} answers", "Kafka({servers})가 응답함"));
+        }
+        None => report.fine(text!("the embedded log can be read", "내장 로그를 읽을 수 있음")),
     }
-    let Some(topic) = topics.iter().find(|topic| topic.name == options.topic) else {
-        return report.fine(format!("topic {} is not there yet; a role creates it", options.topic));
+    let name = &options.topic;
+    let Some(info) = topics.iter().find(|topic| topic.name == *name) else {
+        return report.fine(text!(
+            "topic {name} is not there yet; a role creates it",
+            "{name} 토픽이 아직 없으며, 역할이 만듦"
+        ));
     };
-    if let Err(error) = inside(&*log, topic, options, report) {
+    if let Err(error) = inside(&*log, info, options, report) {
         away(&error, None, options, report);
     }
 }
@@ -56,77 +57,115 @@ fn reach(storage: &Storage) -> Result<(), (LogError, Option<Cause>)> {
 }
 
 fn away(error: &LogError, cause: Option<Cause>, options: &RoleOptions, report: &mut Report) {
-    let what = explained(error, &options.storage);
-    let remedy = match (error, &options.storage.bootstrap_server) {
-        (LogError::Refused(_), _) => return report.unseen(what),
-        (_, Some(_)) if cause.is_some() => cause.map(remedy_of).unwrap_or_default().into(),
-        (LogError::Unavailable(_), Some(servers)) => {
-            format!("start Kafka, or correct --bootstrap-server {}", servers.as_str())
+    let why = explained(error, &options.storage);
+    let remedy = match (error, &options.storage.bootstrap_server, cause) {
+        (LogError::Refused(_), ..) => {
+            return report.unseen(text!("{why}", "이벤트 로그를 확인할 수 없음: {why}"));
         }
-        (LogError::Broken(_), Some(_)) => {
-            "give Kafka's user that right, or name another user with --kafka-property".into()
+        (_, Some(_), Some(cause)) => remedy_of(cause),
+        (LogError::Unavailable(_), Some(servers), None) => {
+            let servers = servers.as_str();
+            text!(
+                "start Kafka, or correct --bootstrap-server {servers}",
+                "Kafka를 시작하거나, --bootstrap-server {servers} 값을 바로잡으세요"
+            )
         }
-        (LogError::Unavailable(_), None) => {
-            "continue or end the process that keeps the log, or make room on its disk".into()
-        }
-        (LogError::Broken(_), None) => "restore the data folder, or start over with mall reset".into(),
+        (LogError::Broken(_), Some(_), None) => text!(
+            "give Kafka's user that right, or name another user with --kafka-property",
+            "Kafka 사용자에게 그 권한을 주거나, --kafka-property로 다른 사용자를 지정하세요"
+        ),
+        (LogError::Unavailable(_), None, _) => text!(
+            "continue or end the process that keeps the log, or make room on its disk",
+            "로그를 붙잡고 있는 프로세스를 다시 움직이게 하거나 끝내세요. 디스크가 찼으면 공간을 확보하세요"
+        ),
+        (LogError::Broken(_), None, _) => text!(
+            "restore the data folder, or start over with mall reset",
+            "데이터 폴더를 복원하거나, mall reset으로 새로 시작하세요"
+        ),
     };
-    report.wrong(what, remedy);
+    report.wrong(text!("{why}", "이벤트 로그에 문제가 있음: {why}"), remedy);
 }
 
 /// What a person can do about the cause.
-fn remedy_of(cause: Cause) -> &'static str {
+fn remedy_of(cause: Cause) -> Text {
     match cause {
-        Cause::Refused => "start Kafka, or correct --bootstrap-server",
-        Cause::Silent => "see whether Kafka runs there and a firewall lets you through, or correct --bootstrap-server",
-        Cause::Closed => "look into the broker's log, or correct --bootstrap-server",
-        Cause::PerhapsListener | Cause::Listener => {
+        Cause::Refused => text!(
+            "start Kafka, or correct --bootstrap-server",
+            "Kafka를 시작하거나, --bootstrap-server 값을 바로잡으세요"
+        ),
+        Cause::Silent => text!(
+            "see whether Kafka runs there and a firewall lets you through, or correct --bootstrap-server",
+            "그곳에서 Kafka가 실행 중인지, 방화벽이 막지 않는지 확인하거나, --bootstrap-server 값을 바로잡으세요"
+        ),
+        Cause::Closed => text!(
+            "look into the broker's log, or correct --bootstrap-server",
+            "브로커가 출력한 로그를 확인하거나, --bootstrap-server 값을 바로잡으세요"
+        ),
+        Cause::PerhapsListener | Cause::Listener => text!(
             "set security.protocol to what the listener speaks, or give the port of another listener with \
-             --bootstrap-server"
-        }
-        Cause::Unresolved => "correct the host's name in --bootstrap-server",
-        Cause::Login => "correct sasl.username and sasl.password",
-        Cause::Mechanism => "set sasl.mechanism to one that the broker has",
-        Cause::Certificate => "name the authority that signed it with ssl.ca.location=FILE",
-        Cause::HostName => {
-            "name the host in --bootstrap-server (and the broker in advertised.listeners) as in its certificate"
-        }
-        Cause::ClientCertificate => "give one with ssl.certificate.location and ssl.key.location",
-        Cause::NotKafka => "correct --bootstrap-server",
+             --bootstrap-server",
+            "security.protocol을 리스너의 프로토콜에 맞추거나, --bootstrap-server에 다른 리스너의 포트를 지정하세요"
+        ),
+        Cause::Unresolved => text!(
+            "correct the host's name in --bootstrap-server",
+            "--bootstrap-server의 호스트 이름을 바로잡으세요"
+        ),
+        Cause::Login => text!(
+            "correct sasl.username and sasl.password",
+            "sasl.username과 sasl.password를 바로잡으세요"
+        ),
+        Cause::Mechanism => text!(
+            "set sasl.mechanism to one that the broker has",
+            "sasl.mechanism을 브로커가 지원하는 것으로 바꾸세요"
+        ),
+        Cause::Certificate => text!(
+            "name the authority that signed it with ssl.ca.location=FILE",
+            "인증서에 서명한 인증 기관을 ssl.ca.location=FILE로 지정하세요"
+        ),
+        Cause::HostName => text!(
+            "name the host in --bootstrap-server (and the broker in advertised.listeners) as in its certificate",
+            "--bootstrap-server(와 브로커의 advertised.listeners)에 인증서에 있는 호스트 이름을 쓰세요"
+        ),
+        Cause::ClientCertificate => text!(
+            "give one with ssl.certificate.location and ssl.key.location",
+            "ssl.certificate.location과 ssl.key.location으로 클라이언트 인증서를 지정하세요"
+        ),
+        Cause::NotKafka => text!("correct --bootstrap-server", "--bootstrap-server 값을 바로잡으세요"),
     }
 }
 
-fn inside(log: &dyn EventLog, topic: &TopicInfo, options: &RoleOptions, report: &mut Report) -> Result<(), LogError> {
-    let name = &topic.name;
+fn inside(log: &dyn EventLog, info: &TopicInfo, options: &RoleOptions, report: &mut Report) -> Result<(), LogError> {
+    let name = &info.name;
     let extents = log.extents(name)?;
     let records = sample(log, name, &extents)?;
     let group = log.describe_group(&options.group)?;
     let settings = settings(options)?;
     let before = report.faults.len();
-    report.faults.extend(copies(topic));
+    report.faults.extend(topic::copies(info));
     if let Some(kafka) = kafka(&options.storage) {
         let cluster = kafka?.cluster()?;
-        redundancy(topic, cluster, &settings, report);
+        topic::redundancy(info, cluster, &settings, report);
     }
-    report.faults.extend(numbered(topic, &extents));
+    report.faults.extend(topic::numbered(info, &extents));
     report
         .faults
         .extend(records::partitioner(name, extents.len() as u32, &records));
     report.faults.extend(records::clock(name, now().0, &records));
-    report.faults.extend(kept(name, &settings));
-    if let Some(info) = &group {
-        report.unseen.extend(assignor(&options.group, info, options));
-        members::look(info, extents.len(), options, report);
-        report.faults.extend(removed(&options.group, name, info, &extents));
+    report.faults.extend(topic::kept(name, &settings));
+    if let Some(group) = &group {
+        members::look(group, extents.len(), options, report);
+        report
+            .faults
+            .extend(unread::removed(&options.group, name, group, &extents));
         if options.storage.bootstrap_server.is_none() {
-            report.faults.extend(held(log, info, name, &extents, options)?);
+            report.faults.extend(unread::held(log, group, name, &extents, options)?);
         }
     }
     if report.faults.len() == before {
-        report.fine(format!(
-            "topic {name} has {} partition(s); {} record(s) looked at",
-            extents.len(),
-            records.len()
+        let (partitions, records) = (extents.len(), records.len());
+        report.fine(text!(
+            "topic {name} has {partitions} partition(s); {records} record(s) looked at",
+            "토픽 {name}에 파티션 {partitions}개가 있음. 레코드 {records}개를 확인함"
         ));
     }
     Ok(())
@@ -150,279 +189,5 @@ fn settings(options: &RoleOptions) -> Result<BTreeMap<String, String>, LogError>
         Some(kafka) => kafka?.topic_settings(&options.topic),
         // The embedded log never removes what a group has yet to read, so none of its settings loses events.
         None => Ok(BTreeMap::new()),
-    }
-}
-
-/// Tells of partitions without a leader, or with copies that lag behind.
-fn copies(topic: &TopicInfo) -> Option<Fault> {
-    let bad = |partition: &&keylane_log::PartitionInfo| {
-        partition.leader.is_none() || partition.isr.len() < partition.replicas.len()
-    };
-    let bad: Vec<_> = topic
-        .partitions
-        .iter()
-        .filter(bad)
-        .map(|info| format!("P{}", info.partition))
-        .collect();
-    (!bad.is_empty()).then(|| Fault {
-        what: format!(
-            "{} of topic {} have no leader, or copies that lag behind",
-            bad.join(", "),
-            topic.name
-        ),
-        remedy: "start the brokers that are missing; mall kafka-topics --describe shows which".into(),
-    })
-}
-
-/// Tells of what is lost, or stops, when one broker dies.
-fn redundancy(topic: &TopicInfo, cluster: Cluster, settings: &BTreeMap<String, String>, report: &mut Report) {
-    let Cluster { brokers, offset_copies } = cluster;
-    let name = &topic.name;
-    let copies = topic
-        .partitions
-        .iter()
-        .map(|info| info.replicas.len())
-        .min()
-        .unwrap_or(0);
-    if brokers == 1 {
-        return report.fine(format!(
-            "one broker, with the only copy of topic {name}: while it is away events wait in the journals; three brokers \
-             with three copies go on when one of them dies"
-        ));
-    }
-    if copies < 2 {
-        report.wrong(
-            format!("{brokers} brokers, and one copy of each partition of topic {name}: a broker that dies stops the orders of its \
-                 partitions, and may lose their events (replication factor 1)"),
-            "give the topic three copies with kafka-reassign-partitions, and new topics by default.replication.factor=3",
-        );
-    }
-    if offset_copies.is_some_and(|copies| copies < 2) {
-        report.wrong(
-            format!(
-                "{brokers} brokers, and one copy of what groups have committed: when its broker dies no instance gets \
-                 events (replication factor 1 of __consumer_offsets)"
-            ),
-            "give __consumer_offsets three copies with kafka-reassign-partitions (offsets.topic.replication.factor=3)",
-        );
-    }
-    let in_sync = settings
-        .get("min.insync.replicas")
-        .and_then(|text| text.parse::<usize>().ok());
-    match in_sync {
-        Some(1) if copies > 1 => report.wrong(
-            format!(
-                "topic {name} calls an event safe when a single copy has it: a broker that dies may lose it \
-                 (min.insync.replicas 1)"
-            ),
-            format!("kafka-configs --alter --topic {name} --add-config min.insync.replicas=2"),
-        ),
-        Some(needed) if copies > 1 && needed >= copies => report.wrong(
-            format!(
-                "topic {name} takes no events while one of its {copies} copies is away (min.insync.replicas {needed})"
-            ),
-            format!(
-                "kafka-configs --alter --topic {name} --add-config min.insync.replicas={}",
-                copies - 1
-            ),
-        ),
-        _ => {}
-    }
-}
-
-/// Tells of a topic of which producers and consumers may see different partitions.
-fn numbered(topic: &TopicInfo, extents: &[Extent]) -> Option<Fault> {
-    let gapless = (0..)
-        .zip(&topic.partitions)
-        .all(|(number, info)| info.partition == Partition(number));
-    (!gapless || topic.partitions.len() != extents.len()).then(|| Fault {
-        what: format!(
-            "the brokers name {} partitions of topic {} and hold {}",
-            topic.partitions.len(),
-            topic.name,
-            extents.len()
-        ),
-        remedy: "wait until the topic's creation or growth is done, then look again".into(),
-    })
-}
-
-/// Tells of settings that remove events before every group has read them.
-fn kept(topic: &str, settings: &BTreeMap<String, String>) -> Vec<Fault> {
-    let mut wrong = Vec::new();
-    let get = |name| settings.get(name).map(String::as_str);
-    let remedy = |set: &str| format!("kafka-configs --alter --topic {topic} --add-config {set}");
-    if get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
-        wrong.push(Fault {
-            what: format!("topic {topic} is compacted: of an order's events only the last is kept"),
-            remedy: remedy("cleanup.policy=delete"),
-        });
-    }
-    let retention = get("retention.ms")
-        .and_then(|text| text.parse::<u64>().ok())
-        .map(Duration::from_millis);
-    if let Some(retention) = retention.filter(|retention| *retention < SHORTEST_RETENTION) {
-        wrong.push(Fault {
-            what: format!(
-                "topic {topic} keeps events for {} only: a service that is away for longer loses what it has not read",
-                humantime::format_duration(retention)
-            ),
-            remedy: remedy("retention.ms=604800000"),
-        });
-    }
-    wrong
-}
-
-/// Tells of members that share the partitions by an assignor which the mall does not offer. A group uses an assignor that all
-/// its members offer. The coordinator does not tell which others the members offer too, so this is only a doubt.
-fn assignor(group: &str, info: &GroupInfo, options: &RoleOptions) -> Option<String> {
-    // All members of the embedded log use the same rule, and a user who chose an assignor has decided.
-    let chosen = [
-        "partition.assignment.strategy",
-        "group.protocol",
-        "group.remote.assignor",
-    ];
-    let properties = options.storage.kafka_properties().unwrap_or_default();
-    if options.storage.bootstrap_server.is_none() || properties.iter().any(|(name, _)| chosen.contains(&&**name)) {
-        return None;
-    }
-    let theirs = info.assignor.as_deref().filter(|name| !OUR_ASSIGNORS.contains(name))?;
-    let members = info.members.len();
-    Some(format!(
-        "whether the mall can join group {group}: its {members} member(s) share the partitions by \"{theirs}\", and the mall \
-         offers \"cooperative-sticky\". It can if they offer that too, as Java's consumers do by default; otherwise stop \
-         them, give the mall another --group, or --kafka-property partition.assignment.strategy={theirs}"
-    ))
-}
-
-/// Tells of events that are old enough to be removed, and are kept because the group has yet to read them. The embedded log
-/// grows by them.
-fn held(
-    log: &dyn EventLog,
-    info: &GroupInfo,
-    topic: &str,
-    extents: &[Extent],
-    options: &RoleOptions,
-) -> Result<Option<Fault>, LogError> {
-    let (group, age) = (&options.group, options.log_retention);
-    let cutoff = now().0.saturating_sub(age.as_millis() as i64);
-    let mut old = Vec::new();
-    for (number, extent) in (0..).zip(extents) {
-        let partition = TopicPartition::new(topic, Partition(number));
-        let next = info.commits.get(&partition).copied().unwrap_or(extent.start);
-        let unread = log.read(&partition, next, 1)?;
-        if unread.first().is_some_and(|record| record.timestamp.0 < cutoff) {
-            old.push(format!("P{number}@{next}"));
-        }
-    }
-    let age = humantime::format_duration(age);
-    Ok((!old.is_empty()).then(|| Fault {
-        what: format!(
-            "group {group} has yet to read events of topic {topic} older than --log-retention {age}, from {} on: they are \
-             kept, and the log grows",
-            old.join(", ")
-        ),
-        remedy: format!(
-            "start mall delivery, or give these events up with mall kafka-consumer-groups --reset-offsets --group {group} \
-             --topic {topic} --to-latest --execute"
-        ),
-    }))
-}
-
-/// Tells of events that were removed before the group had read them.
-fn removed(group: &str, topic: &str, info: &GroupInfo, extents: &[Extent]) -> Option<Fault> {
-    let lost = |(number, extent): (u32, &Extent)| {
-        let committed = info.commits.get(&TopicPartition::new(topic, Partition(number)))?;
-        (*committed < extent.start).then(|| format!("P{number}@{committed} to {}", extent.start))
-    };
-    let lost: Vec<_> = (0..).zip(extents).filter_map(lost).collect();
-    (!lost.is_empty()).then(|| Fault {
-        what: format!(
-            "topic {topic} no longer holds what group {group} has yet to read: {}",
-            lost.join(", ")
-        ),
-        remedy:
-            "keep events for longer; compare the deliveries with the orders (mall verify), as those events are gone"
-                .into(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use keylane_log::{GroupKind, GroupState};
-
-    use super::*;
-
-    #[test]
-    fn what_a_dying_broker_takes_along() {
-        let said = |brokers, copies: i32, offset_copies, in_sync: &str| {
-            let info = keylane_log::PartitionInfo {
-                partition: Partition(0),
-                leader: Some(0),
-                replicas: (0..copies).collect(),
-                isr: (0..copies).collect(),
-            };
-            let topic = TopicInfo {
-                name: "t".into(),
-                internal: false,
-                partitions: vec![info],
-            };
-            let cluster = Cluster { brokers, offset_copies };
-            let settings = [("min.insync.replicas".to_owned(), in_sync.to_owned())].into();
-            let mut report = Report::default();
-            redundancy(&topic, cluster, &settings, &mut report);
-            report
-                .faults
-                .into_iter()
-                .map(|wrong| wrong.what)
-                .collect::<Vec<_>>()
-                .join("; ")
-        };
-        assert_eq!(said(3, 3, Some(3), "2"), "");
-        assert_eq!(said(1, 1, Some(1), "1"), "", "one broker can have one copy");
-        assert!(said(3, 1, Some(3), "1").contains("one copy of each partition of topic t"));
-        assert!(said(3, 3, Some(1), "2").contains("one copy of what groups have committed"));
-        assert!(said(3, 3, None, "1").contains("min.insync.replicas 1"));
-        assert!(said(3, 3, Some(3), "3").contains("takes no events while one of its 3 copies is away"));
-    }
-
-    #[test]
-    fn settings_that_lose_events() {
-        let settings = |policy: &str, retention: &str| {
-            let pairs = [("cleanup.policy", policy), ("retention.ms", retention)];
-            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
-        };
-        assert_eq!(kept("t", &settings("delete", "604800000")), []);
-        assert_eq!(kept("t", &settings("delete", "-1")), [], "kept for ever");
-        assert!(
-            kept("t", &settings("compact,delete", "-1"))[0]
-                .what
-                .contains("compacted")
-        );
-        assert!(
-            kept("t", &settings("delete", "3600000"))[0]
-                .what
-                .contains("for 1h only")
-        );
-    }
-
-    #[test]
-    fn events_that_are_gone_unread() {
-        let extent = |start, end| Extent {
-            start: Offset(start),
-            end: Offset(end),
-        };
-        let commits = (0..2).map(|number| (TopicPartition::new("t", Partition(number)), Offset(5)));
-        let info = GroupInfo {
-            state: GroupState::Empty,
-            kind: GroupKind::Classic,
-            assignor: None,
-            coordinator: None,
-            members: Vec::new(),
-            commits: commits.collect(),
-            leader_epochs: BTreeMap::new(),
-        };
-        assert_eq!(removed("g", "t", &info, &[extent(5, 9), extent(0, 9)]), None);
-        let wrong = removed("g", "t", &info, &[extent(0, 9), extent(7, 9)]).expect("two are gone");
-        assert!(wrong.what.contains("has yet to read: P1@5 to 7"), "{wrong:?}");
     }
 }

@@ -4,14 +4,20 @@
 use std::collections::BTreeMap;
 
 use keylane_log::{GroupInfo, GroupState};
+use shop::text;
+use shop::text::Text;
 
 use super::report::Report;
 use crate::config::RoleOptions;
 use crate::modes::objection::{listed, names};
 use crate::modes::{Modes, Seen};
 
+/// The assignors that the mall's members agree on: the one that they offer by default, and the one of the brokers (KIP-848).
+const OUR_ASSIGNORS: [&str; 2] = ["cooperative-sticky", "uniform"];
+
 /// Looks at the group of a topic with so many partitions.
 pub fn look(info: &GroupInfo, partitions: usize, options: &RoleOptions, report: &mut Report) {
+    report.unseen.extend(assignor(info, options));
     let members = info.members.iter().map(|member| Seen::parse(&member.client));
     let (instances, strangers): (Vec<_>, Vec<_>) = members.partition(|member| member.modes.is_some());
     let instances: Vec<(String, Modes)> = instances
@@ -23,27 +29,63 @@ pub fn look(info: &GroupInfo, partitions: usize, options: &RoleOptions, report: 
     idle(info, partitions, options, report);
     if !strangers.is_empty() {
         let names = names(strangers.iter().map(|member| member.name.as_str()));
-        report.unseen(format!(
-            "in which modes {names} in group {} works: another program, or an older version. What it gets the others don't; \
-             give it another group if it does not belong there",
-            options.group
+        let group = &options.group;
+        report.unseen(text!(
+            "in which modes {names} in group {group} works: another program, or an older version. What it gets the others \
+             don't; give it another group if it does not belong there",
+            "컨슈머 그룹 {group}에 있는 {names} 멤버의 모드를 알 수 없음: 다른 프로그램이거나 이전 버전임. 이 멤버가 받는 이벤트는 \
+             다른 멤버가 받지 못하므로, 여기 속하지 않으면 다른 그룹을 쓰게 하세요"; names
         ));
     }
 }
 
+/// Tells of members that share the partitions by an assignor which the mall does not offer. A group uses an assignor that all
+/// its members offer. The coordinator does not tell which others the members offer too, so this is only a doubt.
+fn assignor(info: &GroupInfo, options: &RoleOptions) -> Option<Text> {
+    // All members of the embedded log use the same rule, and a user who chose an assignor has decided.
+    let chosen = [
+        "partition.assignment.strategy",
+        "group.protocol",
+        "group.remote.assignor",
+    ];
+    let properties = options.storage.kafka_properties().unwrap_or_default();
+    if options.storage.bootstrap_server.is_none() || properties.iter().any(|(name, _)| chosen.contains(&&**name)) {
+        return None;
+    }
+    let theirs = info.assignor.as_deref().filter(|name| !OUR_ASSIGNORS.contains(name))?;
+    let (members, group) = (info.members.len(), &options.group);
+    Some(text!(
+        "whether the mall can join group {group}: its {members} member(s) share the partitions by \"{theirs}\", and the mall \
+         offers \"cooperative-sticky\". It can if they offer that too, as Java's consumers do by default; otherwise stop \
+         them, give the mall another --group, or --kafka-property partition.assignment.strategy={theirs}",
+        "mall이 컨슈머 그룹 {group}에 참여할 수 있는지 알 수 없음: 멤버 {members}개가 \"{theirs}\" 방식으로 파티션을 나누는데, mall은 \
+         \"cooperative-sticky\" 방식을 씀. Java 컨슈머의 기본 설정처럼 멤버들이 그 방식도 지원하면 참여할 수 있음. 아니면 그 \
+         멤버들을 멈추거나, mall에 다른 --group을 주거나, --kafka-property partition.assignment.strategy={theirs} 옵션을 주세요"
+    ))
+}
+
 fn mixed(instances: &[(String, Modes)], options: &RoleOptions, report: &mut Report) {
     let Some((_, first)) = instances.first() else { return };
+    let (group, listed) = (&options.group, listed(instances));
     if options.mixed || !instances.iter().any(|(_, modes)| modes.differ_from(*first)) {
-        return report.fine(format!("group {} has {}", options.group, listed(instances)));
+        return report.fine(text!(
+            "group {group} has {listed}",
+            "컨슈머 그룹 {group}의 인스턴스: {listed}"; listed
+        ));
     }
     report.wrong(
-        format!(
-            "the instances of group {} work in different modes: {}; what becomes of an event depends on which of them gets it",
-            options.group,
-            listed(instances)
+        text!(
+            "the instances of group {group} work in different modes: {listed}; what becomes of an event depends on which of \
+             them gets it",
+            "컨슈머 그룹 {group}의 인스턴스들이 서로 다른 모드로 동작함: {listed}. 어느 인스턴스가 받는지에 따라 이벤트의 처리 결과가 \
+             달라짐"; listed
         ),
-        "stop those whose modes are not meant (in a terminal that was forgotten?), and start them again in the modes of the \
-         others; mall doctor --mixed if they are meant",
+        text!(
+            "stop those whose modes are not meant (in a terminal that was forgotten?), and start them again in the modes of the \
+             others; mall doctor --mixed if they are meant",
+            "의도하지 않은 모드의 인스턴스를 멈추고(잊고 있던 터미널에 있나요?) 다른 인스턴스와 같은 모드로 다시 시작하세요. \
+             의도한 것이면 mall doctor --mixed로 확인하세요"
+        ),
     );
 }
 
@@ -52,10 +94,17 @@ fn doubled(instances: &[(String, Modes)], options: &RoleOptions, report: &mut Re
     for (name, _) in instances {
         *counts.entry(name).or_default() += 1;
     }
+    let group = &options.group;
     for (name, count) in counts.into_iter().filter(|(_, count)| *count > 1) {
         report.wrong(
-            format!("{count} instances of group {} are called {name}", options.group),
-            "give each a name of its own with --name; one whose process has crashed is gone once its session has ended",
+            text!(
+                "{count} instances of group {group} are called {name}",
+                "컨슈머 그룹 {group}에 이름이 {name}인 인스턴스가 {count}대 있음"
+            ),
+            text!(
+                "give each a name of its own with --name; one whose process has crashed is gone once its session has ended",
+                "--name으로 저마다 다른 이름을 주세요. 비정상 종료된 인스턴스는 세션이 만료되면 사라집니다"
+            ),
         );
     }
 }
@@ -70,15 +119,19 @@ fn idle(info: &GroupInfo, partitions: usize, options: &RoleOptions, report: &mut
     if idle.is_empty() {
         return;
     }
-    let (count, topic) = (info.members.len(), &options.topic);
+    let (count, topic, group) = (info.members.len(), &options.topic, &options.group);
+    let names = names(idle.iter().map(String::as_str));
     report.wrong(
-        format!(
-            "{} of group {} has no partition and does nothing: the group has {count} members, and topic {topic} {partitions} \
-             partition(s)",
-            names(idle.iter().map(String::as_str)),
-            options.group,
+        text!(
+            "{names} of group {group} has no partition and does nothing: the group has {count} members, and topic {topic} \
+             {partitions} partition(s)",
+            "컨슈머 그룹 {group}의 {names} 멤버는 할당된 파티션이 없어 아무 일도 하지 않음: 그룹의 멤버는 {count}개인데 토픽 \
+             {topic}의 파티션은 {partitions}개임"; names
         ),
-        format!("mall kafka-topics --alter --topic {topic} --partitions {count}, or stop whoever is not needed"),
+        text!(
+            "mall kafka-topics --alter --topic {topic} --partitions {count}, or stop whoever is not needed",
+            "mall kafka-topics --alter --topic {topic} --partitions {count} 명령으로 파티션을 늘리거나, 필요 없는 멤버를 멈추세요"
+        ),
     );
 }
 
@@ -141,18 +194,21 @@ mod tests {
         let report = looked(&group(&[(ONE, 1), (TWO, 1)]), &[]);
         assert_eq!(
             report.fine,
-            ["group delivery has delivery-1, delivery-2 with --key none --guard off --lanes 1"]
+            [text!(
+                "group delivery has delivery-1, delivery-2 with --key none --guard off --lanes 1",
+                "컨슈머 그룹 delivery의 인스턴스: delivery-1, delivery-2(--key none --guard off --lanes 1)"
+            )]
         );
         assert!(report.faults.is_empty() && report.unseen.is_empty(), "{report:?}");
         let nobody = looked(&group(&[]), &[]);
-        assert_eq!(nobody.lines(), "");
+        assert_eq!(nobody.lines(), Text::default());
     }
 
     #[test]
     fn what_is_wrong_with_a_group_is_told() {
         let told = |clients: &[(&str, u32)], words: &[&str]| {
             let faults = looked(&group(clients), words).faults;
-            faults.into_iter().map(|fault| fault.what).collect::<Vec<_>>()
+            faults.into_iter().map(|fault| fault.what.english).collect::<Vec<_>>()
         };
         let mixed = [(ONE, 1), (GUARDED, 1)];
         assert_eq!(
@@ -178,7 +234,11 @@ mod tests {
     fn a_stranger_is_a_doubt_and_a_rebalance_no_idleness() {
         let report = looked(&group(&[(ONE, 1), ("console-consumer", 1)]), &[]);
         assert!(report.faults.is_empty(), "{report:?}");
-        assert!(report.unseen[0].starts_with("in which modes console-consumer in group delivery works: "));
+        assert!(
+            report.unseen[0]
+                .english
+                .starts_with("in which modes console-consumer in group delivery works: ")
+        );
         let mut busy = group(&[(ONE, 0), (TWO, 0)]);
         busy.state = GroupState::PreparingRebalance;
         assert_eq!(looked(&busy, &[]).faults, []);

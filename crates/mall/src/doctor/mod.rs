@@ -17,7 +17,10 @@ mod members;
 mod records;
 mod report;
 mod roles;
+mod services;
 mod skew;
+mod topic;
+mod unread;
 mod waiting;
 
 use anyhow::Result;
@@ -39,6 +42,6 @@ pub fn run(ports: &Ports, options: &RoleOptions) -> Result<Exit> {
         waiting::look_at_files(options, &mut report)?;
     }
     harm::look(options, &mut report);
-    let _ = console::print(&report.lines());
+    let _ = console::print(&options.language.read(report.lines()));
     Ok(report.exit())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use keylane_log::Record;
 use keylane_log::partitioner::partition_of;
+use shop::text;
 
 use super::report::Fault;
 use super::skew;
@@ -19,21 +20,22 @@ pub fn partitioner(topic: &str, partitions: u32, records: &[Record]) -> Option<F
     let misplaced: Vec<&Record> = records.iter().filter(misplaced).collect();
     let example = misplaced.first()?;
     let key = example.key.as_deref().unwrap_or_default();
+    let (count, all) = (misplaced.len(), records.len());
+    let (place, right) = (place(example), partition_of(key, partitions));
+    let key = String::from_utf8_lossy(key);
     Some(Fault {
-        what: format!(
-            "{} of {} sampled records of {topic} lie in another partition than their key says: key \"{}\" is at P{}@{} \
-             and belongs in P{}",
-            misplaced.len(),
-            records.len(),
-            String::from_utf8_lossy(key),
-            example.partition,
-            example.offset,
-            partition_of(key, partitions)
+        what: text!(
+            "{count} of {all} sampled records of {topic} lie in another partition than their key says: key \"{key}\" is at \
+             {place} and belongs in P{right}",
+            "토픽 {topic}에서 확인한 레코드 {all}개 가운데 {count}개가 키에 맞지 않는 파티션에 있음: 키가 \"{key}\"인 레코드가 \
+             {place} 자리에 있으나 P{right} 파티션에 있어야 함"
         ),
-        remedy:
+        remedy: text!(
             "let every producer use murmur2, Java's default (librdkafka: partitioner=murmur2_random), and choose no \
-                 partition by hand; otherwise an order's events lie in several partitions"
-                .into(),
+             partition by hand; otherwise an order's events lie in several partitions",
+            "모든 프로듀서가 Java의 기본값인 murmur2를 쓰게 하고(librdkafka: partitioner=murmur2_random), 파티션을 직접 고르지 않게 \
+             하세요. 그러지 않으면 한 주문의 이벤트가 여러 파티션에 흩어집니다"
+        ),
     })
 }
 
@@ -46,17 +48,17 @@ pub fn clock(topic: &str, now: i64, records: &[Record]) -> Option<Fault> {
         .filter(|record| record.timestamp.0 > now + skew::TOLERATED_MS)
         .map(place)
         .collect();
+    let (count, latest, ahead_s) = (places.len(), place(latest), ahead as f64 / 1000.0);
     (ahead > skew::TOLERATED_MS).then(|| Fault {
-        what: format!(
-            "{} sampled record(s) of {topic} come from the future, {} by {:.1} s (clock skew)",
-            places.len(),
-            place(latest),
-            ahead as f64 / 1000.0
+        what: text!(
+            "{count} sampled record(s) of {topic} come from the future, {latest} by {ahead_s:.1} s (clock skew)",
+            "토픽 {topic}에서 확인한 레코드 {count}개의 시각이 미래임: {latest} 레코드는 {ahead_s:.1}초 앞섬(시계 차이)"
         ),
-        remedy:
+        remedy: text!(
             "set the clocks of this machine and of the producers by NTP; order does not depend on them, retention and \
-                 times in logs do"
-                .into(),
+             times in logs do",
+            "이 컴퓨터와 프로듀서의 시계를 NTP로 맞추세요. 순서는 시계와 상관없지만, 보존 기간과 로그의 시각은 시계를 따릅니다"
+        ),
     })
 }
 
@@ -91,7 +93,7 @@ mod tests {
         let bad: Vec<_> = (0..8).map(|partition| record("order-1", partition, 0)).collect();
         let wrong = partitioner("t", 8, &bad).expect("some are misplaced");
         assert!(
-            wrong.what.contains("of 8 sampled") && wrong.what.contains("belongs in P6"),
+            wrong.what.english.contains("of 8 sampled") && wrong.what.english.contains("belongs in P6"),
             "{wrong:?}"
         );
     }
@@ -103,6 +105,7 @@ mod tests {
         assert!(
             wrong
                 .what
+                .english
                 .starts_with("1 sampled record(s) of t come from the future, P1@7 by 60.0 s"),
             "{wrong:?}"
         );

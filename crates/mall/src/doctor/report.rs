@@ -1,52 +1,57 @@
 //! What `mall doctor` has found out, and how it is printed.
 
-use std::fmt::Write;
+use shop::text;
+use shop::text::Text;
 
 use crate::exit::Exit;
 
 /// Everything that was found out.
 #[derive(Debug, Default)]
 pub struct Report {
-    pub fine: Vec<String>,
+    pub fine: Vec<Text>,
     pub faults: Vec<Fault>,
     /// What could not be looked at, and why.
-    pub unseen: Vec<String>,
+    pub unseen: Vec<Text>,
 }
 
 /// Something that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fault {
-    pub what: String,
+    pub what: Text,
     /// What helps.
-    pub remedy: String,
+    pub remedy: Text,
 }
 
 impl Report {
-    pub fn fine(&mut self, what: impl Into<String>) {
+    pub fn fine(&mut self, what: impl Into<Text>) {
         self.fine.push(what.into());
     }
 
-    pub fn wrong(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
+    pub fn wrong(&mut self, what: impl Into<Text>, remedy: impl Into<Text>) {
         self.faults.push(Fault {
             what: what.into(),
             remedy: remedy.into(),
         });
     }
 
-    pub fn unseen(&mut self, what: impl Into<String>) {
+    pub fn unseen(&mut self, what: impl Into<Text>) {
         self.unseen.push(what.into());
     }
 
-    pub fn lines(&self) -> String {
-        let mut text = String::new();
+    pub fn lines(&self) -> Text {
+        let mut text = Text::default();
         for what in &self.fine {
-            let _ = writeln!(text, "ok     {what}");
+            text += text!("ok     {what}\n", "ok     {what}\n"; what);
         }
         for what in &self.unseen {
-            let _ = writeln!(text, "?      {what}");
+            text += text!("?      {what}\n", "?      {what}\n"; what);
         }
         for Fault { what, remedy } in &self.faults {
-            let _ = writeln!(text, "WRONG  {what}\n       remedy: {remedy}");
+            text += text!(
+                "WRONG  {what}\n       remedy: {remedy}\n",
+                "WRONG  {what}\n       해결책: {remedy}\n";
+                what, remedy
+            );
         }
         text
     }
@@ -74,6 +79,8 @@ mod tests {
         assert_eq!(report.exit(), Exit::COULD_NOT);
         report.wrong("c", "d");
         assert_eq!(report.exit(), Exit::NO);
-        assert_eq!(report.lines(), "ok     a\n?      b\nWRONG  c\n       remedy: d\n");
+        let Text { english, korean } = report.lines();
+        assert_eq!(english, "ok     a\n?      b\nWRONG  c\n       remedy: d\n");
+        assert_eq!(korean, "ok     a\n?      b\nWRONG  c\n       해결책: d\n");
     }
 }

@@ -1,7 +1,6 @@
 //! Looks at what waits in the databases of the services: events and dead letters to be published, and parked events. It reads
 //! and changes nothing.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,8 +9,11 @@ use shop::domain::Source;
 use shop::domain::fence::{DeadLetter, ParkReason};
 use shop::relay::lease_name;
 use shop::store::{Backlog, Store, StoreError, Waiting};
+use shop::text;
+use shop::text::Text;
 
 use super::report::Report;
+use super::services::service;
 use crate::adapters::look_into_sqlite;
 use crate::clock::now;
 use crate::config::RoleOptions;
@@ -36,7 +38,13 @@ pub fn look_at_files(options: &RoleOptions, report: &mut Report) -> Result<()> {
         }
         match look_into_sqlite(&path, source) {
             Ok(store) => runtime.block_on(look(&*store, source, options, report)),
-            Err(error) => report.unseen(format!("what waits in {}: {error}", shown(&path))),
+            Err(error) => {
+                let path = path.display();
+                report.unseen(text!(
+                    "what waits in {path}: {error}",
+                    "{path} 파일에서 무엇이 기다리는지 알 수 없음: {error}"
+                ));
+            }
         }
     }
     Ok(())
@@ -52,10 +60,13 @@ pub async fn look(store: &dyn Store, source: Source, options: &RoleOptions, repo
                 buried(&backlog.letters, &letters, now(), report);
             }
         }
-        Err(error) => report.unseen(format!(
-            "what waits in the database of the {}: {error}",
-            service(source)
-        )),
+        Err(error) => {
+            let service = service(source);
+            report.unseen(text!(
+                "what waits in the database of the {service}: {error}",
+                "{service}의 데이터베이스에서 무엇이 기다리는지 알 수 없음: {error}"; service
+            ));
+        }
     }
 }
 
@@ -88,21 +99,35 @@ async fn times_of_letters(store: &dyn Store) -> Result<Vec<Timestamp>, StoreErro
 fn published(source: Source, journal: &Waiting, publisher: Option<&Publisher>, now: Timestamp, report: &mut Report) {
     let service = service(source);
     if let Some(key) = publisher.and_then(|publisher| publisher.key) {
-        report.fine(format!("the {service} publishes its events with --key {}", key.name()));
+        let key = key.name();
+        report.fine(text!(
+            "the {service} publishes its events with --key {key}",
+            "{service}가 이벤트를 --key {key} 모드로 발행함"; service
+        ));
     }
     if age(journal, now) > SOON {
         let (count, since) = (journal.count, since(journal, now));
         report.wrong(
-            format!("{count} event(s) of the {service} are not published yet, the oldest since {since}"),
+            text!(
+                "{count} event(s) of the {service} are not published yet, the oldest since {since}",
+                "{service}의 이벤트 {count}건이 아직 발행되지 않음. 가장 오래된 것은 {since} 전부터 기다림"; service
+            ),
             match publisher {
-                Some(_) => {
-                    "see what the role says of the log, and whether the log refuses an event (/readyz)".to_owned()
-                }
-                None => format!("start the {service}: its relay publishes them"),
+                Some(_) => text!(
+                    "see what the role says of the log, and whether the log refuses an event (/readyz)",
+                    "역할이 이벤트 로그에 관해 무엇을 출력하는지, 거절되는 이벤트가 있는지(/readyz) 확인하세요"
+                ),
+                None => text!(
+                    "start the {service}: its relay publishes them",
+                    "{service}를 시작하세요. 릴레이가 발행합니다"; service
+                ),
             },
         );
     } else {
-        report.fine(format!("no event of the {service} waits to be published"));
+        report.fine(text!(
+            "no event of the {service} waits to be published",
+            "발행을 기다리는 {service}의 이벤트 없음"; service
+        ));
     }
 }
 
@@ -110,11 +135,10 @@ fn parked(backlog: &Backlog, deadline: Duration, now: Timestamp, report: &mut Re
     let orders = backlog.parked_keys;
     let (mut of_a_person, mut stuck) = (Vec::new(), Vec::new());
     for (reason, waiting) in &backlog.parked {
-        let told = format!(
-            "{} {} (the oldest for {})",
-            waiting.count,
-            reason.name(),
-            since(waiting, now)
+        let (count, name, since) = (waiting.count, reason.name(), since(waiting, now));
+        let told = text!(
+            "{count} {name} (the oldest for {since})",
+            "{name} {count}건(가장 오래된 것은 {since} 전부터)"
         );
         match reason {
             ParkReason::Poison | ParkReason::Disputed => of_a_person.push(told),
@@ -124,59 +148,68 @@ fn parked(backlog: &Backlog, deadline: Duration, now: Timestamp, report: &mut Re
         }
     }
     if !of_a_person.is_empty() {
+        let events = Text::joined(&of_a_person, ", ");
         report.wrong(
-            format!(
-                "events of {orders} order(s) are parked and wait for a person: {}",
-                of_a_person.join(", ")
+            text!(
+                "events of {orders} order(s) are parked and wait for a person: {events}",
+                "주문 {orders}건의 이벤트가 보류되어 사람의 결정을 기다림: {events}"; events
             ),
-            "look with mall parked list, then mall parked retry or discard",
+            text!(
+                "look with mall parked list, then mall parked retry or discard",
+                "mall parked list로 확인한 뒤 mall parked retry나 discard로 처리하세요"
+            ),
         );
     }
     if !stuck.is_empty() {
+        let events = Text::joined(&stuck, ", ");
         report.wrong(
-            format!(
-                "events of {orders} order(s) are parked, and a version before them does not come: {}",
-                stuck.join(", ")
+            text!(
+                "events of {orders} order(s) are parked, and a version before them does not come: {events}",
+                "주문 {orders}건의 이벤트가 보류되어 있는데 그 앞 버전이 오지 않음: {events}"; events
             ),
-            "start the order service, which is asked for it (--order-url); mall parked list says which, and mall parked discard \
-             passes over a version that never comes",
+            text!(
+                "start the order service, which is asked for it (--order-url); mall parked list says which, and mall parked \
+                 discard passes over a version that never comes",
+                "주문 서비스를 시작하세요. 오지 않는 버전을 주문 서비스에 물어봅니다(--order-url). 어느 버전인지는 mall parked list로 \
+                 확인하고, 끝내 오지 않는 버전은 mall parked discard로 건너뛰세요"
+            ),
         );
     }
     if of_a_person.is_empty() && stuck.is_empty() {
         report.fine(match orders {
-            0 => "no order is parked".to_owned(),
-            some => format!("{some} order(s) are parked until an earlier version has taken effect"),
+            0 => text!("no order is parked", "보류된 주문 없음"),
+            some => text!(
+                "{some} order(s) are parked until an earlier version has taken effect",
+                "주문 {some}건이 앞 버전이 반영될 때까지 보류되어 있음"
+            ),
         });
     }
 }
 
 fn buried(unpublished: &Waiting, letters: &[Timestamp], now: Timestamp, report: &mut Report) {
     if age(unpublished, now) > SOON {
+        let (count, since) = (unpublished.count, since(unpublished, now));
         report.wrong(
-            format!(
-                "{} dead letter(s) are not published yet, the oldest since {}",
-                unpublished.count,
-                since(unpublished, now)
+            text!(
+                "{count} dead letter(s) are not published yet, the oldest since {since}",
+                "데드 레터 {count}건이 아직 발행되지 않음. 가장 오래된 것은 {since} 전부터 기다림"
             ),
-            "start a delivery instance, and see what it says of the log",
+            text!(
+                "start a delivery instance, and see what it says of the log",
+                "배송 인스턴스를 시작하고, 이벤트 로그에 관해 무엇을 출력하는지 확인하세요"
+            ),
         );
     }
     if let Some(last) = letters.iter().max() {
         let count = match letters.len() {
-            many if many >= COUNTED => format!("{many} or more"),
-            count => count.to_string(),
+            many if many >= COUNTED => text!("{many} or more", "{many}건 이상"),
+            count => text!("{count}", "{count}건"),
         };
-        report.fine(format!(
-            "{count} dead letter(s) were written so far, the last one {} ago; mall parked list shows them",
-            elapsed(*last, now)
+        let ago = elapsed(*last, now);
+        report.fine(text!(
+            "{count} dead letter(s) were written so far, the last one {ago} ago; mall parked list shows them",
+            "지금까지 데드 레터가 {count} 기록됨(마지막은 {ago} 전). mall parked list로 볼 수 있음"; count
         ));
-    }
-}
-
-fn service(source: Source) -> &'static str {
-    match source {
-        Source::Orders => "order service",
-        Source::Deliveries => "delivery service",
     }
 }
 
@@ -195,8 +228,4 @@ fn elapsed(then: Timestamp, now: Timestamp) -> String {
 
 fn between(then: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(now.0.saturating_sub(then.0).try_into().unwrap_or(0))
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

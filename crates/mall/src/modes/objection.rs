@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use keylane_log::GroupMember;
 use shop::domain::Source;
+use shop::text;
+use shop::text::Text;
 
 use super::{Modes, Publisher, Seen};
 use crate::config::KeyMode;
@@ -106,7 +108,7 @@ impl Objection {
     pub fn who(&self) -> String {
         match self {
             Self::Name { group, name, host } => format!("group {group} has an instance {name} already (on {host})"),
-            Self::Modes { group, others, .. } => format!("group {group} has {}", listed(others)),
+            Self::Modes { group, others, .. } => format!("group {group} has {}", listed(others).english),
             Self::Key { other, process, .. } => {
                 let process = process.map_or_else(String::new, |process| format!(" (process {process})"));
                 format!(
@@ -128,7 +130,7 @@ impl Objection {
                 "{who}, and this instance would have {}: what becomes of an event would depend on which of them gets it. Stop \
                  {} (in a terminal that was forgotten?), start this one {}, or add --mixed if different ones are meant",
                 own.flags(Source::Deliveries),
-                names(others.iter().map(|(name, _)| name.as_str())),
+                names(others.iter().map(|(name, _)| name.as_str())).english,
                 as_they_do(others)
             ),
             Self::Key { own, .. } => format!(
@@ -155,25 +157,26 @@ fn as_they_do(others: &[(String, Modes)]) -> String {
 }
 
 /// Instances with their modes; those in the same modes together.
-pub fn listed(instances: &[(String, Modes)]) -> String {
+pub fn listed(instances: &[(String, Modes)]) -> Text {
     let mut by_modes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (name, modes) in instances {
         by_modes.entry(modes.flags(Source::Deliveries)).or_default().push(name);
     }
-    let shown = by_modes
-        .into_iter()
-        .map(|(flags, of_these)| format!("{} with {flags}", names(of_these.into_iter())));
-    shown.collect::<Vec<_>>().join(" and ")
+    let shown = by_modes.into_iter().map(|(flags, of_these)| {
+        let names = names(of_these.into_iter());
+        text!("{names} with {flags}", "{names}({flags})"; names)
+    });
+    Text::joined(&shown.collect::<Vec<_>>(), text!(" and ", ", "))
 }
 
 /// A list of names that does not grow without end.
-pub fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+pub fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Text {
     let more = names.len().saturating_sub(LISTED);
-    let mut shown: Vec<String> = names.take(LISTED).map(str::to_owned).collect();
+    let mut shown: Vec<Text> = names.take(LISTED).map(Text::from).collect();
     if more > 0 {
-        shown.push(format!("{more} more"));
+        shown.push(text!("{more} more", "그 밖의 {more}개"));
     }
-    shown.join(", ")
+    Text::joined(&shown, ", ")
 }
 
 #[cfg(test)]

@@ -143,13 +143,13 @@ fn tell_of(group: &str, others: impl Iterator<Item = Seen>) {
         }
     }
     if !instances.is_empty() {
-        tracing::info!("group {group} has {} already", objection::listed(&instances));
+        tracing::info!("group {group} has {} already", objection::listed(&instances).english);
     }
     if !strangers.is_empty() {
         tracing::warn!(
             "group {group} has {} already, which does not tell of --key, --guard and --lanes: another program, or an older \
              version. What it handles may be handled otherwise than here",
-            objection::names(strangers.iter().map(String::as_str))
+            objection::names(strangers.iter().map(String::as_str)).english
         );
     }
 }

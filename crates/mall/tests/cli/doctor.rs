@@ -33,6 +33,29 @@ fn told(ended: &Ended, what: &str) {
     assert!(lines[found + 1].starts_with("       remedy: "), "{}", ended.out);
 }
 
+/// Looks again in Korean.
+#[track_caller]
+fn in_korean(folder: &Folder, words: &[&str]) -> Ended {
+    let ended = doctor(folder, &[words, &["--lang", "ko"]].concat());
+    is_korean(&ended);
+    ended
+}
+
+/// Every line is a Korean one, for a person who reads nothing else.
+#[track_caller]
+fn is_korean(ended: &Ended) {
+    assert!(!ended.out.is_empty(), "{ended:?}");
+    for line in ended.out.lines() {
+        let marks = ["ok     ", "?      ", "WRONG  ", "       해결책: "];
+        let said = marks.iter().find_map(|mark| line.strip_prefix(mark));
+        let said = said.unwrap_or_else(|| panic!("no mark before {line:?}"));
+        // A command may be all of a remedy.
+        let is_command = ["mall ", "kafka-configs ", "chmod "].map(|word| said.starts_with(word));
+        let has_hangul = said.contains(|letter| ('가'..='힣').contains(&letter));
+        assert!(has_hangul || is_command.contains(&true), "{line:?} in\n{}", ended.out);
+    }
+}
+
 fn append(log: &dyn EventLog, topic: &str, key: &str, partition: Option<u32>, timestamp: i64) {
     let record = NewRecord {
         partition: partition.map(Partition),
@@ -64,6 +87,7 @@ fn where_nothing_is_wrong_nothing_is_said_to_be() {
     let log = embedded(&folder);
     log.create_topic("kafka.scaling", 3).expect("a topic");
     (0..20).for_each(|order| append(&log, "kafka.scaling", &order.to_string(), None, 1_000));
+    in_korean(&folder, &[]);
     let well = doctor(&folder, &[]);
     assert_eq!(well.code, Some(0), "{well:?}");
     assert!(
@@ -77,6 +101,34 @@ fn where_nothing_is_wrong_nothing_is_said_to_be() {
 }
 
 #[test]
+fn a_fresh_folder_is_told_of_in_the_language_that_was_asked_for() {
+    let folder = Folder::new();
+    let korean = in_korean(&folder, &[]);
+    assert_eq!(korean.code, Some(0), "{korean:?}");
+    assert_eq!(
+        korean.out,
+        "ok     데이터 폴더(./mall-data)는 아직 없으며 만들 수 있음\n\
+         ok     주문 서비스가 쓸 0번 포트가 비어 있음\n\
+         ok     배송 서비스가 쓸 0번 포트가 비어 있음\n\
+         ok     게이트웨이가 쓸 0번 포트가 비어 있음\n\
+         ok     내장 로그가 아직 없음\n"
+    );
+    let words = [&["doctor"], &FREE_PORTS[..]].concat();
+    let by_locale = folder.command(&words).env("LC_ALL", "ko_KR.UTF-8").output();
+    assert_eq!(ended(by_locale.expect("it runs")).out, korean.out);
+    let english = doctor(&folder, &["--lang", "en"]);
+    assert_eq!(
+        english.out,
+        "ok     the data folder ./mall-data is not there yet and can be created\n\
+         ok     port 0 is free for the order service\n\
+         ok     port 0 is free for the delivery service\n\
+         ok     port 0 is free for the gateway\n\
+         ok     there is no embedded log yet\n"
+    );
+    assert!(!folder.has_data(), "looking creates nothing");
+}
+
+#[test]
 fn each_trouble_of_the_embedded_log_is_named_with_its_remedy() {
     let folder = Folder::new();
     let log = embedded(&folder);
@@ -87,12 +139,19 @@ fn each_trouble_of_the_embedded_log_is_named_with_its_remedy() {
     told(&ended, "key \"order-1\" is at P7@0 and belongs in P6");
     append(&log, "kafka.scaling", "order-1", None, 4_102_444_800_000);
     told(&doctor(&folder, &[]), "from the future, P6@0 by ");
+    let korean = in_korean(&folder, &[]).out;
+    for wrong in ["키가 \"order-1\"인 레코드가 P7@0 자리에", "P6@0 레코드는 "] {
+        assert!(korean.contains(wrong), "{wrong}: {korean}");
+    }
     let positions = [(TopicPartition::new("kafka.scaling", Partition(7)), Offset(0))].into();
     log.reset_group("delivery", &positions).expect("its offsets are set");
     told(
         &doctor(&folder, &["--log-retention", "1h"]),
         "group delivery has yet to read events of topic kafka.scaling older than --log-retention 1h, from P7@0 on",
     );
+
+    let korean = in_korean(&folder, &["--log-retention", "1h"]).out;
+    assert!(korean.contains("--log-retention 1h보다 오래된 이벤트"), "{korean}");
 
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
@@ -112,6 +171,11 @@ fn each_trouble_of_the_embedded_log_is_named_with_its_remedy() {
 
     std::fs::write(folder.path().join("file"), "").expect("a file");
     told(&doctor(&folder, &["--data", "file/data"]), "can't be used: ");
+    let korean = in_korean(&folder, &["--data", "file/data"]).out;
+    assert!(
+        korean.contains("WRONG  데이터 폴더(file/data)를 쓸 수 없음: "),
+        "{korean}"
+    );
 }
 
 #[test]
@@ -159,18 +223,20 @@ fn a_turn_that_somebody_keeps_is_told() {
 #[test]
 fn a_broker_and_a_database_that_nobody_answers_at_are_told() {
     let folder = Folder::new();
-    let ended = doctor(
-        &folder,
-        &[
-            "--bootstrap-server",
-            "127.0.0.1:1",
-            "--database-url",
-            "mysql://root:secret@127.0.0.1:1/d",
-        ],
-    );
+    let words = [
+        "--bootstrap-server",
+        "127.0.0.1:1",
+        "--database-url",
+        "mysql://root:secret@127.0.0.1:1/d",
+    ];
+    let ended = doctor(&folder, &words);
     told(&ended, "127.0.0.1:1");
     told(&ended, "the database at mysql://");
-    assert!(!ended.out.contains("secret"), "{ended:?}");
+    let korean = in_korean(&folder, &words);
+    for ended in [&ended, &korean] {
+        assert!(!ended.out.contains("secret"), "{ended:?}");
+    }
+    assert!(korean.out.contains("해결책: Kafka를 시작하거나"), "{korean:?}");
 }
 
 #[test]
@@ -213,6 +279,8 @@ fn on_kafka_settings_and_a_foreign_assignor_are_told() {
     assert_eq!(created.code, Some(0), "{created:?}");
     let log = KafkaLog::connect(&servers, Vec::new()).expect("the clients start");
     append(&log, &topic, "order-1", Some(7), 1_000);
+    let korean = in_korean(&folder, &words).out;
+    assert!(korean.contains("압축(compaction)이 켜져 있음"), "{korean}");
     let tool = format!("{}/kafka-console-consumer", required("MALL_TEST_KAFKA_TOOLS"));
     let mut member = std::process::Command::new(tool)
         .args(["--bootstrap-server", &servers, "--topic", &topic, "--group", &group])
@@ -299,6 +367,14 @@ fn members_and_what_waits_are_told(stack: &Stack) {
         &format!("the instances of group {group} work in different modes: two with --key order-id --guard off"),
     );
     assert!(!on(stack, &["--mixed"]).out.contains("work in different modes"));
+    let korean = on(stack, &["--lang", "ko"]);
+    is_korean(&korean);
+    for wrong in [
+        "주문 1건의 이벤트가 보류되어 사람의 결정을 기다림",
+        "서로 다른 모드로 동작함",
+    ] {
+        assert!(korean.out.contains(wrong), "{wrong}: {korean:?}");
+    }
 
     for role in [&mut one, &mut two, &mut order] {
         assert_eq!(role.stop(), Some(0), "{}", role.said());
