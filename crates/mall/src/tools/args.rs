@@ -2,7 +2,9 @@
 //! abbreviated.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use crate::config::shown;
 
@@ -36,12 +38,12 @@ impl Opt {
         }
     }
 
-    /// An option of Kafka's tool that is refused here by its name.
-    pub const fn unsupported(name: &'static str, value: Option<&'static str>) -> Self {
+    /// An option of Kafka's tool that is refused here by its name. `instead` says why, or what to do instead.
+    pub const fn unsupported(name: &'static str, value: Option<&'static str>, instead: &'static str) -> Self {
         Self {
             value,
             is_supported: false,
-            ..Self::flag(name, "Not supported here.")
+            ..Self::flag(name, instead)
         }
     }
 
@@ -76,15 +78,19 @@ impl Opt {
 
 /// The options that were given, each with its values.
 #[derive(Debug, Default)]
-pub struct Given(BTreeMap<&'static str, Vec<String>>);
+pub struct Given {
+    values: BTreeMap<&'static str, Vec<String>>,
+    /// The last value of each option as it was given, which need not be UTF-8.
+    raw: BTreeMap<&'static str, OsString>,
+}
 
 impl Given {
     /// Reads the words. Words that belong to no option are passed over, as Kafka's tools do.
     pub fn parse(words: &[OsString], options: &[&Opt]) -> Result<Self, String> {
         let mut given = Self::default();
-        let words = words.iter().map(|word| word.to_string_lossy().into_owned());
+        let words = words.iter().map(|raw| (raw, raw.to_string_lossy().into_owned()));
         let mut words = words.peekable();
-        while let Some(word) = words.next() {
+        while let Some((raw, word)) = words.next() {
             if word == "--" {
                 break;
             }
@@ -99,19 +105,26 @@ impl Given {
                 .iter()
                 .find(|option| option.name == name)
                 .ok_or_else(|| unknown(name))?;
-            let values = given.0.entry(option.name).or_default();
+            let values = given.values.entry(option.name).or_default();
             match (option.value, attached) {
                 // As in Kafka's tools, what is attached to a flag doesn't count.
                 (None, _) => {}
-                (Some(_), Some(value)) => values.push(value),
+                (Some(_), Some(value)) => {
+                    values.push(value);
+                    given.raw.insert(option.name, behind_equals_sign(raw));
+                }
                 (Some(_), None) => {
-                    let value = match option.default {
-                        Some(default) => words
-                            .next_if(|word| !word.starts_with('-'))
-                            .or(Some(default.to_owned())),
+                    let next = match option.default {
+                        Some(_) => words.next_if(|(_, word)| !word.starts_with('-')),
                         None => words.next(),
                     };
-                    values.push(value.ok_or(format!("Option {name} requires an argument"))?);
+                    let (raw, value) = match (next, option.default) {
+                        (Some((raw, value)), _) => (raw.clone(), value),
+                        (None, Some(default)) => (default.into(), default.to_owned()),
+                        (None, None) => return Err(format!("Option {name} requires an argument")),
+                    };
+                    values.push(value);
+                    given.raw.insert(option.name, raw);
                 }
             }
             if values.len() > 1 && !option.repeated {
@@ -125,17 +138,22 @@ impl Given {
 
     /// Whether the option was given.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.values.contains_key(name)
     }
 
     /// The values of the option, in the order in which they were given.
     pub fn all(&self, name: &str) -> &[String] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
+        self.values.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The value of the option, the last one if there are several.
     pub fn last(&self, name: &str) -> Option<&str> {
         self.all(name).last().map(String::as_str)
+    }
+
+    /// The value of the option as a path.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.raw.get(name).map(PathBuf::from)
     }
 
     /// The value of the option as a number.
@@ -152,6 +170,15 @@ impl Given {
 /// Kafka's sentence about two options that exclude each other.
 pub fn cannot_be_used_together(one: &str, other: &str) -> String {
     format!("Option \"[{one}]\" can't be used with option \"[{other}]\"")
+}
+
+fn behind_equals_sign(word: &OsStr) -> OsString {
+    let bytes = word.as_bytes();
+    let behind = bytes
+        .iter()
+        .position(|byte| *byte == b'=')
+        .map_or(bytes.len(), |at| at + 1);
+    OsStr::from_bytes(&bytes[behind..]).to_owned()
 }
 
 fn unknown(name: &str) -> String {
@@ -233,5 +260,15 @@ mod tests {
                 .expect_err("old")
                 .contains("--bootstrap-server")
         );
+    }
+
+    #[test]
+    fn a_path_need_not_be_utf_8() {
+        for words in [&[&b"--topic"[..], b"a\xff"][..], &[b"--topic=a\xff"]] {
+            let words: Vec<_> = words.iter().map(|word| OsStr::from_bytes(word).to_owned()).collect();
+            let given = Given::parse(&words, &OPTIONS.iter().collect::<Vec<_>>()).expect("good");
+            let path = given.path("topic").expect("given");
+            assert_eq!(path.as_os_str().as_bytes(), b"a\xff");
+        }
     }
 }

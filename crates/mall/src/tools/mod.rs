@@ -4,6 +4,7 @@
 //! embedded log. An option that a tool here does not support is refused by name and with exit code 64, not ignored.
 
 mod args;
+mod client_properties;
 mod consumer;
 mod groups;
 mod pattern;
@@ -13,7 +14,6 @@ mod renamed;
 mod topics;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -32,6 +32,8 @@ pub struct Tool {
     options: &'static [Opt],
     /// Refuses contradictions, before anything is read.
     check: fn(&Given) -> Result<(), ToolError>,
+    /// Adds the properties of the Kafka client that options of this tool stand for.
+    properties: fn(&Given, &mut Storage) -> Result<(), ToolError>,
     run: fn(&Given, &Storage) -> Result<Exit, ToolError>,
 }
 
@@ -46,12 +48,16 @@ pub enum ToolError {
     Other(String),
 }
 
+/// The tool that acts on some properties of its client itself.
+const CONSUMER: &str = "kafka-console-consumer";
+
 const TOOLS: [Tool; 4] = [
     Tool {
         name: "kafka-topics",
         about: "This tool helps to create, delete, describe, or change a topic.",
         options: &topics::OPTIONS,
         check: |_| Ok(()),
+        properties: |_, _| Ok(()),
         run: topics::run,
     },
     Tool {
@@ -59,13 +65,15 @@ const TOOLS: [Tool; 4] = [
         about: "This tool helps to list all consumer groups, describe a consumer group, or reset consumer group offsets.",
         options: &groups::OPTIONS,
         check: |_| Ok(()),
+        properties: |_, _| Ok(()),
         run: groups::run,
     },
     Tool {
-        name: "kafka-console-consumer",
+        name: CONSUMER,
         about: "This tool helps to read data from Kafka topics and outputs it to standard output.",
         options: &consumer::OPTIONS,
         check: consumer::check,
+        properties: |_, _| Ok(()),
         run: consumer::run,
     },
     Tool {
@@ -73,6 +81,7 @@ const TOOLS: [Tool; 4] = [
         about: "This tool helps to read data from standard input and publish it to Kafka.",
         options: &producer::OPTIONS,
         check: producer::check,
+        properties: producer::properties,
         run: producer::run,
     },
 ];
@@ -132,7 +141,7 @@ fn try_run(tool: Tool, words: &[OsString], configured: impl FnOnce() -> Result<S
     refuse_unsupported(&given, &options)?;
     (tool.check)(&given)?;
     let mut storage = configured().map_err(|error| ToolError::Other(error.to_string()))?;
-    override_storage(&given, &mut storage)?;
+    override_storage(tool, &given, &mut storage)?;
     (tool.run)(&given, &storage)
 }
 
@@ -140,17 +149,17 @@ fn refuse_unsupported(given: &Given, options: &[&Opt]) -> Result<(), ToolError> 
     let mut unsupported = options.iter().filter(|option| !option.is_supported);
     match unsupported.find(|option| given.has(option.name)) {
         Some(option) => Err(ToolError::Refused(format!(
-            "--{} is not supported here; docs/kafka-tools.md says what is",
-            option.name
+            "--{} is not supported here: {}",
+            option.name, option.about
         ))),
         None => Ok(()),
     }
 }
 
 /// Lets the options of the tool's command line win over environment and file.
-fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolError> {
-    if let Some(dir) = given.last("data") {
-        storage.data = PathBuf::from(dir);
+fn override_storage(tool: Tool, given: &Given, storage: &mut Storage) -> Result<(), ToolError> {
+    if let Some(dir) = given.path("data") {
+        storage.data = dir;
     }
     if let Some(servers) = given.last("bootstrap-server") {
         let servers = servers.parse().map_err(|allowed| {
@@ -159,9 +168,10 @@ fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolErro
         })?;
         storage.bootstrap_server = Some(servers);
     }
+    let configured = storage.kafka_property.len();
     for file in ["command-config", "consumer.config", "producer.config"] {
-        for path in given.all(file) {
-            let properties = properties_of(path.as_ref()).map_err(|error| ToolError::Other(error.to_string()))?;
+        if let Some(path) = given.path(file) {
+            let properties = properties_of(&path).map_err(|error| ToolError::Other(error.to_string()))?;
             let properties = properties
                 .into_iter()
                 .map(|(name, value)| property(&name, value.trim()));
@@ -176,6 +186,9 @@ fn override_storage(given: &Given, storage: &mut Storage) -> Result<(), ToolErro
             storage.kafka_property.push(property);
         }
     }
+    (tool.properties)(given, storage)?;
+    let given = storage.kafka_property.split_off(configured);
+    client_properties::add(given, tool.name == CONSUMER, storage)?;
     read_uncommitted(storage)
 }
 
@@ -216,6 +229,8 @@ fn usage(tool: Tool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     /// The isolation levels that reach the Kafka client, the last of which counts.
@@ -233,7 +248,7 @@ mod tests {
         let words: Vec<_> = words.iter().map(OsString::from).collect();
         let options: Vec<_> = consumer::OPTIONS.iter().chain(&COMMON).collect();
         let given = Given::parse(&words, &options).expect("good");
-        override_storage(&given, &mut storage).expect("good");
+        override_storage(TOOLS[2], &given, &mut storage).expect("good");
         let properties = storage.kafka_properties().expect("a file that can be read");
         let levels = properties.into_iter().filter(|(name, _)| name == "isolation.level");
         levels.map(|(_, level)| level).collect()
@@ -247,5 +262,21 @@ mod tests {
         let property = "--consumer-property=isolation.level=read_committed";
         assert_eq!(levels("", &[kafka, property]), ["read_committed"]);
         assert!(levels("", &[]).is_empty(), "the embedded log has no transactions");
+    }
+
+    /// The rows of the table of options that are not supported.
+    #[test]
+    fn the_documentation_lists_the_options_that_are_not_supported() {
+        let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/kafka-tools.md");
+        let text = std::fs::read_to_string(place).expect("the documentation is there");
+        let table = text
+            .split("\n## ")
+            .find(|part| part.starts_with("Options that are not supported"));
+        let rows = table.expect("a table").lines().filter(|line| line.starts_with("| `"));
+        let refused = TOOLS.iter().flat_map(|tool| {
+            let options = tool.options.iter().filter(|option| !option.is_supported);
+            options.map(|option| format!("| `{}` | `--{}` | {} |", tool.name, option.name, option.about))
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), refused.collect::<Vec<_>>());
     }
 }

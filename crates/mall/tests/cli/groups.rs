@@ -314,7 +314,7 @@ fn wrong_usage_is_refused_in_kafkas_words() {
     }
     let more = groups(&folder, &["--list", "--timeout", "10"]);
     assert_eq!(more.code, Some(64), "{more:?}");
-    assert!(more.err.starts_with("--timeout is not supported: "), "{more:?}");
+    assert!(more.err.starts_with("--timeout is not supported here: "), "{more:?}");
 }
 
 #[test]

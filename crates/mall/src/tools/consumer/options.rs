@@ -65,7 +65,7 @@ pub const OPTIONS: [Opt; 20] = [
         "skip-message-on-error",
         "Skip a message that a deserializer does not take, instead of halting.",
     ),
-    Opt::unsupported("enable-systest-events", None),
+    Opt::unsupported("enable-systest-events", None, "it is for Kafka's own tests"),
 ];
 
 const RENAMED: Renamed = Renamed {
@@ -230,8 +230,8 @@ pub fn format(given: &Given) -> Result<Option<RecordFormat>, ToolError> {
         )));
     }
     let mut properties = Vec::new();
-    if let Some(path) = given.last("formatter-config") {
-        properties = properties_of(path.as_ref()).map_err(|error| ToolError::Usage(error.to_string()))?;
+    if let Some(path) = given.path("formatter-config") {
+        properties = properties_of(&path).map_err(|error| ToolError::Usage(error.to_string()))?;
     }
     for side in ["key", "value"] {
         let class = given

@@ -101,11 +101,15 @@ pub const OPTIONS: [Opt; 27] = [
     ),
     Opt::flag("dry-run", "Only show results without executing changes; the default."),
     Opt::flag("execute", "Execute the reset."),
-    Opt::value("validate-regex", "regex", "Not supported."),
-    Opt::value(
+    Opt::unsupported(
+        "validate-regex",
+        Some("regex"),
+        "patterns that brokers match (RE2/J) are not known here; use Kafka's own tool",
+    ),
+    Opt::unsupported(
         "timeout",
-        "timeout (ms)",
-        "Not supported: every call gives up after five seconds.",
+        Some("timeout (ms)"),
+        "every call gives up after five seconds; leave it out",
     ),
 ];
 

@@ -22,22 +22,8 @@ const AVAILABLE: [(&str, &[&str]); 5] = [
 
 const VIEWS: [&str; 3] = ["members", "offsets", "state"];
 
-/// What Kafka's tool has and this one does not, with what is allowed.
-const UNSUPPORTED: [(&str, &str); 2] = [
-    ("timeout", "every call gives up after five seconds; leave it out"),
-    (
-        "validate-regex",
-        "patterns that brokers match (RE2/J) are not known here; use Kafka's own tool",
-    ),
-];
-
 /// Checks that the options make sense together.
 pub fn check(given: &Given) -> Result<(), CommandError> {
-    for (name, allowed) in UNSUPPORTED {
-        if given.has(name) {
-            return Err(CommandError::Refused(format!("--{name} is not supported: {allowed}")));
-        }
-    }
     available(given)?;
     if given.has("describe") {
         describe(given)?;

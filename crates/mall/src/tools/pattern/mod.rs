@@ -2,12 +2,14 @@
 //! leaves topics out writes `(?!__).*`.
 
 mod java;
+mod separator;
 
 use fancy_regex::{Error, Regex};
 
 use crate::console;
 
 pub use java::PatternError;
+pub use separator::Separator;
 
 /// A pattern that a topic's whole name has to match.
 #[derive(Debug, Clone)]

@@ -80,7 +80,11 @@ pub const OPTIONS: [Opt; 21] = [
         "exclude-internal",
         "Only listing or describing: leave internal topics out.",
     ),
-    Opt::value("partition-size-limit-per-response", "maximum", "Not supported."),
+    Opt::unsupported(
+        "partition-size-limit-per-response",
+        Some("maximum"),
+        "every topic is asked for as a whole; leave it out",
+    ),
 ];
 
 /// What the tool can be asked to do. It writes its output, or returns the sentence why it was not done.

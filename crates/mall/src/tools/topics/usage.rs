@@ -70,12 +70,6 @@ pub fn check(action: &str, given: &Given) -> Result<(), String> {
 
 /// Refuses what Kafka's tool can do and this one can't, by name.
 pub fn check_supported(action: &str, given: &Given, storage: &Storage) -> Result<(), String> {
-    if given.has("partition-size-limit-per-response") {
-        return Err(
-            "--partition-size-limit-per-response is not supported: leave it out; every topic is asked for as a whole"
-                .into(),
-        );
-    }
     if storage.bootstrap_server.is_some() {
         return Ok(());
     }
