@@ -40,7 +40,7 @@ fn what_another_option_makes_idle_is_refused() {
     refused(
         &folder,
         &["order", "--kafka-config=x"],
-        "can't read the Kafka properties",
+        "can't read the properties in x: ",
     );
     refused(
         &folder,

@@ -14,7 +14,7 @@ use super::java::Jvm;
 use super::row::{Expect, Row, Story};
 use super::shell::words;
 use crate::program::{Ended, Folder};
-use crate::support::required;
+use crate::support::{required, wait_for};
 
 /// How long ago the records were written that are there before a story's first line.
 const AGE_MS: i64 = 3_600_000;
@@ -154,6 +154,9 @@ impl World {
     }
 
     fn outcome(&self, row: &Row, ended: Ended) -> Outcome {
+        if self.servers.is_some() && row.line.starts_with("kafka-topics") {
+            self.catch_up();
+        }
         let file = row.writes.map(|name| {
             let text = std::fs::read_to_string(self.folder.path().join(name));
             self.plain(row, &text.unwrap_or_default())
@@ -167,6 +170,19 @@ impl World {
             file,
             state: self.state(),
         }
+    }
+
+    /// Waits until the broker shows all topics as they are. Its controller answers before the broker has followed, which does
+    /// so in the sequence of the changes: once it shows a new topic, it shows what was changed before.
+    fn catch_up(&self) {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let (began, number) = (self.began, NEXT.fetch_add(1, Ordering::Relaxed));
+        let marker = format!("marker-{}-{began}-{number}", std::process::id());
+        self.log.create_topic(&marker, 1).expect("a new topic");
+        wait_for("the broker to show a new topic", || {
+            let topics = self.log.topics().expect("the log answers");
+            topics.iter().any(|topic| topic.name == marker).then_some(())
+        });
     }
 
     /// The text without what differs from world to world.
