@@ -108,8 +108,8 @@ const FATES: [(&str, Fate); 43] = [
 /// Properties that Kafka's consumer tool acts on itself, or that other tools' clients have no use for.
 const CONSUMERS: [&str; 3] = ["group.id", "auto.offset.reset", "enable.auto.commit"];
 
-/// Properties that hold on the embedded log as well: it has no transactions, and shows no client that only looks.
-const EVERYWHERE: [&str; 2] = ["isolation.level", "client.id"];
+/// Properties that need no warning on the embedded log, which has no transactions.
+const EVERYWHERE: [&str; 1] = ["isolation.level"];
 
 /// Adds the properties that a tool was given, in librdkafka's words, and says which have no effect.
 ///
@@ -243,7 +243,7 @@ fn jaas(value: &str) -> Result<Converted, String> {
     }
     let option = |name: &str| {
         let (_, rest) = value.split_once(&format!("{name}=\""))?;
-        rest.split_once('"').map(|(option, _)| option.to_owned())
+        quoted(rest)
     };
     match (option("username"), option("password")) {
         (Some(user), Some(password)) => Ok(Converted {
@@ -251,6 +251,18 @@ fn jaas(value: &str) -> Result<Converted, String> {
             remark: None,
         }),
         _ => Err("it has to hold username=\"…\" and password=\"…\"".into()),
+    }
+}
+
+/// The text up to the closing quote, in which a backslash stands before a quote or a backslash.
+fn quoted(rest: &str) -> Option<String> {
+    let (mut text, mut characters) = (String::new(), rest.chars());
+    loop {
+        match characters.next()? {
+            '"' => return Some(text),
+            '\\' => text.push(characters.next()?),
+            character => text.push(character),
+        }
     }
 }
 
@@ -336,6 +348,12 @@ mod tests {
         ] {
             assert_eq!(fate(name, value), (pairs(expected), String::new()), "{name}");
         }
+    }
+
+    #[test]
+    fn a_quoted_option_may_hold_quotes_and_backslashes() {
+        assert_eq!(quoted(r#"a\"b\\c" x="y""#).as_deref(), Some(r#"a"b\c"#));
+        assert_eq!(quoted(r#"never closed\""#), None);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub enum ToolError {
     Other(String),
 }
 
-/// The tool that acts on some properties of its client itself.
+/// The one tool that itself acts on some properties of the client.
 const CONSUMER: &str = "kafka-console-consumer";
 
 const TOOLS: [Tool; 4] = [

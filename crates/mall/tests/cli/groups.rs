@@ -52,6 +52,34 @@ const TO_EARLIEST: [&str; 7] = [
     "--execute",
 ];
 
+/// What could not be written is read by whoever comes next.
+#[test]
+fn records_that_nobody_got_are_not_committed() {
+    let folder = Folder::new();
+    filled(&folder);
+    let words = [
+        "kafka-console-consumer",
+        "--topic",
+        "t",
+        "--group",
+        "g",
+        "--from-beginning",
+    ];
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("a full device");
+    let mut lost = folder.command(&words);
+    let lost = lost.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
+    let said = String::from_utf8(lost.output().expect("it runs").stderr).expect("it is UTF-8");
+    assert!(
+        said.contains("Unable to write to standard out") && said.contains("Processed a total of 0 messages"),
+        "{said}"
+    );
+    let got = folder.run(&[&words[..], &["--max-messages", "1"]].concat());
+    assert_eq!((got.code, got.out.lines().count()), (Some(0), 1), "{got:?}");
+}
+
 #[test]
 fn an_idle_member_is_named_and_explained() {
     let folder = Folder::new();

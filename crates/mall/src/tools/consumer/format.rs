@@ -150,8 +150,8 @@ impl RecordFormat {
         Ok(())
     }
 
-    /// The text of a part of a record. What is not there is deserialized from the text that stands for it, as Kafka's tool
-    /// does.
+    /// The text of a part of a record. A missing part is printed as the null literal, which passes through the deserializer
+    /// too, as in Kafka's tool.
     fn text(&self, deserializer: Deserializer, bytes: Option<&Bytes>) -> Result<Vec<u8>, String> {
         deserializer.text(bytes.map_or(&self.null, |bytes| &bytes[..]))
     }

@@ -66,7 +66,7 @@ pub fn run(given: &Given, storage: &Storage) -> Result<Exit, ToolError> {
     Ok(exit)
 }
 
-/// How Kafka's tool begins when it tells of what it does not survive, and ends with 0 all the same.
+/// How Kafka's tool begins its message about an error that ends it. It exits with 0 even so.
 const TERMINATING: &str = "Error processing message, terminating consumer process: \norg.apache.kafka.common.errors.";
 
 /// Where the records come from. It is opened once there is a log.
@@ -200,20 +200,22 @@ impl Printer {
             return Ok(());
         }
         let mut bytes = Vec::new();
-        let mut ended = Ok(());
+        let (mut ended, mut handled) = (Ok(()), 0);
         for record in records {
-            self.printed += 1;
+            handled += 1;
             ended = self.add(record, &mut bytes);
-            if let RecordSource::Member(member) = source {
-                member.done(record);
-            }
             if ended.is_err() {
                 break;
             }
         }
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(&bytes).and_then(|()| stdout.flush());
+        // What was not written is neither counted nor committed, so that whoever comes next reads it.
         written.map_err(|_| PrintError::Closed)?;
+        self.printed += handled as u64;
+        if let RecordSource::Member(member) = source {
+            records[..handled].iter().for_each(|record| member.done(record));
+        }
         ended
     }
 

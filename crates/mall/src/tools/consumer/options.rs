@@ -49,7 +49,7 @@ pub const OPTIONS: [Opt; 20] = [
     Opt::value(
         "formatter",
         "class",
-        "DefaultMessageFormatter (the default) or NoOpMessageFormatter.",
+        "The whole name of DefaultMessageFormatter (the default) or of NoOpMessageFormatter.",
     ),
     Opt::repeated("command-property", "k=v", "A property of the Kafka client."),
     Opt::repeated("consumer-property", "k=v", "(DEPRECATED) Use --command-property."),

@@ -124,34 +124,8 @@ fn idle(info: &GroupInfo) -> String {
 
 #[cfg(test)]
 mod tests {
-    use keylane_log::{GroupMember, Offset, Partition, TopicPartition};
-
     use super::*;
-
-    fn member(id: &str, partitions: &[u32]) -> GroupMember {
-        let named = |number: &u32| TopicPartition::new("t", Partition(*number));
-        GroupMember {
-            id: id.into(),
-            client: "c".into(),
-            instance: None,
-            host: "/h".into(),
-            partitions: partitions.iter().map(named).collect(),
-            target: None,
-        }
-    }
-
-    fn group(members: Vec<GroupMember>) -> GroupInfo {
-        let commit = |number, offset| (TopicPartition::new("t", Partition(number)), Offset(offset));
-        GroupInfo {
-            state: GroupState::Stable,
-            kind: GroupKind::Classic,
-            assignor: None,
-            coordinator: None,
-            members,
-            commits: [commit(0, 3), commit(3, 9)].into(),
-            leader_epochs: [(TopicPartition::new("t", Partition(0)), 4)].into(),
-        }
-    }
+    use crate::tools::groups::examples::{group, member};
 
     #[test]
     fn only_the_idle_are_explained_and_only_once_all_is_shared_out() {

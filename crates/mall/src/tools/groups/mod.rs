@@ -7,6 +7,8 @@ mod command;
 mod delete;
 mod describe;
 mod duration;
+#[cfg(test)]
+mod examples;
 mod instant;
 mod list;
 mod plan_file;

@@ -88,7 +88,8 @@ pub fn export(plan: &BTreeMap<String, BTreeMap<TopicPartition, Offset>>, single:
 /// The longest cell that Kafka's tool leaves without quotes.
 const MAX_PLAIN: usize = 24;
 
-/// A cell, in quotes if Kafka's tool puts it into quotes: if it is long, or has a character up to the comma.
+/// A cell, in quotes if Kafka's tool puts it into quotes: if it is long, or has a character that does not come after the comma
+/// in ASCII.
 fn quoted(cell: &str) -> String {
     match cell.chars().count() <= MAX_PLAIN && cell.chars().all(|c| c > ',') {
         true => cell.to_owned(),

@@ -15,8 +15,8 @@ use crate::adapters::log::{OpenFor, no_log_yet, open_log};
 use crate::config::Storage;
 use crate::tools::args::Given;
 
-/// Shows the offsets that would be set, or sets them with `--execute`. All are found before any is set, so that a group that
-/// can't be reset leaves the others as they are.
+/// Shows the offsets that would be set, or sets them with `--execute`. All are found before any is set, so that a wish that
+/// can't be fulfilled for one group changes none. A group with members is passed by, with a word.
 pub(super) fn run(given: &Given, storage: &Storage, output: &mut CommandOutput) -> Result<(), CommandError> {
     let scenario = scenario::of(given)?;
     let wanted = match given.has("all-topics") {

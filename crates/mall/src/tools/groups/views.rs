@@ -164,34 +164,10 @@ pub fn state(group: &str, info: &GroupInfo, verbose: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use keylane_log::{GroupKind, GroupState, Partition};
+    use keylane_log::Partition;
 
     use super::*;
-
-    fn member(id: &str, partitions: &[u32]) -> GroupMember {
-        let named = |number: &u32| TopicPartition::new("t", Partition(*number));
-        GroupMember {
-            id: id.into(),
-            client: "c".into(),
-            instance: None,
-            host: "/h".into(),
-            partitions: partitions.iter().map(named).collect(),
-            target: None,
-        }
-    }
-
-    fn group(members: Vec<GroupMember>) -> GroupInfo {
-        let commit = |number, offset| (TopicPartition::new("t", Partition(number)), Offset(offset));
-        GroupInfo {
-            state: GroupState::Stable,
-            kind: GroupKind::Classic,
-            assignor: None,
-            coordinator: None,
-            members,
-            commits: [commit(0, 3), commit(3, 9)].into(),
-            leader_epochs: [(TopicPartition::new("t", Partition(0)), 4)].into(),
-        }
-    }
+    use crate::tools::groups::examples::{group, member};
 
     #[test]
     fn the_busiest_come_first_and_what_nobody_reads_last() {

@@ -85,8 +85,9 @@ impl Producer<'_> {
                     }
                 }
             }
-            // A line that is typed is appended at once; lines from a pipe are appended in batches.
-            if batch.len() >= BATCH || input.buffer().is_empty() {
+            // A line that is typed is appended at once. Lines from a pipe are appended in batches, and none waits for the rest
+            // of the one behind it.
+            if batch.len() >= BATCH || !input.buffer().contains(&b'\n') {
                 self.append(std::mem::take(&mut batch))?;
             }
         }

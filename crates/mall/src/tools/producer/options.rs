@@ -20,7 +20,11 @@ pub const OPTIONS: [Opt; 21] = [
     ),
     Opt::value("reader-config", "FILE", "The same, one a line."),
     Opt::repeated("property", "prop", "(DEPRECATED) Use --reader-property."),
-    Opt::value("line-reader", "class", "Only LineMessageReader (the default)."),
+    Opt::value(
+        "line-reader",
+        "class",
+        "Only the whole name of LineMessageReader (the default).",
+    ),
     Opt::repeated("command-property", "k=v", "A property of the Kafka client."),
     Opt::repeated("producer-property", "k=v", "(DEPRECATED) Use --command-property."),
     Opt::value("producer.config", "FILE", "(DEPRECATED) Use --command-config."),

@@ -137,7 +137,7 @@ fn places() -> Story {
         "kafka-console-consumer --topic '' --timeout-ms 1500",
         "kafka-console-consumer --topic %t --from-beginning --max-messages 0",
         "kafka-console-consumer --topic %t --from-beginning --max-messages -5",
-        "kafka-console-consumer --topic %t --partition 0 --from-beginning --max-messages -1 --timeout-ms 1500",
+        "kafka-console-consumer --topic %t --partition 0 --from-beginning --max-messages -1 --timeout-ms 8000",
         "kafka-console-consumer --topic %t --timeout-ms 1500",
         "kafka-console-consumer --topic %t --partition 0 --offset 0 --max-messages 2 --isolation-level read_committed",
         "kafka-console-consumer --topic %t --max-messages 2 --command-property auto.offset.reset=earliest \
@@ -179,7 +179,7 @@ fn groups() -> Story {
             "kafka-console-consumer --topic %t --from-beginning --max-messages 1 --command-property group.id=%i --group %i",
             "kafka-console-consumer --topic %t --from-beginning --max-messages 1 --group %quiet \
              --command-property enable.auto.commit=false",
-            "kafka-console-consumer --topic %t --group %end --timeout-ms 4000",
+            "kafka-console-consumer --topic %t --group %end --timeout-ms 8000",
             "kafka-console-consumer --topic %t --group '' --from-beginning --max-messages 1",
             "kafka-console-consumer --include '%t.*' --group %regex --from-beginning --max-messages 2",
         ]),

@@ -9,7 +9,13 @@ pub fn complaint(expect: &Expect, theirs: &Outcome, ours: &Outcome) -> Option<St
         Expect::Same => difference(theirs, ours),
         Expect::Refused(name) => {
             let named = ours.ended.err.contains(name);
-            (ours.ended.code != Some(64) || !named).then(|| format!("should be refused by the name {name}"))
+            let refused = ours.ended.code == Some(64) && named;
+            match refused {
+                false => Some(format!("should be refused by the name {name}")),
+                true => ours
+                    .has_changed
+                    .then(|| "was refused, and has changed something".to_owned()),
+            }
         }
         Expect::Says(text, code) => {
             let said = ours.ended.out.contains(text) || ours.ended.err.contains(text);

@@ -31,6 +31,8 @@ pub struct Outcome {
     pub file: Option<String>,
     /// What is there after it.
     pub state: Vec<String>,
+    /// Whether that is something else than what was there before it. Only known of lines that are to be refused.
+    pub has_changed: bool,
 }
 
 /// A place where the tools run.
@@ -123,10 +125,15 @@ impl World {
         if matches!(expect, Expect::Absent) {
             return None;
         }
+        let before = matches!(expect, Expect::Refused(_)).then(|| self.state());
         let words = self.words(row);
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         let ended = self.folder.feed(&words, row.input);
-        Some(self.outcome(row, ended))
+        let outcome = self.outcome(row, ended);
+        Some(Outcome {
+            has_changed: before.is_some_and(|before| before != outcome.state),
+            ..outcome
+        })
     }
 
     /// Runs Java's tool.
@@ -169,6 +176,7 @@ impl World {
             },
             file,
             state: self.state(),
+            has_changed: false,
         }
     }
 
