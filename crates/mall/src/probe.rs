@@ -1,15 +1,15 @@
 //! Asks roles that run on this machine, or elsewhere, over HTTP.
 
-use std::io::{Read, Write};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a role may take to answer on `/livez`, for which it asks nothing.
 const LIVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a program on this machine may take to say whether it is a role of the mall.
 const IS_MALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest answer that is read, in bytes.
-const LONGEST_ANSWER: u64 = 1 << 20;
+const LONGEST_ANSWER: usize = 1 << 20;
 
 /// Whether a role listens at `address`.
 pub fn lives(address: SocketAddr) -> bool {
@@ -52,17 +52,30 @@ fn role_of(metrics: &str) -> Option<RoleThere> {
     })
 }
 
-/// The answer to a GET, head and body.
+/// The answer to a GET, head and body, if it comes within this time.
 pub fn get(address: SocketAddr, path: &str, timeout: Duration) -> std::io::Result<String> {
+    let deadline = Instant::now() + timeout;
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     )?;
-    let mut answer = String::new();
-    stream.take(LONGEST_ANSWER).read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut answer = Vec::new();
+    let mut part = [0; 4096];
+    while answer.len() < LONGEST_ANSWER {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        // The time for one read, so that one who sends byte after byte gets no longer than others.
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut part)? {
+            0 => break,
+            read => answer.extend_from_slice(&part[..read]),
+        }
+    }
+    String::from_utf8(answer).map_err(|error| Error::new(ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]

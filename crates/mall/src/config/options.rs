@@ -126,7 +126,8 @@ pub struct RoleOptions {
     #[arg(long, env = "MALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', help_heading = NETWORK)]
     pub cors_origin: Vec<Origin>,
 
-    /// Address of a reverse proxy whose Forwarded and X-Forwarded-… headers are believed, besides this machine's; repeatable
+    /// Address of a reverse proxy whose Forwarded and X-Forwarded-… headers are believed, besides this machine's; it must set or
+    /// clear each of them. Repeatable
     #[arg(long, env = "MALL_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',', value_parser = value::address, help_heading = NETWORK)]
     pub trusted_proxy: Vec<IpAddr>,
 

@@ -153,7 +153,7 @@ pub fn level(text: &str) -> Result<String, String> {
     }
 }
 
-/// An address of this machine to listen on.
+/// The address of a machine.
 pub fn address(text: &str) -> Result<std::net::IpAddr, String> {
     let allowed = "allowed: an IP address, IPv4 or IPv6 (10.0.0.7)";
     text.parse().map_err(|_| allowed.to_owned())

@@ -167,7 +167,7 @@ fn trial(url: &DatabaseUrl, source: Source, tried: Result<Trial, StoreError>, re
             text!(
                 "mend what the line above names, or use MySQL 8 or later, or MariaDB 10.6 or later, and an account with the \
                  rights",
-                "윗줄이 가리키는 것을 고치거나, MySQL 8 이상이나 MariaDB 10.6 이상을 권한이 있는 계정으로 쓰세요"
+                "윗줄에 적힌 문제를 고치거나, MySQL 8 이상이나 MariaDB 10.6 이상을 권한이 있는 계정으로 쓰세요"
             ),
         ),
     }
@@ -189,7 +189,7 @@ fn clock(url: &DatabaseUrl, (asked, heard): (i64, i64), theirs: i64, report: &mu
         report.wrong(
             text!(
                 "the clock of the database at {url} and ours differ by {off:.1} s (clock skew)",
-                "데이터베이스({url})의 시계와 이 컴퓨터의 시계가 {off:.1}초 다름(시계 차이)"
+                "데이터베이스({url})의 시계와 이 컴퓨터의 시계가 {off:.1}초 어긋남(시계 차이)"
             ),
             text!(
                 "set the clocks of both machines by NTP",

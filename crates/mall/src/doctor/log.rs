@@ -40,7 +40,7 @@ pub fn look(options: &RoleOptions, report: &mut Report) {
     let Some(info) = topics.iter().find(|topic| topic.name == *name) else {
         return report.fine(text!(
             "topic {name} is not there yet; a role creates it",
-            "{name} 토픽이 아직 없으며, 역할이 만듦"
+            "{name} 토픽이 아직 없음. 역할이 시작할 때 만듦"
         ));
     };
     if let Err(error) = inside(&*log, info, options, report) {

@@ -83,7 +83,7 @@ fn mixed(instances: &[(String, Modes)], options: &RoleOptions, report: &mut Repo
         text!(
             "stop those whose modes are not meant (in a terminal that was forgotten?), and start them again in the modes of the \
              others; mall doctor --mixed if they are meant",
-            "의도하지 않은 모드의 인스턴스를 멈추고(잊고 있던 터미널에 있나요?) 다른 인스턴스와 같은 모드로 다시 시작하세요. \
+            "의도하지 않은 모드의 인스턴스를 멈추고(켜 둔 채 잊은 터미널은 없나요?) 다른 인스턴스와 같은 모드로 다시 시작하세요. \
              의도한 것이면 mall doctor --mixed로 확인하세요"
         ),
     );
@@ -109,9 +109,10 @@ fn doubled(instances: &[(String, Modes)], options: &RoleOptions, report: &mut Re
     }
 }
 
-/// Tells of members without a partition. While a group shares out its partitions, that says nothing.
+/// Tells of members without a partition, of which there must be some if the group has more members than partitions. While a
+/// group shares out its partitions, or a member finishes what it has of one, any other member may be without for a moment.
 fn idle(info: &GroupInfo, partitions: usize, options: &RoleOptions, report: &mut Report) {
-    if info.state != GroupState::Stable {
+    if info.state != GroupState::Stable || info.members.len() <= partitions {
         return;
     }
     let idle = info.members.iter().filter(|member| member.partitions.is_empty());

@@ -119,7 +119,7 @@ pub fn numbered(topic: &TopicInfo, extents: &[Extent]) -> Option<Fault> {
     (!gapless || named != held).then(|| Fault {
         what: text!(
             "the brokers name {named} partitions of topic {name} and hold {held}",
-            "브로커가 알리는 토픽 {name}의 파티션은 {named}개인데, 가지고 있는 것은 {held}개임"
+            "토픽 {name}의 파티션이 브로커의 메타데이터에는 {named}개인데 실제로는 {held}개임"
         ),
         remedy: text!(
             "wait until the topic's creation or growth is done, then look again",

@@ -115,7 +115,7 @@ fn published(source: Source, journal: &Waiting, publisher: Option<&Publisher>, n
             match publisher {
                 Some(_) => text!(
                     "see what the role says of the log, and whether the log refuses an event (/readyz)",
-                    "역할이 이벤트 로그에 관해 무엇을 출력하는지, 거절되는 이벤트가 있는지(/readyz) 확인하세요"
+                    "서비스의 출력에 이벤트 로그 문제가 있는지, 거부된 이벤트가 있는지(/readyz) 확인하세요"
                 ),
                 None => text!(
                     "start the {service}: its relay publishes them",
@@ -196,7 +196,7 @@ fn buried(unpublished: &Waiting, letters: &[Timestamp], now: Timestamp, report: 
             ),
             text!(
                 "start a delivery instance, and see what it says of the log",
-                "배송 인스턴스를 시작하고, 이벤트 로그에 관해 무엇을 출력하는지 확인하세요"
+                "배송 인스턴스를 시작하고, 그 출력에 이벤트 로그 문제가 있는지 확인하세요"
             ),
         );
     }

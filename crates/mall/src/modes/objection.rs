@@ -18,7 +18,8 @@ const LISTED: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Joining {
     pub group: String,
-    /// The name as the group will show it; none for whoever asks for several that have yet to be named.
+    /// The name as the group will show it; none if the instances have yet to get their names (`mall up` asks before it starts
+    /// them).
     pub name: Option<String>,
     /// What a member of that name is to this instance.
     pub past: Past,
@@ -27,12 +28,12 @@ pub struct Joining {
     pub mixed: bool,
 }
 
-/// What a member that has the name of a joining instance is to it.
+/// What a member with the same name as the joining instance is to that instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Past {
     /// Another instance.
     Other,
-    /// Its own past, a process that has ended and that the group has yet to give up.
+    /// An earlier process of this very instance, which has ended but is still listed in the group.
     Ended,
     /// Its own past as a static member. The group gives the place to this instance, and goes on showing the modes of the one
     /// that had it first.
@@ -124,7 +125,8 @@ impl Objection {
         let who = self.who();
         match self {
             Self::Name { .. } => format!(
-                "{who}, and two of one name can't be told apart: give this one another --name, or stop the other"
+                "{who}, and two of one name can't be told apart: give this one another --name (mall up: another --delivery-port), or stop \
+                 the other"
             ),
             Self::Modes { own, others, .. } => format!(
                 "{who}, and this instance would have {}: what becomes of an event would depend on which of them gets it. Stop \
@@ -143,7 +145,7 @@ impl Objection {
     }
 }
 
-/// How an instance would be started that fits to these.
+/// The options with which the instance would fit in.
 fn as_they_do(others: &[(String, Modes)]) -> String {
     let mut flags: Vec<String> = others
         .iter()
@@ -174,7 +176,7 @@ pub fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Text {
     let more = names.len().saturating_sub(LISTED);
     let mut shown: Vec<Text> = names.take(LISTED).map(Text::from).collect();
     if more > 0 {
-        shown.push(text!("{more} more", "그 밖의 {more}개"));
+        shown.push(text!("{more} more", "외 {more}개"));
     }
     Text::joined(&shown, ", ")
 }

@@ -28,7 +28,7 @@ use crate::{clock, supervised};
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How much longer than a session or a lease whoever has crashed is waited for.
+/// How long is waited beyond the end of a session or a lease, before a role is refused.
 const SLACK: Duration = Duration::from_secs(2);
 /// The session of a member whose group's brokers decide about it, unless they were told otherwise (KIP-848).
 const BROKERS_SESSION: Duration = Duration::from_secs(45);
@@ -41,8 +41,13 @@ pub async fn to_group(log: &Arc<dyn EventLog>, options: &RoleOptions, subscripti
         members = members_of(log, &options.group).await?;
         Ok(objection::to_joining(&joining, &members))
     };
-    unless_objected(session(options), look).await?;
-    // An instance that takes the place of its own past is not told of that.
+    let patience = |objection: &Objection| match objection {
+        // The instance that had the name may be ending, which takes until the work in flight is done.
+        Objection::Name { .. } => session(options).max(options.shutdown_timeout + SLACK),
+        _ => session(options),
+    };
+    unless_objected(patience, look).await?;
+    // An instance is not told about a member that is its own earlier process.
     let own = Seen::parse(&log.client_id(subscription)).name;
     let others = members.iter().map(|member| Seen::parse(&member.client));
     tell_of(
@@ -62,20 +67,25 @@ pub async fn to_journal(store: &dyn Store, options: &RoleOptions) -> Result<()> 
         let holder = holder.await?.filter(|_| !options.mixed);
         Ok(holder.and_then(|holder| objection::to_publishing(options.key, &holder)))
     };
-    unless_objected(LEASE + SLACK, look).await
+    unless_objected(|_| LEASE + SLACK, look).await
 }
 
-/// Looks until nobody objects, for as long as whoever is there may have crashed without having been noticed.
-async fn unless_objected(patience: Duration, mut look: impl AsyncFnMut() -> Result<Option<Objection>>) -> Result<()> {
-    let deadline = Instant::now() + patience;
+/// Looks until nothing speaks against joining. Gives up once a process that had crashed, or was ending, would be gone; how
+/// long that takes depends on the objection.
+async fn unless_objected(
+    patience: impl Fn(&Objection) -> Duration,
+    mut look: impl AsyncFnMut() -> Result<Option<Objection>>,
+) -> Result<()> {
+    let begun = Instant::now();
     let mut told = false;
     while let Some(objection) = look().await? {
-        if Instant::now() >= deadline {
+        let patience = patience(&objection);
+        if begun.elapsed() >= patience {
             return Err(Usage(objection.sentence()).into());
         }
         if !std::mem::replace(&mut told, true) {
             tracing::warn!(
-                "{}; waiting {patience:?} at most, in case its process has crashed",
+                "{}; waiting {patience:?} at most, in case its process has crashed or is ending",
                 objection.who()
             );
         }
@@ -117,7 +127,7 @@ fn session(options: &RoleOptions) -> Duration {
     given.unwrap_or(options.session_timeout) + SLACK
 }
 
-/// The members of the group. None if they can't be looked up for good, which joining will explain.
+/// The members of the group; empty, with a warning, if the log refuses to list them.
 async fn members_of(log: &Arc<dyn EventLog>, group: &str) -> Result<Vec<GroupMember>> {
     until_available("the members of the group can't be looked up", async || {
         let name = group.to_owned();

@@ -64,7 +64,7 @@ fn sentence(storage: &Storage, there: &[SocketAddr]) -> Text {
     text!(
         "begins a new log ({english}), while the mall that answers on {there} has another one: the two don't meet. If that one \
          is meant, give its --data, or the --bootstrap-server that it has",
-        "새 로그({korean})를 시작합니다. {there}에서 응답하는 mall의 로그는 다른 것이라 서로 만나지 않습니다. 그 mall과 함께 쓰려면 그쪽의 \
-         --data나 --bootstrap-server를 주세요"
+        "새 로그({korean})를 시작합니다. {there}에서 응답하는 mall은 다른 로그를 쓰므로 서로 이벤트를 주고받지 못합니다. 그 mall과 함께 \
+         쓰려면 그쪽의 --data나 --bootstrap-server를 주세요"
     )
 }

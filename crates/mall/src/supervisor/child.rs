@@ -89,7 +89,10 @@ impl Child {
                     format!("can't be started: {error:#}"),
                 ),
             };
-            state = AGAIN;
+            // A process that never got ready may have done nothing of what a first one does.
+            if was_ready {
+                state = AGAIN;
+            }
             let run = ChildRun {
                 code,
                 lasted: started.elapsed(),
@@ -127,7 +130,7 @@ impl Child {
                 let name = &self.name;
                 output.trouble(text!(
                     "{name} did not stop cleanly ({status})",
-                    "{name} 프로세스가 깨끗하게 종료되지 않음 ({status})"
+                    "{name} 프로세스가 정상적으로 종료되지 않음 ({status})"
                 ));
                 ChildEnding::Failed(Exit::COULD_NOT)
             }

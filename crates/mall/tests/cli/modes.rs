@@ -8,7 +8,7 @@ use keylane_log::{Assignment, EventLog, Position, Rebalance, Subscription, Topic
 use rustix::process::Signal;
 
 use super::program::FREE_PORTS;
-use super::support::http::get;
+use super::support::http::{get, patch, post};
 use super::support::role::Role;
 use super::support::stack::Stack;
 use super::support::tools::{grow, java};
@@ -120,7 +120,16 @@ fn a_second_terminal(stack: &Stack) {
     let taken = refused(
         stack,
         &[
-            &["delivery", "--port", "0", "--course", "--name", "delivery-2"],
+            &[
+                "delivery",
+                "--port",
+                "0",
+                "--course",
+                "--name",
+                "delivery-2",
+                "--shutdown-timeout",
+                "1s",
+            ],
             &brief[..],
         ]
         .concat(),
@@ -219,10 +228,32 @@ fn an_instance_that_was_killed_is_no_hindrance_on_the_embedded_default() {
     assert!(!next.said().contains("waiting"), "{}", next.said());
 }
 
+/// An instance that ends finishes its work in flight first, and keeps its name for so long.
+#[test]
+fn an_instance_that_is_ending_is_waited_for() {
+    let stack = Stack::embedded();
+    let order = stack.role("order", &["--course"]);
+    let one = ["--course", "--name", "one", "--modify-delay", "10s"];
+    let ending = stack.role("delivery", &one);
+    let orders = order.address();
+    let fields = [
+        ("customerId", "2000"),
+        ("productId", "100"),
+        ("qty", "3"),
+        ("address", "PUSAN"),
+    ];
+    let path = format!("/orders/{}", post(orders, "/orders", &fields).id());
+    assert_eq!(patch(orders, &path, &[("address", "SEOUL")]).status, 200);
+    ending.wait_line("takes 10.00s");
+    ending.signal(Signal::TERM);
+    let next = stack.role("delivery", &one);
+    next.wait_line("assigned");
+}
+
 #[test]
 fn an_instance_that_was_killed_is_waited_for_on_kafka() {
     let stack = Stack::real();
-    let brief = ["--session-timeout", "6s", "--name", "one"];
+    let brief = ["--session-timeout", "6s", "--shutdown-timeout", "1s", "--name", "one"];
     let mut killed = stack.role("delivery", &[&["--course"], &brief[..]].concat());
     killed.wait_line("assigned");
     killed.kill();

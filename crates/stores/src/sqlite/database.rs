@@ -168,8 +168,9 @@ impl Database {
                 StoreError::Unwritable(format!("nothing can be written beside {}: {error}", self.name))
             })?;
         }
-        let version = schema::newest(self.source) as i64;
+        // The number stays as it is: a newer version of this program may have written it.
         self.write(Durability::Full, |connection| {
+            let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
             connection.pragma_update(None, "user_version", version)
         })
     }
