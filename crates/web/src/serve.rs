@@ -188,8 +188,8 @@ impl Server {
     }
 }
 
-/// Puts normalising, CORS and counting around `router`. `trusted` says whether the client may say where others see it. This is not done by a layer of the router, because that would cost an
-/// allocation for each request.
+/// Puts normalising, CORS and counting around `router`. `trusted`: whether this client is a proxy whose `Forwarded` headers
+/// are believed. No layer of the router does this, because that would cost an allocation for each request.
 fn fronted(
     router: Router,
     front: Front,

@@ -83,7 +83,7 @@ pub(super) fn delete_offsets(
 ) -> Result<BTreeMap<TopicPartition, Result<(), OffsetKept>>, GroupError> {
     let admin: AdminClient<Watch> = client::start(&settings.admin(), Watch::default())?;
     if partitions.is_empty() {
-        // librdkafka takes no empty request, but whether there is such a group is answered all the same.
+        // librdkafka refuses an empty request, so only look whether there is such a group.
         return match coordinator::describe(&admin, group)? {
             Some(_) => Ok(BTreeMap::new()),
             None => Err(GroupError::NotFound),

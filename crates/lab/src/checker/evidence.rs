@@ -15,7 +15,7 @@ pub fn stands(record: &OrderRecord) -> Fact {
         what: match record.event_type {
             Some(event) => {
                 let name = EventType::Order(event).name();
-                text!("{name} in the topic", "{name} 토픽에 있음")
+                text!("{name} in the topic", "{name} 이벤트가 토픽에 있음")
             }
             None => text!("in the topic, and can't be read", "토픽에 있지만 읽을 수 없음"),
         },
@@ -81,7 +81,7 @@ pub fn published(answer: &DeliveryRecord) -> Fact {
             let (version, delivery) = (answer.version, answer.delivery);
             text!(
                 "{name} (v{version} of delivery {delivery}) in the topic",
-                "{name}(배송 {delivery}의 v{version}) 토픽에 있음"
+                "{name} 이벤트(배송 {delivery}의 v{version})가 토픽에 있음"
             )
         },
         place: Some(answer.place),

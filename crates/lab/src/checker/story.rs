@@ -31,7 +31,8 @@ pub struct Chapter {
     pub follows: Vec<Verdict>,
 }
 
-/// The anomalies, each before those that can follow from it. Beside it stand these. What a person decided comes first.
+/// Each anomaly, with those that can follow from it. A cause stands before what follows from it, and what a person decided
+/// before all.
 const CAUSES: [(Anomaly, &[Anomaly]); 20] = {
     use Anomaly as A;
     [
@@ -92,7 +93,7 @@ const CAUSES: [(Anomaly, &[Anomaly]); 20] = {
     ]
 };
 
-/// What comes of events that are handed out in another order than they were written in.
+/// What can follow when events are delivered in another order than they were written in.
 const OVERTAKING: &[Anomaly] = &[
     Anomaly::LostApply,
     Anomaly::Inversion,

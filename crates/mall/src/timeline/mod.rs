@@ -13,11 +13,10 @@ use lab::checker::{check, stories, timeline};
 use shop::domain::OrderId;
 use shop::text;
 
-use crate::config::{self, Storage};
 use crate::console;
 use crate::exit::Exit;
 use crate::language::LanguageOption;
-use crate::verify::Sources;
+use crate::verify::{HistoryOptions, Sources};
 
 /// The options of `mall timeline`.
 #[derive(Debug, Args)]
@@ -31,19 +30,11 @@ pub struct TimelineArgs {
     #[arg(long)]
     json: bool,
 
-    /// Topic of order and delivery events
-    #[arg(long, env = "MALL_TOPIC", default_value = "kafka.scaling", value_parser = config::topic)]
-    topic: String,
-
-    /// Consumer group of the delivery instances
-    #[arg(long, env = "MALL_GROUP", default_value = "delivery", value_parser = config::name)]
-    group: String,
+    #[command(flatten)]
+    history: HistoryOptions,
 
     #[command(flatten)]
     language: LanguageOption,
-
-    #[command(flatten)]
-    storage: Storage,
 }
 
 const HELP: &str = "\
@@ -60,14 +51,14 @@ Exit codes: 0 something is known of the order, whether it is harmed or not, 1 no
 /// Prints everything that is known of an order.
 pub fn run(args: &TimelineArgs) -> Result<Exit> {
     let order = OrderId(args.order);
-    let sources = Sources::open(&args.storage, &args.topic, &args.group)?;
+    let sources = Sources::open(&args.history)?;
     let read::Known { history, letters } = read::read(&sources, order)?;
     let judgement = check(&history);
     let mut entries = timeline(&history, &judgement.verdicts);
     entries.extend(letters.iter().map(read::given_up));
     lab::checker::sort_by_time(&mut entries);
     if entries.is_empty() {
-        let (topic, place) = (&args.topic, args.storage.place_option());
+        let (topic, place) = (&args.history.topic, args.history.storage.place_option());
         console::say(&args.language.read(text!(
             "Nothing is known of an order {order}: neither the order journal nor {topic} nor the delivery service knows one; \
              check the number, --topic and {place}.",

@@ -37,6 +37,7 @@ pub fn read(sources: &Sources, order: OrderId) -> Result<Known> {
     let rows = sources.of_deliveries(|store| store.deliveries_of(order))?;
     rows.into_iter().for_each(|row| selection.delivery(row));
     gather::unpublished_deliveries(sources, &mut selection)?;
+    gather::tail_of_topic(sources, &mut selection, &partitions)?;
     let mut changed = sources.of_orders(|store| store.order_events(order))?.len() != written;
     applies(sources, order, applied, |_| changed = true)?;
     if changed {
@@ -52,8 +53,9 @@ pub fn read(sources: &Sources, order: OrderId) -> Result<Known> {
 
 /// Reads the order's rows of the journal, and answers how many they are.
 fn journal(sources: &Sources, order: OrderId, to: &mut impl Intake) -> Result<usize> {
-    let waiting = unpublished(sources, order)?;
     let entries = sources.of_orders(|store| store.order_events(order))?;
+    // Read behind the events: one that is written in between would else pass for a published one.
+    let waiting = unpublished(sources, order)?;
     let count = entries.len();
     for (id, entry) in (1..).zip(entries) {
         let published = !waiting.contains(&entry.version);

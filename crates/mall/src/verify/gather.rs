@@ -53,6 +53,11 @@ fn tails(
         Ok(())
     })?;
     applies(sources, applies_end, |row| to.moving(row.apply.order_id))?;
+    tail_of_topic(sources, to, partitions)
+}
+
+/// Reads what the topic has got since these states of its partitions, and notes its orders as moving.
+pub fn tail_of_topic(sources: &Sources, to: &mut impl Intake, partitions: &[PartitionState]) -> Result<()> {
     let known = |partition: usize| partitions.get(partition).map(|state| state.end);
     let mut extents = sources.of_log(sources.log.extents(&sources.topic))?;
     for (number, extent) in extents.iter_mut().enumerate() {

@@ -29,7 +29,7 @@ pub fn look(sources: &Sources, scope: Scope, keep: usize) -> Result<Found> {
         orders: surveyed.left_aside,
         start,
     });
-    // A history without orders gives the doubts about partitions.
+    // Judging a history without orders yields only the doubts about the partitions.
     let history = History {
         partitions,
         ..History::default()

@@ -27,7 +27,7 @@ use shop::rfc3339;
 use shop::text;
 use shop::text::Text;
 
-use crate::config::{self, Storage};
+use crate::config;
 use crate::console;
 use crate::exit::Exit;
 use crate::language::LanguageOption;
@@ -35,7 +35,7 @@ use crate::shutdown::StopSignal;
 
 use found::{Aside, Found};
 use since::Since;
-pub use sources::Sources;
+pub use sources::{HistoryOptions, Sources};
 
 /// The options of `mall verify`.
 #[derive(Debug, Args)]
@@ -62,19 +62,11 @@ pub struct VerifyArgs {
     #[arg(long)]
     watch: bool,
 
-    /// Topic of order and delivery events
-    #[arg(long, env = "MALL_TOPIC", default_value = "kafka.scaling", value_parser = config::topic)]
-    topic: String,
-
-    /// Consumer group of the delivery instances
-    #[arg(long, env = "MALL_GROUP", default_value = "delivery", value_parser = config::name)]
-    group: String,
+    #[command(flatten)]
+    history: HistoryOptions,
 
     #[command(flatten)]
     language: LanguageOption,
-
-    #[command(flatten)]
-    storage: Storage,
 }
 
 const HELP: &str = "\
@@ -95,7 +87,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Reads everything, judges it and prints the result.
 pub fn run(args: &VerifyArgs) -> Result<Exit> {
-    let sources = Sources::open(&args.storage, &args.topic, &args.group)?;
+    let sources = Sources::open(&args.history)?;
     if args.watch {
         return watch(args, &sources);
     }
@@ -179,8 +171,8 @@ fn look(args: &VerifyArgs, sources: &Sources) -> Result<Found> {
 
 /// Says what was looked for in vain, and which options may be wrong.
 fn not_found(args: &VerifyArgs, aside: Option<&Aside>) -> Text {
-    let place = args.storage.place_option();
-    let topic = &args.topic;
+    let place = args.history.storage.place_option();
+    let topic = &args.history.topic;
     let since = args.since.and_then(Since::moment).map(rfc3339);
     if let Some(Aside { orders, start }) = aside {
         let start = rfc3339(*start);
@@ -208,7 +200,7 @@ fn not_found(args: &VerifyArgs, aside: Option<&Aside>) -> Text {
         (None, None) => text!(
             "the order journal, {topic} and the apply history hold no event of any order; check {place} and --topic, or \
              place an order",
-            "주문 저널에도 {topic}에도 반영 이력에도 이벤트가 없습니다. {place}와 --topic을 확인하거나 주문을 생성하세요"
+            "주문 저널에도 {topic}에도 반영 이력에도 이벤트가 없습니다. {place}, --topic을 확인하거나 주문을 생성하세요"
         ),
     }
 }

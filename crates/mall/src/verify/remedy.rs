@@ -10,8 +10,8 @@ pub fn remedy(order: OrderId, chapter: &Chapter) -> Text {
     let harm = chapter.severity() == Severity::Harm;
     match chapter.cause.anomaly {
         Anomaly::SplitKey | Anomaly::LogInversion if !harm => text!(
-            "none is needed: all of it took effect in order; --guard version keeps it so",
-            "필요 없음. 모두 순서대로 반영되었고, --guard version이면 앞으로도 그렇습니다"
+            "none is needed for this alone: it is not known to have done harm; --guard version keeps it so",
+            "이것만으로는 필요 없음. 알려진 피해가 없고, --guard version이면 앞으로도 그렇습니다"
         ),
         Anomaly::SplitKey => key_and_fence(),
         Anomaly::LogInversion
@@ -37,9 +37,10 @@ pub fn remedy(order: OrderId, chapter: &Chapter) -> Text {
         ),
         Anomaly::Unseen => text!(
             "have the group read it again: stop the delivery instances, then mall kafka-consumer-groups --reset-offsets \
-             --to-earliest; with --guard version, what has taken effect changes nothing again",
-            "그룹이 다시 읽게 하세요. 배송 인스턴스를 멈추고 mall kafka-consumer-groups --reset-offsets --to-earliest를 \
-             실행합니다. --guard version이면 이미 반영된 것은 다시 반영되지 않습니다"
+             --to-earliest --execute with its --group and --topic; with --guard version, what has taken effect changes nothing \
+             again",
+            "그룹이 다시 읽게 하세요. 배송 인스턴스를 멈추고 mall kafka-consumer-groups --reset-offsets --to-earliest \
+             --execute 명령을 그 --group, --topic과 함께 실행합니다. --guard version이면 이미 반영된 것은 다시 반영되지 않습니다"
         ),
         Anomaly::StuckPark => text!("mall parked retry {order}", "mall parked retry {order}"),
         Anomaly::Discarded => text!(

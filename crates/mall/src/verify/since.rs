@@ -16,8 +16,8 @@ use crate::clock;
 pub enum Since {
     /// From this moment on, which can also be given as a time ago.
     Moment(Timestamp),
-    /// From the last start of the order service on: by `mall up` or by `mall order`, but not by a supervisor whose order
-    /// service had ended by itself.
+    /// From the last time that somebody started the order service, by `mall up` or `mall order`. That the supervisor starts it
+    /// again after a crash doesn't count.
     LastStart,
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
 use keylane_log::{EventLog, LogError};
 use shop::domain::Source;
 use shop::store::{self, Store};
@@ -10,8 +11,23 @@ use tokio::runtime::Runtime;
 
 use crate::adapters::log::{OpenFor, explained, open_existing_log, open_log};
 use crate::adapters::{look_into_store, open_store_to_read};
-use crate::config::Storage;
+use crate::config::{self, Storage};
 use crate::data_dir::{self, DataFile, InUse};
+
+/// The options that say where the history of orders is.
+#[derive(Debug, Args)]
+pub struct HistoryOptions {
+    /// Topic of order and delivery events
+    #[arg(long, env = "MALL_TOPIC", default_value = "kafka.scaling", value_parser = config::topic)]
+    pub topic: String,
+
+    /// Consumer group of the delivery instances
+    #[arg(long, env = "MALL_GROUP", default_value = "delivery", value_parser = config::name)]
+    pub group: String,
+
+    #[command(flatten)]
+    pub storage: Storage,
+}
 
 /// The log and both services' databases.
 pub struct Sources {
@@ -27,7 +43,8 @@ pub struct Sources {
 
 impl Sources {
     /// Opens the log and both databases.
-    pub fn open(storage: &Storage, topic: &str, group: &str) -> Result<Self> {
+    pub fn open(options: &HistoryOptions) -> Result<Self> {
+        let HistoryOptions { topic, group, storage } = options;
         let runtime = runtime()?;
         let log = open_existing_log(storage)?;
         databases_must_exist(storage)?;

@@ -334,7 +334,7 @@ impl Fence {
                 metrics.ignored.add(event_type);
                 tracing::info!(
                     target: EVENTS,
-                    ko = %format_args!("{line} … 건너뜀: 사람이 이 버전을 표시해 두었음"),
+                    ko = %format_args!("{line} … 건너뜀: 사람이 이 버전을 버리도록 지시했음(mall parked discard)"),
                     "{line} … passed over: a person has marked this version"
                 );
             }
@@ -390,7 +390,7 @@ impl Fence {
                 target: EVENTS,
                 order = order.0,
                 version = version.0,
-                ko = %format_args!("order={order} v{version} … 표시된 대로 완전히 건너뜀"),
+                ko = %format_args!("order={order} v{version} … 사람의 지시대로 버려졌음. 다시 반영되지 않음"),
                 "order={order} v{version} … passed over for good, as it was marked"
             );
         }

@@ -90,28 +90,12 @@ pub(super) fn tell_again(line: &Line<'_>, by: Option<&Applier>) {
 /// Logs that an event came before its turn, and what it waits for. `own` is the name of this instance.
 pub(super) fn tell_early(line: &Line<'_>, early: &Early, own: &str) {
     let version = line.event.version.expect("what is parked has a version");
-    let why = reasons::early(version, early, own);
-    tracing::info!(
-        target: EVENTS,
-        order = line.event.order_id.0,
-        trace = trace_of(line.record),
-        ko = %format_args!("{line} … {}", why.korean),
-        "{line} … {}",
-        why.english
-    );
+    say(line, &reasons::early(version, early, own));
 }
 
 /// Logs that an event that can't be handled came once more.
 pub(super) fn tell_parked(line: &Line<'_>, reason: ParkReason) {
-    let why = reasons::parked(reason);
-    tracing::info!(
-        target: EVENTS,
-        order = line.event.order_id.0,
-        trace = trace_of(line.record),
-        ko = %format_args!("{line} … {}", why.korean),
-        "{line} … {}",
-        why.english
-    );
+    say(line, &reasons::parked(reason));
 }
 
 /// Logs that the slow work of an event was done in vain.
@@ -130,7 +114,10 @@ pub(super) fn tell_refused(line: &Line<'_>, by: Option<&Applier>) {
 /// Logs that a parked event, which has waited for so long, is handled now.
 pub(super) fn tell_turn(line: &Line<'_>, turn: Turn, waited: Duration) {
     let version = line.event.version.expect("what is parked has a version");
-    let why = reasons::turn(turn, version, waited);
+    say(line, &reasons::turn(turn, version, waited));
+}
+
+fn say(line: &Line<'_>, why: &Text) {
     tracing::info!(
         target: EVENTS,
         order = line.event.order_id.0,

@@ -35,20 +35,16 @@ pub(super) fn again(version: Version, by: Option<&Applier>, here: Option<&Place>
     };
     let instance = &by.instance;
     if by.kind == ApplyKind::Discarded {
-        return text!("again: ", "중복: ")
-            + instance.clone()
-            + text!(
-                " passed v{version} over, as a person wanted",
-                " 인스턴스가 v{version} 이벤트를 사람의 지시에 따라 건너뛰었음"
-            );
+        return text!(
+            "again: {instance} passed v{version} over, as a person wanted",
+            "중복: v{version} 이벤트를 사람의 지시에 따라 건너뛰었음: {instance}"; instance
+        );
     }
     if by.place.is_some() && by.place.as_ref() == here {
-        return text!("again: ", "중복: ")
-            + instance.clone()
-            + text!(
-                " has applied v{version} from this record before",
-                " 인스턴스가 바로 이 레코드로 v{version} 이벤트를 이미 반영했음"
-            );
+        return text!(
+            "again: {instance} has applied v{version} from this record before",
+            "중복: 바로 이 레코드의 v{version} 이벤트를 이미 반영했음: {instance}"; instance
+        );
     }
     text!(
         "again: v{version} was applied before, by ",
@@ -68,11 +64,10 @@ pub(super) fn early(version: Version, early: &Early, own: &str) -> Text {
             "early: v{version} waits behind v{next}, which can't be handled; see mall parked",
             "먼저 도착함: v{version} 이벤트가 처리할 수 없는 v{next} 이벤트 뒤에서 기다림. mall parked 참고"
         ),
-        (_, Some(worker)) if *next == version => {
-            text!("v{version} has its turn, and ", "v{version} 이벤트의 차례이며 ")
-                + worker
-                + text!(" handles it", " 인스턴스가 처리하는 중")
-        }
+        (_, Some(worker)) if *next == version => text!(
+            "v{version} has its turn, and {worker} handles it",
+            "v{version} 이벤트의 차례이며, 처리하는 중: {worker}"; worker
+        ),
         (_, Some(worker)) => {
             text!(
                 "early: v{version} waits; v{next} is still being worked on by ",

@@ -35,8 +35,8 @@ pub const LEASE: Duration = Duration::from_secs(10);
 pub enum FenceCommand {
     /// Asks, before an event's slow work, whether the work is worth doing.
     Look(Received),
-    /// Asks the same before slow work that takes a while, and notes who does it until when at most, so that whoever has to wait
-    /// for the event can say for whom.
+    /// Asks the same, and notes until when this instance will be busy with the event at most, so that others can say whom they
+    /// wait for. For slow work only.
     Begin(Received, Timestamp),
     /// Applies an event whose slow work is done, if it is still the next one after the cursor.
     Apply(Received),

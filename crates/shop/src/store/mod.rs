@@ -175,8 +175,8 @@ pub trait HistoryStore: Send + Sync + 'static {
 /// How far back [`HistoryStore::recent_apply`] looks, in rows.
 pub const RECENT_APPLIES: i64 = 10_000;
 
-/// The name under which the start of a service is noted among the leases: like a lease that ended at that moment, and that
-/// nobody takes.
+/// The name of the row in which a service's start is noted. It is kept among the leases, as one that expired at that moment and
+/// that nobody ever takes.
 pub fn start_note(source: Source) -> String {
     format!("start{}", source.path())
 }

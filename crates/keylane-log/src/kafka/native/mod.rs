@@ -2,7 +2,8 @@
 //! broker refuses something, the id of a topic, groups of the newer protocol (KIP-848) and their kinds.
 //!
 //! # Invariants
-//! * Every object that librdkafka hands out is freed once, by [`Owned`](request::Owned), and is borrowed from only while that lives.
+//! * Every object that librdkafka hands out is freed once, by [`Owned`](request::Owned), and is borrowed from only while that
+//!   lives.
 //! * No pointer into librdkafka's memory leaves this folder; names are copied.
 
 #![allow(unsafe_code)]

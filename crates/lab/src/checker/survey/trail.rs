@@ -39,10 +39,10 @@ pub(super) struct Trail {
     marks: u8,
 }
 
-/// Memory is the reason for all this: it is needed for every order there ever was.
+/// A survey keeps one of these for every order there ever was, so its size decides how much memory that takes.
 const _: () = assert!(size_of::<Trail>() <= 48, "a trail stays small");
 
-/// Something is irregular, or not as it will be.
+/// Something is irregular, or the order is still changing.
 const IRREGULAR: u8 = 1;
 /// A cancellation was written.
 const CANCELLED: u8 = 1 << 1;
