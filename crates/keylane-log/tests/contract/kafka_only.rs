@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use keylane_log::kafka::KafkaLog;
-use keylane_log::{EventLog, Extent, LogError, Offset, partitioner};
+use keylane_log::{EventLog, Extent, LogError, Offset, Subscription, partitioner};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::mocking::{MockCluster, MockCoordinator};
@@ -311,7 +311,12 @@ fn a_member_keeps_what_it_has_while_its_coordinator_is_away() {
     brokers
         .coordinator(MockCoordinator::Group("kept".into()), 2)
         .expect("the second broker becomes the coordinator");
-    let subscription = subscription("kept", "kept", "member");
+    // A simulated coordinator answers a member that rejoins after a session less one second, and nothing else meanwhile. With
+    // longer sessions the member would take that for silence, and join anew again and again.
+    let subscription = Subscription {
+        session_timeout: Duration::from_secs(3),
+        ..subscription("kept", "kept", "member")
+    };
     let mut member = TestMember::join(&log, &subscription);
     until("the member has the partition", &mut [&mut member], |members| {
         members[0].observed.owned.len() == 1
