@@ -82,7 +82,7 @@ impl From<&str> for Text {
 
 /// Writes a sentence in English and in Korean, each with the values in scope: `text!("v{version} is gone", "v{version} 없음")`.
 ///
-/// Variables that are a [`Text`](text::Text) themselves are named behind the sentences, and read in the language of each:
+/// Variables that are a [`Text`](crate::text::Text) themselves are named behind the sentences, and read in the language of each:
 /// `text!("the {service} is busy", "{service} 바쁨"; service)`.
 #[macro_export]
 macro_rules! text {
