@@ -48,8 +48,10 @@ impl Sources {
         let runtime = runtime()?;
         let log = open_existing_log(storage)?;
         databases_must_exist(storage)?;
-        let embedded = storage.bootstrap_server.is_none() || storage.database_url.is_none();
-        let _in_use = embedded.then(|| data_dir::hold(&storage.data)).transpose()?;
+        let _in_use = storage
+            .uses_folder()
+            .then(|| data_dir::hold(&storage.data))
+            .transpose()?;
         let (orders, deliveries) = runtime.block_on(async {
             let orders = open_store_to_read(storage, Source::Orders).await?;
             Ok::<_, anyhow::Error>((orders, open_store_to_read(storage, Source::Deliveries).await?))
