@@ -113,6 +113,12 @@ impl<'a> Mall<'a> {
         self.is_well(loss);
         self.everything_is_delivered(loss);
         for ((name, role), mark) in self.roles().into_iter().zip(marks) {
+            if loss.told.by.contains(&name) {
+                // The health of a role may be mended a moment before the role says so.
+                role.wait_behind(&mut mark.clone(), "the end of the outage", |line| {
+                    line.contains(&over(loss))
+                });
+            }
             is_logged_once(loss, name, &role.lines()[mark..]);
         }
     }
@@ -285,11 +291,16 @@ fn is_refused(loss: &Loss<'_>, answer: &Answer) {
     assert!(says && !message.is_empty(), "{}: {answer:?}", loss.name);
 }
 
+/// The line in which a role says that an outage is over.
+fn over(loss: &Loss<'_>) -> String {
+    format!("over: {}", loss.told.line)
+}
+
 /// One line when it begins, one when it ends, however many requests there were; and nothing else in great number.
 #[track_caller]
 fn is_logged_once(loss: &Loss<'_>, name: &str, lines: &[String]) {
     let said = || format!("{}: the {name} service said\n{}", loss.name, lines.join("\n"));
-    let over = format!("over: {}", loss.told.line);
+    let over = over(loss);
     let ends = lines.iter().filter(|line| line.contains(&over)).count();
     let begins = lines.iter().filter(|line| line.contains(loss.told.line)).count() - ends;
     let expected = usize::from(loss.told.by.contains(&name));

@@ -51,6 +51,8 @@ fn delivered(stack: &Stack, orders: &[i64]) {
 #[track_caller]
 fn told_once(role: &Role, line: &str) {
     let over = format!("over: {line}");
+    // The health of a role may be mended a moment before the role says so.
+    role.wait_line(&over);
     let lines = role.lines();
     let ends = lines.iter().filter(|said| said.contains(&over)).count();
     let begins = lines.iter().filter(|said| said.contains(line)).count() - ends;
