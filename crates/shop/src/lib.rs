@@ -21,7 +21,7 @@ pub mod store;
 pub mod commit;
 pub mod health;
 pub mod lines;
-mod on_log;
+mod log_calls;
 pub mod records;
 pub mod relay;
 mod rfc3339;
@@ -31,5 +31,5 @@ pub mod trace;
 pub mod delivery;
 pub mod parked;
 
-pub use on_log::on_log;
+pub use log_calls::{CallLog, LogCall, LogCalls};
 pub use rfc3339::rfc3339;

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
+use shop::LogCalls;
 use shop::domain::{
     Change, Condition, DeliveryRequest, IncomingEvent, OrderCommand, OrderEventType, OrderFields, OrderId,
     OrderOutcome, OrderPatch, OrderRequest, Place, Provenance, Source,
@@ -88,8 +89,16 @@ impl Mall {
         let log = Arc::new(EmbeddedLog::open(folder, EmbeddedOptions::default())?);
         log.create_topic(TOPIC, PARTITIONS)?;
         let relays = [
-            Relay::new(orders.clone(), log.clone(), options(Source::Orders, key)),
-            Relay::new(deliveries.clone(), log.clone(), options(Source::Deliveries, key)),
+            Relay::new(
+                orders.clone(),
+                LogCalls::blocking(log.clone()),
+                options(Source::Orders, key),
+            ),
+            Relay::new(
+                deliveries.clone(),
+                LogCalls::blocking(log.clone()),
+                options(Source::Deliveries, key),
+            ),
         ];
         let next = vec![Offset(0); PARTITIONS as usize];
         Ok(Self {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use keylane::{Attempt, Epoch, Handler, Options, Outcome, Summary};
 use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::{EventLog, Header, NewRecord, Offset, Partition, Record, Subscription, Timestamp, TopicPartition};
+use shop::LogCalls;
 use shop::commit::GroupCommit;
 use shop::delivery::{
     DEAD_LETTERS, DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, OrderJournal,
@@ -109,7 +110,7 @@ impl World {
 
     /// A watch over the gaps, with a deadline of a minute.
     fn gaps(&self, fence: Arc<Fence>, journal: OrderJournal) -> Gaps {
-        let (store, log) = (self.store.clone(), self.log.clone());
+        let (store, log) = (self.store.clone(), LogCalls::blocking(self.log.clone()));
         Gaps::new(store, log, TOPIC.into(), fence, journal, (GAP_DEADLINE, 8))
     }
 
@@ -503,7 +504,7 @@ async fn letters(world: &World) -> Vec<Record> {
         gather: Duration::ZERO,
         clock: now,
     };
-    let mut relay = Relay::new(world.store.clone(), world.log.clone(), options);
+    let mut relay = Relay::new(world.store.clone(), LogCalls::blocking(world.log.clone()), options);
     relay.step().await.expect("a step");
     relay.release().await.expect("given back");
     let partition = TopicPartition::new(DEAD_LETTERS, Partition(0));
@@ -608,7 +609,7 @@ async fn what_never_comes_is_asked_for() {
     };
     let mut gaps = Gaps::new(
         world.store.clone(),
-        world.log.clone(),
+        LogCalls::blocking(world.log.clone()),
         TOPIC.into(),
         running.fence.clone(),
         journal,

@@ -16,6 +16,7 @@ use keylane_log::{EventLog, Header, Offset, Partition, Record, Timestamp, Timest
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
+use shop::LogCalls;
 use shop::commit::GroupCommit;
 use shop::delivery::{DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, OrderJournal, Sweeper};
 use shop::domain::decide::ApplyKind;
@@ -379,7 +380,7 @@ impl World {
 
     /// Runs steps beyond the gap watch's deadline until nothing is left to do.
     async fn ask_the_journal(&self) {
-        let (store, log) = (self.store.clone(), self.log.clone());
+        let (store, log) = (self.store.clone(), LogCalls::blocking(self.log.clone()));
         let (fence, journal) = (self.instances[0].clone(), journal(&self.lengths));
         let mut gaps = Gaps::new(store, log, TOPIC.into(), fence, journal, (DEADLINE, 8));
         let start = Instant::now();

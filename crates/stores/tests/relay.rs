@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
-use keylane_log::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
+use keylane_log::{EventLog, LogError, Offset, Partition, Record, Timestamp, TopicPartition};
 use shop::domain::fence::{FenceCommand, NewDeadLetter};
 use shop::domain::{Change, Condition, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest, Source};
 use shop::relay::{KeyMode, Progress, Relay, RelayError, RelayOptions};
 use shop::store::{FenceStore, Store};
+use shop::{CallLog, LogCall, LogCalls};
 use stores::sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -45,7 +47,7 @@ impl Shop {
     fn relay_at(&self, key: KeyMode, holder: &str, clock: fn() -> Timestamp) -> Relay {
         Relay::new(
             self.store.clone(),
-            self.log.clone(),
+            LogCalls::blocking(self.log.clone()),
             options(Source::Orders, key, holder, clock),
         )
     }
@@ -281,7 +283,7 @@ async fn a_dead_letter_that_another_relay_has_published_is_refused_no_more() {
     let buried = store.run_fence(&[FenceCommand::Bury(letter)], NOW).await;
     buried.expect("a dead letter");
     let options = options(Source::Deliveries, KeyMode::OrderId, "a", || NOW);
-    let mut relay = Relay::new(store.clone(), shop.log.clone(), options);
+    let mut relay = Relay::new(store.clone(), LogCalls::blocking(shop.log.clone()), options);
     let refused = relay.metrics().clone();
     assert_eq!(relay.step().await, Ok(Progress::Idle));
     assert_eq!(refused.blocked_letters.get(), 1);
@@ -331,6 +333,41 @@ async fn what_was_not_marked_is_sent_again() {
         "/orders/1/2",
     ];
     assert_eq!(ids(&shop.records(0)), expected);
+}
+
+/// Makes each call at once, and loses the answer to the first append.
+#[derive(Default)]
+struct LosesAnAnswer {
+    appends: AtomicI64,
+}
+
+#[async_trait]
+impl CallLog for LosesAnAnswer {
+    async fn call(&self, name: &'static str, call: LogCall) -> Result<(), LogError> {
+        call();
+        match name == "append" && self.appends.fetch_add(1, Ordering::Relaxed) == 0 {
+            true => Err(LogError::Unavailable("no answer".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What was sent may be in the log, so a relay without an answer marks nothing, sends no later version, and begins again.
+#[tokio::test]
+async fn an_append_without_an_answer_is_made_again() {
+    let shop = Shop::open(1);
+    shop.place(1).await;
+    shop.set_qty(1, 2).await;
+    let calls = LogCalls::made_by(Arc::new(LosesAnAnswer::default()), shop.log.clone());
+    let options = options(Source::Orders, KeyMode::OrderId, "a", || NOW);
+    let mut relay = Relay::new(shop.store.clone(), calls, options);
+    assert_eq!(
+        relay.step().await,
+        Err(RelayError::Log(LogError::Unavailable("no answer".into())))
+    );
+    assert_eq!(shop.store.unpublished(Source::Orders, 0, 10).await.unwrap().len(), 2);
+    assert_eq!(relay.step().await, Ok(Progress::Published(2)));
+    assert_eq!(ids(&shop.records(0)), ["/orders/1/1", "/orders/1/1", "/orders/1/2"]);
 }
 
 #[tokio::test]

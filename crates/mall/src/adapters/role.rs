@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use keylane_log::EventLog;
+use shop::LogCalls;
 use shop::domain::Source;
-use shop::on_log;
 use shop::store::Store;
 
 use super::log::open_role_log;
@@ -18,7 +17,7 @@ const FOLDER_UNUSABLE: &str = "the data folder can't be used";
 
 /// The log and the database of a role.
 pub struct RoleAdapters {
-    pub log: Arc<dyn EventLog>,
+    pub log: LogCalls,
     pub store: Arc<dyn Store>,
     /// Notes in each file of the data folder how far the others have come, as long as the role runs.
     _keeper: Option<FolderKeeper>,
@@ -38,7 +37,7 @@ impl RoleAdapters {
             until_available(FOLDER_UNUSABLE, async || folder.check()).await?;
         }
         let store = open_store(storage, source).await?;
-        let log = open_role_log(options).await?;
+        let log = LogCalls::blocking(open_role_log(options).await?);
         create_topic(&log, options).await?;
         let _keeper = match &folder {
             Some(folder) => Some(until_available(FOLDER_UNUSABLE, async || folder.join(source)).await?),
@@ -53,11 +52,11 @@ impl RoleAdapters {
     }
 }
 
-async fn create_topic(log: &Arc<dyn EventLog>, options: &RoleOptions) -> Result<()> {
+async fn create_topic(log: &LogCalls, options: &RoleOptions) -> Result<()> {
     let (topic, partitions) = (&options.topic, options.partitions);
     let created = until_available("the topic can't be looked up", async || {
         let topic = topic.clone();
-        on_log(log, move |log| log.create_topic(&topic, partitions)).await
+        log.ask("create", move |log| log.create_topic(&topic, partitions)).await
     })
     .await?;
     if created {

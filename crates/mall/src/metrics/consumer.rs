@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use keylane::Metrics as LaneMetrics;
-use keylane_log::EventLog;
+use shop::LogCalls;
 use shop::delivery::{DeliveryMetrics, EventCounter};
 use shop::domain::{EventType, OrderEventType};
-use shop::on_log;
 
 use super::lag::{self, Lag};
 use super::sampled::Sampled;
@@ -26,14 +25,17 @@ impl ConsumerMetrics {
     pub fn new(
         lanes: Arc<LaneMetrics>,
         delivery: Arc<DeliveryMetrics>,
-        log: Arc<dyn EventLog>,
+        log: LogCalls,
         group: &str,
         topic: &str,
     ) -> Self {
         let (group, asked) = (group.to_owned(), topic.to_owned());
         let lag = Sampled::new(move || {
             let (log, group, topic) = (log.clone(), group.clone(), asked.clone());
-            async move { on_log(&log, move |log| lag::of(log, &group, &topic)).await.ok() }
+            async move {
+                let lag = log.ask("committed", move |log| lag::of(log, &group, &topic));
+                lag.await.ok()
+            }
         });
         Self {
             lanes,

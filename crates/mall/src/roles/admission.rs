@@ -8,13 +8,12 @@
 //! A process that was killed keeps its place in a Kafka group until its session ends, and its lease until that ends. The
 //! embedded log knows at once.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use keylane_log::{EventLog, GroupMember, LogError, Subscription};
+use shop::LogCalls;
 use shop::domain::Source;
-use shop::on_log;
 use shop::relay::{LEASE, lease_name};
 use shop::store::Store;
 use tokio::time::{Instant, sleep};
@@ -34,8 +33,8 @@ const SLACK: Duration = Duration::from_secs(2);
 const BROKERS_SESSION: Duration = Duration::from_secs(45);
 
 /// Refuses a delivery instance that would not fit into its group, and says who is in it.
-pub async fn to_group(log: &Arc<dyn EventLog>, options: &RoleOptions, subscription: &Subscription) -> Result<()> {
-    let joining = joining(&**log, options, subscription);
+pub async fn to_group(log: &LogCalls, options: &RoleOptions, subscription: &Subscription) -> Result<()> {
+    let joining = joining(&**log.log(), options, subscription);
     let mut members = Vec::new();
     let look = async || {
         members = members_of(log, &options.group).await?;
@@ -48,7 +47,7 @@ pub async fn to_group(log: &Arc<dyn EventLog>, options: &RoleOptions, subscripti
     };
     unless_objected(patience, look).await?;
     // An instance is not told about a member that is its own earlier process.
-    let own = Seen::parse(&log.client_id(subscription)).name;
+    let own = Seen::parse(&log.log().client_id(subscription)).name;
     let others = members.iter().map(|member| Seen::parse(&member.client));
     tell_of(
         &options.group,
@@ -128,10 +127,10 @@ fn session(options: &RoleOptions) -> Duration {
 }
 
 /// The members of the group; empty, with a warning, if the log refuses to list them.
-async fn members_of(log: &Arc<dyn EventLog>, group: &str) -> Result<Vec<GroupMember>> {
+async fn members_of(log: &LogCalls, group: &str) -> Result<Vec<GroupMember>> {
     until_available("the members of the group can't be looked up", async || {
         let name = group.to_owned();
-        match on_log(log, move |log| log.members(&name)).await {
+        match log.ask("members", move |log| log.members(&name)).await {
             Err(error @ LogError::Unavailable(_)) => Err(error),
             Err(error) => {
                 tracing::warn!("can't tell who else is in group {group}: {error}");

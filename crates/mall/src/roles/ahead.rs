@@ -5,12 +5,11 @@
 //! warns of it and goes on.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::Result;
 use keylane_log::{EventLog, Offset, Partition, TopicPartition};
+use shop::LogCalls;
 use shop::domain::{OrderId, Source, Version};
-use shop::on_log;
 use shop::records::{self, Incoming};
 use shop::store::Store;
 
@@ -35,8 +34,8 @@ pub fn look(adapters: &RoleAdapters, topic: &str) {
 }
 
 /// The versions at the topic's end that the journal lacks.
-async fn unknown(log: &Arc<dyn EventLog>, store: &dyn Store, topic: String) -> Result<BTreeMap<OrderId, Version>> {
-    let mut newest = on_log(log, move |log| newest(log, &topic)).await?;
+async fn unknown(log: &LogCalls, store: &dyn Store, topic: String) -> Result<BTreeMap<OrderId, Version>> {
+    let mut newest = log.ask("read", move |log| newest(log, &topic)).await?;
     for order in newest.keys().copied().collect::<Vec<_>>() {
         let last = store.order_events(order).await?.last().map(|entry| entry.version);
         if last >= newest.get(&order).copied() {

@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use keylane::{Options, Summary};
-use keylane_log::{Consumer, EventLog, LogError};
+use keylane_log::{Consumer, LogError};
+use shop::LogCalls;
 use shop::commit::{CommitMetrics, GroupCommit};
 use shop::delivery::{
     DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, OrderJournal, Sweeper, sweep,
@@ -96,7 +97,7 @@ impl Consuming {
     }
 
     /// The measures of its records.
-    pub fn metrics(&self, log: Arc<dyn EventLog>, options: &RoleOptions) -> ConsumerMetrics {
+    pub fn metrics(&self, log: LogCalls, options: &RoleOptions) -> ConsumerMetrics {
         let (lanes, delivery) = (self.lanes.clone(), self.metrics.clone());
         ConsumerMetrics::new(lanes, delivery, log, &options.group, &options.topic)
     }
@@ -139,7 +140,7 @@ fn lanes_options(adapters: &RoleAdapters, options: &RoleOptions) -> Options {
     };
     Options {
         shutdown_timeout: options.shutdown_timeout,
-        ..lanes.with_log(adapters.log.clone())
+        ..lanes.with_log(adapters.log.log().clone())
     }
 }
 

@@ -1,11 +1,9 @@
 //! The delivery service: one instance of it.
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result};
-use keylane_log::{Consumer, EventLog, Subscription};
+use keylane_log::{Consumer, Subscription};
+use shop::LogCalls;
 use shop::domain::Source;
-use shop::on_log;
 use tokio_util::sync::CancellationToken;
 use web::DeliveryService;
 
@@ -32,7 +30,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         return Ok(());
     }
     let relaying = role.relay(&adapters, Source::Deliveries);
-    let client = adapters.log.client_id(&subscription);
+    let client = adapters.log.log().client_id(&subscription);
     let joining = join(&adapters.log, subscription);
     let Some(consumer) = role.unless_stopped(joining).await? else {
         relaying.finish().await;
@@ -85,10 +83,10 @@ fn subscription(options: &RoleOptions, member: String) -> Subscription {
     }
 }
 
-async fn join(log: &Arc<dyn EventLog>, subscription: Subscription) -> Result<Box<dyn Consumer>> {
+async fn join(log: &LogCalls, subscription: Subscription) -> Result<Box<dyn Consumer>> {
     until_available("the group can't be joined", async || {
         let subscription = subscription.clone();
-        on_log(log, move |log| log.subscribe(&subscription)).await
+        log.ask("subscribe", move |log| log.subscribe(&subscription)).await
     })
     .await
 }

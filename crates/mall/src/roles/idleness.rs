@@ -1,11 +1,10 @@
 //! Says of a delivery instance that it has got no partition, and so does nothing: the topic has fewer of them than the group has
 //! members. Without a word a person would wait for it to do something.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use keylane_log::{EventLog, GroupMember, LogError};
-use shop::on_log;
+use keylane_log::{GroupMember, LogError};
+use shop::LogCalls;
 use shop::text;
 use shop::text::Text;
 use tokio_util::sync::CancellationToken;
@@ -16,10 +15,10 @@ use crate::config::RoleOptions;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Looks until the instance has partitions or is known to have none, which is told once.
-pub async fn watch(log: Arc<dyn EventLog>, options: RoleOptions, client: String, stop: CancellationToken) {
+pub async fn watch(log: LogCalls, options: RoleOptions, client: String, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
         let (group, topic) = (options.group.clone(), options.topic.clone());
-        let looked = on_log(&log, move |log| {
+        let looked = log.ask("members", move |log| {
             Ok::<_, LogError>((log.members(&group)?, log.partitions(&topic)?))
         });
         match looked.await {

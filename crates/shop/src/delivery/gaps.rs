@@ -21,10 +21,10 @@ use super::Fence;
 use super::arrival::Arrival;
 use super::gap_watch::{Ending, GapWatch, Looked, Positions};
 use super::resync::{OrderJournal, Slot, Written};
+use crate::LogCalls;
 use crate::domain::fence::{FenceCommand, Mark, ParkedKey};
 use crate::domain::{EventRecord, OrderId, Version};
 use crate::health::{Call, Readiness};
-use crate::on_log;
 use crate::parked;
 use crate::store::{Store, StoreError};
 
@@ -48,7 +48,7 @@ const LEASE: Duration = Duration::from_secs(5);
 /// Watches the gaps of a topic and closes those that can't close by themselves.
 pub struct Gaps {
     asking: Arc<Asking>,
-    log: Arc<dyn EventLog>,
+    log: LogCalls,
     topic: String,
     watch: GapWatch,
     /// The next page of parked orders begins after this order number.
@@ -73,7 +73,7 @@ impl Gaps {
     /// passed; the answers about at most `at_once` orders are applied at the same time.
     pub fn new(
         store: Arc<dyn Store>,
-        log: Arc<dyn EventLog>,
+        log: LogCalls,
         topic: String,
         fence: Arc<Fence>,
         journal: OrderJournal,
@@ -153,13 +153,13 @@ impl Gaps {
     async fn positions(&self) -> Result<Positions, LogError> {
         let topic = self.topic.clone();
         let group = self.asking.fence.instance().group.clone();
-        on_log(&self.log, move |log| {
+        let positions = move |log: &dyn EventLog| {
             Ok(Positions {
                 committed: log.committed(&group, &topic)?,
                 extents: log.extents(&topic)?,
             })
-        })
-        .await
+        };
+        self.log.ask("committed", positions).await
     }
 
     async fn ask(&mut self, now: Instant) -> usize {

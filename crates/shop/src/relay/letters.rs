@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::RelayError;
 use super::outbox::{Outbox, Row};
+use crate::LogCalls;
 use crate::domain::fence::DeadLetter;
 use crate::store::Store;
 
@@ -30,7 +31,7 @@ pub(super) struct Letters {
 }
 
 impl Letters {
-    pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>) -> Self {
+    pub fn new(store: Arc<dyn Store>, log: LogCalls) -> Self {
         Self {
             store,
             outbox: Outbox::new(log),
@@ -90,7 +91,8 @@ impl Letters {
     async fn publish_to(&mut self, topic: Arc<str>, letters: Vec<DeadLetter>) -> Result<usize, RelayError> {
         if !self.topics.contains(&topic) {
             let created = topic.clone();
-            self.outbox.ask(move |log| log.create_topic(&created, 1)).await?;
+            let create = move |log: &dyn EventLog| log.create_topic(&created, 1);
+            self.outbox.log.ask("create", create).await?;
             self.topics.insert(topic.clone());
         }
         let rows: Vec<Row> = letters.iter().map(row).collect();

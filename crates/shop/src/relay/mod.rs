@@ -29,9 +29,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keylane_log::{EventLog, LogError, NewRecord, Partition, Timestamp};
+use keylane_log::{LogError, NewRecord, Partition, Timestamp};
 use tokio::time::Instant;
 
+use crate::LogCalls;
 use crate::domain::{JournalEntry, Source};
 use crate::records;
 use crate::store::{JournalRow, Store, StoreError};
@@ -125,7 +126,7 @@ pub enum RelayError {
 
 impl Relay {
     /// A relay from the journal in `store` to a topic of `log`. It begins to work with the first [`step`](Self::step).
-    pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>, options: RelayOptions) -> Self {
+    pub fn new(store: Arc<dyn Store>, log: LogCalls, options: RelayOptions) -> Self {
         let letters = (options.source == Source::Deliveries).then(|| Letters::new(store.clone(), log.clone()));
         Self {
             store,
@@ -324,8 +325,7 @@ impl Relay {
     }
 
     async fn partitions(&self) -> Result<u32, LogError> {
-        let topic = self.options.topic.clone();
-        self.outbox.ask(move |log| log.partitions(&topic)).await
+        self.outbox.partitions(&self.options.topic).await
     }
 
     /// Whether the journal may hold more, after a step that published this many events.

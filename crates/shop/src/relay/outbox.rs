@@ -4,21 +4,20 @@
 //! * A row that the log refuses is blocked and tried again later; other rows go on.
 //! * After any other error nothing is known about what was sent, so the caller begins again from its table.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use keylane_log::{EventLog, LogError, NewRecord, Placed};
+use keylane_log::{LogError, NewRecord, Placed};
 use tokio::time::Instant;
 
 use super::refusals::Refusals;
-use crate::on_log;
+use crate::LogCalls;
 
 /// How long an append may take before it is given up and the caller begins again.
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Appends rows to the log and remembers which ones the log has refused.
 pub(super) struct Outbox {
-    log: Arc<dyn EventLog>,
+    pub log: LogCalls,
     /// The refusals of rows that the log has not taken since.
     pub refused: Refusals,
 }
@@ -53,7 +52,7 @@ impl Sent {
 }
 
 impl Outbox {
-    pub fn new(log: Arc<dyn EventLog>) -> Self {
+    pub fn new(log: LogCalls) -> Self {
         Self {
             log,
             refused: Refusals::new(),
@@ -62,8 +61,7 @@ impl Outbox {
 
     /// Appends a record for each row, and waits until the log has acknowledged or refused them.
     pub async fn send(&mut self, topic: &str, records: Vec<NewRecord>, rows: &[Row]) -> Sent {
-        let name = topic.to_owned();
-        let mut answers = self.ask(move |log| log.append(&name, records, APPEND_DEADLINE)).await;
+        let mut answers = self.log.append(topic, records, APPEND_DEADLINE).await;
         self.excuse(topic, &mut answers).await;
         let mut sent = Sent::default();
         for (at, (row, answer)) in rows.iter().zip(answers).enumerate() {
@@ -92,17 +90,17 @@ impl Outbox {
         if !answers.iter().any(refused) {
             return;
         }
-        let topic = topic.to_owned();
-        if let Err(gone) = self.ask(move |log| log.partitions(&topic)).await {
+        if let Err(gone) = self.partitions(topic).await {
             for answer in answers.iter_mut().filter(|answer| refused(answer)) {
                 *answer = Err(LogError::Unavailable(gone.to_string()));
             }
         }
     }
 
-    /// Calls the log on a thread where it may block.
-    pub async fn ask<T: Send + 'static>(&self, call: impl FnOnce(&dyn EventLog) -> T + Send + 'static) -> T {
-        on_log(&self.log, call).await
+    /// How many partitions a topic has.
+    pub async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
+        let topic = topic.to_owned();
+        self.log.ask("partitions", move |log| log.partitions(&topic)).await
     }
 }
 

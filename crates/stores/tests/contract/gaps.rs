@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::{EventLog, Timestamp};
+use shop::LogCalls;
 use shop::commit::GroupCommit;
 use shop::delivery::{Fence, Gaps, Instance, ModifyDelay, OrderJournal, Sweeper};
 use shop::domain::OrderEventType::{Cancelled, Modified, Placed};
@@ -158,7 +159,7 @@ pub async fn a_gap_that_can_be_filled_is_filled_behind_ten_thousand_that_cannot(
     let waits = (DEADLINE, 8);
     let mut gaps = Gaps::new(
         store.clone(),
-        log,
+        LogCalls::blocking(log),
         TOPIC.into(),
         fence(&store),
         service.journal(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::{EventLog, Offset, Partition, TopicPartition};
+use shop::LogCalls;
 use shop::domain::Source;
 use shop::relay::{KeyMode, Progress, Relay, RelayOptions};
 use tempfile::TempDir;
@@ -30,7 +31,7 @@ async fn a_letter_that_is_committed_behind_a_later_one_is_published_all_the_same
         gather: Duration::ZERO,
         clock: || NOW,
     };
-    let mut relay = Relay::new(store, log.clone(), options);
+    let mut relay = Relay::new(store, LogCalls::blocking(log.clone()), options);
     let (mut slow, mut quick) = (database.client().await, database.client().await);
     execute(&mut slow, &format!("start transaction; {}", letter("slow"))).await;
     execute(&mut quick, &letter("quick")).await;
