@@ -40,7 +40,7 @@ pub use intake::{Intake, Selection};
 pub use story::{Chapter, Story, stories};
 pub use survey::{Scope, Survey, Surveyed, Suspect};
 pub use timeline::{Entry, Mark, Stage, sort_by_time, timeline};
-pub use verdict::{Anomaly, Doubt, Fact, Judgement, Outcome, Severity, Verdict};
+pub use verdict::{Anomaly, Doubt, Fact, Judgement, Outcome, Severity, UnknownAnomaly, Verdict};
 
 use index::{LogPositions, OrderHistory, orders};
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use keylane_log::{Offset, Partition, Timestamp};
@@ -169,6 +170,14 @@ impl Judgement {
             .filter(|verdict| verdict.severity == Severity::Harm)
     }
 
+    /// Which anomalies were found of which orders.
+    pub fn named(&self) -> BTreeSet<(Anomaly, OrderId)> {
+        self.verdicts
+            .iter()
+            .map(|verdict| (verdict.anomaly, verdict.order))
+            .collect()
+    }
+
     /// Adds what was found of other orders, at a later time. How far the group has come is only told as it was then.
     pub fn absorb(&mut self, later: Self) {
         self.doubts.retain(|doubt| !matches!(doubt, Doubt::Lagging { .. }));
@@ -207,6 +216,30 @@ impl Judgement {
 }
 
 impl Anomaly {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::Divergence,
+        Self::Phantom,
+        Self::LostEvent,
+        Self::Divergent,
+        Self::SplitKey,
+        Self::LogInversion,
+        Self::DoubleApply,
+        Self::Inversion,
+        Self::Skip,
+        Self::Orphan,
+        Self::Resurrection,
+        Self::ChainBreak,
+        Self::ZombieEffect,
+        Self::LostApply,
+        Self::Unseen,
+        Self::StuckPark,
+        Self::Discarded,
+        Self::OutLost,
+        Self::OutDup,
+        Self::OutInversion,
+    ];
+
     /// The name in documents and output.
     pub fn name(self) -> &'static str {
         match self {
@@ -335,6 +368,31 @@ impl Doubt {
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+/// What stands where an anomaly's name should stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownAnomaly(String);
+
+impl FromStr for Anomaly {
+    type Err = UnknownAnomaly;
+
+    /// Reads the name that [`Anomaly::name`] gives.
+    fn from_str(name: &str) -> Result<Self, UnknownAnomaly> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|anomaly| anomaly.name() == name)
+            .ok_or_else(|| UnknownAnomaly(name.to_owned()))
+    }
+}
+
+impl std::error::Error for UnknownAnomaly {}
+
+/// `no verdict is called "invertion"; allowed: divergence, phantom, …`
+impl fmt::Display for UnknownAnomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let allowed = Anomaly::ALL.map(Anomaly::name).join(", ");
+        write!(f, "no verdict is called {:?}; allowed: {allowed}", self.0)
     }
 }
 

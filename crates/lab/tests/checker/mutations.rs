@@ -5,29 +5,6 @@ use lab::checker::{Anomaly, Applied, History, OrderRecord, Parked, PlaceInTopic,
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryEventType, OrderEventType, OrderId, Version};
 
-pub const ALL: [Anomaly; 20] = [
-    Anomaly::Divergence,
-    Anomaly::Phantom,
-    Anomaly::LostEvent,
-    Anomaly::Divergent,
-    Anomaly::SplitKey,
-    Anomaly::LogInversion,
-    Anomaly::DoubleApply,
-    Anomaly::Inversion,
-    Anomaly::Skip,
-    Anomaly::Orphan,
-    Anomaly::Resurrection,
-    Anomaly::ChainBreak,
-    Anomaly::ZombieEffect,
-    Anomaly::LostApply,
-    Anomaly::Unseen,
-    Anomaly::StuckPark,
-    Anomaly::Discarded,
-    Anomaly::OutLost,
-    Anomaly::OutDup,
-    Anomaly::OutInversion,
-];
-
 /// Makes `anomaly` happen to `order`. False if the order's history is too short for that.
 pub fn mutate(history: &mut History, order: OrderId, anomaly: Anomaly) -> bool {
     let last = last(history, order);

@@ -7,7 +7,7 @@ use shop::domain::decide::ApplyKind;
 use shop::domain::{DeliveryId, OrderId, Version};
 
 use crate::model::one_order;
-use crate::mutations::{ALL, companions, mutate};
+use crate::mutations::{companions, mutate};
 
 const ORDER: OrderId = OrderId(2);
 
@@ -39,7 +39,7 @@ fn a_correct_history_is_clean() {
 
 #[test]
 fn each_verdict_is_found_with_its_companions_alone() {
-    for anomaly in ALL {
+    for anomaly in Anomaly::ALL {
         let judgement = check(&mutated(anomaly));
         let found: BTreeSet<Anomaly> = judgement.verdicts.iter().map(|verdict| verdict.anomaly).collect();
         let expected: BTreeSet<Anomaly> = companions(anomaly).iter().copied().chain([anomaly]).collect();
@@ -64,7 +64,7 @@ fn hazards_are_no_harm() {
         Anomaly::Discarded,
         Anomaly::OutDup,
     ];
-    for anomaly in ALL {
+    for anomaly in Anomaly::ALL {
         let verdicts = found(&mutated(anomaly), anomaly);
         let hazard = verdicts.iter().all(|verdict| verdict.severity == Severity::Hazard);
         assert_eq!(hazard, hazards.contains(&anomaly), "{anomaly}");
@@ -304,4 +304,27 @@ fn whoever_applies_parked_events_is_no_zombie() {
     let mut history = mutated(Anomaly::ZombieEffect);
     history.applied.iter_mut().for_each(|applied| applied.epoch = None);
     assert_eq!(check(&history).verdicts, []);
+}
+
+#[test]
+fn each_anomaly_is_read_from_its_name_and_no_other_name_is() {
+    for anomaly in Anomaly::ALL {
+        assert_eq!(anomaly.name().parse(), Ok(anomaly));
+    }
+    let refused = "invertion".parse::<Anomaly>().expect_err("misspelt").to_string();
+    assert!(
+        refused.starts_with("no verdict is called \"invertion\"; allowed: divergence, phantom, "),
+        "{refused}"
+    );
+    assert!(
+        Anomaly::ALL.iter().all(|anomaly| refused.contains(anomaly.name())),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_judgement_names_what_was_found_of_which_order() {
+    let named = check(&mutated(Anomaly::Inversion)).named();
+    let expected = [Anomaly::Divergence, Anomaly::Inversion, Anomaly::Skip].map(|anomaly| (anomaly, ORDER));
+    assert_eq!(named, expected.into());
 }

@@ -5,7 +5,7 @@ use lab::checker::{Anomaly, History, check};
 use shop::domain::OrderId;
 
 use crate::model::{choose, random};
-use crate::mutations::{ALL, mutate};
+use crate::mutations::mutate;
 
 const SEEDS: u64 = 300;
 
@@ -27,11 +27,11 @@ fn correct_histories_are_clean() {
 
 #[test]
 fn whatever_goes_wrong_is_found() {
-    let mut done = [0; ALL.len()];
+    let mut done = [0; Anomaly::ALL.len()];
     for seed in 0..SEEDS {
         let mut rng = Rng::with_seed(seed);
         let history = random(&mut rng);
-        for (anomaly, done) in ALL.into_iter().zip(&mut done) {
+        for (anomaly, done) in Anomaly::ALL.into_iter().zip(&mut done) {
             let orders: Vec<OrderId> = history.written.iter().map(|written| written.order).collect();
             let order = choose(&mut rng, orders.iter()).expect("there are orders");
             let mut wrong = history.clone();

@@ -5,7 +5,7 @@ use lab::checker::{Anomaly, Chapter, History, PlaceInTopic, Severity, Story, che
 use shop::domain::{OrderId, Version};
 
 use crate::model::one_order;
-use crate::mutations::{ALL, mutate};
+use crate::mutations::mutate;
 
 const ORDER: OrderId = OrderId(2);
 
@@ -123,7 +123,7 @@ fn versions_that_have_nothing_to_do_with_each_other_are_no_cause() {
 
 #[test]
 fn every_verdict_is_told_once_and_all_of_an_order_in_one_story() {
-    for anomaly in ALL {
+    for anomaly in Anomaly::ALL {
         let verdicts = check(&mutated(anomaly)).verdicts;
         let mut other = verdicts.clone();
         other.iter_mut().for_each(|verdict| verdict.order = OrderId(1));

@@ -12,7 +12,7 @@ use shop::domain::decide::ApplyKind;
 use shop::domain::{DeliveryEventType, DeliveryId, OrderEventType, OrderId, Version};
 
 use crate::model::{Model, choose, one_order, random};
-use crate::mutations::{ALL, mutate};
+use crate::mutations::mutate;
 
 const SEEDS: u64 = 300;
 
@@ -70,7 +70,7 @@ fn what_a_mutation_makes_wrong_is_found_by_either_way() {
         let mut rng = Rng::with_seed(seed);
         let history = random(&mut rng);
         assert_eq!(surveyed(&history), check(&history), "seed {seed}");
-        for anomaly in ALL {
+        for anomaly in Anomaly::ALL {
             let orders: Vec<OrderId> = history.written.iter().map(|written| written.order).collect();
             let order = choose(&mut rng, orders.iter()).expect("there are orders");
             let mut wrong = history.clone();

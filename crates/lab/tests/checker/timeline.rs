@@ -5,7 +5,7 @@ use lab::checker::{Anomaly, Entry, History, Stage, check, timeline};
 use shop::domain::OrderId;
 
 use crate::model::one_order;
-use crate::mutations::{ALL, mutate};
+use crate::mutations::mutate;
 
 const ORDER: OrderId = OrderId(2);
 
@@ -76,7 +76,7 @@ fn a_split_key_is_marked_where_the_second_partition_begins() {
 
 #[test]
 fn every_verdict_has_its_place() {
-    for anomaly in ALL {
+    for anomaly in Anomaly::ALL {
         let mut history = one_order();
         assert!(mutate(&mut history, ORDER, anomaly));
         let verdicts = check(&history).verdicts;
