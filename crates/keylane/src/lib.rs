@@ -7,9 +7,9 @@
 //!    └──── commit: frontier, and what is done behind it ◀────────┘
 //! ```
 //!
-//! Implement [`Handler`], join a consumer group of any [`EventLog`], and pass both to [`run()`]. This crate re-exports
-//! what that takes of `keylane-log`: the feature `kafka` brings the module `kafka`, the feature `embedded` brings
-//! `embedded`.
+//! Implement [`Handler`], join a consumer group of any [`EventLog`], and pass both to [`run()`], or take every step of a
+//! [`Runner`] by yourself. This crate re-exports what that takes of `keylane-log`: the feature `kafka` brings the module
+//! `kafka`, the feature `embedded` brings `embedded`.
 //!
 //! # Words
 //! * A *lane* is a queue of the records with one key.
@@ -30,6 +30,7 @@
 #![warn(clippy::missing_errors_doc)]
 
 mod backoff;
+mod driver;
 mod engine;
 mod frontier;
 mod handler;
@@ -53,9 +54,10 @@ pub use tokio;
 pub use tokio_util::sync::CancellationToken;
 
 pub use backoff::Backoff;
+pub use driver::run;
 pub use handler::{Attempt, Handler, Outcome};
 pub use metrics::Metrics;
 pub use options::{EndsOf, Mode, Options};
 pub use outage::Outage;
-pub use runner::{Summary, run};
+pub use runner::{Runner, Summary};
 pub use scheduler::Epoch;

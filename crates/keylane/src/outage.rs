@@ -1,6 +1,6 @@
 //! Logs the start and the end of an outage, instead of every failed call.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Follows one kind of call that may fail for a while, and logs one line when it starts to fail and one when it works
 /// again.

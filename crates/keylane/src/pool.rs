@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keylane_log::{Position, Record, TopicPartition};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::engine::{Engine, Finish};
 use crate::handler::Handler;
@@ -21,7 +22,7 @@ pub(crate) struct Pool<H> {
     /// Notified when a grant has drained, when nothing is in flight during a shutdown, and after a failure.
     drained: Condvar,
     pub(crate) runtime: Handle,
-    /// The zero of the milliseconds that [`Pool::now`] returns.
+    /// The zero of the milliseconds that [`Pool::millis`] returns.
     started: Instant,
     max_run: usize,
     /// How many workers may be active at once: as many as the runtime has threads.
@@ -68,7 +69,7 @@ pub(crate) enum Ending {
 const MAX_BATCH: usize = 32;
 
 impl<H: Handler> Pool<H> {
-    pub(crate) fn new(handler: H, options: &Options, runtime: Handle) -> Self {
+    pub(crate) fn new(handler: H, options: &Options, runtime: Handle, now: Instant) -> Self {
         Self {
             metrics: options.metrics.clone(),
             state: Mutex::new(PoolState {
@@ -84,7 +85,7 @@ impl<H: Handler> Pool<H> {
             drained: Condvar::new(),
             max_active: runtime.metrics().num_workers(),
             runtime,
-            started: Instant::now(),
+            started: now,
             max_run: handler.max_run().max(1),
             handler,
         }
@@ -94,14 +95,18 @@ impl<H: Handler> Pool<H> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Milliseconds since the runner started.
-    pub(crate) fn now(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
+    /// `now` in milliseconds since the runner started.
+    pub(crate) fn millis(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.started).as_millis() as u64
     }
 
-    /// Takes runs that may start from the engine into `batch`.
-    pub(crate) fn fill(&self, state: &mut PoolState, batch: &mut Batch) {
-        let now = self.now();
+    /// Milliseconds since the runner started. Only tasks of the runtime call this, whose time it is.
+    pub(crate) fn now(&self) -> u64 {
+        self.millis(Instant::now())
+    }
+
+    /// Takes runs that may start at `now`, in milliseconds since the start, from the engine into `batch`.
+    pub(crate) fn fill(&self, state: &mut PoolState, batch: &mut Batch, now: u64) {
         state.engine.wake(now);
         let share = state.engine.scheduler().startable() / self.max_active;
         let runs = &mut batch.runs;
@@ -147,13 +152,14 @@ impl<H: Handler> Pool<H> {
         self.now().saturating_add(after).saturating_add(1)
     }
 
-    /// Stops the intake of these partitions, waits up to `patience` for their records in flight, and ends their grants.
+    /// Stops the intake of these partitions, waits up to `patience` for their records in flight (with zero not at all),
+    /// and ends their grants.
     /// Returns the positions to commit, or `None` if more time is needed.
     pub(crate) fn drain(&self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>> {
         let mut state = self.lock();
         let mut drained = state.drain(partitions);
         self.metrics.draining_partitions.set(state.engine.draining() as u64);
-        if !drained {
+        if !drained && !patience.is_zero() {
             let waiting = self.drained.wait_timeout_while(state, patience, |state| {
                 drained = state.drain(partitions);
                 !drained
@@ -175,9 +181,13 @@ impl<H: Handler> Pool<H> {
         state.engine.close()
     }
 
-    /// Waits up to `patience` until nothing is in flight or the runner has failed. Returns whether that is so.
+    /// Waits up to `patience` (with zero not at all) until nothing is in flight or the runner has failed. Returns whether
+    /// that is so.
     pub(crate) fn wait_until_empty(&self, patience: Duration) -> bool {
         let busy = |state: &mut PoolState| state.failure.is_none() && state.engine.scheduler().in_flight() > 0;
+        if patience.is_zero() {
+            return !busy(&mut self.lock());
+        }
         let waiting = self.drained.wait_timeout_while(self.lock(), patience, busy);
         !waiting.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }

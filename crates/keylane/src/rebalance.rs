@@ -1,9 +1,10 @@
 //! Answers the log's rebalances: takes partitions over, drains them before they are given back, and drops lost ones.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keylane_log::{Assignment, Position, Rebalance, TopicPartition};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::Handler;
@@ -17,19 +18,42 @@ pub(crate) struct PoolRebalance<H: Handler> {
     shutdown_timeout: Duration,
     /// When a shutdown stops to wait for records in flight; `None` while nobody has noticed that one has begun.
     shutdown_deadline: Option<Instant>,
+    /// The time when the present step began, and what its revokes have waited since.
+    now: Instant,
+    /// The longest wait of one call of [`Rebalance::revoke`] in the present step.
+    longest: Duration,
 }
 
 /// The longest wait of one call of [`Rebalance::revoke`], so that it notices soon when a shutdown begins.
 const MAX_REVOKE_WAIT: Duration = Duration::from_millis(100);
 
 impl<H: Handler> PoolRebalance<H> {
-    pub(crate) fn new(pool: Arc<Pool<H>>, shutdown: CancellationToken, shutdown_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        pool: Arc<Pool<H>>,
+        shutdown: CancellationToken,
+        shutdown_timeout: Duration,
+        now: Instant,
+    ) -> Self {
         Self {
             pool,
             shutdown,
             shutdown_timeout,
             shutdown_deadline: None,
+            now,
+            longest: Duration::ZERO,
         }
+    }
+
+    /// Notes that a step begins, what time it is, and how long a call of [`Rebalance::revoke`] may wait.
+    pub(crate) fn step_begins(&mut self, now: Instant, longest: Duration) {
+        self.now = now;
+        self.longest = longest.min(MAX_REVOKE_WAIT);
+    }
+
+    /// The time when the present step began, and what its revokes have waited since. How long the log itself has waited
+    /// in the step is not known here.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
     }
 
     /// Begins the shutdown, unless a revoke has noticed it already. Returns when it stops to wait for records in
@@ -37,19 +61,19 @@ impl<H: Handler> PoolRebalance<H> {
     pub(crate) fn begin_shutdown(&mut self) -> Instant {
         *self
             .shutdown_deadline
-            .get_or_insert_with(|| Instant::now() + self.shutdown_timeout)
+            .get_or_insert_with(|| self.now + self.shutdown_timeout)
     }
 
     /// How long a revoke that the log gives `patience` may wait now.
     fn revoke_wait(&mut self, patience: Duration) -> Duration {
         if self.shutdown_deadline.is_none() && !self.shutdown.is_cancelled() {
-            return patience.min(MAX_REVOKE_WAIT);
+            return patience.min(self.longest);
         }
-        let left = self.begin_shutdown().saturating_duration_since(Instant::now());
+        let left = self.begin_shutdown().saturating_duration_since(self.now);
         if left.is_zero() {
             self.pool.lock().leaving = true;
         }
-        patience.min(MAX_REVOKE_WAIT).min(left)
+        patience.min(self.longest).min(left)
     }
 }
 
@@ -64,7 +88,10 @@ impl<H: Handler> Rebalance for PoolRebalance<H> {
 
     fn revoke(&mut self, partitions: &[TopicPartition], patience: Duration) -> Option<Vec<Position>> {
         let wait = self.revoke_wait(patience);
-        let positions = self.pool.drain(partitions, wait)?;
+        let Some(positions) = self.pool.drain(partitions, wait) else {
+            self.now += wait;
+            return None;
+        };
         for partition in partitions {
             tracing::info!(%partition, "given back");
         }

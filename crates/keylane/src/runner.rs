@@ -1,18 +1,24 @@
-//! The polling thread: it owns the consumer, takes records in, commits what is done, and answers rebalances.
+//! The runner: it owns the consumer, takes records in, commits what is done, and answers rebalances, step by step.
+//!
+//! ```text
+//!   step(now, longest) ─▶ pause, resume, commit ─▶ poll ─▶ take in ─▶ after which pause the next step is wanted
+//!   begin_close(now) ─▶ close_step(now, longest), until nothing is in flight ─▶ leave the group ─▶ Summary
+//! ```
 //!
 //! # Invariants
+//! * The runner reads no clock. It is told the time, and how long a step may wait at most.
 //! * Polling never waits for a handler, except inside a revoke, where it waits no longer than the log allows.
-//! * Every commit and every answer to a rebalance is made on this one thread, so no commit is begun after its revoke.
+//! * Every commit and every answer to a rebalance is made inside a step, so no commit is begun after its revoke.
 //! * While the log can't be reached, polls and commits are repeated with growing pauses, and only the first failure is
 //!   logged. Work in flight goes on meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keylane_log::{Consumer, LogError, Offset, Record, TopicPartition};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
@@ -36,40 +42,39 @@ pub struct Summary {
     pub unfinished: usize,
 }
 
-/// Reads records from `consumer` and calls `handler` with them until `shutdown` is cancelled. Then the records in
-/// flight are finished, what is done is committed, and the group is left. Dropping the returned future starts the same
-/// shutdown, without waiting for it.
+/// Reads records and has a handler called with them, as [`run`](crate::run) does, but only takes a step when it is
+/// told to. So its caller decides when and in which order things happen.
 ///
-/// Handlers run on the Tokio runtime that this function is called on; its timer must be enabled.
+/// The handler is called by tasks of a Tokio runtime. Time is that runtime's time, which may be paused: pass what
+/// [`Instant::now`] returns in one of its tasks. It never goes back.
 ///
-/// # Errors
-/// [`LogError::Refused`] and [`LogError::Broken`] as the log returned them; [`LogError::Broken`] if the handler
-/// panicked or a thread could not be started. What was done by then has been committed, unless the log did not take it.
-pub async fn run<H: Handler>(
-    consumer: Box<dyn Consumer>,
-    handler: H,
-    options: Options,
-    shutdown: CancellationToken,
-) -> Result<Summary, LogError> {
-    let shutdown = shutdown.child_token();
-    let _dropped = shutdown.clone().drop_guard();
-    let runtime = Handle::current();
-    let runner = Runner::new(consumer, handler, options, runtime, shutdown.clone());
-    let (result, ended) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("keylane-poll".to_owned())
-        .spawn(move || result.send(runner.run(&shutdown)))
-        .map_err(|error| LogError::Broken(format!("the polling thread could not be started: {error}")))?;
-    let died = |_| Err(LogError::Broken("the polling thread panicked".to_owned()));
-    ended.await.unwrap_or_else(died)
-}
-
-struct Runner<H: Handler> {
+/// A caller that must not wait passes no time to wait for, and waits by itself as long as a step says:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keylane::tokio::time::{Instant, sleep};
+/// use keylane::{CancellationToken, Handler, LogError, Runner, Summary};
+///
+/// async fn drive<H: Handler>(mut runner: Runner<H>, shutdown: CancellationToken) -> Result<Summary, LogError> {
+///     while !shutdown.is_cancelled() {
+///         let pause = runner.step(Instant::now(), Duration::ZERO)?;
+///         sleep(pause).await;
+///     }
+///     runner.begin_close(Instant::now());
+///     loop {
+///         if let Some(summary) = runner.close_step(Instant::now(), Duration::ZERO) {
+///             return Ok(summary);
+///         }
+///         sleep(Duration::from_millis(1)).await;
+///     }
+/// }
+/// ```
+pub struct Runner<H: Handler> {
     consumer: Box<dyn Consumer>,
     pool: Arc<Pool<H>>,
     rebalance: PoolRebalance<H>,
     options: Options,
-    runtime: Handle,
     incoming: Vec<(LaneKey, Record)>,
     polling: Outage,
     committing: Outage,
@@ -77,6 +82,8 @@ struct Runner<H: Handler> {
     dirty_since: Option<Instant>,
     /// Earliest time of the next commit attempt; set after a failed one.
     next_commit: Instant,
+    /// Whether records were taken in since commits were looked at last.
+    took_in: bool,
     /// When a record was last taken in or in flight.
     last_active: Instant,
     /// When the age of the oldest record in flight was last measured.
@@ -89,7 +96,7 @@ const OFFER_CHUNK: usize = 256;
 const POLL_BUSY: Duration = Duration::from_millis(10);
 /// Timeout of a poll while a partition is paused and waits to be resumed.
 const POLL_PAUSED: Duration = Duration::from_millis(2);
-/// Timeout of a poll while there is nothing to do. A shutdown may be noticed this late.
+/// Timeout of a poll while there is nothing to do. The caller may be kept from a shutdown for so long.
 const POLL_IDLE: Duration = Duration::from_millis(100);
 /// Time between two measurements of the oldest record's age. Each of them looks at every lane.
 const AGE_INTERVAL: Duration = Duration::from_millis(500);
@@ -100,64 +107,73 @@ const BACKOFF: Backoff = Backoff {
 };
 
 impl<H: Handler> Runner<H> {
-    fn new(
+    /// Makes a runner whose handler is called on `runtime`. The runtime's timer must be enabled.
+    pub fn new(consumer: Box<dyn Consumer>, handler: H, options: Options, runtime: Handle, now: Instant) -> Self {
+        Self::ended_by(CancellationToken::new(), consumer, handler, options, runtime, now)
+    }
+
+    /// As [`Runner::new`], with a token that a revoke in a step looks at, so that it notices that the caller wants to
+    /// close the runner.
+    pub(crate) fn ended_by(
+        shutdown: CancellationToken,
         consumer: Box<dyn Consumer>,
         handler: H,
         options: Options,
         runtime: Handle,
-        shutdown: CancellationToken,
+        now: Instant,
     ) -> Self {
-        let pool = Arc::new(Pool::new(handler, &options, runtime.clone()));
+        let pool = Arc::new(Pool::new(handler, &options, runtime, now));
         Self {
             consumer,
-            rebalance: PoolRebalance::new(pool.clone(), shutdown, options.shutdown_timeout),
+            rebalance: PoolRebalance::new(pool.clone(), shutdown, options.shutdown_timeout, now),
             pool,
             options,
-            runtime,
             incoming: Vec::with_capacity(OFFER_CHUNK),
             polling: Outage::new("the log can't be read; trying again"),
             committing: Outage::new("the log doesn't take commits; trying again"),
             dirty_since: None,
-            next_commit: Instant::now(),
-            last_active: Instant::now(),
-            last_age_measured: Instant::now(),
+            next_commit: now,
+            took_in: false,
+            last_active: now,
+            last_age_measured: now,
         }
     }
 
-    fn run(mut self, shutdown: &CancellationToken) -> Result<Summary, LogError> {
-        let mut result = Ok(());
-        while result.is_ok() && !shutdown.is_cancelled() {
-            result = self.step(shutdown);
+    /// Does what is due (pauses, resumes, commits, updates the metrics), then polls once and takes in what came.
+    ///
+    /// `longest` bounds how long the poll, and each wait of a revoke in it, may take; with zero, nothing waits. Returns
+    /// after which pause to call again. The pause is zero if there may be more records, or if the poll itself has
+    /// waited. To call earlier does no harm.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] and [`LogError::Broken`] as the log returned them; [`LogError::Broken`] if the handler
+    /// panicked. The runner can only be closed then.
+    pub fn step(&mut self, now: Instant, longest: Duration) -> Result<Duration, LogError> {
+        if let Some(failure) = self.pool.lock().failure.clone() {
+            return Err(LogError::Broken(failure));
         }
-        let summary = self.close();
-        result.map(|()| summary)
-    }
-
-    /// Polls once, and does what is due: takes records in, pauses and resumes, commits, and updates the metrics.
-    fn step(&mut self, shutdown: &CancellationToken) -> Result<(), LogError> {
-        match self.consumer.poll(self.poll_timeout(), &mut self.rebalance) {
+        self.regulate()?;
+        self.commit_when_due(now)?;
+        self.update_metrics(now);
+        self.rebalance.step_begins(now, longest);
+        let wanted = self.poll_timeout();
+        match self.consumer.poll(wanted.min(longest), &mut self.rebalance) {
             Ok(records) => {
                 self.polling.ended();
+                let cut_short = records.is_empty() && longest < wanted;
                 self.take_in(records);
+                let left = || self.poll_timeout().saturating_sub(longest);
+                Ok(if cut_short { left() } else { Duration::ZERO })
             }
             Err(LogError::Unavailable(reason)) => {
                 let tries = self.polling.noted(&reason);
-                let cancelled = shutdown.cancelled();
-                let pause = async { tokio::time::timeout(BACKOFF.after(tries, 0), cancelled).await };
-                // Whether the pause is over or a shutdown cut it short makes no difference here.
-                let _ = self.runtime.block_on(pause);
+                Ok(BACKOFF.after(tries, 0))
             }
-            Err(error) => return Err(error),
-        }
-        self.regulate()?;
-        self.commit_when_due()?;
-        self.update_metrics();
-        match self.pool.lock().failure.clone() {
-            Some(failure) => Err(LogError::Broken(failure)),
-            None => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
+    /// How long a poll should wait for records.
     fn poll_timeout(&self) -> Duration {
         let state = self.pool.lock();
         if state.engine.paused() > 0 {
@@ -171,6 +187,7 @@ impl<H: Handler> Runner<H> {
 
     fn take_in(&mut self, records: Vec<Record>) {
         self.inherit_done();
+        self.took_in |= !records.is_empty();
         let mut records = records.into_iter();
         loop {
             for record in records.by_ref().take(OFFER_CHUNK) {
@@ -179,8 +196,7 @@ impl<H: Handler> Runner<H> {
             if self.incoming.is_empty() {
                 break;
             }
-            self.last_active = Instant::now();
-            self.pool.offer(self.incoming.drain(..));
+            self.pool.offer(self.incoming.drain(..), self.rebalance.now());
         }
         let rewound = self.pool.lock().engine.rewound();
         for partition in rewound {
@@ -241,13 +257,12 @@ impl<H: Handler> Runner<H> {
         Ok(())
     }
 
-    fn commit_when_due(&mut self) -> Result<(), LogError> {
-        let now = Instant::now();
+    fn commit_when_due(&mut self, now: Instant) -> Result<(), LogError> {
         let (dirty, idle) = {
             let state = self.pool.lock();
             (state.engine.is_dirty(), state.engine.is_idle())
         };
-        if !idle {
+        if std::mem::take(&mut self.took_in) || !idle {
             self.last_active = now;
         }
         if !dirty {
@@ -261,12 +276,12 @@ impl<H: Handler> Runner<H> {
         let quiet = idle && now - self.last_active >= self.options.commit_idle;
         if quiet || now - since >= self.options.commit_every {
             self.dirty_since = None;
-            self.commit()?;
+            self.commit(now)?;
         }
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<(), LogError> {
+    fn commit(&mut self, now: Instant) -> Result<(), LogError> {
         let positions = self.pool.lock().engine.positions();
         if positions.is_empty() {
             return Ok(());
@@ -291,14 +306,14 @@ impl<H: Handler> Runner<H> {
                 let tries = self.committing.noted(&reason);
                 metrics.commits_failed.inc();
                 self.pool.lock().engine.not_committed(&positions);
-                self.next_commit = Instant::now() + BACKOFF.after(tries, 0);
+                self.next_commit = now + BACKOFF.after(tries, 0);
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    fn update_metrics(&mut self) {
+    fn update_metrics(&mut self, now: Instant) {
         let mut state = self.pool.lock();
         let (engine, metrics) = (&mut state.engine, &self.options.metrics);
         metrics.in_flight.set(engine.scheduler().in_flight() as u64);
@@ -309,9 +324,9 @@ impl<H: Handler> Runner<H> {
         metrics.paused_partitions.set(engine.paused() as u64);
         metrics.skipped.inc_by(engine.take_skipped());
         metrics.order_violations.inc_by(engine.take_violations());
-        if self.last_age_measured.elapsed() >= AGE_INTERVAL {
-            self.last_age_measured = Instant::now();
-            let now = self.pool.now();
+        if now.saturating_duration_since(self.last_age_measured) >= AGE_INTERVAL {
+            self.last_age_measured = now;
+            let now = self.pool.millis(now);
             let age = engine
                 .scheduler()
                 .oldest()
@@ -320,27 +335,38 @@ impl<H: Handler> Runner<H> {
         }
     }
 
-    /// Stops the intake, waits for the records in flight, commits what is done, and leaves the group.
-    fn close(&mut self) -> Summary {
-        let deadline = self.rebalance.begin_shutdown();
+    /// Stops the intake. From now on [`close_step`](Self::close_step) is called in place of [`step`](Self::step), and
+    /// waits for the records in flight until [`Options::shutdown_timeout`] is over.
+    pub fn begin_close(&mut self, now: Instant) {
+        self.rebalance.step_begins(now, Duration::ZERO);
+        self.rebalance.begin_shutdown();
         let held = self.pool.begin_closing();
         // A pause that fails does no harm: records that still arrive are dropped, and the next owner reads them again.
         let _ = self.consumer.pause(&held);
-        while !self.pool.wait_until_empty(POLL_BUSY) && Instant::now() < deadline {
-            // Polling keeps the membership alive. Its errors are ignored because the runner ends anyway.
+    }
+
+    /// Waits up to `longest` for the records in flight, and returns `None` while there are some: then the caller calls
+    /// again some milliseconds later, since each call also keeps the membership alive. Otherwise commits what is done,
+    /// leaves the group and returns what the runner has done.
+    pub fn close_step(&mut self, now: Instant, longest: Duration) -> Option<Summary> {
+        self.rebalance.step_begins(now, longest);
+        let deadline = self.rebalance.begin_shutdown();
+        if !self.pool.wait_until_empty(longest.min(POLL_BUSY)) && now < deadline {
+            // The runner ends anyway, so that an error of this poll changes nothing.
             let _ = self.consumer.poll(Duration::ZERO, &mut self.rebalance);
+            return None;
         }
         self.pool.lock().leaving = true;
         if let Err(error) = self.consumer.leave(&mut self.rebalance) {
             tracing::warn!(%error, "the group could not be left in good order; the last records may be handled again");
         }
-        self.update_metrics();
+        self.update_metrics(now);
         let state = self.pool.lock();
-        Summary {
+        Some(Summary {
             done: state.done,
             parked: state.parked,
             unfinished: state.engine.scheduler().in_flight(),
-        }
+        })
     }
 }
 

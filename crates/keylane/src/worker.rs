@@ -23,6 +23,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use keylane_log::Record;
+use tokio::time::Instant;
 
 use crate::handler::{Attempt, Handler, Outcome};
 use crate::pool::{Batch, Ending, Pool, PoolState};
@@ -83,17 +84,17 @@ impl<H: Handler> Drop for UnfinishedAlarm<'_, H> {
 
 impl<H: Handler> Pool<H> {
     /// Takes records in, and starts workers for them.
-    pub(crate) fn offer(self: &Arc<Self>, records: impl IntoIterator<Item = (LaneKey, Record)>) {
+    pub(crate) fn offer(self: &Arc<Self>, records: impl IntoIterator<Item = (LaneKey, Record)>, now: Instant) {
         let mut state = self.lock();
         state.engine.offer(records);
-        self.start_workers(&mut state);
+        self.start_workers(&mut state, self.millis(now));
     }
 
     /// Starts workers for the lanes that could start, as far as more may be active.
-    fn start_workers(self: &Arc<Self>, state: &mut PoolState) {
+    fn start_workers(self: &Arc<Self>, state: &mut PoolState, now: u64) {
         while state.active < self.max_active {
             let mut batch = Batch::default();
-            self.fill(state, &mut batch);
+            self.fill(state, &mut batch, now);
             if batch.runs.is_empty() {
                 return;
             }
@@ -111,7 +112,7 @@ impl<H: Handler> Pool<H> {
     fn exchange(self: &Arc<Self>, batch: &mut Batch) -> bool {
         let mut state = self.lock();
         self.hand_in_and_set_alarm(&mut state, batch);
-        self.fill(&mut state, batch);
+        self.fill(&mut state, batch, self.now());
         let busy = !batch.runs.is_empty();
         match (batch.aside, busy) {
             (true, true) => state.active += 1,
@@ -131,7 +132,7 @@ impl<H: Handler> Pool<H> {
             let mut state = self.lock();
             self.hand_in_and_set_alarm(&mut state, &mut rest);
             if rest.runs.is_empty() {
-                self.fill(&mut state, &mut rest);
+                self.fill(&mut state, &mut rest, self.now());
             }
             if rest.runs.is_empty() {
                 state.active -= 1;
@@ -173,7 +174,7 @@ impl<H: Handler> Pool<H> {
         let mut state = self.lock();
         if state.alarm == Some(due) {
             state.alarm = None;
-            self.start_workers(&mut state);
+            self.start_workers(&mut state, self.now());
             self.set_alarm(&mut state);
         }
     }

@@ -16,7 +16,7 @@
 //!   other partitions.
 //! * There is no clock and no input or output in here; times are passed in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use keylane_log::{Assignment, Offset, Position, Record, TopicPartition};
@@ -29,7 +29,7 @@ use crate::scheduler::{Epoch, LaneKey, Run, Scheduler};
 pub(crate) struct Engine {
     scheduler: Scheduler<Record>,
     grants: BTreeMap<Epoch, Grant>,
-    current: HashMap<TopicPartition, Epoch>,
+    current: BTreeMap<TopicPartition, Epoch>,
     last_epoch: u64,
     buffer_bytes: usize,
     /// Records skipped since [`Engine::take_skipped`] was called last.
@@ -103,7 +103,7 @@ impl Engine {
         Self {
             scheduler: Scheduler::new(limit),
             grants: BTreeMap::new(),
-            current: HashMap::new(),
+            current: BTreeMap::new(),
             last_epoch: 0,
             buffer_bytes,
             skipped: 0,

@@ -74,6 +74,7 @@ pub(crate) enum Items<T> {
 /// All lanes, and which of them may start. See the module.
 #[derive(Debug)]
 pub(crate) struct Scheduler<T> {
+    /// The lane of each key that has one. It is only looked into by key, since the order of its entries is random.
     by_key: HashMap<LaneKey, LaneId>,
     /// Lanes by number; those in `unused` are empty and have no key.
     lanes: Vec<Lane<T>>,
@@ -189,7 +190,7 @@ impl<T> Scheduler<T> {
     }
 
     /// Starts the lane at the front of the ready queue, with up to `max` records of one epoch, or with exactly those
-    /// that were postponed. `now` is a time in any unit, and never goes back.
+    /// that were postponed. `now` is a time in any unit.
     pub(crate) fn take(&mut self, max: usize, now: u64) -> Option<Run<T>> {
         if self.in_flight == self.limit {
             return None;

@@ -10,7 +10,9 @@ mod faults;
 mod logs;
 mod order;
 mod rebalances;
+mod steps;
 
 mod bench;
 mod gated;
 mod scripted;
+mod stepped;

@@ -45,6 +45,7 @@ enum ScriptStep {
     Assign(Vec<Assignment>),
     Records(Vec<Record>),
     Revoke(Vec<TopicPartition>, Duration),
+    AskBack(Vec<TopicPartition>),
     Lose(Vec<TopicPartition>),
     /// The poll does not return before the sender is dropped.
     Stall(Receiver<()>),
@@ -58,6 +59,8 @@ pub struct ScriptedConsumer {
     steps: Receiver<ScriptStep>,
     seen: Arc<(Mutex<Seen>, Condvar)>,
     held: Vec<TopicPartition>,
+    /// Partitions that are asked back once in each poll.
+    asked_back: Vec<TopicPartition>,
     poll_errors: Vec<LogError>,
     commit_errors: Vec<LogError>,
     refused: Vec<TopicPartition>,
@@ -70,6 +73,7 @@ pub fn script() -> (Script, Box<ScriptedConsumer>) {
         steps,
         seen: seen.clone(),
         held: Vec::new(),
+        asked_back: Vec::new(),
         poll_errors: Vec::new(),
         commit_errors: Vec::new(),
         refused: Vec::new(),
@@ -125,6 +129,11 @@ impl Script {
     /// Asks for the partition until it is given back or `timeout` is over; then the partition is lost.
     pub fn revoke(&self, number: u32, timeout: Duration) {
         self.step(ScriptStep::Revoke(vec![partition(number)], timeout));
+    }
+
+    /// Asks for the partition once in this and each later poll, without waiting, until it is given back.
+    pub fn ask_back(&self, number: u32) {
+        self.step(ScriptStep::AskBack(vec![partition(number)]));
     }
 
     pub fn lose(&self, number: u32) {
@@ -207,6 +216,21 @@ impl ScriptedConsumer {
         }
     }
 
+    fn ask_back(&mut self, rebalance: &mut dyn Rebalance) {
+        if self.asked_back.is_empty() {
+            return;
+        }
+        let Some(positions) = rebalance.revoke(&self.asked_back, Duration::ZERO) else {
+            return self.see(|seen| seen.not_yet += 1);
+        };
+        self.held.retain(|held| !self.asked_back.contains(held));
+        self.asked_back.clear();
+        self.see(|seen| {
+            seen.revokes_answered += 1;
+            seen.released.extend(positions);
+        });
+    }
+
     fn play(&mut self, step: ScriptStep, rebalance: &mut dyn Rebalance) -> Vec<Record> {
         match step {
             ScriptStep::Assign(assignments) => {
@@ -216,6 +240,10 @@ impl ScriptedConsumer {
             }
             ScriptStep::Records(records) => return records,
             ScriptStep::Revoke(partitions, timeout) => self.revoke(&partitions, timeout, rebalance),
+            ScriptStep::AskBack(partitions) => {
+                self.asked_back.extend(partitions);
+                self.ask_back(rebalance);
+            }
             ScriptStep::Lose(partitions) => {
                 self.held.retain(|held| !partitions.contains(held));
                 rebalance.lost(&partitions);
@@ -239,6 +267,7 @@ impl Consumer for ScriptedConsumer {
         if let Some(error) = self.poll_errors.pop() {
             return Err(error);
         }
+        self.ask_back(rebalance);
         match self.steps.recv_timeout(timeout) {
             Ok(step) => Ok(self.play(step, rebalance)),
             Err(RecvTimeoutError::Timeout) => Ok(Vec::new()),
