@@ -249,6 +249,7 @@ pub trait Consumer: Send {
     /// Gives all partitions back, as in a revoke, and leaves the group at once.
     ///
     /// # Errors
+    /// [`LogError::Unavailable`] also from a log that never waits, while records are in flight; the caller leaves again.
     /// [`LogError::Refused`] if the member has left its group already.
     fn leave(&mut self, rebalance: &mut dyn Rebalance) -> Result<()>;
 }

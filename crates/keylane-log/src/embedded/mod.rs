@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Its core is a set of functions over a given connection, to which times are passed in: `schema`, `topics`, `append`,
-//! `records`, `membership`, `fetch`, `positions`, `groups` and `retention`. [`EmbeddedLog`] and its consumers drive the
-//! core with threads, clocks and lock files.
+//! `records`, `membership`, `fetch`, `positions`, `groups`, `retention` and `cut`, and the rounds of a `participant`.
+//! [`EmbeddedLog`] and its consumers drive the core with threads, clocks and lock files. [`InMemoryLog`] does so with
+//! none of these, for simulations.
 //!
 //! It is a default for one machine and not a broker: there is no server, and each process does its own part.
 //!
@@ -21,6 +22,7 @@
 mod append;
 mod appender;
 mod consumer;
+mod cut;
 mod fault;
 mod fetch;
 mod file;
@@ -28,6 +30,8 @@ mod groups;
 mod heartbeats;
 mod member;
 mod membership;
+mod memory;
+mod participant;
 mod positions;
 mod presence;
 mod records;
@@ -45,13 +49,14 @@ use self::appender::Appender;
 use self::consumer::EmbeddedConsumer;
 use self::file::{LogFile, Purpose};
 use self::member::Member;
+pub use self::memory::{Clocks, InMemoryLog};
 use self::presence::Presences;
 use self::retention::Retention;
 use crate::group::{GroupListing, OffsetKept};
 use crate::port::{Consumer, EventLog, Extent, GroupError, GroupInfo, LogError, Result, Subscription};
-use crate::record::{NewRecord, Offset, Partition, Placed, Record, TopicPartition};
+use crate::record::{NewRecord, Offset, Placed, Record, TopicPartition};
 use crate::sync::lock;
-use crate::topic::{NewTopic, PartitionInfo, TopicInfo};
+use crate::topic::{NewTopic, TopicInfo};
 
 /// The name of the log's file in its folder.
 const FILE_NAME: &str = "log.db";
@@ -154,11 +159,7 @@ impl EventLog for EmbeddedLog {
     }
 
     fn topics(&self) -> Result<Vec<TopicInfo>> {
-        let topics = self.reader().read(topics::list)?;
-        Ok(topics
-            .into_iter()
-            .map(|(name, partitions)| info(name, partitions))
-            .collect())
+        self.reader().read(topics::describe)
     }
 
     fn partitions(&self, topic: &str) -> Result<u32> {
@@ -240,20 +241,5 @@ impl EventLog for EmbeddedLog {
             presences,
             subscription.drain_timeout,
         )?))
-    }
-}
-
-/// Describes a topic, all of whose partitions node 0 keeps.
-fn info(name: String, partitions: u32) -> TopicInfo {
-    let partition = |number| PartitionInfo {
-        partition: Partition(number),
-        leader: Some(0),
-        replicas: vec![0],
-        isr: vec![0],
-    };
-    TopicInfo {
-        name,
-        internal: false,
-        partitions: (0..partitions).map(partition).collect(),
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::schema::{read, write};
 use crate::port::{Extent, LogError, Result};
 use crate::record::{Offset, Partition, TopicPartition};
-use crate::topic::NewTopic;
+use crate::topic::{NewTopic, PartitionInfo, TopicInfo};
 
 /// The most partitions of a topic. It is enough for one machine, and keeps a mistyped number from creating millions of
 /// rows.
@@ -128,6 +128,22 @@ pub(super) fn list(conn: &Connection) -> Result<Vec<(String, u32)>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Describes all topics, in the order of their names. Node 0 keeps all their partitions.
+pub(super) fn describe(conn: &Connection) -> Result<Vec<TopicInfo>> {
+    let partition = |number| PartitionInfo {
+        partition: Partition(number),
+        leader: Some(0),
+        replicas: vec![0],
+        isr: vec![0],
+    };
+    let info = |(name, partitions): (String, u32)| TopicInfo {
+        name,
+        internal: false,
+        partitions: (0..partitions).map(partition).collect(),
+    };
+    Ok(list(conn)?.into_iter().map(info).collect())
+}
+
 /// What each partition of `topic` holds, in order.
 ///
 /// # Errors
@@ -162,6 +178,22 @@ pub(super) fn start(conn: &Connection, topic: &str, partition: Partition) -> Res
     Ok(Offset(start as u64))
 }
 
+/// The offset of a partition's next record.
+///
+/// # Errors
+/// [`LogError::Refused`] if there is no such partition.
+pub(super) fn end(conn: &Connection, partition: &TopicPartition) -> Result<Offset> {
+    let mut select = conn.prepare_cached("select next from partitions where topic = ? and partition = ?")?;
+    let place = (&*partition.topic, partition.partition.0);
+    match select.query_row(place, |row| row.get::<_, i64>(0)).optional()? {
+        Some(next) => Ok(Offset(next as u64)),
+        None => {
+            let count = partitions(conn, &partition.topic)?;
+            Err(no_partition(&partition.topic, partition.partition, count))
+        }
+    }
+}
+
 /// The offset that `group` has committed for each partition of `topic`, in order.
 ///
 /// # Errors
@@ -183,11 +215,7 @@ pub(super) fn committed(conn: &Connection, group: &str, topic: &str) -> Result<V
 
 /// Returns an error if the topic does not have this partition.
 pub(super) fn check_partition(conn: &Connection, partition: &TopicPartition) -> Result<()> {
-    let count = partitions(conn, &partition.topic)?;
-    if partition.partition.0 < count {
-        return Ok(());
-    }
-    Err(no_partition(&partition.topic, partition.partition, count))
+    end(conn, partition).map(drop)
 }
 
 /// The error for a partition that its topic does not have.

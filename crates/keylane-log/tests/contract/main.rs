@@ -1,4 +1,6 @@
-//! What every log must do: each case runs once on the embedded log and once on Kafka.
+//! What every log must do: each case runs on the embedded log, on the same log in memory, and on Kafka.
+//!
+//! Cases that need a call that waits are not for the log in memory, whose calls never do.
 //!
 //! The part on Kafka needs a broker whose address (`host:port`) is in `MALL_TEST_KAFKA`, and a folder with Kafka's own
 //! tools in `MALL_TEST_KAFKA_TOOLS`. It fails without them.
@@ -17,19 +19,29 @@ mod world;
 
 /// Makes a test of each case on each log.
 macro_rules! contract {
-    ($($module:ident :: $case:ident),* $(,)?) => {
+    (
+        any log: $($module:ident :: $case:ident),* $(,)?;
+        logs that wait: $($waiting:ident :: $waits:ident),* $(,)?;
+    ) => {
         #[cfg(feature = "embedded")]
         mod embedded {
             $(#[test] fn $case() { crate::$module::$case(&crate::world::Embedded::new()); })*
+            $(#[test] fn $waits() { crate::$waiting::$waits(&crate::world::Embedded::new()); })*
+        }
+        #[cfg(feature = "embedded")]
+        mod memory {
+            $(#[test] fn $case() { crate::$module::$case(&crate::world::Memory::new()); })*
         }
         #[cfg(feature = "kafka")]
         mod kafka {
             $(#[test] fn $case() { crate::$module::$case(&crate::world::Kafka::new()); })*
+            $(#[test] fn $waits() { crate::$waiting::$waits(&crate::world::Kafka::new()); })*
         }
     };
 }
 
 contract! {
+    any log:
     records::keys_lie_where_java_puts_them,
     records::a_partition_keeps_the_order,
     records::records_come_back_as_they_were,
@@ -50,8 +62,6 @@ contract! {
     groups::commits_survive_a_restart,
     groups::a_commit_for_a_partition_given_back_is_refused,
     groups::a_member_that_sleeps_too_long_is_fenced,
-    groups::a_revoke_waits_for_the_drain,
-    groups::leaving_waits_for_the_drain,
     groups::a_drain_too_slow_loses_the_partition,
     groups::a_new_partition_is_read_soon,
     groups::a_paused_partition_is_silent,
@@ -59,5 +69,9 @@ contract! {
     groups::a_group_is_seen_from_outside,
     groups::a_reset_waits_for_nobody_to_be_in_the_group,
     groups::a_group_goes_once_nobody_is_in_it,
-    groups::a_new_group_can_be_given_offsets,
+    groups::a_new_group_can_be_given_offsets;
+
+    logs that wait:
+    groups::a_revoke_waits_for_the_drain,
+    groups::leaving_waits_for_the_drain;
 }

@@ -89,7 +89,7 @@ impl TestMember {
     }
 
     pub fn leave(&mut self) {
-        self.try_leave().expect("the group can be left");
+        answered(|| self.try_leave());
     }
 
     pub fn try_leave(&mut self) -> keylane_log::Result<()> {
@@ -163,7 +163,7 @@ pub fn until(what: &str, members: &mut [&mut TestMember], mut done: impl FnMut(&
 
 /// What the log answers. It gives a call up after five seconds, and a broker that has just started on a busy machine may
 /// take longer, so that the call is made again.
-pub fn answered<T>(call: impl Fn() -> keylane_log::Result<T>) -> T {
+pub fn answered<T>(mut call: impl FnMut() -> keylane_log::Result<T>) -> T {
     let deadline = Instant::now() + TIMEOUT;
     loop {
         match call() {

@@ -53,6 +53,34 @@ impl World for Embedded {
     }
 }
 
+/// The embedded log in memory. Its time goes on by a millisecond whenever a process looks at its clock.
+#[cfg(feature = "embedded")]
+pub struct Memory(keylane_log::embedded::InMemoryLog);
+
+#[cfg(feature = "embedded")]
+impl Memory {
+    pub fn new() -> Self {
+        let log = keylane_log::embedded::InMemoryLog::new(clocks());
+        Self(log.expect("there is memory"))
+    }
+}
+
+#[cfg(feature = "embedded")]
+impl World for Memory {
+    fn open(&self) -> Box<dyn EventLog> {
+        Box::new(self.0.process(clocks()))
+    }
+}
+
+#[cfg(feature = "embedded")]
+fn clocks() -> keylane_log::embedded::Clocks {
+    let looks = std::sync::atomic::AtomicU64::new(0);
+    keylane_log::embedded::Clocks {
+        wall: std::sync::Arc::new(|| SystemTime::now().into()),
+        monotonic: std::sync::Arc::new(move || Duration::from_millis(looks.fetch_add(1, Ordering::Relaxed))),
+    }
+}
+
 /// Kafka at the address in `MALL_TEST_KAFKA`.
 #[cfg(feature = "kafka")]
 pub struct Kafka {
