@@ -1,0 +1,5 @@
+//! The simulated Kafka does what a log must do, and keeps the promises of its module whatever its faults do.
+
+mod contract;
+mod member;
+mod world;
