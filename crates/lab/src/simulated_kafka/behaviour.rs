@@ -111,7 +111,7 @@ impl Faults {
         commits_refused: 0.02,
         sessions_lost: 0.01,
         rebalances: 0.03,
-        repeats: 0.2,
+        repeats: 0.5,
         appends_unanswered: 0.1,
         offsets_left_out: 0.05,
     };

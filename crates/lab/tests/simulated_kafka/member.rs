@@ -23,6 +23,8 @@ pub struct Observed {
     pub next: BTreeMap<TopicPartition, Offset>,
     pub given: Vec<Assignment>,
     pub revoked: Vec<TopicPartition>,
+    /// The positions that revokes have returned.
+    pub returned: Vec<Position>,
     pub lost: Vec<TopicPartition>,
     /// Whether records are in flight that a revoke has to wait for.
     pub busy: bool,
@@ -109,6 +111,7 @@ impl Rebalance for Observed {
         let positions = self.positions(|partition| partitions.contains(partition));
         self.forget(partitions);
         self.revoked.extend(partitions.iter().cloned());
+        self.returned.extend(positions.iter().cloned());
         Some(positions)
     }
 
