@@ -30,8 +30,10 @@ pub struct ProgressLine {
     /// How much there is to do, where that is known.
     total: Option<u64>,
     done: u64,
-    /// When the line was last written.
-    shown: Option<Instant>,
+    /// When the line was last written, or the work began.
+    last: Instant,
+    /// Whether the line was ever written, which it is not for work that is soon done.
+    shown: bool,
     on_terminal: bool,
 }
 
@@ -45,7 +47,8 @@ impl ProgressLine {
             what: what.into(),
             total,
             done: 0,
-            shown: None,
+            last: Instant::now(),
+            shown: false,
             on_terminal: std::io::stderr().is_terminal(),
         }
     }
@@ -53,8 +56,8 @@ impl ProgressLine {
     /// Notes that so much more is done.
     pub fn add(&mut self, done: u64) {
         self.done += done;
-        if self.on_terminal && self.shown.is_none_or(|shown| shown.elapsed() >= UPDATE_INTERVAL) {
-            self.shown = Some(Instant::now());
+        if self.on_terminal && self.last.elapsed() >= UPDATE_INTERVAL {
+            (self.last, self.shown) = (Instant::now(), true);
             let (what, done) = (&self.what, self.done);
             let of_total = self.total.map_or(String::new(), |total| format!(" of {total}"));
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K{what}: {done}{of_total}");
@@ -64,7 +67,7 @@ impl ProgressLine {
 
 impl Drop for ProgressLine {
     fn drop(&mut self) {
-        if self.shown.is_some() {
+        if self.shown {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
         }
     }

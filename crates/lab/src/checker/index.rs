@@ -6,7 +6,7 @@ use keylane_log::{Offset, Partition, Timestamp};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, OrderId, Version};
 
-use super::history::{Applied, DeliveryRecord, History, OrderRecord, Parked, Written};
+use super::history::{Applied, DeliveryRecord, History, OrderRecord, Parked, PartitionState, PlaceInTopic, Written};
 
 /// What is known of one order.
 pub(super) struct OrderHistory<'a> {
@@ -87,36 +87,47 @@ fn at<'a, 'm>(
     id: OrderId,
     log: &'a LogPositions,
 ) -> &'m mut OrderHistory<'a> {
-    orders.entry(id).or_insert_with(|| OrderHistory {
-        id,
-        written: BTreeMap::new(),
-        topic: Vec::new(),
-        applied: Vec::new(),
-        deliveries: Vec::new(),
-        delivery_records: Vec::new(),
-        parked: BTreeMap::new(),
-        moving: false,
-        unpublished_deliveries: false,
-        unsequenced: false,
-        published: BTreeSet::new(),
-        handed_out: BTreeSet::new(),
-        discarded: BTreeSet::new(),
-        log,
-    })
+    orders.entry(id).or_insert_with(|| OrderHistory::of(id, log))
 }
 
 impl LogPositions {
-    pub fn of(history: &History) -> Self {
-        let partitions = &history.partitions;
+    pub fn of(partitions: &[PartitionState]) -> Self {
         Self {
             next: partitions.iter().map(|state| (state.partition, state.next())).collect(),
             removed_up_to: partitions.iter().filter_map(|state| state.removed_up_to()).max(),
         }
     }
+
+    /// Whether the group has not finished with the record at this place.
+    pub fn is_ahead(&self, place: PlaceInTopic) -> bool {
+        let next = self.next.get(&place.partition);
+        next.is_none_or(|next| place.offset >= *next)
+    }
 }
 
 impl<'a> OrderHistory<'a> {
-    fn arrange(&mut self) {
+    /// An order of which nothing is known yet.
+    pub fn of(id: OrderId, log: &'a LogPositions) -> Self {
+        Self {
+            id,
+            written: BTreeMap::new(),
+            topic: Vec::new(),
+            applied: Vec::new(),
+            deliveries: Vec::new(),
+            delivery_records: Vec::new(),
+            parked: BTreeMap::new(),
+            moving: false,
+            unpublished_deliveries: false,
+            unsequenced: false,
+            published: BTreeSet::new(),
+            handed_out: BTreeSet::new(),
+            discarded: BTreeSet::new(),
+            log,
+        }
+    }
+
+    /// Sorts what is known, once all of it is there.
+    pub fn arrange(&mut self) {
         self.topic.sort_by_key(|record| record.place);
         self.applied.sort_by_key(|applied| applied.counter);
         self.deliveries.sort_by_key(|delivery| delivery.id);
@@ -141,8 +152,7 @@ impl<'a> OrderHistory<'a> {
 
     /// Whether the group has not finished with this record.
     pub fn is_ahead(&self, record: &OrderRecord) -> bool {
-        let next = self.log.next.get(&record.place.partition);
-        next.is_none_or(|next| record.place.offset >= *next)
+        self.log.is_ahead(record.place)
     }
 
     /// Whether an event of this version may still be handed out for the first time.

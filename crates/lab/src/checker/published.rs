@@ -13,8 +13,13 @@ use super::verdict::{Anomaly, Fact, Severity, Verdict};
 
 /// Judges how the events of the order stand in the topic.
 pub(super) fn hazards(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
-    verdicts.extend(split_key(order));
+    certain(order, verdicts);
     log_inversions(order, verdicts);
+}
+
+/// The hazards that no further record can do away with. What stands behind a later version may turn out to be a repetition.
+pub(super) fn certain(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
+    verdicts.extend(split_key(order));
     divergent(order, verdicts);
 }
 

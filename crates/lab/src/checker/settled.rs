@@ -2,13 +2,13 @@
 
 use shop::domain::Version;
 
-use super::history::{History, WaitsFor};
+use super::history::{PartitionState, WaitsFor};
 use super::index::OrderHistory;
 use super::verdict::Doubt;
 
 /// A doubt for each partition to whose end the group has not come.
-pub(super) fn lagging(history: &History) -> impl Iterator<Item = Doubt> {
-    let behind = history.partitions.iter().filter(|state| state.lag() > 0);
+pub(super) fn lagging(partitions: &[PartitionState]) -> impl Iterator<Item = Doubt> {
+    let behind = partitions.iter().filter(|state| state.lag() > 0);
     behind.map(|state| Doubt::Lagging {
         partition: state.partition,
         next: state.next(),

@@ -178,14 +178,19 @@ impl Judgement {
             .collect()
     }
 
+    /// Puts everything in order, and tells no doubt twice.
+    pub(super) fn sort(&mut self) {
+        self.verdicts.sort();
+        self.doubts.sort();
+        self.doubts.dedup();
+    }
+
     /// Adds what was found of other orders, at a later time. How far the group has come is only told as it was then.
     pub fn absorb(&mut self, later: Self) {
         self.doubts.retain(|doubt| !matches!(doubt, Doubt::Lagging { .. }));
         self.doubts.extend(later.doubts);
         self.verdicts.extend(later.verdicts);
-        self.verdicts.sort();
-        self.doubts.sort();
-        self.doubts.dedup();
+        self.sort();
     }
 
     /// Removes what was found of these orders.

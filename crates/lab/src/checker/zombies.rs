@@ -6,27 +6,24 @@
 //! ```
 //! Such an effect is a hazard and no harm if the next owner would have written the same. The fence sees to that, not the
 //! assignment.
+//!
+//! Of each partition the last assignments are kept, so memory doesn't grow with the history. A zombie that sleeps through
+//! more of them goes unnoticed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use keylane_log::Partition;
 use shop::text;
 
 use super::evidence::took_effect;
-use super::history::{Applied, History};
+use super::history::Applied;
 use super::verdict::{Anomaly, Severity, Verdict};
 
 type Assignment = (Arc<str>, u64);
 
-/// The effects of zombies.
-pub(super) fn zombie_effects(history: &History) -> Vec<Verdict> {
-    let mut applied: Vec<&Applied> = history.applied.iter().collect();
-    applied.sort_by_key(|applied| applied.counter);
-    let mut watch = ZombieWatch::default();
-    applied.into_iter().for_each(|applied| watch.see(applied));
-    watch.found
-}
+/// How many followed assignments of a partition are kept.
+const FOLLOWED: usize = 64;
 
 /// Looks at the effects of all orders, one after the other by their counters. Of each partition it keeps the assignments,
 /// and not the effects.
@@ -40,8 +37,8 @@ pub(super) struct ZombieWatch {
 /// Those to whom a partition was assigned.
 #[derive(Debug, Default)]
 struct Owners {
-    /// The assignments that another one has followed.
-    followed: BTreeSet<Assignment>,
+    /// The last assignments that another one has followed, the oldest first.
+    followed: VecDeque<Assignment>,
     /// The last effect under the assignment that none has followed, and that assignment.
     current: Option<(Applied, Assignment)>,
 }
@@ -66,7 +63,10 @@ impl Owners {
         if let Some((_, before)) = self.current.replace((applied.clone(), assignment.clone()))
             && before != assignment
         {
-            self.followed.insert(before);
+            self.followed.push_back(before);
+            if self.followed.len() > FOLLOWED {
+                self.followed.pop_front();
+            }
         }
         None
     }

@@ -9,7 +9,7 @@
 //! as moving. Nothing is kept here: whoever takes the history in decides what to keep of it.
 
 use anyhow::Result;
-use keylane_log::{Extent, Offset, Partition, Timestamp};
+use keylane_log::{Extent, Offset, Partition, Record, Timestamp};
 use lab::checker::{Intake, PartitionState};
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 use shop::store::{ApplyRow, JournalRow};
@@ -22,8 +22,18 @@ use crate::scan::{self, ProgressLine};
 /// How many rows are read at once.
 const PAGE: usize = 1000;
 
-/// Reads everything and hands it in. Answers with the state in which the partitions were.
-pub fn gather(sources: &Sources, to: &mut impl Intake) -> Result<Vec<PartitionState>> {
+/// How far a history was read.
+pub struct Gathered {
+    /// The state in which the partitions were.
+    pub partitions: Vec<PartitionState>,
+    /// The number of the journal's last row.
+    pub journal_end: i64,
+    /// The number of the last row of the apply history.
+    pub applies_end: i64,
+}
+
+/// Reads everything and hands it in.
+pub fn gather(sources: &Sources, to: &mut impl Intake) -> Result<Gathered> {
     let journal_end = journal(sources, 0, |row| {
         if to.wants(row.entry.order_id) {
             to.written(translate::written(&row)?);
@@ -37,7 +47,11 @@ pub fn gather(sources: &Sources, to: &mut impl Intake) -> Result<Vec<PartitionSt
     deliveries(sources, to)?;
     unpublished_deliveries(sources, to)?;
     tails(sources, to, &partitions, journal_end, applies_end)?;
-    Ok(partitions)
+    Ok(Gathered {
+        partitions,
+        journal_end,
+        applies_end,
+    })
 }
 
 /// Reads what has been added since the first reading, and notes its orders as moving.
@@ -71,7 +85,8 @@ pub fn tail_of_topic(sources: &Sources, to: &mut impl Intake, partitions: &[Part
     sources.of_log(scanned).map(drop)
 }
 
-fn journal(sources: &Sources, mut after: i64, mut take: impl FnMut(JournalRow) -> Result<()>) -> Result<i64> {
+/// Reads the rows of the journal behind a number. Answers with the number of the last.
+pub fn journal(sources: &Sources, mut after: i64, mut take: impl FnMut(JournalRow) -> Result<()>) -> Result<i64> {
     let mut progress = ProgressLine::of("reading the order journal", None);
     loop {
         let page = sources.of_orders(|store| store.journal(Source::Orders, after, PAGE))?;
@@ -82,7 +97,8 @@ fn journal(sources: &Sources, mut after: i64, mut take: impl FnMut(JournalRow) -
     }
 }
 
-fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(ApplyRow)) -> Result<i64> {
+/// Reads the rows of the apply history behind a number. Answers with the number of the last.
+pub fn applies(sources: &Sources, mut after: i64, mut take: impl FnMut(ApplyRow)) -> Result<i64> {
     let mut progress = ProgressLine::of("reading the apply history", None);
     loop {
         let page = sources.of_deliveries(|store| store.applies(after, PAGE))?;
@@ -100,13 +116,8 @@ pub fn topic(sources: &Sources, to: &mut impl Intake) -> Result<Vec<(Extent, Opt
     let only = to.only().map(|order| order.to_string());
     let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
         kept_since[record.partition.0 as usize].get_or_insert(record.timestamp);
-        if only.as_ref().is_some_and(|order| !translate::mentions(record, order)) {
-            return;
-        }
-        match translate::found(record) {
-            Some(TopicRecord::Order(record)) => to.order_record(record),
-            Some(TopicRecord::Delivery(record)) => to.delivery_record(record),
-            None => {}
+        if only.as_ref().is_none_or(|order| translate::mentions(record, order)) {
+            take_record(record, to);
         }
     });
     let ends = sources.of_log(scanned)?;
@@ -115,6 +126,15 @@ pub fn topic(sources: &Sources, to: &mut impl Intake) -> Result<Vec<(Extent, Opt
         end,
     });
     Ok(read.zip(kept_since).collect())
+}
+
+/// Hands in a record, if it is an event.
+pub fn take_record(record: &Record, to: &mut impl Intake) {
+    match translate::found(record) {
+        Some(TopicRecord::Order(record)) => to.order_record(record),
+        Some(TopicRecord::Delivery(record)) => to.delivery_record(record),
+        None => {}
+    }
 }
 
 /// The state of the partitions, of which this much was read.
@@ -134,7 +154,8 @@ pub fn committed(sources: &Sources, read: Vec<(Extent, Option<Timestamp>)>) -> R
     Ok(states.collect())
 }
 
-fn parked(sources: &Sources, to: &mut impl Intake) -> Result<()> {
+/// Reads all parked events.
+pub fn parked(sources: &Sources, to: &mut impl Intake) -> Result<()> {
     let now = clock::now();
     let mut after = OrderId::BEFORE_ALL;
     loop {

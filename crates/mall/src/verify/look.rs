@@ -12,17 +12,32 @@ use lab::checker::{History, Judgement, Scope, Selection, Survey, Suspect, check_
 use shop::domain::OrderId;
 
 use super::found::{Aside, Found};
-use super::gather::gather;
+use super::gather::{Gathered, gather};
 use super::sources::Sources;
 
 /// How many rows and records of suspects are kept at a time. A single order may have more.
 const ENTRIES: usize = 400_000;
 
+/// A look at everything, and what is needed to go on from there.
+pub struct Looked {
+    /// What was found.
+    pub found: Found,
+    /// The survey that was made.
+    pub survey: Survey,
+    /// How far everything was read for the survey.
+    pub read: Gathered,
+}
+
 /// Looks at everything, and judges the orders in the scope. Of each kind of finding it keeps as many as `keep` says.
 pub fn look(sources: &Sources, scope: Scope, keep: usize) -> Result<Found> {
+    look_and_go_on(sources, scope, keep, |_| {}).map(|looked| looked.found)
+}
+
+/// As [`look`]. `see` is shown each judgement that was made of some orders.
+pub fn look_and_go_on(sources: &Sources, scope: Scope, keep: usize, mut see: impl FnMut(&Judgement)) -> Result<Looked> {
     let mut survey = Survey::of(scope);
-    let partitions = gather(sources, &mut survey)?;
-    let surveyed = survey.finish(&partitions);
+    let read = gather(sources, &mut survey)?;
+    let surveyed = survey.finish(&read.partitions);
     let mut found = Found::default();
     found.orders = surveyed.orders;
     found.aside = scope.placed_since.map(|start| Aside {
@@ -31,7 +46,7 @@ pub fn look(sources: &Sources, scope: Scope, keep: usize) -> Result<Found> {
     });
     // Judging a history without orders yields only the doubts about the partitions.
     let history = History {
-        partitions,
+        partitions: read.partitions.clone(),
         ..History::default()
     };
     found.add(check_orders(&history), keep);
@@ -40,11 +55,17 @@ pub fn look(sources: &Sources, scope: Scope, keep: usize) -> Result<Found> {
         let mut judgement = judge_closely(sources, &orders)?;
         let of_these = zombies.extract_if(.., |verdict| orders.contains(&verdict.order));
         judgement.verdicts.extend(of_these);
+        see(&judgement);
         found.add(judgement, keep);
     }
-    found.tell(zombies, keep);
+    let rest = Judgement {
+        verdicts: zombies,
+        ..Judgement::default()
+    };
+    see(&rest);
+    found.tell(rest.verdicts, keep);
     found.finish();
-    Ok(found)
+    Ok(Looked { found, survey, read })
 }
 
 /// Cuts suspects into portions whose histories fit into memory together.
@@ -76,8 +97,8 @@ fn judge_closely(sources: &Sources, orders: &BTreeSet<OrderId>) -> Result<Judgem
 
 fn judge(sources: &Sources, orders: &BTreeSet<OrderId>) -> Result<Judgement> {
     let mut selection = Selection::of(orders.iter().copied());
-    let partitions = gather(sources, &mut selection)?;
-    selection.history.partitions = partitions;
+    let read = gather(sources, &mut selection)?;
+    selection.history.partitions = read.partitions;
     Ok(check_orders(&selection.history))
 }
 

@@ -4,8 +4,8 @@
 //! ```text
 //!   orders' journal ─┐
 //!   topic, offsets ──┼─ gather ─▶ look: a survey, then the suspects closely, by lab::checker ─▶ Found ─▶ report
-//!   apply history ───┤
-//!   final rows ──────┘
+//!   apply history ───┤                                                                                    ▲
+//!   final rows ──────┘ ─ only what is new ─▶ watch: each verdict once it is certain ─────────────────────┘
 //! ```
 
 pub mod found;
@@ -16,6 +16,7 @@ pub mod report;
 mod since;
 mod sources;
 pub mod translate;
+mod watch;
 
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,7 @@ use crate::shutdown::StopSignal;
 use found::{Aside, Found};
 use since::Since;
 pub use sources::{HistoryOptions, Sources};
+use watch::{News, Replaced, Watch};
 
 /// The options of `mall verify`.
 #[derive(Debug, Args)]
@@ -54,12 +56,12 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64))]
     order: Option<i64>,
 
-    /// Prints one JSON object
+    /// Prints one JSON object; with --watch one for each verdict, a line each
     #[arg(long)]
     json: bool,
 
-    /// Goes on for ever, and prints the result again whenever it has changed
-    #[arg(long)]
+    /// Goes on until Ctrl-C, and prints each new verdict as soon as it is certain
+    #[arg(long, conflicts_with = "wait")]
     watch: bool,
 
     #[command(flatten)]
@@ -75,6 +77,12 @@ Examples:
   mall verify --order 2
   mall verify --since 10m --json
   mall verify --since last-start      leaves earlier experiments aside
+  mall verify --watch                 says what breaks while it breaks, until Ctrl-C
+
+--watch looks at everything once and then reads only what is new. An inversion or a skip is told at
+once; that something is missing only when nothing of its order is under way any more. Whenever all
+has come to its end, the last line of the result is printed again. It doesn't go with --wait, since
+it never ends waiting. With --since last-start the start is the one at its begin.
 
 It keeps a few dozen bytes of each order in memory, however many events that order has, and of
 suspect orders the history of some at a time: a million orders with 2.1 million events took 77 MB.
@@ -92,7 +100,10 @@ pub fn run(args: &VerifyArgs) -> Result<Exit> {
         return watch(args, &sources);
     }
     let found = look_until_settled(args, &sources)?;
-    print(args, &found);
+    let _ = console::print(&match args.json {
+        true => report::json(&found),
+        false => args.language.read(report::text(&found)),
+    });
     Ok(exit_of(&found))
 }
 
@@ -102,14 +113,6 @@ fn exit_of(found: &Found) -> Exit {
         Outcome::Harm => Exit::NO,
         Outcome::Unknown => Exit::COULD_NOT,
     }
-}
-
-fn print(args: &VerifyArgs, found: &Found) {
-    let text = match args.json {
-        true => report::json(found),
-        false => args.language.read(report::text(found)),
-    };
-    let _ = console::print(&text);
 }
 
 /// Looks until nothing is under way any more, or the time for that is over.
@@ -124,49 +127,92 @@ fn look_until_settled(args: &VerifyArgs, sources: &Sources) -> Result<Found> {
     }
 }
 
-/// Looks again and again until a signal comes.
+/// Watches until a signal comes.
 fn watch(args: &VerifyArgs, sources: &Sources) -> Result<Exit> {
     let signal = StopSignal::listen()?;
-    let mut last: Option<Found> = None;
+    let (scope, keep) = (scope(args, sources)?, keep(args));
+    let mut tell = |news: News| {
+        let _ = console::print(&told(args, news));
+    };
+    let mut watch = Watch::begin(sources, scope, keep, &mut tell)?;
+    let mut away = false;
     while signal.exit().is_none() {
-        match look(args, sources) {
-            Ok(found) => {
-                if last.as_ref() != Some(&found) {
-                    print(args, &found);
-                }
-                last = Some(found);
+        match watch.step(&mut tell) {
+            Ok(()) => away = false,
+            Err(error) if error.is::<Replaced>() => {
+                console::say(&format!("mall verify: {error:#}"));
+                watch = Watch::begin(sources, scope, keep, &mut tell)?;
             }
             // A log or a database that is away may come back.
-            Err(error) => console::say(&format!("mall verify: {error:#}; looking again")),
+            Err(error) => {
+                if !std::mem::replace(&mut away, true) {
+                    console::say(&format!("mall verify: {error:#}; looking again until it is back"));
+                }
+            }
         }
         pause(&signal);
     }
-    Ok(last.map_or(Exit::COULD_NOT, |found| exit_of(&found)))
+    let found = or_nothing(args, watch.found());
+    let _ = console::print(&match args.json {
+        true => report::json_end(&found),
+        false => args.language.read(report::end(&found)),
+    });
+    Ok(exit_of(&found))
+}
+
+/// What is new, as it is printed.
+fn told(args: &VerifyArgs, news: News) -> String {
+    match (news, args.json) {
+        (News::Begun(found), true) => report::json_lines(&or_nothing(args, found)),
+        (News::Begun(found), false) => args.language.read(report::text(&or_nothing(args, found))),
+        (News::Quiet(found), true) => report::json_end(&found),
+        (News::Quiet(found), false) => args.language.read(report::end(&found)),
+        (News::Verdicts(verdicts), true) => verdicts.iter().map(report::json_verdict).collect(),
+        (News::Verdicts(verdicts), false) => args.language.read(report::stories_of(verdicts)),
+        (News::Doubts(doubts), true) => doubts.iter().map(report::json_doubt).collect(),
+        (News::Doubts(doubts), false) => {
+            let lines: Vec<Text> = doubts.iter().map(report::cannot_tell).collect();
+            args.language.read(Text::joined(&lines, ""))
+        }
+    }
 }
 
 fn pause(signal: &StopSignal) {
     let begun = Instant::now();
-    while begun.elapsed() < 4 * LOOK_PAUSE && signal.exit().is_none() {
+    while begun.elapsed() < LOOK_PAUSE && signal.exit().is_none() {
         std::thread::sleep(LOOK_PAUSE / 10);
     }
 }
 
 fn look(args: &VerifyArgs, sources: &Sources) -> Result<Found> {
+    let found = look::look(sources, scope(args, sources)?, keep(args))?;
+    Ok(or_nothing(args, found))
+}
+
+/// What was found, with the doubt that nothing was compared if that is so.
+fn or_nothing(args: &VerifyArgs, mut found: Found) -> Found {
+    if found.orders == 0 {
+        found.doubt(Doubt::Nothing(not_found(args, found.aside.as_ref())), keep(args));
+    }
+    found
+}
+
+/// Which orders are asked for.
+fn scope(args: &VerifyArgs, sources: &Sources) -> Result<Scope> {
     let start = match args.since {
         Some(Since::LastStart) => Some(since::last_start(sources)?),
         _ => None,
     };
-    let scope = Scope {
+    Ok(Scope {
         order: args.order.map(OrderId),
         since: args.since.and_then(Since::moment),
         placed_since: start,
-    };
-    let keep = if args.json { usize::MAX } else { report::SHOWN };
-    let mut found = look::look(sources, scope, keep)?;
-    if found.orders == 0 {
-        found.doubt(Doubt::Nothing(not_found(args, found.aside.as_ref())), keep);
-    }
-    Ok(found)
+    })
+}
+
+/// How many findings of each kind are kept to be shown.
+fn keep(args: &VerifyArgs) -> usize {
+    if args.json { usize::MAX } else { report::SHOWN }
 }
 
 /// Says what was looked for in vain, and which options may be wrong.

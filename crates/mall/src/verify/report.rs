@@ -1,6 +1,6 @@
 //! Prints what was found: as stories for people, or as a JSON object.
 
-use lab::checker::{Chapter, Doubt, Fact, Outcome, Story, Verdict};
+use lab::checker::{Chapter, Doubt, Fact, Outcome, Story, Verdict, stories};
 use serde_json::{Value, json};
 use shop::rfc3339;
 use shop::text;
@@ -29,12 +29,20 @@ pub fn text(found: &Found) -> Text {
             );
         }
     }
-    found
-        .doubts
-        .kept
-        .iter()
-        .take(DOUBTS)
-        .for_each(|doubt| text += cannot_tell(doubt));
+    text + end(found)
+}
+
+/// Lines for people about verdicts that are new.
+pub fn stories_of(verdicts: Vec<Verdict>) -> Text {
+    let lines: Vec<Text> = stories(verdicts).iter().map(lines).collect();
+    Text::joined(&lines, "")
+}
+
+/// Lines for people at the end: what could not be told, and the answer.
+pub fn end(found: &Found) -> Text {
+    let mut text = Text::default();
+    let doubts = found.doubts.kept.iter().take(DOUBTS);
+    doubts.for_each(|doubt| text += cannot_tell(doubt));
     let more = found.doubts.all.saturating_sub(DOUBTS);
     if more > 0 {
         text += text!(
@@ -144,6 +152,45 @@ pub fn json(found: &Found) -> String {
         "doubts": found.doubts.kept.iter().map(doubt).collect::<Vec<_>>(),
     });
     format!("{object}\n")
+}
+
+/// Everything as lines, each with a JSON object: the verdicts, and then the doubts.
+pub fn json_lines(found: &Found) -> String {
+    let stories = found.harm.kept.iter().chain(&found.hazards.kept);
+    let verdicts = stories.flat_map(|story| story.chapters.iter().flat_map(Chapter::verdicts));
+    let doubts = found.doubts.kept.iter().map(json_doubt);
+    verdicts.map(json_verdict).chain(doubts).collect()
+}
+
+/// A verdict as a line with a JSON object.
+pub fn json_verdict(found: &Verdict) -> String {
+    json_line("verdict", verdict(found))
+}
+
+/// A doubt as a line with a JSON object.
+pub fn json_doubt(found: &Doubt) -> String {
+    json_line("doubt", doubt(found))
+}
+
+/// The answer as a line with a JSON object.
+pub fn json_end(found: &Found) -> String {
+    let counts = json!({
+        "answer": answer(found),
+        "orders": found.orders,
+        "harm": found.harm.all,
+        "hazards": found.hazards.all,
+        "doubts": found.doubts.kept.iter().map(doubt).collect::<Vec<_>>(),
+    });
+    json_line("answer", counts)
+}
+
+/// A JSON object as a line. What it is stands in front.
+fn json_line(what: &str, object: Value) -> String {
+    let mut line = json!({ "what": what });
+    if let (Some(line), Value::Object(object)) = (line.as_object_mut(), object) {
+        line.extend(object);
+    }
+    format!("{line}\n")
 }
 
 /// A story as a JSON object.

@@ -1,7 +1,7 @@
 //! `mall verify` after what the course does, on either stack.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -364,36 +364,158 @@ fn what_is_under_way_can_not_be_told() {
     assert!(text.contains("could not tell (lagging): partition 0"), "{text}");
 }
 
+/// A `mall verify --watch` that runs beside the mall.
+struct Watching {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watching {
+    fn of(stack: &Stack, args: &[&str]) -> Self {
+        let mut command = stack.command(&[&["verify", "--watch"], args].concat());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = lines.clone();
+        std::thread::spawn(move || {
+            let read = stdout.lines().map_while(Result::ok);
+            read.for_each(|line| sink.lock().expect("nobody panics").push(line));
+        });
+        Self { child, lines }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("nobody panics").clone()
+    }
+
+    /// Waits for a line that it prints.
+    fn until(&self, what: &str, is_it: impl Fn(&str) -> bool) {
+        wait_for(what, || self.lines().iter().any(|line| is_it(line)).then_some(()));
+    }
+
+    /// Stops it as Ctrl-C does. Answers with its exit code and all that it has printed.
+    fn stop(mut self) -> (Option<i32>, Vec<String>) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
+        let code = self.child.wait().expect("it ends").code();
+        let mut last = 0;
+        let settled = || {
+            let now = self.lines().len();
+            (std::mem::replace(&mut last, now) == now && now > 0).then_some(())
+        };
+        wait_for("the last line", settled);
+        (code, self.lines())
+    }
+}
+
 #[test]
-fn a_watch_prints_what_changes_until_it_is_stopped() {
+fn a_watch_says_whenever_all_has_come_to_its_end() {
     let stack = Stack::embedded();
     let order = stack.role("order", &[]);
-    let delivery = stack.role("delivery", &[]);
+    let delivery = stack.role("delivery", &["--modify-delay", "0s"]);
     delivery.wait_line("assigned");
-    let mut command = stack.command(&["verify", "--watch"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-    let stdout = BufReader::new(child.stdout.take().expect("piped"));
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = lines.clone();
-    std::thread::spawn(move || {
-        let read = stdout.lines().map_while(Result::ok);
-        read.for_each(|line| sink.lock().expect("nobody panics").push(line));
-    });
-    let until = |end: &str| {
-        let found = || {
-            lines
-                .lock()
-                .expect("nobody panics")
-                .iter()
-                .any(|line| line.ends_with(end))
-        };
-        wait_for(end, || found().then_some(()));
+    let watch = Watching::of(&stack, &[]);
+    let ends = |end: &'static str| move |line: &str| line.ends_with(end);
+    watch.until(
+        "an empty mall",
+        ends("0 order(s): 0 harm, 0 hazard(s), 1 could not be told: unknown"),
+    );
+    let park = place(&stack, order.address());
+    let fine = "1 order(s): 0 harm, 0 hazard(s), 0 could not be told: no harm";
+    watch.until("a placed order", ends(fine));
+    change_and_cancel(order.address(), park);
+    let told = || watch.lines().iter().filter(|line| line.ends_with(fine)).count() > 1;
+    wait_for("a cancelled order", || told().then_some(()));
+    let (code, lines) = watch.stop();
+    assert_eq!(code, Some(0), "{lines:?}");
+    assert_eq!(lines.last().map(String::as_str), Some(fine), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("order=")), "{lines:?}");
+}
+
+#[test]
+fn what_breaks_is_told_while_it_breaks_on_the_embedded_default() {
+    watched_without_a_key(&Stack::embedded());
+}
+
+#[test]
+fn what_breaks_is_told_while_it_breaks_on_kafka_and_mariadb() {
+    watched_without_a_key(&Stack::real());
+}
+
+fn watched_without_a_key(stack: &Stack) {
+    let order = stack.role("order", &["--course"]);
+    let first = stack.role("delivery", &["--course", "--modify-delay", "2s"]);
+    first.wait_line("assigned");
+    grow(stack, 2);
+    let second = stack.role("delivery", &["--course", "--modify-delay", "2s"]);
+    second.wait_line("assigned");
+    both_partitions_are_written(stack, order.address());
+    let (watch, json) = (Watching::of(stack, &["--lang", "en"]), Watching::of(stack, &["--json"]));
+    let begun = |line: &str| line.contains(" order(s): ") || line.contains("\"what\"");
+    watch.until("the first look", begun);
+    let park = place(stack, order.address());
+    change_and_cancel(order.address(), park);
+    let names = |anomaly: &'static str| {
+        let (cause, follows) = (format!("harm {anomaly} order={park}: "), format!("  → {anomaly}: "));
+        move |line: &str| line.starts_with(&cause) || line.starts_with(&follows)
     };
-    until("0 order(s): 0 harm, 0 hazard(s), 1 could not be told: unknown");
-    place(&stack, order.address());
-    until("1 order(s): 0 harm, 0 hazard(s), 0 could not be told: no harm");
-    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    for anomaly in ["inversion", "resurrection", "divergence"] {
+        watch.until(anomaly, names(anomaly));
+        let is_it = |line: &str| {
+            let found: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            (&found["what"], &found["name"], &found["order"]) == (&"verdict".into(), &anomaly.into(), &park.into())
+        };
+        json.until(anomaly, is_it);
+    }
+    let (code, lines) = watch.stop();
+    assert_eq!(code, Some(1), "{lines:?}");
+    let inversion = format!("harm inversion order={park}: v2 took effect after v3");
+    let told = lines.iter().filter(|line| **line == inversion).count();
+    assert_eq!(told, 1, "each verdict once: {lines:?}");
+    assert!(lines.last().is_some_and(|line| line.ends_with(": harm")), "{lines:?}");
+    let (code, lines) = json.stop();
+    assert_eq!(code, Some(1), "{lines:?}");
+    let last: Value = serde_json::from_str(lines.last().expect("an answer")).expect("JSON");
+    assert_eq!((&last["what"], &last["answer"]), (&"answer".into(), &"harm".into()));
+}
+
+/// With the fence the same experiment leads to a hazard, which isn't harm, and to nothing else.
+#[test]
+fn what_does_not_break_is_not_told() {
+    let stack = Stack::embedded();
+    let keyless = ["--course", "--guard", "version"];
+    let order = stack.role("order", &keyless);
+    let delivery = [&keyless[..], &["--modify-delay", "2s"]].concat();
+    let first = stack.role("delivery", &delivery);
+    first.wait_line("assigned");
+    grow(&stack, 2);
+    let second = stack.role("delivery", &delivery);
+    second.wait_line("assigned");
+    let watch = Watching::of(&stack, &[]);
+    watch.until("the first look", |line| line.contains(" order(s): "));
+    both_partitions_are_written(&stack, order.address());
+    let park = place(&stack, order.address());
+    change_and_cancel(order.address(), park);
+    wait_status(&stack, park, "DELIVERY CANCELLED");
+    let split = format!("hazard split-key order={park}");
+    watch.until("a hazard", |line| line.starts_with(&split));
+    let end = ", 0 could not be told: no harm";
+    let after = || watch.lines().into_iter().skip_while(|line| !line.starts_with(&split));
+    wait_for("the end of all", || {
+        after().any(|line| line.ends_with(end)).then_some(())
+    });
+    let (code, lines) = watch.stop();
+    assert_eq!(code, Some(0), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("harm ")), "{lines:?}");
+}
+
+#[test]
+fn a_watch_that_waits_is_refused() {
+    let stack = Stack::embedded();
+    let (code, text) = verify(&stack, &["--watch", "--wait", "5s"]);
+    assert!(
+        code == Some(64) && text.contains("--watch") && text.contains("--wait"),
+        "{code:?}: {text}"
+    );
 }
 
 #[test]

@@ -10,18 +10,15 @@
 //!   effects of zombies, which the survey finds itself. The reverse need not hold: most suspects may turn out to be fine.
 //! * Memory is proportional to the number of orders, and not to that of events.
 
-mod table;
-mod trail;
-
 use keylane_log::Timestamp;
 use shop::domain::{Delivery, OrderId, Version};
 
 use super::history::{Applied, DeliveryRecord, OrderRecord, Parked, PartitionState, Written};
 use super::intake::Intake;
+use super::table::Table;
+use super::trail::Trail;
 use super::verdict::Verdict;
 use super::zombies::ZombieWatch;
-use table::Table;
-use trail::Trail;
 
 /// Which orders are judged. The default is all of them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,8 +71,8 @@ impl Survey {
         }
     }
 
-    /// Ends the survey, with the state in which the partitions were.
-    pub fn finish(mut self, partitions: &[PartitionState]) -> Surveyed {
+    /// What was found, with the state in which the partitions were.
+    pub fn finish(&mut self, partitions: &[PartitionState]) -> Surveyed {
         let removed_up_to = partitions.iter().filter_map(PartitionState::removed_up_to).max();
         let found = std::mem::take(&mut self.zombies.found);
         let mut surveyed = Surveyed {
@@ -94,6 +91,11 @@ impl Survey {
             }
         }
         surveyed
+    }
+
+    /// The scope, the trails, and those to whom the partitions were assigned, for whoever goes on from here.
+    pub(super) fn into_parts(self) -> (Scope, Table<Trail>, ZombieWatch) {
+        (self.scope, self.trails, self.zombies)
     }
 
     fn covers(&self, order: OrderId) -> bool {

@@ -1,5 +1,5 @@
-//! What is kept of one order while a history is surveyed: how far it has come in each place, and whether everything has been
-//! regular so far.
+//! What is kept of an order whose events are not: how far it has come in each place, and whether everything has been regular so
+//! far.
 //!
 //! A regular order is placed, modified any number of times, and perhaps cancelled. Each of its events stands in the topic once
 //! and in its turn, all in one partition, with the content that was written; each took effect once and in its turn, on one
@@ -12,10 +12,10 @@ use keylane_log::{Partition, Timestamp};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{Delivery, DeliveryEventType, DeliveryId, OrderEventType, OrderFields, OrderPatch, Version};
 
-use super::super::history::{Applied, DeliveryRecord, OrderRecord, Written};
+use super::history::{Applied, DeliveryRecord, OrderRecord, Written};
 
 /// The trail of one order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Trail {
     /// A hash of the fields that the written events lead to.
     fields: u64,
@@ -39,7 +39,7 @@ pub(super) struct Trail {
     marks: u8,
 }
 
-/// A survey keeps one of these for every order there ever was, so its size decides how much memory that takes.
+/// There is one of these for every order there ever was, so its size decides how much memory that takes.
 const _: () = assert!(size_of::<Trail>() <= 48, "a trail stays small");
 
 /// Something is irregular, or the order is still changing.
@@ -167,6 +167,16 @@ impl Trail {
         if applied.event_type == Some(OrderEventType::Cancelled) {
             self.marks |= CANCELLED_EFFECT;
         }
+    }
+
+    /// Forgets the delivery's row, which is about to be looked at again.
+    pub fn await_row(&mut self) {
+        self.marks &= !ROW;
+    }
+
+    /// Whether something was found that a regular order doesn't have, so that only its whole history can tell more.
+    pub fn is_irregular(&self) -> bool {
+        self.has(IRREGULAR)
     }
 
     /// Looks at a row of the delivery service. All events and effects have been taken in before.
