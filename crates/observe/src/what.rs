@@ -270,7 +270,7 @@ pub struct Effect {
 }
 
 /// What a delivery was when an event took effect on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
     /// The highest version of the order that had been applied.
     pub version: i64,

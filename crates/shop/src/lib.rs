@@ -22,6 +22,7 @@ pub mod commit;
 pub mod health;
 pub mod lines;
 mod log_calls;
+pub mod observed;
 pub mod records;
 pub mod relay;
 mod rfc3339;

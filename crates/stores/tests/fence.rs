@@ -261,6 +261,7 @@ fn instance(name: &str, delay: Duration) -> Instance {
         },
         clock: now,
         metrics: Arc::default(),
+        observer: Default::default(),
     }
 }
 

@@ -471,6 +471,7 @@ fn fence(store: &Arc<SqliteStore>, name: &str, delay: bool) -> Arc<Fence> {
         },
         clock: now,
         metrics: Arc::default(),
+        observer: Default::default(),
     };
     Arc::new(Fence::new(commands, instance, CancellationToken::new()))
 }

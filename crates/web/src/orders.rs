@@ -114,7 +114,7 @@ fn outcome_response(head: &RequestHead, outcome: OrderOutcome, form: &'static st
             };
             Ok(written(head, &order, form, status))
         }
-        OrderOutcome::Cancelled => Ok(StatusCode::NO_CONTENT.into_response()),
+        OrderOutcome::Cancelled(_) => Ok(StatusCode::NO_CONTENT.into_response()),
         OrderOutcome::Missing => Ok(missing()),
         OrderOutcome::Otherwise(version) => Err(Problem::otherwise(version)),
         OrderOutcome::Invalid(invalid) => Err(invalid.into()),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use keylane::{Options, Summary};
 use keylane_log::{Consumer, LogError};
+use observe::Observer;
 use shop::LogCalls;
 use shop::commit::{CommitMetrics, GroupCommit};
 use shop::delivery::{
@@ -57,7 +58,7 @@ impl Consuming {
         let deliveries =
             relaying.group_commit(|store, batch| async move { store.run_deliveries(&batch, clock::now()).await });
         let commands = relaying.group_commit(|store, batch| async move { store.run_fence(&batch, clock::now()).await });
-        let instance = instance(options, name);
+        let instance = instance(options, name, relaying.observer.clone());
         let lanes = lanes_options(adapters, options);
         let (lanes_metrics, metrics) = (lanes.metrics.clone(), instance.metrics.clone());
         // Cancelled on shutdown, and also when the runner has ended by itself.
@@ -117,7 +118,7 @@ impl Consuming {
     }
 }
 
-fn instance(options: &RoleOptions, name: String) -> Instance {
+fn instance(options: &RoleOptions, name: String, observer: Observer) -> Instance {
     Instance {
         name: name.into(),
         group: options.group.as_str().into(),
@@ -127,6 +128,7 @@ fn instance(options: &RoleOptions, name: String) -> Instance {
         },
         clock: clock::now,
         metrics: Arc::new(DeliveryMetrics::default()),
+        observer,
     }
 }
 

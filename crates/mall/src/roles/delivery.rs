@@ -24,6 +24,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let member = name(&role.settings, role.address.port());
     // An instance that is started again under the same name is another instance.
     let instance = format!("{member}/{}", std::process::id());
+    role.instance = Some(instance.clone());
     let subscription = subscription(role.options(), member);
     let admitted = admission::to_group(&adapters.log, role.options(), &subscription);
     if role.unless_stopped(admitted).await?.is_none() {

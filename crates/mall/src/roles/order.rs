@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use shop::domain::Source;
+use shop::observed;
 use shop::store::Store;
 use tokio_util::sync::CancellationToken;
 use web::OrderService;
@@ -26,7 +27,11 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let relaying = role.relay(&adapters, Source::Orders);
     ahead::look(&adapters, &role.options().topic);
     role.ready.next_order = adapters.store.next_order().await.ok().map(|next| next.0);
-    let orders = relaying.group_commit(|store, batch| async move { store.run_orders(&batch, clock::now()).await });
+    let observer = role.observer.clone();
+    let orders = relaying.group_commit(move |store, batch| {
+        let observer = observer.clone();
+        async move { observed::run_orders(&*store, &batch, clock::now(), &observer).await }
+    });
     role.metrics.service = Some(relaying.service_metrics(vec![("orders", orders.metrics().clone())]));
     let router = web::order_router(OrderService {
         store: adapters.store.clone(),

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use observe::Observer;
 use shop::commit::{CommitMetrics, GroupCommit};
 use shop::domain::Source;
 use shop::health::{Readiness, Watcher, watch};
@@ -28,6 +29,8 @@ pub struct Relaying {
     store: Arc<dyn Store>,
     /// The facts that the service knows about itself, for `/readyz`.
     pub readiness: Arc<Readiness>,
+    /// Gets what the service does.
+    pub observer: Observer,
     stop: CancellationToken,
     task: JoinHandle<()>,
     watcher: JoinHandle<()>,
@@ -38,7 +41,13 @@ pub struct Relaying {
 
 impl Relaying {
     /// Starts relaying a journal.
-    pub fn start(adapters: &RoleAdapters, options: &RoleOptions, source: Source, readiness: Arc<Readiness>) -> Self {
+    pub fn start(
+        adapters: &RoleAdapters,
+        options: &RoleOptions,
+        source: Source,
+        readiness: Arc<Readiness>,
+        observer: Observer,
+    ) -> Self {
         let relay_options = RelayOptions {
             source,
             topic: options.topic.clone(),
@@ -56,6 +65,7 @@ impl Relaying {
             clock: clock::now,
         };
         let relay = Relay::new(adapters.store.clone(), adapters.log.clone(), relay_options);
+        let relay = relay.observed_by(observer.clone());
         let metrics = relay.metrics().clone();
         let (stop, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
         let task = tokio::spawn(relay::run(
@@ -71,6 +81,7 @@ impl Relaying {
             source,
             store: adapters.store.clone(),
             readiness,
+            observer,
             stop,
             task,
             watcher,

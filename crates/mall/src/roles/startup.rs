@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
+use observe::{Observer, What};
 use shop::domain::Source;
 use shop::health::Readiness;
 use tokio::net::TcpListener;
@@ -31,6 +32,10 @@ pub struct Startup {
     pub address: SocketAddr,
     /// What the role's page of metrics will show.
     pub metrics: RoleMetrics,
+    /// Gets what the role does.
+    pub observer: Observer,
+    /// The name under which the apply history knows this process; none of a role that applies nothing.
+    pub instance: Option<String>,
     /// What the supervisor hears once the role serves.
     pub ready: Ready,
     /// Cancelled when the role is to stop.
@@ -51,12 +56,8 @@ impl Startup {
         let options = &settings.options;
         let listener = net::bind(options.listen, settings.port, "--port")?;
         let address = listener.local_addr()?;
-        telemetry::init(
-            &name(&settings, address.port()),
-            options.log,
-            &options.log_level,
-            options.language.language(),
-        );
+        let name = name(&settings, address.port());
+        telemetry::init(&name, options.log, &options.log_level, options.language.language());
         settings.warn_of_idle_options();
         if let Some(taken) = settings.port.moved_from(address.port()) {
             let port = address.port();
@@ -69,6 +70,9 @@ impl Startup {
             settings,
             address,
             metrics,
+            // Another process of this role begins at another time.
+            observer: Observer::new(name, u64::try_from(clock::now().0).unwrap_or(0)),
+            instance: None,
             ready: Ready::default(),
             shutdown,
             listener,
@@ -112,7 +116,7 @@ impl Startup {
     /// Starts the relay of the service's journal.
     pub fn relay(&self, adapters: &RoleAdapters, source: Source) -> Relaying {
         let readiness = Arc::new(Readiness::new(clock::now));
-        Relaying::start(adapters, self.options(), source, readiness)
+        Relaying::start(adapters, self.options(), source, readiness, self.observer.clone())
     }
 
     /// Does work that may wait for what is away. None if the role is to stop before the work is done.
@@ -133,9 +137,12 @@ impl Startup {
         let router = self.metrics.on(router);
         supervised::tell_ready(self.ready);
         tracing::info!("{ready}");
-        let stopping = stop.clone();
+        let (stopping, observer) = (stop.clone(), self.observer);
+        let instance = self.instance;
+        observer.emit(clock::now().0, What::Started { instance });
         tokio::spawn(async move {
             stopping.cancelled().await;
+            observer.emit(clock::now().0, What::Stopped);
             if let Some(readiness) = readiness {
                 readiness.stop();
             }

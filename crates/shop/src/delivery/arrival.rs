@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keylane_log::Timestamp;
+use observe::Turn;
+use tokio::time::Instant;
 
-use super::reasons::Turn;
 use crate::domain::fence::ParkedEvent;
 use crate::domain::{EventRecord, OrderId, Version};
 use crate::records::{Incoming, Malformed};
@@ -19,6 +20,8 @@ pub(super) struct Arrival {
     pub parked: Option<Unparked>,
     /// How often the record has been tried, this time included: 1 at first.
     pub attempt: u32,
+    /// When it came.
+    pub since: Instant,
 }
 
 /// A record that was parked and is now leased to us.
@@ -42,6 +45,7 @@ impl Arrival {
             epoch: None,
             parked: None,
             attempt: 1,
+            since: Instant::now(),
         }
     }
 }

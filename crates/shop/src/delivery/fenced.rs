@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use keylane::{Attempt, Handler, Outcome};
 use keylane_log::{Record, Timestamp};
+use observe::{Applier, Ending, Turn, What};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,18 +23,14 @@ use super::Instance;
 use super::arrival::{Arrival, Unparked, misplaced};
 use super::burial::Unhandled;
 use super::lane::lane;
-use super::lines::{
-    Line, begun, handled, place, tell_again, tell_early, tell_parked, tell_refused, tell_tried_again, tell_turn,
-    trace_of,
-};
+use super::lines::Line;
 use super::persistence::{RETRY, TRIES, persistently};
-use super::reasons::Turn;
-use super::recall::{Applier, Recall};
+use super::recall::Recall;
 use super::resync::{OrderJournal, Slot, Written};
 use crate::commit::GroupCommit;
 use crate::domain::fence::{FenceCommand, FenceOutcome, LEASE, Mark, ParkedEvent, Received, Refused};
 use crate::domain::{DeliveryRequest, EventRecord, IncomingEvent, OrderId, Provenance, Version};
-use crate::lines::EVENTS;
+use crate::observed::words;
 use crate::records::{self, Incoming, Malformed};
 use crate::store::Store;
 use crate::trace;
@@ -190,26 +187,28 @@ impl Fence {
             && !matches!(&incoming, Incoming::Order(event) if event.is(order, version))
         {
             let fault = misplaced(incoming, order, version);
-            return self.refuse(arrival, &place(&arrival.record), None, fault).await;
+            return self.refuse(arrival, None, fault).await;
         }
         match incoming {
             Incoming::Order(event) => self.handle(event, arrival).await,
             Incoming::Other => {
                 self.instance.metrics.foreign.inc();
+                let line = Line {
+                    event: None,
+                    record: &arrival.record,
+                };
+                self.finished(arrival, &line, Ending::Foreign);
                 Ended::Next(None)
             }
-            Incoming::Malformed(malformed) => self.refuse(arrival, &place(&arrival.record), None, malformed).await,
+            Incoming::Malformed(malformed) => self.refuse(arrival, None, malformed).await,
         }
     }
 
     async fn handle(&self, event: IncomingEvent, arrival: &Arrival) -> Ended {
-        let start = Instant::now();
-        let line = Line {
-            event: &event,
-            record: &arrival.record,
-        };
+        let line = Line::of(&event, &arrival.record);
         if let Some(unparked) = arrival.parked {
-            tell_turn(&line, unparked.turn, unparked.waited);
+            let handed_over = line.handed_over(unparked.turn, unparked.waited);
+            self.instance.tell(&arrival.record, handed_over);
         }
         let received = self.received(&event, arrival);
         let delay = self.instance.delay.of(&event);
@@ -218,10 +217,10 @@ impl Fence {
                 true => true,
                 false => match persistently(&self.commands, self.look(received.clone(), delay)).await {
                     Ok(FenceOutcome::Next { leased }) => leased,
-                    answer => return self.answered(answer, arrival, &line, start).await,
+                    answer => return self.answered(answer, arrival, &event, &line).await,
                 },
             };
-            begun(&line, delay);
+            self.instance.tell(&arrival.record, line.begun(delay));
             self.work(delay, leased.then_some(&event)).await;
         }
         let asked = Instant::now();
@@ -229,10 +228,11 @@ impl Fence {
         self.instance.metrics.applying.observe(asked.elapsed());
         if delay.is_some() && matches!(answer, Ok(FenceOutcome::Duplicate)) {
             self.instance.metrics.stale_refused.add(Some(event.event_type));
-            tell_refused(&line, self.applier(&event).await.as_ref());
+            let by = self.applier(&event).await;
+            self.finished(arrival, &line, Ending::Stale { by });
             return Ended::Next(None);
         }
-        self.answered(answer, arrival, &line, start).await
+        self.answered(answer, arrival, &event, &line).await
     }
 
     /// The command that asks whether slow work of this length is worth doing. Work that a person would notice is noted.
@@ -303,59 +303,53 @@ impl Fence {
         &self,
         answer: Result<FenceOutcome, String>,
         arrival: &Arrival,
+        event: &IncomingEvent,
         line: &Line<'_>,
-        start: Instant,
     ) -> Ended {
-        let (metrics, event_type) = (&self.instance.metrics, Some(line.event.event_type));
-        match answer {
+        let (metrics, event_type) = (&self.instance.metrics, Some(event.event_type));
+        let ending = match answer {
             Ok(FenceOutcome::Applied {
                 delivery,
                 next,
                 discarded,
             }) => {
                 metrics.applied.add(event_type);
-                handled(line, &delivery, start.elapsed());
-                self.passed_over(line.event.order_id, &discarded);
+                self.finished(arrival, line, Ending::Applied(words::effect(&delivery)));
+                self.passed_over(event.order_id, &discarded);
                 return Ended::Next(next);
             }
             Ok(FenceOutcome::Duplicate) => {
                 metrics.duplicates.add(event_type);
-                tell_again(line, self.applier(line.event).await.as_ref());
+                Ending::Duplicate {
+                    by: self.applier(event).await,
+                    why: None,
+                }
             }
             Ok(FenceOutcome::Early(early)) => {
                 metrics.parked.add(event_type);
-                tell_early(line, &early, &self.instance.name);
+                words::early(&early, &self.instance.name)
             }
             Ok(FenceOutcome::Parked(reason)) => {
                 metrics.parked.add(event_type);
-                tell_parked(line, reason);
+                let reason = words::reason(reason);
+                Ending::Parked { reason }
             }
             Ok(FenceOutcome::GivenUp) => {
                 metrics.ignored.add(event_type);
-                tracing::info!(
-                    target: EVENTS,
-                    ko = %format_args!("{line} … 건너뜀: 사람이 이 버전을 버리도록 지시했음(mall parked discard)"),
-                    "{line} … passed over: a person has marked this version"
-                );
+                Ending::GivenUp
             }
             Ok(FenceOutcome::Ignored(why)) => {
                 metrics.ignored.add(event_type);
-                tracing::warn!(
-                    target: EVENTS,
-                    tally = "events ignored",
-                    trace = trace_of(line.record),
-                    ko = %format_args!("{line} … 무시함: {why}"),
-                    "{line} … ignored: {why}"
-                );
+                Ending::Ignored { why }
             }
-            Ok(FenceOutcome::Refused(why)) if line.event.version.is_none() && arrival.attempt < TRIES => {
-                tell_tried_again(line, &why, line.record);
+            Ok(FenceOutcome::Refused(why)) if event.version.is_none() && arrival.attempt < TRIES => {
+                self.instance.tell(&arrival.record, line.tried_again(&why));
                 return Ended::Again(RETRY);
             }
-            Ok(FenceOutcome::Refused(why)) | Err(why) => return self.refuse_event(arrival, line, why).await,
+            Ok(FenceOutcome::Refused(why)) | Err(why) => return self.refuse_event(arrival, event, why).await,
             Ok(FenceOutcome::Disputed) => {
                 let why = "another event is parked as this version, and they differ".to_owned();
-                return self.refuse_event(arrival, line, why).await;
+                return self.refuse_event(arrival, event, why).await;
             }
             Ok(
                 FenceOutcome::Next { .. }
@@ -364,8 +358,15 @@ impl Fence {
                 | FenceOutcome::Noted(_)
                 | FenceOutcome::Marked(_),
             ) => unreachable!("the fence never gives this outcome to a look or an apply"),
-        }
+        };
+        self.finished(arrival, line, ending);
         Ended::Next(None)
+    }
+
+    /// Tells what became of a record.
+    fn finished(&self, arrival: &Arrival, line: &Line<'_>, ending: Ending) {
+        let what = line.finished(arrival.epoch, arrival.since, ending);
+        self.instance.tell(&arrival.record, what);
     }
 
     /// Who applied an event that has a version, as far as that is known.
@@ -373,37 +374,31 @@ impl Fence {
         self.recall.as_ref()?.applier(event.order_id, event.version?).await
     }
 
-    async fn refuse_event(&self, arrival: &Arrival, line: &Line<'_>, why: String) -> Ended {
+    async fn refuse_event(&self, arrival: &Arrival, event: &IncomingEvent, why: String) -> Ended {
         let malformed = Malformed {
             why,
-            order_id: Some(line.event.order_id),
-            version: line.event.version,
+            order_id: Some(event.order_id),
+            version: event.version,
         };
-        self.refuse(arrival, &line.to_string(), Some(line.event), malformed)
-            .await
+        self.refuse(arrival, Some(event), malformed).await
     }
 
     fn passed_over(&self, order: OrderId, versions: &[Version]) {
         for version in versions {
             self.instance.metrics.discarded.inc();
-            tracing::warn!(
-                target: EVENTS,
-                order = order.0,
-                version = version.0,
-                ko = %format_args!("order={order} v{version} … 사람의 지시대로 버려졌음. 다시 반영되지 않음"),
-                "order={order} v{version} … passed over for good, as it was marked"
-            );
+            let (order, version) = (order.0, version.0);
+            self.instance.tell_of_order(What::PassedOver { order, version });
         }
     }
 
     /// Parks a record that can't be handled as poison, if it names its order and version and nothing readable holds that
     /// version. Any other record becomes a dead letter and nothing else.
-    async fn refuse(&self, arrival: &Arrival, what: &str, event: Option<&IncomingEvent>, fault: Malformed) -> Ended {
+    async fn refuse(&self, arrival: &Arrival, event: Option<&IncomingEvent>, fault: Malformed) -> Ended {
         let unhandled = Unhandled {
-            record: &arrival.record,
             event_type: event.map(|event| event.event_type),
-            what: what.to_owned(),
-            fault,
+            epoch: arrival.epoch,
+            since: arrival.since,
+            ..Unhandled::new(&arrival.record, fault)
         };
         let letter = unhandled.letter(&self.instance);
         let Malformed { why, order_id, version } = &unhandled.fault;
@@ -420,23 +415,11 @@ impl Fence {
         };
         match unhandled.submit(&self.commands, command).await {
             Ok(FenceOutcome::Duplicate) => unhandled.tell_passed(&self.instance),
-            Ok(FenceOutcome::Parked(_)) => self.tell_poisoned(&unhandled),
+            Ok(FenceOutcome::Parked(_)) => unhandled.tell_poisoned(&self.instance),
             Ok(_) => unhandled.tell_buried(&self.instance),
             Err(after) => return Ended::Again(after),
         }
         Ended::Next(None)
-    }
-
-    fn tell_poisoned(&self, unhandled: &Unhandled<'_>) {
-        self.instance.metrics.poisoned.add(unhandled.event_type);
-        let (what, why) = (&unhandled.what, &unhandled.fault.why);
-        let order = unhandled.fault.order_id.expect("what parks an order names it");
-        tracing::error!(
-            target: EVENTS,
-            tally = "records that park their order",
-            ko = %format_args!("{what} … {why}. {order}번 주문은 여기서부터 기다림. mall parked 참고"),
-            "{what} … {why}; order {order} waits from here on, see mall parked"
-        );
     }
 }
 
@@ -458,13 +441,14 @@ impl Handler for FencedHandler {
     }
 
     async fn handle(&self, records: &[Record], attempt: Attempt) -> Outcome {
+        let start = Instant::now();
         let arrival = Arrival {
             record: Arc::new(EventRecord::from(&records[0])),
             epoch: Some(attempt.epoch.0),
             parked: None,
             attempt: attempt.number,
+            since: start,
         };
-        let start = Instant::now();
         let again = self.fence.follow(arrival).await;
         self.fence.instance.metrics.handling.observe(start.elapsed());
         match again {

@@ -1,31 +1,100 @@
-//! The log lines about single events, which people read while the mall runs.
+//! What is observed of single records, in the words of observations, and told by their log lines.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::reasons::{self, Turn, seconds};
-use super::recall::Applier;
-use super::sequence::Sequence;
-use crate::domain::fence::{Early, ParkReason};
-use crate::domain::{Delivery, DeliveryBefore, EventRecord, EventType, IncomingEvent, Origin, Version};
-use crate::lines::{EVENTS, OUT_OF_ORDER};
-use crate::text::Text;
+use observe::{Ending, Event, Turn, What};
+use tokio::time::Instant;
+
+use super::Instance;
+use crate::domain::{EventRecord, IncomingEvent};
+use crate::observed::words::{incoming, micros, place};
+use crate::observed::{Head, line};
 use crate::{records, trace};
 
-/// Displays an event as `OrderModified order=2 v2 P1@7`: type, order, version, and the record's place in the log.
+/// A record, and the event that it holds as far as that can be told. Displays as `OrderModified order=2 v2 P1@7`: type, order,
+/// version, and the record's place in the log.
 pub(super) struct Line<'a> {
-    pub event: &'a IncomingEvent,
+    /// The event; none if the record names no order. It has no name if it can't be read.
+    pub event: Option<Event>,
     pub record: &'a EventRecord,
 }
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = EventType::Order(self.event.event_type).name();
-        write!(f, "{name} order={} ", self.event.order_id)?;
-        if let Some(Version(version)) = self.event.version {
-            write!(f, "v{version} ")?;
+        Head(self.event.as_ref(), self.place()).fmt(f)
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The line of an event that could be read.
+    pub fn of(event: &IncomingEvent, record: &'a EventRecord) -> Self {
+        Self {
+            event: Some(incoming(event)),
+            record,
         }
-        f.write_str(&place(self.record))
+    }
+
+    fn place(&self) -> Option<observe::Place> {
+        self.record.origin.place().map(place)
+    }
+
+    /// The event, which whatever is handled has.
+    fn handled_event(&self) -> Event {
+        self.event.clone().expect("an event that is handled can be read")
+    }
+
+    /// An event's slow work begins, and takes so long.
+    pub fn begun(&self, takes: Duration) -> What {
+        What::Begun {
+            event: self.handled_event(),
+            place: self.place(),
+            takes: micros(takes),
+        }
+    }
+
+    /// A parked event, which has waited for so long, is handled now.
+    pub fn handed_over(&self, turn: Turn, waited: Duration) -> What {
+        What::HandedOver {
+            event: self.handled_event(),
+            place: self.place(),
+            turn,
+            waited: micros(waited),
+        }
+    }
+
+    /// The record could not be handled this time. The next attempt follows after a pause.
+    pub fn tried_again(&self, why: &str) -> What {
+        What::TriedAgain {
+            event: self.event.clone(),
+            place: self.place(),
+            why: why.to_owned(),
+        }
+    }
+
+    /// The record, which was read under the assignment `epoch` and came `since` then, is done with.
+    pub fn finished(&self, epoch: Option<u64>, since: Instant, ending: Ending) -> What {
+        What::Finished {
+            event: self.event.clone(),
+            place: self.place(),
+            epoch,
+            took: micros(since.elapsed()),
+            ending,
+        }
+    }
+}
+
+impl Instance {
+    /// Tells of what has happened to a record, in the log and to whoever reads along.
+    pub(super) fn tell(&self, record: &EventRecord, what: What) {
+        line::tell(&what, trace_of(record).as_deref());
+        self.observer.emit((self.clock)().0, what);
+    }
+
+    /// Tells of what has happened to an order without a record.
+    pub(super) fn tell_of_order(&self, what: What) {
+        line::tell(&what, None);
+        self.observer.emit((self.clock)().0, what);
     }
 }
 
@@ -33,138 +102,4 @@ impl fmt::Display for Line<'_> {
 pub(super) fn trace_of(record: &EventRecord) -> Option<String> {
     let traceparent = records::header_text(record, "traceparent").ok().flatten()?;
     trace::id(&traceparent).map(str::to_owned)
-}
-
-/// Logs that an event could not be handled this time. The next attempt follows after a pause.
-pub(super) fn tell_tried_again(what: impl fmt::Display, why: &str, record: &EventRecord) {
-    tracing::warn!(
-        target: EVENTS,
-        tally = "events tried again",
-        trace = trace_of(record),
-        ko = %format_args!("{what} … {why}. 다시 시도함"),
-        "{what} … {why}; it is tried again"
-    );
-}
-
-/// Says where an event took effect in another place than its own, and what that does to the delivery. `by` is who applied the
-/// latest event of the order.
-pub(super) fn tell_sequence(
-    sequence: Sequence,
-    line: &Line<'_>,
-    delivery: &Delivery,
-    before: &DeliveryBefore,
-    by: Option<&Applier>,
-) {
-    let (order, trace) = (line.event.order_id.0, trace_of(line.record));
-    let Some(Text { english, korean: ko }) = reasons::sequence(sequence, &line.to_string(), delivery, before, by)
-    else {
-        return;
-    };
-    match sequence {
-        Sequence::Next => {}
-        Sequence::Late => tracing::error!(target: EVENTS, order, tally = OUT_OF_ORDER, trace, ko, "{english}"),
-        Sequence::Again => {
-            tracing::warn!(target: EVENTS, order, tally = "events applied again", trace, ko, "{english}")
-        }
-        Sequence::Early => {
-            tracing::warn!(target: EVENTS, order, tally = "events applied early", trace, ko, "{english}")
-        }
-    }
-}
-
-/// Logs that an event had been applied before, so that nothing is done. Many may come after offsets were set back.
-pub(super) fn tell_again(line: &Line<'_>, by: Option<&Applier>) {
-    let version = line.event.version.expect("what has no version is never a duplicate");
-    let why = reasons::again(version, by, line.record.origin.place());
-    tracing::info!(
-        target: EVENTS,
-        order = line.event.order_id.0,
-        tally = "events that came again",
-        trace = trace_of(line.record),
-        ko = %format_args!("{line} … {}", why.korean),
-        "{line} … {}",
-        why.english
-    );
-}
-
-/// Logs that an event came before its turn, and what it waits for. `own` is the name of this instance.
-pub(super) fn tell_early(line: &Line<'_>, early: &Early, own: &str) {
-    let version = line.event.version.expect("what is parked has a version");
-    say(line, &reasons::early(version, early, own));
-}
-
-/// Logs that an event that can't be handled came once more.
-pub(super) fn tell_parked(line: &Line<'_>, reason: ParkReason) {
-    say(line, &reasons::parked(reason));
-}
-
-/// Logs that the slow work of an event was done in vain.
-pub(super) fn tell_refused(line: &Line<'_>, by: Option<&Applier>) {
-    let why = reasons::refused(by);
-    tracing::warn!(
-        target: EVENTS,
-        order = line.event.order_id.0,
-        trace = trace_of(line.record),
-        ko = %format_args!("{line} … {}", why.korean),
-        "{line} … {}",
-        why.english
-    );
-}
-
-/// Logs that a parked event, which has waited for so long, is handled now.
-pub(super) fn tell_turn(line: &Line<'_>, turn: Turn, waited: Duration) {
-    let version = line.event.version.expect("what is parked has a version");
-    say(line, &reasons::turn(turn, version, waited));
-}
-
-fn say(line: &Line<'_>, why: &Text) {
-    tracing::info!(
-        target: EVENTS,
-        order = line.event.order_id.0,
-        trace = trace_of(line.record),
-        ko = %format_args!("{line} … {}", why.korean),
-        "{line} … {}",
-        why.english
-    );
-}
-
-/// Where a record came from, in words; a place in the log is written `P1@7`, for partition 1 and offset 7.
-pub(super) fn place(record: &EventRecord) -> String {
-    match &record.origin {
-        Origin::Log(place) => format!("P{}@{}", place.partition, place.offset),
-        Origin::Journal => "from the order service".to_owned(),
-        Origin::Nowhere => "from nowhere".to_owned(),
-    }
-}
-
-/// Logs that an event's slow work begins, and how long it takes.
-pub(super) fn begun(line: &Line<'_>, delay: Duration) {
-    tracing::info!(
-        target: EVENTS,
-        order = line.event.order_id.0,
-        trace = trace_of(line.record),
-        ko = %format_args!("{line} … {} 걸림", seconds(delay)),
-        "{line} … takes {}",
-        seconds(delay)
-    );
-}
-
-/// Logs that an event took effect, with the delivery's status after it and the time that handling it took.
-pub(super) fn handled(line: &Line<'_>, delivery: &Delivery, took: Duration) {
-    let status = delivery.status.as_deref().unwrap_or("no status");
-    let place = line.record.origin.place();
-    tracing::info!(
-        target: EVENTS,
-        event = EventType::Order(line.event.event_type).name(),
-        order = line.event.order_id.0,
-        version = line.event.version.map(|version| version.0),
-        partition = place.map(|place| place.partition.0),
-        offset = place.map(|place| place.offset.0),
-        delivery = delivery.id.0,
-        status,
-        trace = trace_of(line.record),
-        seconds = took.as_secs_f64(),
-        "{line} … {status} {}",
-        seconds(took),
-    );
 }

@@ -25,7 +25,6 @@ mod letter;
 mod lines;
 mod metrics;
 mod persistence;
-mod reasons;
 mod recall;
 
 pub use fenced::{Fence, FencedHandler};
@@ -40,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keylane_log::Timestamp;
+use observe::Observer;
 
 use crate::domain::{IncomingEvent, OrderEventType};
 
@@ -57,6 +57,8 @@ pub struct Instance {
     pub clock: fn() -> Timestamp,
     /// The counters and times that this instance keeps.
     pub metrics: Arc<DeliveryMetrics>,
+    /// Gets what happens to the instance's records.
+    pub observer: Observer,
 }
 
 /// The slow work that a modification needs, which is simulated by waiting.

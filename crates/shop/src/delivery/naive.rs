@@ -7,12 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use keylane::{Attempt, Handler, Outcome};
 use keylane_log::Record;
+use observe::{Effect, Ending, What};
 use tokio::time::Instant;
 
 use super::Instance;
 use super::burial::Unhandled;
 use super::lane::lane;
-use super::lines::{Line, begun, handled, place, tell_sequence, tell_tried_again};
+use super::lines::{Line, trace_of};
 use super::persistence::{RETRY, TRIES, persistently};
 use super::recall::Recall;
 use super::sequence::Sequence;
@@ -21,6 +22,7 @@ use crate::domain::fence::{FenceCommand, FenceOutcome};
 use crate::domain::{
     Delivery, DeliveryBefore, DeliveryOutcome, DeliveryRequest, EventRecord, IncomingEvent, Provenance,
 };
+use crate::observed::{line, words};
 use crate::records::{self, Incoming, Malformed};
 use crate::store::Store;
 use crate::trace;
@@ -56,29 +58,30 @@ impl NaiveHandler {
     }
 
     async fn take(&self, record: &EventRecord, attempt: Attempt) -> Outcome {
+        let since = Instant::now();
         match records::incoming(record) {
-            Incoming::Order(event) => self.apply(event, record, attempt).await,
+            Incoming::Order(event) => self.apply(event, record, attempt, since).await,
             Incoming::Other => {
                 self.instance.metrics.foreign.inc();
+                let line = Line { event: None, record };
+                let foreign = line.finished(Some(attempt.epoch.0), since, Ending::Foreign);
+                self.instance.tell(record, foreign);
                 Outcome::Done
             }
             Incoming::Malformed(malformed) => {
                 let unhandled = Unhandled {
-                    record,
-                    event_type: None,
-                    what: place(record),
-                    fault: malformed,
+                    epoch: Some(attempt.epoch.0),
+                    ..Unhandled::new(record, malformed)
                 };
                 self.try_again_or_bury(unhandled, attempt).await
             }
         }
     }
 
-    async fn apply(&self, event: IncomingEvent, record: &EventRecord, attempt: Attempt) -> Outcome {
-        let start = Instant::now();
-        let line = Line { event: &event, record };
+    async fn apply(&self, event: IncomingEvent, record: &EventRecord, attempt: Attempt, since: Instant) -> Outcome {
+        let epoch = Some(attempt.epoch.0);
         if let Some(delay) = self.instance.delay.of(&event) {
-            begun(&line, delay);
+            self.instance.tell(record, Line::of(&event, record).begun(delay));
             tokio::time::sleep(delay).await;
         }
         let asked = Instant::now();
@@ -87,19 +90,20 @@ impl NaiveHandler {
         let why = match answer {
             Ok(DeliveryOutcome::Applied { delivery, before }) => {
                 self.instance.metrics.applied.add(Some(event.event_type));
-                handled(&line, &delivery, start.elapsed());
-                if let Some(before) = &before {
-                    self.judge(&line, &delivery, before).await;
-                }
+                let ending = ending(&event, &delivery, before.as_ref());
+                let what = Line::of(&event, record).finished(epoch, since, ending);
+                self.instance.tell(record, what.clone());
+                self.judge(&event, record, before.as_ref(), &what).await;
                 return Outcome::Done;
             }
             Ok(DeliveryOutcome::NoDelivery) => format!("there is no delivery of order {}", event.order_id),
             Err(why) => why,
         };
         let unhandled = Unhandled {
-            record,
             event_type: Some(event.event_type),
-            what: line.to_string(),
+            epoch,
+            since,
+            record,
             fault: Malformed {
                 why,
                 order_id: Some(event.order_id),
@@ -110,16 +114,18 @@ impl NaiveHandler {
     }
 
     /// Says, and counts, if an event took effect in another place than its own.
-    async fn judge(&self, line: &Line<'_>, delivery: &Delivery, before: &DeliveryBefore) {
-        let sequence = Sequence::of(line.event.version, before);
+    async fn judge(&self, event: &IncomingEvent, record: &EventRecord, before: Option<&DeliveryBefore>, what: &What) {
+        let (Some(before), What::Finished { ending, .. }) = (before, what) else {
+            return;
+        };
         let mut by = None;
-        if sequence == Sequence::Late {
+        if matches!(ending, Ending::OutOfOrder(_)) {
             self.instance.metrics.out_of_order.inc();
             if let Some(recall) = &self.recall {
-                by = recall.applier(line.event.order_id, before.version).await;
+                by = recall.applier(event.order_id, before.version).await;
             }
         }
-        tell_sequence(sequence, line, delivery, before, by.as_ref());
+        line::tell_meaning(what, by.as_ref(), trace_of(record).as_deref());
     }
 
     fn request(&self, event: &IncomingEvent, record: &EventRecord, attempt: Attempt) -> DeliveryRequest {
@@ -136,8 +142,7 @@ impl NaiveHandler {
 
     async fn try_again_or_bury(&self, unhandled: Unhandled<'_>, attempt: Attempt) -> Outcome {
         if attempt.number < TRIES {
-            let (what, why) = (&unhandled.what, &unhandled.fault.why);
-            tell_tried_again(what, why, unhandled.record);
+            self.instance.tell(unhandled.record, unhandled.tried_again());
             return Outcome::Retry(RETRY);
         }
         let command = FenceCommand::Bury(unhandled.letter(&self.instance));
@@ -148,6 +153,20 @@ impl NaiveHandler {
             }
             Err(after) => Outcome::Retry(after),
         }
+    }
+}
+
+/// How an event ended that took effect on a delivery, which it met in the state `before`; none if it made the delivery.
+fn ending(event: &IncomingEvent, delivery: &Delivery, before: Option<&DeliveryBefore>) -> Ending {
+    let effect = Effect {
+        before: before.map(words::before),
+        ..words::effect(delivery)
+    };
+    match before.map_or(Sequence::Next, |before| Sequence::of(event.version, before)) {
+        Sequence::Next => Ending::Applied(effect),
+        Sequence::Early => Ending::AppliedEarly(effect),
+        Sequence::Again => Ending::AppliedAgain(effect),
+        Sequence::Late => Ending::OutOfOrder(effect),
     }
 }
 

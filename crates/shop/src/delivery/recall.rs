@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use observe::Applier;
+
 use crate::domain::decide::ApplyKind;
-use crate::domain::{OrderId, Place, Version};
+use crate::domain::{OrderId, Version};
 use crate::lines::Allowance;
+use crate::observed::words::{member, place};
 use crate::store::Store;
-use crate::text;
-use crate::text::Text;
 
 /// How often the history is asked in a second. What comes faster is counted and not told line by line.
 const EACH_SECOND: u32 = 10;
@@ -27,17 +28,6 @@ pub(super) struct Recall {
     /// The name under which the history knows this instance.
     name: Arc<str>,
     allowance: Mutex<Allowance>,
-}
-
-/// What the apply history says of a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Applier {
-    /// The instance, as people know it.
-    pub instance: Text,
-    /// Where the record stands that it applied, if that record was read from the log.
-    pub place: Option<Place>,
-    /// Whether the version took effect or was passed over.
-    pub kind: ApplyKind,
 }
 
 impl Recall {
@@ -59,47 +49,10 @@ impl Recall {
         let apply = asked.ok()?.ok()??.apply;
         let instance = &apply.provenance.instance;
         Some(Applier {
-            instance: match *instance == self.name {
-                true => text!("this instance", "이 인스턴스"),
-                false => member(instance).into(),
-            },
-            place: apply.provenance.place,
-            kind: apply.kind,
+            instance: member(instance).to_owned(),
+            own: *instance == self.name,
+            place: apply.provenance.place.as_ref().map(place),
+            discarded: apply.kind == ApplyKind::Discarded,
         })
-    }
-}
-
-/// The name that people know an instance by: the history's without the number of the process behind it.
-pub(super) fn member(instance: &str) -> &str {
-    match instance.rsplit_once('/') {
-        Some((name, process)) if !name.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => instance,
-    }
-}
-
-impl Applier {
-    /// `delivery-2 from P0@5`
-    pub fn named(&self) -> Text {
-        let instance = self.instance.clone();
-        match &self.place {
-            Some(Place { partition, offset, .. }) => {
-                instance + text!(" from P{partition}@{offset}", ", P{partition}@{offset}")
-            }
-            None => instance,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::member;
-
-    #[test]
-    fn people_know_instances_by_name() {
-        assert_eq!(member("delivery-1/4711"), "delivery-1");
-        assert_eq!(member("shop/east/12"), "shop/east");
-        for whole in ["delivery-1", "a/b", "/12", ""] {
-            assert_eq!(member(whole), whole);
-        }
     }
 }

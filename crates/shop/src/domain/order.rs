@@ -56,8 +56,8 @@ pub enum OrderOutcome {
     Changed(Order),
     /// The change left every field as it was; nothing was written.
     Unchanged(Order),
-    /// The order was cancelled, and its row is gone.
-    Cancelled,
+    /// The order was cancelled by the event with this version, and its row is gone.
+    Cancelled(Version),
     /// The condition does not admit the order's version, which is this one; nothing was written.
     Otherwise(Version),
     /// There is no such order.

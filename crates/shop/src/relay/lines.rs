@@ -7,60 +7,16 @@
 //! Each event has a line of its own, as far as people can read them; of what comes faster there is one line a second, which
 //! says how many there were. So a relay that publishes thousands of events in a second spends no time on lines.
 
-use std::fmt;
-
-use keylane_log::Placed;
+use observe::What;
 use tokio::time::Instant;
 
-use super::KeyMode;
-use crate::domain::{JournalEntry, Source};
 use crate::lines::{Allowance, EVENTS};
-use crate::text::{Language, Text};
-use crate::{text, trace};
+use crate::observed::line::tell_published;
+use crate::text::Text;
+use crate::{observed, text, trace};
 
 /// How many events have a line of their own in a second.
 const EACH_SECOND: u32 = 100;
-
-/// An event and the place that the log gave it.
-pub(super) struct Published<'a> {
-    pub entry: &'a JournalEntry,
-    pub placed: Placed,
-    pub key: KeyMode,
-}
-
-impl Published<'_> {
-    fn write(&self, language: Language, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { entry, placed, key } = self;
-        let (name, order, version) = (entry.event_type.name(), entry.order_id, entry.version);
-        write!(f, "{name} order={order} ")?;
-        if entry.event_type.source() == Source::Deliveries {
-            // A delivery counts its own events.
-            write!(f, "delivery={} ", entry.row_id)?;
-        }
-        write!(f, "v{version} → P{}@{}, ", placed.partition, placed.offset)?;
-        match (key, language) {
-            (KeyMode::OrderId, Language::English) => write!(f, "key {order}"),
-            (KeyMode::OrderId, Language::Korean) => write!(f, "키 {order}"),
-            (KeyMode::None, Language::English) => f.write_str("no key: round robin"),
-            (KeyMode::None, Language::Korean) => f.write_str("키 없음: 라운드로빈"),
-        }
-    }
-}
-
-impl fmt::Display for Published<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(Language::English, f)
-    }
-}
-
-/// The same in Korean.
-struct InKorean<'a>(&'a Published<'a>);
-
-impl fmt::Display for InKorean<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.write(Language::Korean, f)
-    }
-}
 
 /// Tells of published events, and counts those for which there are too many in a second.
 pub(super) struct PublishedLines {
@@ -80,13 +36,13 @@ impl PublishedLines {
         }
     }
 
-    /// Tells of the events of a wave.
-    pub fn tell<'a>(&mut self, wave: impl Iterator<Item = Published<'a>>, now: Instant) {
+    /// Tells of a wave of published events, each with its `traceparent`.
+    pub fn tell<'a>(&mut self, wave: impl Iterator<Item = (&'a What, Option<&'a str>)>, now: Instant) {
         self.tell_due(now);
         let mut last = None;
-        for published in wave {
+        for (published, traceparent) in wave {
             match self.allowance.take(now) {
-                true => told(&published),
+                true => tell_published(published, traceparent.and_then(trace::id)),
                 false => {
                     self.untold += 1;
                     last = Some(published);
@@ -94,10 +50,7 @@ impl PublishedLines {
             }
         }
         if let Some(published) = last {
-            self.last = Text {
-                english: published.to_string(),
-                korean: InKorean(&published).to_string(),
-            };
+            self.last = observed::text(published);
         }
     }
 
@@ -128,71 +81,32 @@ impl PublishedLines {
     }
 }
 
-fn told(published: &Published<'_>) {
-    let Published { entry, placed, key } = published;
-    tracing::info!(
-        target: EVENTS,
-        event = entry.event_type.name(),
-        order = entry.order_id.0,
-        version = entry.version.0,
-        partition = placed.partition.0,
-        offset = placed.offset.0,
-        key = (*key == KeyMode::OrderId).then_some(entry.order_id.0),
-        trace = entry.traceparent.as_deref().and_then(trace::id),
-        ko = %InKorean(published),
-        "{published}"
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use keylane_log::{Offset, Partition, Timestamp};
+    use observe::{Event, Place};
 
     use super::*;
-    use crate::domain::{DeliveryEventType, EventType, OrderEventType, OrderId, Version};
 
-    fn entry(event_type: EventType) -> JournalEntry {
-        JournalEntry {
-            row_id: 7,
-            order_id: OrderId(2),
-            version: Version(3),
-            event_type,
-            timestamp: Timestamp(0),
-            payload: String::new(),
-            traceparent: None,
+    fn at(offset: u64) -> What {
+        What::Published {
+            event: Event {
+                order: 2,
+                delivery: None,
+                version: Some(3),
+                name: Some("OrderModified".into()),
+            },
+            place: Place { partition: 1, offset },
+            key: Some("2".to_owned()),
         }
-    }
-
-    fn at(entry: &JournalEntry, offset: u64, key: KeyMode) -> Published<'_> {
-        let (partition, offset) = (Partition(1), Offset(offset));
-        Published {
-            entry,
-            placed: Placed { partition, offset },
-            key,
-        }
-    }
-
-    #[test]
-    fn a_line_says_where_the_event_stands_and_why() {
-        let order = entry(EventType::Order(OrderEventType::Modified));
-        let delivery = entry(EventType::Delivery(DeliveryEventType::Modified));
-        assert_eq!(
-            at(&order, 6, KeyMode::None).to_string(),
-            "OrderModified order=2 v3 → P1@6, no key: round robin"
-        );
-        assert_eq!(
-            at(&delivery, 6, KeyMode::OrderId).to_string(),
-            "DeliveryModified order=2 delivery=7 v3 → P1@6, key 2"
-        );
     }
 
     #[test]
     fn what_nobody_could_read_is_counted() {
         let (mut lines, start) = (PublishedLines::new(), Instant::now());
-        let order = entry(EventType::Order(OrderEventType::Placed));
-        let wave = |from: u64, many: u64| (from..from + many).map(|offset| at(&order, offset, KeyMode::OrderId));
+        let events: Vec<What> = (0..230).map(at).collect();
+        let wave = |from: usize, many: usize| events[from..from + many].iter().map(|event| (event, None));
         lines.tell(wave(0, 60), start);
         assert_eq!(lines.rest(), None);
         lines.tell(wave(60, 60), start);
@@ -200,7 +114,7 @@ mod tests {
         let rest = lines.rest().expect("30 have no line").english;
         assert_eq!(
             rest,
-            "30 more events were published in that second; the last: OrderPlaced order=2 v3 → P1@129, key 2"
+            "30 more events were published in that second; the last: OrderModified order=2 v3 → P1@129, key 2"
         );
         lines.tell_due(start + Duration::from_millis(999));
         assert!(lines.rest().is_some(), "not yet");

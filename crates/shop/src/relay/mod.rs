@@ -29,15 +29,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keylane_log::{LogError, NewRecord, Partition, Timestamp};
+use keylane_log::{LogError, NewRecord, Partition, Placed, Timestamp};
+use observe::{Observer, Place, What};
 use tokio::time::Instant;
 
 use crate::LogCalls;
 use crate::domain::{JournalEntry, Source};
+use crate::observed::words;
 use crate::records;
 use crate::store::{JournalRow, Store, StoreError};
 use letters::Letters;
-use lines::{Published, PublishedLines};
+use lines::PublishedLines;
 use outbox::{Outbox, Row};
 
 /// How many rows are read from the journal at a time.
@@ -70,6 +72,10 @@ pub struct Relay {
     metrics: Arc<RelayMetrics>,
     /// Tells people what was published.
     lines: PublishedLines,
+    /// Gets what the relay does.
+    observer: Observer,
+    /// How many partitions the topic has, as far as the relay has seen; none if it has never asked.
+    seen_partitions: Option<u32>,
     /// Publishes the dead letters, which only the delivery service has.
     letters: Option<Letters>,
     /// How many keyless records were given a partition so far, to give them the partitions in turn.
@@ -134,12 +140,21 @@ impl Relay {
             options,
             metrics: Arc::default(),
             lines: PublishedLines::new(),
+            observer: Observer::none(),
+            seen_partitions: None,
             letters,
             keyless: 0,
             leased: None,
             looked: None,
             found: false,
         }
+    }
+
+    /// This relay with an observer that gets what it does.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// The measures that this relay keeps up to date.
@@ -232,7 +247,7 @@ impl Relay {
     /// The database's error; the lease then ends by itself.
     pub async fn release(&mut self) -> Result<(), RelayError> {
         self.lines.tell_rest();
-        if self.leased.take().is_some() {
+        if self.set_leased(None) {
             self.report();
             self.lease(Duration::ZERO).await?;
         }
@@ -261,8 +276,25 @@ impl Relay {
             return Ok(true);
         }
         let asked = Instant::now();
-        self.leased = self.lease(LEASE).await?.then_some(asked);
+        let leased = self.lease(LEASE).await?.then_some(asked);
+        self.set_leased(leased);
         Ok(self.leased.is_some())
+    }
+
+    /// Notes since when this relay holds the lease. Returns whether it held it before.
+    fn set_leased(&mut self, leased: Option<Instant>) -> bool {
+        let before = std::mem::replace(&mut self.leased, leased).is_some();
+        let lease = || lease_name(self.options.source);
+        match (before, leased.is_some()) {
+            (false, true) => self.observe(What::LeaseWon { lease: lease() }),
+            (true, false) => self.observe(What::LeaseLost { lease: lease() }),
+            (true, true) | (false, false) => {}
+        }
+        before
+    }
+
+    fn observe(&self, what: What) {
+        self.observer.emit((self.options.clock)().0, what);
     }
 
     async fn lease(&self, ttl: Duration) -> Result<bool, StoreError> {
@@ -293,8 +325,15 @@ impl Relay {
         let key = self.options.key;
         let taken = || sent.taken.iter().map(|(at, placed)| (&wave[*at].entry, *placed));
         taken().for_each(|(entry, _)| self.metrics.add_published(entry.event_type));
-        let published = taken().map(|(entry, placed)| Published { entry, placed, key });
-        self.lines.tell(published, Instant::now());
+        let published: Vec<What> = taken().map(|(entry, placed)| published(entry, placed, key)).collect();
+        let traces = taken().map(|(entry, _)| entry.traceparent.as_deref());
+        self.lines.tell(published.iter().zip(traces), Instant::now());
+        published.into_iter().for_each(|what| self.observe(what));
+        let unseen = |partition: Partition| self.seen_partitions.is_some_and(|seen| partition.0 >= seen);
+        if taken().any(|(_, placed)| unseen(placed.partition)) {
+            // Nothing depends on the answer: that the topic has grown is only to be told.
+            let _ = self.partitions().await;
+        }
         if !sent.taken.is_empty() {
             let ids = sent.taken_ids(&rows);
             self.store.mark_published(self.options.source, &ids).await?;
@@ -324,8 +363,14 @@ impl Relay {
         partition
     }
 
-    async fn partitions(&self) -> Result<u32, LogError> {
-        self.outbox.partitions(&self.options.topic).await
+    async fn partitions(&mut self) -> Result<u32, LogError> {
+        let partitions = self.outbox.partitions(&self.options.topic).await?;
+        let seen = self.seen_partitions.replace(partitions);
+        if seen.is_some_and(|seen| seen < partitions) {
+            let topic = self.options.topic.clone();
+            self.observe(What::Grown { topic, partitions });
+        }
+        Ok(partitions)
     }
 
     /// Whether the journal may hold more, after a step that published this many events.
@@ -343,6 +388,18 @@ fn outbox_row(row: &JournalRow) -> Row {
     Row {
         number: row.entry.order_id.0,
         id: row.id,
+    }
+}
+
+/// What is observed of an event that the log has put there.
+fn published(entry: &JournalEntry, placed: Placed, key: KeyMode) -> What {
+    What::Published {
+        event: words::entry(entry),
+        place: Place {
+            partition: placed.partition.0,
+            offset: placed.offset.0,
+        },
+        key: (key == KeyMode::OrderId).then(|| entry.order_id.to_string()),
     }
 }
 

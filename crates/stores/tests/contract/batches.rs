@@ -144,7 +144,10 @@ pub async fn of_two_on_one_version_the_first_wins(fixture: &dyn Fixture) {
         names(&journal),
         ["OrderPlaced v1", "OrderModified v2", "OrderModified v3"]
     );
-    assert_eq!(run(&*store, on(3, cancel(order.id))).await, OrderOutcome::Cancelled);
+    assert_eq!(
+        run(&*store, on(3, cancel(order.id))).await,
+        OrderOutcome::Cancelled(Version(4))
+    );
     assert_eq!(run(&*store, on(4, cancel(order.id))).await, OrderOutcome::Missing);
 }
 
@@ -153,7 +156,7 @@ fn kind(outcome: &OrderOutcome) -> &'static str {
         OrderOutcome::Placed(_) => "placed",
         OrderOutcome::Changed(_) => "changed",
         OrderOutcome::Unchanged(_) => "unchanged",
-        OrderOutcome::Cancelled => "cancelled",
+        OrderOutcome::Cancelled(_) => "cancelled",
         OrderOutcome::Missing => "missing",
         OrderOutcome::Otherwise(_) => "otherwise",
         OrderOutcome::Invalid(_) => "invalid",

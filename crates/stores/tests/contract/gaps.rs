@@ -52,6 +52,7 @@ fn fence(store: &Arc<dyn Store>) -> Arc<Fence> {
         },
         clock: || LATER,
         metrics: Arc::default(),
+        observer: Default::default(),
     };
     Arc::new(Fence::new(commands, instance, CancellationToken::new()))
 }

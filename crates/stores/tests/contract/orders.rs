@@ -47,7 +47,10 @@ pub async fn an_order_lives_and_its_journal_outlives_it(fixture: &dyn Fixture) {
         OrderOutcome::Changed(modified.clone())
     );
     assert_eq!(store.order(order.id).await.unwrap(), Some(modified));
-    assert_eq!(run(&*store, cancel(order.id)).await, OrderOutcome::Cancelled);
+    assert_eq!(
+        run(&*store, cancel(order.id)).await,
+        OrderOutcome::Cancelled(Version(3))
+    );
     assert_eq!(store.order(order.id).await.unwrap(), None);
 
     let journal = store.order_events(order.id).await.unwrap();
@@ -168,7 +171,7 @@ pub async fn rows_of_older_systems_are_read_and_changed(fixture: &dyn Fixture) {
         run(&*store, modify(old.id, "SEOUL")).await,
         OrderOutcome::Changed(moved)
     );
-    assert_eq!(run(&*store, cancel(old.id)).await, OrderOutcome::Cancelled);
+    assert_eq!(run(&*store, cancel(old.id)).await, OrderOutcome::Cancelled(Version(3)));
     let journal = store.order_events(old.id).await.unwrap();
     assert_eq!(names(&journal), ["OrderModified v2", "OrderCancelled v3"]);
     assert!(journal[0].payload.contains(r#""productId":null"#));
@@ -178,7 +181,7 @@ pub async fn numbers_are_never_given_out_twice(fixture: &dyn Fixture) {
     let store = fixture.open(Source::Orders).await;
     placed(&*store, fields("PUSAN")).await;
     let last = placed(&*store, fields("SEOUL")).await;
-    assert_eq!(run(&*store, cancel(last.id)).await, OrderOutcome::Cancelled);
+    assert_eq!(run(&*store, cancel(last.id)).await, OrderOutcome::Cancelled(Version(2)));
     drop(store);
     let store = fixture.open(Source::Orders).await;
     let next = placed(&*store, fields("JEJU")).await;

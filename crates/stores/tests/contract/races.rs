@@ -51,7 +51,7 @@ async fn hundred_changes_and_a_cancellation(store: &dyn Store, commits: &[Orders
         match task.await.unwrap().unwrap() {
             OrderOutcome::Changed(Order { version, .. }) => changed.push(version),
             OrderOutcome::Missing => missing += 1,
-            OrderOutcome::Cancelled => cancelled += 1,
+            OrderOutcome::Cancelled(_) => cancelled += 1,
             other => panic!("{other:?}"),
         }
     }

@@ -96,7 +96,7 @@ impl OrderDecision {
                 } => {
                     done.journal.push(entry(event, &order, now, traceparent));
                     done.outcomes.push(match event {
-                        OrderEventType::Cancelled => OrderOutcome::Cancelled,
+                        OrderEventType::Cancelled => OrderOutcome::Cancelled(order.version),
                         _ => OrderOutcome::Changed(order),
                     });
                 }

@@ -99,7 +99,7 @@ fn commands_of_one_order_fold() {
             OrderOutcome::Changed(order(1, 5, "SEOUL")),
             OrderOutcome::Unchanged(order(1, 5, "SEOUL")),
             OrderOutcome::Changed(order(1, 6, "BUSAN")),
-            OrderOutcome::Cancelled,
+            OrderOutcome::Cancelled(Version(7)),
             OrderOutcome::Missing,
         ]
     );

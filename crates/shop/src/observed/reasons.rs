@@ -2,45 +2,47 @@
 
 use std::time::Duration;
 
-use super::recall::{Applier, member};
-use super::sequence::Sequence;
-use crate::domain::decide::ApplyKind;
-use crate::domain::fence::{Early, ParkReason};
-use crate::domain::{Delivery, DeliveryBefore, Place, Version};
+use observe::{Applier, Before, Effect, Ending, Place, Reason, Turn, Worker};
+
 use crate::text;
 use crate::text::Text;
-
-/// How a parked event came to be handled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// The versions before it are done, and whoever did the last of them goes on with it.
-    Reached,
-    /// A person wants it tried again.
-    Marked,
-    /// Its turn had come, and nobody was handling it, as after a crash.
-    Found,
-}
 
 pub(super) fn seconds(time: Duration) -> String {
     format!("{:.2}s", time.as_secs_f64())
 }
 
-/// Why an event that comes again does nothing. `here` is the place of its record.
-pub(super) fn again(version: Version, by: Option<&Applier>, here: Option<&Place>) -> Text {
+/// `delivery-2 from P0@5`
+fn named(by: &Applier) -> Text {
+    let instance = instance(&by.instance, by.own);
+    match &by.place {
+        Some(Place { partition, offset }) => instance + text!(" from P{partition}@{offset}", ", P{partition}@{offset}"),
+        None => instance,
+    }
+}
+
+fn instance(name: &str, own: bool) -> Text {
+    match own {
+        true => text!("this instance", "이 인스턴스"),
+        false => name.into(),
+    }
+}
+
+/// Why an event of this version that comes again does nothing. `here` is the place of its record.
+pub(super) fn again(version: i64, by: Option<&Applier>, here: Option<Place>) -> Text {
     let Some(by) = by else {
         return text!(
             "again: v{version} took effect before, or was passed over",
             "중복: v{version} 이벤트는 이미 반영되었거나 건너뛰었음"
         );
     };
-    let instance = &by.instance;
-    if by.kind == ApplyKind::Discarded {
+    let instance = &instance(&by.instance, by.own);
+    if by.discarded {
         return text!(
             "again: {instance} passed v{version} over, as a person wanted",
             "중복: v{version} 이벤트를 사람의 지시에 따라 건너뛰었음: {instance}"; instance
         );
     }
-    if by.place.is_some() && by.place.as_ref() == here {
+    if by.place.is_some() && by.place == here {
         return text!(
             "again: {instance} has applied v{version} from this record before",
             "중복: 바로 이 레코드의 v{version} 이벤트를 이미 반영했음: {instance}"; instance
@@ -49,22 +51,18 @@ pub(super) fn again(version: Version, by: Option<&Applier>, here: Option<&Place>
     text!(
         "again: v{version} was applied before, by ",
         "중복: v{version} 이벤트는 이미 반영되었음: "
-    ) + by.named()
+    ) + named(by)
 }
 
-/// What an event of this version, which came before its turn, waits for. `own` is the name of the instance that says so.
-pub(super) fn early(version: Version, early: &Early, own: &str) -> Text {
-    let Early { reason, next, worker } = early;
-    let worker = worker.as_ref().map(|worker| match worker.instance == own {
-        true => text!("this instance", "이 인스턴스"),
-        false => member(&worker.instance).into(),
-    });
+/// What an event of this version, which came before its turn, waits for: `next`, on which `worker` may be working.
+pub(super) fn early(version: i64, reason: Reason, next: i64, worker: Option<&Worker>) -> Text {
+    let worker = worker.map(|worker| instance(&worker.instance, worker.own));
     match (reason, worker) {
-        (ParkReason::Behind, None) => text!(
+        (Reason::Behind, None) => text!(
             "early: v{version} waits behind v{next}, which can't be handled; see mall parked",
             "먼저 도착함: v{version} 이벤트가 처리할 수 없는 v{next} 이벤트 뒤에서 기다림. mall parked 참고"
         ),
-        (_, Some(worker)) if *next == version => text!(
+        (_, Some(worker)) if next == version => text!(
             "v{version} has its turn, and {worker} handles it",
             "v{version} 이벤트의 차례이며, 처리하는 중: {worker}"; worker
         ),
@@ -82,18 +80,18 @@ pub(super) fn early(version: Version, early: &Early, own: &str) -> Text {
 }
 
 /// Why a record that is parked stays so.
-pub(super) fn parked(reason: ParkReason) -> Text {
+pub(super) fn parked(reason: Reason) -> Text {
     match reason {
-        ParkReason::Gap => text!(
+        Reason::Gap => text!(
             "parked: a version before it has not been applied",
             "보류됨: 앞 버전이 아직 반영되지 않음"
         ),
-        ParkReason::Poison => text!("parked: it can't be handled", "보류됨: 처리할 수 없음"),
-        ParkReason::Behind => text!(
+        Reason::Poison => text!("parked: it can't be handled", "보류됨: 처리할 수 없음"),
+        Reason::Behind => text!(
             "parked: a version before it can't be handled",
             "보류됨: 앞 버전을 처리할 수 없음"
         ),
-        ParkReason::Disputed => text!(
+        Reason::Disputed => text!(
             "parked: another event claims to be it, and they differ",
             "보류됨: 같은 버전이라는 다른 이벤트가 있고 내용이 서로 다름"
         ),
@@ -107,15 +105,15 @@ pub(super) fn refused(by: Option<&Applier>) -> Text {
         "거부됨: 오래 걸리는 작업을 하는 동안 다른 인스턴스가 반영했음"
     );
     match by {
-        Some(by) => what + text!(", ", ": ") + by.named(),
+        Some(by) => what + text!(", ", ": ") + named(by),
         None => what,
     }
 }
 
 /// Why a parked event of this version, which has waited for so long, is handled now.
-pub(super) fn turn(turn: Turn, version: Version, waited: Duration) -> Text {
+pub(super) fn turn(turn: Turn, version: i64, waited: Duration) -> Text {
     let waited = seconds(waited);
-    let before = version.0.saturating_sub(1);
+    let before = version.saturating_sub(1);
     match turn {
         Turn::Reached => text!(
             "its turn: v{before} is done, for which v{version} waited {waited}",
@@ -133,43 +131,40 @@ pub(super) fn turn(turn: Turn, version: Version, waited: Duration) -> Text {
 }
 
 /// What an effect that was not the next one of its order means, without a fence; none if it was the next one. `event` is how
-/// the lines name the event, and `by` is who applied the latest one.
-pub(super) fn sequence(
-    sequence: Sequence,
-    event: &str,
-    delivery: &Delivery,
-    before: &DeliveryBefore,
-    by: Option<&Applier>,
-) -> Option<Text> {
-    let highest = before.version;
-    Some(match sequence {
-        Sequence::Next => return None,
-        Sequence::Late => late(event, delivery, before, by),
-        Sequence::Again => text!(
-            "{event} took effect again: v{highest} of its order had been applied",
-            "{event} 이벤트가 다시 반영됨: 이 주문은 이미 v{highest}까지 반영되어 있었음"
-        ),
-        Sequence::Early => {
-            let next = highest.next();
+/// the lines name the event, and `by` is who applied the latest one, where that is known.
+pub(super) fn sequence(ending: &Ending, event: &str, by: Option<&Applier>) -> Option<Text> {
+    let before = |effect: &Effect| effect.before.clone().unwrap_or_default();
+    Some(match ending {
+        Ending::OutOfOrder(effect) => late(event, effect, &before(effect), by),
+        Ending::AppliedAgain(effect) => {
+            let highest = before(effect).version;
+            text!(
+                "{event} took effect again: v{highest} of its order had been applied",
+                "{event} 이벤트가 다시 반영됨: 이 주문은 이미 v{highest}까지 반영되어 있었음"
+            )
+        }
+        Ending::AppliedEarly(effect) => {
+            let next = before(effect).version + 1;
             text!(
                 "{event} took effect before its turn: v{next} of its order has not taken effect yet",
                 "{event} 이벤트가 차례보다 먼저 반영됨: 이 주문의 v{next} 이벤트가 아직 반영되지 않았음"
             )
         }
+        _ => return None,
     })
 }
 
-fn late(event: &str, delivery: &Delivery, before: &DeliveryBefore, by: Option<&Applier>) -> Text {
-    let (highest, id) = (before.version, delivery.id.0);
+fn late(event: &str, effect: &Effect, before: &Before, by: Option<&Applier>) -> Text {
+    let (highest, id) = (before.version, effect.delivery);
     let by = by.map_or_else(Text::default, |by| {
-        let Text { english, korean } = by.named();
+        let Text { english, korean } = named(by);
         text!(", applied by {english}", "({korean})")
     });
-    let status = |status: &Option<String>| match status {
-        Some(status) => status.as_str().into(),
+    let status = |status: Option<&str>| match status {
+        Some(status) => status.into(),
         None => text!("no status", "상태 없음"),
     };
-    let (is, was) = (status(&delivery.status), status(&before.status));
+    let (is, was) = (status(effect.status.as_deref()), status(before.status.as_deref()));
     Text {
         english: format!(
             "OUT OF ORDER: {event} took effect after v{highest} of its order{}; delivery {id} is {} and should still be {}",
@@ -185,39 +180,35 @@ fn late(event: &str, delivery: &Delivery, before: &DeliveryBefore, by: Option<&A
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use keylane_log::{Offset, Partition, Timestamp};
-
     use super::*;
-    use crate::domain::fence::Worker;
 
-    fn place(offset: u64) -> Place {
-        Place {
-            topic: Arc::from("kafka.scaling"),
-            partition: Partition(0),
-            offset: Offset(offset),
-        }
-    }
+    const HERE: Place = Place {
+        partition: 0,
+        offset: 7,
+    };
 
-    fn applier(kind: ApplyKind) -> Applier {
+    fn applier() -> Applier {
         Applier {
-            instance: "delivery-2".into(),
-            place: Some(place(5)),
-            kind,
+            instance: "delivery-2".to_owned(),
+            own: false,
+            place: Some(Place {
+                partition: 0,
+                offset: 5,
+            }),
+            discarded: false,
         }
     }
 
     #[test]
     fn a_duplicate_names_who_was_first() {
-        let by = applier(ApplyKind::Applied);
-        let of = |by: Option<&Applier>, here: Option<Place>| again(Version(2), by, here.as_ref()).english;
+        let by = applier();
+        let of = |by: Option<&Applier>, here: Option<Place>| again(2, by, here).english;
         assert_eq!(
-            of(Some(&by), Some(place(7))),
+            of(Some(&by), Some(HERE)),
             "again: v2 was applied before, by delivery-2 from P0@5"
         );
         assert_eq!(
-            of(Some(&by), Some(place(5))),
+            of(Some(&by), by.place),
             "again: delivery-2 has applied v2 from this record before"
         );
         let nowhere = Applier {
@@ -229,7 +220,12 @@ mod tests {
             "again: v2 was applied before, by delivery-2",
             "two records from nowhere are not the same"
         );
-        let discarded = applier(ApplyKind::Discarded);
+        let own = Applier {
+            own: true,
+            ..by.clone()
+        };
+        assert!(of(Some(&own), Some(HERE)).ends_with("by this instance from P0@5"));
+        let discarded = Applier { discarded: true, ..by };
         assert_eq!(
             of(Some(&discarded), None),
             "again: delivery-2 passed v2 over, as a person wanted"
@@ -240,7 +236,7 @@ mod tests {
     #[test]
     fn a_zombie_hears_who_was_faster() {
         assert!(
-            refused(Some(&applier(ApplyKind::Applied)))
+            refused(Some(&applier()))
                 .english
                 .ends_with("during the slow work, delivery-2 from P0@5")
         );
@@ -249,35 +245,34 @@ mod tests {
 
     #[test]
     fn what_comes_early_says_what_it_waits_for() {
-        let said = |reason, next, worker: Option<&str>| {
-            let worker = worker.map(|instance| Worker {
+        let said = |reason, next, worker: Option<(&str, bool)>| {
+            let worker = worker.map(|(instance, own)| Worker {
                 instance: instance.to_owned(),
-                until: Timestamp(0),
+                own,
             });
-            let next = Version(next);
-            early(Version(3), &Early { reason, next, worker }, "delivery-2/12").english
+            early(3, reason, next, worker.as_ref()).english
         };
-        let of = |worker| said(ParkReason::Gap, 2, worker);
+        let of = |worker| said(Reason::Gap, 2, worker);
         assert_eq!(
-            of(Some("delivery-1/11")),
+            of(Some(("delivery-1", false))),
             "early: v3 waits; v2 is still being worked on by delivery-1"
         );
-        assert!(of(Some("delivery-2/12")).ends_with("by this instance"));
+        assert!(of(Some(("delivery-2", true))).ends_with("by this instance"));
         assert_eq!(of(None), "early: v3 waits; v2 has not been applied yet");
         assert_eq!(
-            said(ParkReason::Gap, 3, Some("delivery-1/11")),
+            said(Reason::Gap, 3, Some(("delivery-1", false))),
             "v3 has its turn, and delivery-1 handles it"
         );
-        assert!(said(ParkReason::Behind, 2, None).contains("v2, which can't be handled"));
+        assert!(said(Reason::Behind, 2, None).contains("v2, which can't be handled"));
         assert!(
-            said(ParkReason::Behind, 2, Some("x")).contains("being worked on by x"),
+            said(Reason::Behind, 2, Some(("x", false))).contains("being worked on by x"),
             "it is tried again"
         );
     }
 
     #[test]
     fn a_turn_says_what_was_waited_for() {
-        let of = |why| turn(why, Version(3), Duration::from_millis(9806)).english;
+        let of = |why| turn(why, 3, Duration::from_millis(9806)).english;
         assert_eq!(of(Turn::Reached), "its turn: v2 is done, for which v3 waited 9.81s");
         assert!(of(Turn::Found).ends_with("and nobody was handling it"));
         assert!(of(Turn::Marked).contains("as a person wants"));
