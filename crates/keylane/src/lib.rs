@@ -32,6 +32,7 @@
 mod backoff;
 mod driver;
 mod engine;
+mod event;
 mod frontier;
 mod handler;
 pub mod measure;
@@ -55,6 +56,7 @@ pub use tokio_util::sync::CancellationToken;
 
 pub use backoff::Backoff;
 pub use driver::run;
+pub use event::{Event, Listener};
 pub use handler::{Attempt, Handler, Outcome};
 pub use metrics::Metrics;
 pub use options::{EndsOf, Mode, Options};

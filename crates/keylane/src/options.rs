@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use keylane_log::{EventLog, LogError, Offset};
 
+use crate::event::Listener;
 use crate::metrics::Metrics;
 
 /// Returns the ends of a topic's partitions in order; an end is the next offset to be written.
@@ -45,6 +46,8 @@ pub struct Options {
     /// done already. They are skipped only if the ends prove that the log still holds these records; without `ends_of`
     /// they are handled again.
     pub ends_of: Option<EndsOf>,
+    /// Who is told of everything that the runner does. Without one, telling costs nothing.
+    pub listener: Option<Listener>,
 }
 
 impl Options {
@@ -87,6 +90,7 @@ impl Default for Options {
             shutdown_timeout: Duration::from_secs(30),
             metrics: Arc::default(),
             ends_of: None,
+            listener: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::engine::{Engine, Finish};
+use crate::event::{Event, Listener};
 use crate::handler::Handler;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -18,6 +19,7 @@ use crate::scheduler::Run;
 pub(crate) struct Pool<H> {
     pub(crate) handler: H,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) listener: Option<Listener>,
     state: Mutex<PoolState>,
     /// Notified when a grant has drained, when nothing is in flight during a shutdown, and after a failure.
     drained: Condvar,
@@ -72,6 +74,7 @@ impl<H: Handler> Pool<H> {
     pub(crate) fn new(handler: H, options: &Options, runtime: Handle, now: Instant) -> Self {
         Self {
             metrics: options.metrics.clone(),
+            listener: options.listener.clone(),
             state: Mutex::new(PoolState {
                 engine: Engine::new(options.lanes, options.buffer_bytes),
                 active: 0,
@@ -93,6 +96,13 @@ impl<H: Handler> Pool<H> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the listener, if there is one, what has happened.
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
     }
 
     /// `now` in milliseconds since the runner started.
@@ -169,9 +179,21 @@ impl<H: Handler> Pool<H> {
         drained.then(|| {
             partitions
                 .iter()
-                .filter_map(|partition| state.engine.release(partition))
+                .filter_map(|partition| self.release(&mut state.engine, partition))
                 .collect()
         })
+    }
+
+    fn release(&self, engine: &mut Engine, partition: &TopicPartition) -> Option<Position> {
+        let epoch = engine.epoch(partition)?;
+        let released = engine.release(partition);
+        let position = released.as_ref();
+        self.tell(Event::GivenBack {
+            partition,
+            epoch,
+            position,
+        });
+        released
     }
 
     /// Stops the intake of every partition for a shutdown. Returns the partitions that are held.

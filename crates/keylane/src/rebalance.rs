@@ -7,6 +7,7 @@ use keylane_log::{Assignment, Position, Rebalance, TopicPartition};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::event::Event;
 use crate::handler::Handler;
 use crate::pool::Pool;
 
@@ -82,7 +83,12 @@ impl<H: Handler> Rebalance for PoolRebalance<H> {
         let mut state = self.pool.lock();
         for assignment in assignments {
             tracing::info!(partition = %assignment.partition, position = %assignment.position, "assigned");
-            state.engine.assign(assignment);
+            let epoch = state.engine.assign(assignment);
+            self.pool.tell(Event::Assigned {
+                partition: &assignment.partition,
+                position: assignment.position,
+                epoch,
+            });
         }
     }
 
@@ -101,7 +107,10 @@ impl<H: Handler> Rebalance for PoolRebalance<H> {
     fn lost(&mut self, partitions: &[TopicPartition]) {
         let mut state = self.pool.lock();
         for partition in partitions {
-            state.engine.lose(partition);
+            if let Some(epoch) = state.engine.epoch(partition) {
+                state.engine.lose(partition);
+                self.pool.tell(Event::Lost { partition, epoch });
+            }
         }
         drop(state);
         tracing::warn!(

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::engine::UnreadMetadata;
+use crate::event::Event;
 use crate::handler::Handler;
 use crate::metadata;
 use crate::options::{Mode, Options};
@@ -290,6 +291,12 @@ impl<H: Handler> Runner<H> {
         match self.consumer.commit(&positions) {
             Ok(refused) => {
                 self.committing.ended();
+                for position in &positions {
+                    self.pool.tell(match refused.contains(&position.partition) {
+                        true => Event::CommitRefused { position },
+                        false => Event::Committed { position },
+                    });
+                }
                 metrics.commits.inc_by((positions.len() - refused.len()) as u64);
                 metrics.commits_refused.inc_by(refused.len() as u64);
                 if !refused.is_empty() {

@@ -25,6 +25,7 @@ use std::time::Duration;
 use keylane_log::Record;
 use tokio::time::Instant;
 
+use crate::event::Event;
 use crate::handler::{Attempt, Handler, Outcome};
 use crate::pool::{Batch, Ending, Pool, PoolState};
 use crate::scheduler::{LaneKey, Run};
@@ -86,7 +87,10 @@ impl<H: Handler> Pool<H> {
     /// Takes records in, and starts workers for them.
     pub(crate) fn offer(self: &Arc<Self>, records: impl IntoIterator<Item = (LaneKey, Record)>, now: Instant) {
         let mut state = self.lock();
-        state.engine.offer(records);
+        match &self.listener {
+            Some(listener) => state.engine.offer(records, |event| listener(event)),
+            None => state.engine.offer(records, |_| {}),
+        }
         self.start_workers(&mut state, self.millis(now));
     }
 
@@ -181,20 +185,28 @@ impl<H: Handler> Pool<H> {
 
     /// Calls the handler with `run`, and counts and logs how it ended.
     async fn call_handler(&self, run: &Run<Record>) -> Ending {
-        let records = run.items.len() as u64;
         let attempt = Attempt {
             number: run.attempt,
             epoch: run.epoch,
         };
-        match self.handler.handle(&run.items, attempt).await {
+        let records = &run.items[..];
+        self.tell(Event::Started { records, attempt });
+        let outcome = self.handler.handle(records, attempt).await;
+        self.tell(Event::Ended {
+            records,
+            attempt,
+            outcome: &outcome,
+        });
+        let number = records.len() as u64;
+        match outcome {
             Outcome::Done => {
-                self.metrics.done.inc_by(records);
+                self.metrics.done.inc_by(number);
                 Ending::Done
             }
             Outcome::Park(reason) => {
-                self.metrics.parked.inc_by(records);
-                let first = &run.items[0];
-                tracing::warn!(tally = "records parked by their handler", topic = %first.topic, partition = %first.partition, offset = %first.offset, records,
+                self.metrics.parked.inc_by(number);
+                let first = &records[0];
+                tracing::warn!(tally = "records parked by their handler", topic = %first.topic, partition = %first.partition, offset = %first.offset, records = number,
                     attempts = attempt.number, reason, "a record was parked");
                 Ending::Parked
             }

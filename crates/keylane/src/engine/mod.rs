@@ -16,11 +16,16 @@
 //!   other partitions.
 //! * There is no clock and no input or output in here; times are passed in.
 
+mod answers;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+pub(crate) use answers::{Finish, Flow, UnreadMetadata};
+
 use keylane_log::{Assignment, Offset, Position, Record, TopicPartition};
 
+use crate::event::Event;
 use crate::frontier::{Delivery, Frontier};
 use crate::scheduler::{Epoch, LaneKey, Run, Scheduler};
 
@@ -66,37 +71,6 @@ enum GrantState {
     Draining,
 }
 
-/// The metadata of a partition's last commit, which came with a grant and has not been read yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct UnreadMetadata {
-    /// The grant's number.
-    pub(crate) epoch: Epoch,
-    /// The grant's partition.
-    pub(crate) partition: TopicPartition,
-    /// The committed offset, from which the grant reads on.
-    pub(crate) position: Offset,
-    /// The text that was committed with the offset.
-    pub(crate) metadata: String,
-}
-
-/// What the end of a run meant for its grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Finish {
-    /// The grant is held, or has more runs in flight.
-    Noted,
-    /// The run was the last in flight of a grant that is being given back.
-    Drained,
-    /// The run's grant is no longer held, so its offset will not be committed.
-    Late,
-}
-
-/// Which partitions to pause and to resume.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flow {
-    pub(crate) pause: Vec<TopicPartition>,
-    pub(crate) resume: Vec<TopicPartition>,
-}
-
 impl Engine {
     /// Makes an engine with up to `limit` lanes in flight and about `buffer_bytes` of records in memory.
     pub(crate) fn new(limit: usize, buffer_bytes: usize) -> Self {
@@ -111,8 +85,8 @@ impl Engine {
         }
     }
 
-    /// Begins a grant. An earlier grant of the same partition that was not given back is lost.
-    pub(crate) fn assign(&mut self, assignment: &Assignment) {
+    /// Begins a grant, and returns its number. An earlier grant of the same partition that was not given back is lost.
+    pub(crate) fn assign(&mut self, assignment: &Assignment) -> Epoch {
         self.lose(&assignment.partition);
         self.last_epoch += 1;
         let epoch = Epoch(self.last_epoch);
@@ -130,6 +104,12 @@ impl Engine {
             dirty: false,
         };
         self.grants.insert(epoch, grant);
+        epoch
+    }
+
+    /// The number of the partition's grant; `None` if it has none.
+    pub(crate) fn epoch(&self, partition: &TopicPartition) -> Option<Epoch> {
+        self.current.get(partition).copied()
     }
 
     /// Takes the metadata of new grants, to be read before their first records are offered.
@@ -154,9 +134,13 @@ impl Engine {
         }
     }
 
-    /// Takes records in. Records of partitions that are not held, or are being given back, are dropped; their next
-    /// owner reads them again.
-    pub(crate) fn offer(&mut self, records: impl IntoIterator<Item = (LaneKey, Record)>) {
+    /// Takes records in, and tells `listener` of each. Records of partitions that are not held, or are being given back,
+    /// are dropped; their next owner reads them again.
+    pub(crate) fn offer(
+        &mut self,
+        records: impl IntoIterator<Item = (LaneKey, Record)>,
+        mut listener: impl FnMut(Event<'_>),
+    ) {
         let mut last: Option<(TopicPartition, Epoch)> = None;
         for (key, record) in records {
             let known = last.as_ref().filter(|(partition, _)| stands_in(&record, partition));
@@ -164,34 +148,42 @@ impl Engine {
                 Some((_, epoch)) => *epoch,
                 None => {
                     let partition = record.topic_partition();
-                    let Some(epoch) = self.current.get(&partition).copied() else {
+                    let Some(epoch) = self.epoch(&partition) else {
                         continue;
                     };
                     last = Some((partition, epoch));
                     epoch
                 }
             };
-            self.offer_one(epoch, key, record);
+            self.offer_one(epoch, key, record, &mut listener);
         }
     }
 
-    fn offer_one(&mut self, epoch: Epoch, key: LaneKey, record: Record) {
+    fn offer_one(&mut self, epoch: Epoch, key: LaneKey, record: Record, listener: &mut impl FnMut(Event<'_>)) {
         let grant = self.grants.get_mut(&epoch).expect("a current epoch has a grant");
         if grant.state == GrantState::Draining {
             return;
         }
         match grant.frontier.deliver(record.offset) {
             Delivery::Open => {
+                listener(Event::TakenIn { record: &record, epoch });
                 grant.bytes += weight(&record);
                 self.scheduler.offer(key, epoch, record);
             }
             Delivery::AlreadyDone => {
+                listener(Event::Skipped { record: &record, epoch });
                 grant.dirty = true;
                 self.skipped += 1;
             }
             Delivery::Rewound => {
-                self.rewind(epoch, record.offset);
-                self.offer_one(epoch, key, record);
+                let (partition, offset) = (&grant.partition, record.offset);
+                listener(Event::Rewound {
+                    partition,
+                    offset,
+                    epoch,
+                });
+                self.rewind(epoch, offset);
+                self.offer_one(epoch, key, record, listener);
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod chaos;
 mod commits;
+mod events;
 mod faults;
 mod logs;
 mod order;

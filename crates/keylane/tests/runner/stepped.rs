@@ -10,6 +10,8 @@ use tokio::time::Instant;
 use crate::gated::Gated;
 use crate::scripted::{Script, script};
 
+pub const MS: Duration = Duration::from_millis(1);
+
 /// A runner on a scripted consumer. Nothing happens in it, and no time passes, but when a method is called.
 pub struct Stepped {
     pub script: Script,

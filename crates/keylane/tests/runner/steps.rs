@@ -6,9 +6,7 @@ use keylane::{Options, Outcome};
 use keylane_log::{LogError, Offset};
 
 use crate::scripted::record;
-use crate::stepped::stepped;
-
-const MS: Duration = Duration::from_millis(1);
+use crate::stepped::{MS, stepped};
 
 fn away() -> LogError {
     LogError::Unavailable("no broker answers".to_owned())
