@@ -1,11 +1,15 @@
-//! The lab: finds out whether events kept their order, and shows the evidence.
+//! The lab: shows how events lose their order, and finds out whether they kept it.
 //!
+//! * [`scenario`] reads files that say what happens in a mall, and what has to come of it.
+//! * [`world`] is what such a mall must be able to do.
 //! * [`checker`] judges a history of the mall: journals, topic, effects and final rows.
 //! * [`audit`] judges any topic, of which only the records are known.
 //! * [`simulated_kafka`] is a Kafka in memory that behaves as the real one was found to.
 //!
-//! Neither reads anything by itself; the caller gathers what is judged.
+//! Checker and audit read nothing by themselves; the caller gathers what is judged.
 
 pub mod audit;
 pub mod checker;
+pub mod scenario;
 pub mod simulated_kafka;
+pub mod world;

@@ -26,6 +26,7 @@ pub mod observed;
 pub mod records;
 pub mod relay;
 mod rfc3339;
+pub mod spelling;
 pub mod text;
 pub mod trace;
 

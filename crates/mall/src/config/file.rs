@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Command;
+use shop::spelling::distance;
 
 use super::masked::SECRET_OPTIONS;
 use super::options::{Ports, RoleOptions};
 use super::shown::masked_text;
-use super::spelling::distance;
 use crate::exit::Usage;
 
 /// A configuration file.

@@ -9,12 +9,12 @@
 
 use anyhow::Result;
 use clap::{ArgMatches, Command};
+use shop::spelling::distance;
 
 use super::file::ConfigFile;
 use super::masked::MASK;
 use super::options::{Guard, RoleOptions};
 use super::origin::{Origin, origin_of};
-use super::spelling::distance;
 use crate::exit::Usage;
 
 /// For each command the ids of the options that have no effect on it.

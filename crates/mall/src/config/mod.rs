@@ -20,7 +20,6 @@ mod options;
 mod origin;
 mod refusal;
 mod shown;
-mod spelling;
 mod value;
 
 pub use database_url::DatabaseUrl;
