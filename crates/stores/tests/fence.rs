@@ -2,7 +2,7 @@
 //! deliveries end as the orders say.
 #![allow(missing_docs)]
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use keylane_log::{EventLog, Header, NewRecord, Offset, Partition, Record, Subscr
 use shop::LogCalls;
 use shop::commit::GroupCommit;
 use shop::delivery::{
-    DEAD_LETTERS, DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, OrderJournal,
+    DEAD_LETTERS, DeliveryMetrics, Fence, FencedHandler, Gaps, Hold, Instance, ModifyDelay, NaiveHandler, OrderJournal,
     Sweeper,
 };
 use shop::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, ParkReason};
@@ -123,20 +123,18 @@ impl World {
         sweeper.finish().await;
     }
 
-    /// A fence whose second command, which is its first apply, waits until it is released.
-    fn freezing(&self, name: &str, calls: Arc<AtomicUsize>, woken: Arc<Notify>) -> Arc<Fence> {
-        let store = self.store.clone();
-        let commands = GroupCommit::start(move |batch: Arc<[FenceCommand]>| {
-            let (store, calls, woken) = (store.clone(), calls.clone(), woken.clone());
-            async move {
-                if calls.fetch_add(1, Ordering::Relaxed) == 1 {
-                    woken.notified().await;
-                }
-                store.run_fence(&batch, now()).await
-            }
+    /// A fence that holds each event before its write: it notifies `reached`, and goes on once `released` is notified.
+    fn holding(&self, name: &str, reached: Arc<Notify>, released: Arc<Notify>) -> Arc<Fence> {
+        let hold = Hold::by(move |_| {
+            reached.notify_one();
+            let released = released.clone();
+            Box::pin(async move { released.notified().await })
         });
-        let instance = instance(name, Duration::from_millis(1));
-        Arc::new(Fence::new(commands, instance, CancellationToken::new()))
+        let instance = Instance {
+            hold,
+            ..instance(name, Duration::from_millis(1))
+        };
+        Arc::new(Fence::new(self.commands(), instance, CancellationToken::new()))
     }
 
     fn subscribe(&self, name: &str) -> Box<dyn keylane_log::Consumer> {
@@ -262,6 +260,7 @@ fn instance(name: &str, delay: Duration) -> Instance {
         clock: now,
         metrics: Arc::default(),
         observer: Default::default(),
+        hold: Hold::default(),
     }
 }
 
@@ -466,8 +465,8 @@ async fn a_zombies_write_is_refused_and_seen_to_be() {
         number: 1,
         epoch: Epoch(1),
     };
-    let (calls, woken) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-    let zombie = world.freezing("zombie", calls.clone(), woken.clone());
+    let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let zombie = world.holding("zombie", reached.clone(), released.clone());
     let other = world.fence("other", Duration::ZERO);
     let other_handler = FencedHandler::new(other.clone());
     assert_eq!(other_handler.handle(&records[..1], attempt).await, Outcome::Done);
@@ -475,18 +474,15 @@ async fn a_zombies_write_is_refused_and_seen_to_be() {
         let (handler, record) = (FencedHandler::new(zombie.clone()), records[1].clone());
         tokio::spawn(async move { handler.handle(&[record], attempt).await })
     };
-    let deadline = Instant::now() + TEST_DEADLINE;
-    while calls.load(Ordering::Relaxed) < 2 {
-        assert!(Instant::now() < deadline, "it has looked, and done its slow work");
-        tokio::task::yield_now().await;
-    }
+    let held = tokio::time::timeout(TEST_DEADLINE, reached.notified()).await;
+    held.expect("it has looked, and done its slow work");
     for record in &records[1..] {
         assert_eq!(
             other_handler.handle(std::slice::from_ref(record), attempt).await,
             Outcome::Done
         );
     }
-    woken.notify_one();
+    released.notify_one();
     assert_eq!(frozen.await.expect("it wakes"), Outcome::Done);
     assert_eq!(zombie.instance().metrics.stale_refused.get(), 1);
     assert_eq!(zombie.instance().metrics.applied.get(), 0);

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use shop::LogCalls;
 use shop::commit::GroupCommit;
-use shop::delivery::{DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, OrderJournal, Sweeper};
+use shop::delivery::{DeliveryMetrics, Fence, FencedHandler, Gaps, Hold, Instance, ModifyDelay, OrderJournal, Sweeper};
 use shop::domain::decide::ApplyKind;
 use shop::domain::fence::FenceCommand;
 use shop::domain::{OrderId, Source, Version};
@@ -472,6 +472,7 @@ fn fence(store: &Arc<SqliteStore>, name: &str, delay: bool) -> Arc<Fence> {
         clock: now,
         metrics: Arc::default(),
         observer: Default::default(),
+        hold: Hold::default(),
     };
     Arc::new(Fence::new(commands, instance, CancellationToken::new()))
 }

@@ -10,7 +10,7 @@ use keylane_log::{EventLog, Header, NewRecord, Offset, Partition, Record, Timest
 use observe::{Ending, Observer, Reader, What};
 use shop::LogCalls;
 use shop::commit::GroupCommit;
-use shop::delivery::{Fence, FencedHandler, Instance, ModifyDelay, NaiveHandler};
+use shop::delivery::{Fence, FencedHandler, Hold, Instance, ModifyDelay, NaiveHandler};
 use shop::domain::{Change, Condition, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest, Source};
 use shop::observed::run_orders;
 use shop::relay::{KeyMode, Progress, Relay, RelayOptions};
@@ -76,6 +76,7 @@ impl World {
             clock: now,
             metrics: Arc::default(),
             observer: self.observer.clone(),
+            hold: Hold::default(),
         }
     }
 

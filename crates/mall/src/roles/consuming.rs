@@ -13,8 +13,8 @@ use observe::Observer;
 use shop::LogCalls;
 use shop::commit::{CommitMetrics, GroupCommit};
 use shop::delivery::{
-    DeliveryMetrics, Fence, FencedHandler, Gaps, Instance, ModifyDelay, NaiveHandler, OrderJournal, Sweeper, sweep,
-    watch_gaps,
+    DeliveryMetrics, Fence, FencedHandler, Gaps, Hold, Instance, ModifyDelay, NaiveHandler, OrderJournal, Sweeper,
+    sweep, watch_gaps,
 };
 use shop::domain::fence::{FenceCommand, FenceOutcome};
 use shop::domain::{DeliveryOutcome, DeliveryRequest};
@@ -129,6 +129,7 @@ fn instance(options: &RoleOptions, name: String, observer: Observer) -> Instance
         clock: clock::now,
         metrics: Arc::new(DeliveryMetrics::default()),
         observer,
+        hold: Hold::default(),
     }
 }
 

@@ -223,6 +223,7 @@ impl Fence {
             self.instance.tell(&arrival.record, line.begun(delay));
             self.work(delay, leased.then_some(&event)).await;
         }
+        self.instance.hold.pass(&event).await;
         let asked = Instant::now();
         let answer = persistently(&self.commands, FenceCommand::Apply(received)).await;
         self.instance.metrics.applying.observe(asked.elapsed());

@@ -20,6 +20,7 @@ mod sweeper;
 
 mod arrival;
 mod burial;
+mod hold;
 mod lane;
 mod letter;
 mod lines;
@@ -29,6 +30,7 @@ mod recall;
 
 pub use fenced::{Fence, FencedHandler};
 pub use gaps::{GapError, Gaps, watch_gaps};
+pub use hold::{Held, Hold};
 pub use letter::DEAD_LETTERS;
 pub use metrics::{DeliveryMetrics, EventCounter};
 pub use naive::NaiveHandler;
@@ -59,6 +61,8 @@ pub struct Instance {
     pub metrics: Arc<DeliveryMetrics>,
     /// Gets what happens to the instance's records.
     pub observer: Observer,
+    /// Who may hold events before their writes.
+    pub hold: Hold,
 }
 
 /// The slow work that a modification needs, which is simulated by waiting.

@@ -84,6 +84,7 @@ impl NaiveHandler {
             self.instance.tell(record, Line::of(&event, record).begun(delay));
             tokio::time::sleep(delay).await;
         }
+        self.instance.hold.pass(&event).await;
         let asked = Instant::now();
         let answer = persistently(&self.deliveries, self.request(&event, record, attempt)).await;
         self.instance.metrics.applying.observe(asked.elapsed());

@@ -9,7 +9,7 @@ use keylane_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use keylane_log::{EventLog, Timestamp};
 use shop::LogCalls;
 use shop::commit::GroupCommit;
-use shop::delivery::{Fence, Gaps, Instance, ModifyDelay, OrderJournal, Sweeper};
+use shop::delivery::{Fence, Gaps, Hold, Instance, ModifyDelay, OrderJournal, Sweeper};
 use shop::domain::OrderEventType::{Cancelled, Modified, Placed};
 use shop::domain::fence::{FenceCommand, FenceOutcome, Mark, Marked, ParkReason};
 use shop::domain::{OrderId, Source, Version};
@@ -53,6 +53,7 @@ fn fence(store: &Arc<dyn Store>) -> Arc<Fence> {
         clock: || LATER,
         metrics: Arc::default(),
         observer: Default::default(),
+        hold: Hold::default(),
     };
     Arc::new(Fence::new(commands, instance, CancellationToken::new()))
 }
