@@ -2,6 +2,7 @@
 //!
 //! * [`scenario`] reads files that say what happens in a mall, and what has to come of it.
 //! * [`world`] is what such a mall must be able to do.
+//! * [`run`] does a scenario's steps in a world, and compares what comes out with what was expected; [`narration`] tells it.
 //! * [`checker`] judges a history of the mall: journals, topic, effects and final rows.
 //! * [`audit`] judges any topic, of which only the records are known.
 //! * [`simulated_kafka`] is a Kafka in memory that behaves as the real one was found to.
@@ -10,6 +11,8 @@
 
 pub mod audit;
 pub mod checker;
+pub mod narration;
+pub mod run;
 pub mod scenario;
 pub mod simulated_kafka;
 pub mod world;

@@ -2,7 +2,7 @@
 //! documentation and lesson in one:
 //!
 //! ```text
-//! title en Zombie                          # what readers see: title, explain, question, answer, each in en and ko;
+//! title en Zombie                          # what readers see: title, explain, question, answer, cure, in en and ko;
 //! title ko 좀비                            # further lines of such a text begin with a blank
 //! anomaly 21                               # its number in docs/anomalies.md; or: lesson 2
 //! worlds simulated embedded real           # where it can honestly be shown; or: described en Why it can't be run
@@ -23,7 +23,7 @@
 //! ```
 //!
 //! # The lines
-//! *Head*: `title`, `explain`, `question`, `answer`, `described`, each with `en` or `ko` and a text; `anomaly 19 20`, `lesson 2`,
+//! *Head*: `title`, `explain`, `question`, `answer`, `cure`, `described`, each with `en` or `ko` and a text; `anomaly 19 20`, `lesson 2`,
 //! `worlds simulated simulated-kafka embedded real`, `runs fixed` (if it has only that one).
 //!
 //! *Setup* ([`Setting`]): `partitions 2`, `deliveries 2`, `relays 2`, `key order-id|none`, `guard version|off`, `lanes 1`,
@@ -88,4 +88,20 @@ pub fn parse(file: &str, text: &str) -> Result<Scenario, ParseError> {
         says,
     })?;
     Ok(scenario)
+}
+
+/// What people call the scenario in a file of this name: `zombie` for `a21-zombie.lab`, `lesson-2` for
+/// `lesson-2-two-partitions.lab`.
+pub fn name_of(file: &str) -> &str {
+    let stem = file.strip_suffix(".lab").unwrap_or(file);
+    let digits = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((number, rest)) = stem.strip_prefix("lesson-").and_then(|rest| rest.split_once('-'))
+        && digits(number)
+    {
+        return &stem[..stem.len() - rest.len() - 1];
+    }
+    match stem.strip_prefix('a').and_then(|rest| rest.split_once('-')) {
+        Some((number, name)) if digits(number) => name,
+        _ => stem,
+    }
 }

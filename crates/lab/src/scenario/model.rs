@@ -39,6 +39,8 @@ pub struct Head {
     pub question: Text,
     /// The answer to that question.
     pub answer: Text,
+    /// What helps, in a few words.
+    pub cure: Text,
 }
 
 /// One of the two ways in which a scenario runs.

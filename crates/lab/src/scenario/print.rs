@@ -45,7 +45,8 @@ impl fmt::Display for Head {
         }
         prose(f, "explain", &self.explain)?;
         prose(f, "question", &self.question)?;
-        prose(f, "answer", &self.answer)
+        prose(f, "answer", &self.answer)?;
+        prose(f, "cure", &self.cure)
     }
 }
 

@@ -246,6 +246,7 @@ prop_compose! {
         title in text(),
         explain in text(),
         question in text(),
+        cure in text(),
         anomalies in subsequence((1..33).collect::<Vec<u32>>(), 0..3),
         lesson in of(1..4u32),
         worlds in subsequence(WorldName::ALL.to_vec(), 1..4),
@@ -264,6 +265,7 @@ prop_compose! {
         scenario.head.title = title;
         scenario.head.explain = explain;
         scenario.head.question = question;
+        scenario.head.cure = cure;
         scenario.head.anomalies = anomalies;
         scenario.head.lesson = lesson;
         scenario.head.worlds = worlds;

@@ -13,7 +13,7 @@ fn a_misspelt_word_names_the_one_that_is_meant() {
     assert_eq!(
         said("place KIM\nfreze delivery-1"),
         "own.lab:2: found \"freze\", did you mean freeze? Expected a command: broken, fixed, title, anomaly, lesson, worlds, \
-         runs, described, explain, question, answer, partitions, deliveries, relays, key, guard, lanes, modify-delay, \
+         runs, described, explain, question, answer, cure, partitions, deliveries, relays, key, guard, lanes, modify-delay, \
          session-timeout, gap-deadline, consumer, assignor, clock, place, modify, cancel, publish, lose, forge, hold, \
          release, freeze, wake, kill, stop, start, grow, truncate, seek, limit, retry, discard, settle, wait or expect"
     );

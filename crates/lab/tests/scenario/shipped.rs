@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use lab::scenario::{Scenario, parse};
 
-fn shipped() -> Vec<(String, Scenario)> {
+/// The files, each with its name.
+pub fn shipped() -> Vec<(String, Scenario)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
     let entries = std::fs::read_dir(&folder).expect("the folder of scenarios");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
@@ -22,7 +23,7 @@ fn shipped() -> Vec<(String, Scenario)> {
 fn each_says_what_it_is_about() {
     for (name, scenario) in shipped() {
         let head = &scenario.head;
-        let mut texts = vec![("title", &head.title), ("explain", &head.explain)];
+        let mut texts = vec![("title", &head.title), ("explain", &head.explain), ("cure", &head.cure)];
         match &head.described {
             Some(why) => texts.push(("described", why)),
             None => texts.extend([("question", &head.question), ("answer", &head.answer)]),

@@ -125,7 +125,8 @@ impl Reader {
             Some("described") => |head| head.described.get_or_insert_default(),
             Some("explain") => |head| &mut head.explain,
             Some("question") => |head| &mut head.question,
-            _ => |head| &mut head.answer,
+            Some("answer") => |head| &mut head.answer,
+            _ => |head| &mut head.cure,
         };
         let korean = words.one_of("a language", &["en", "ko"], |word| match word {
             "en" => Some(false),
@@ -145,7 +146,7 @@ impl Reader {
     fn more_prose(&mut self, empty: usize, line: &str) -> Result<(), String> {
         let Some(prose) = self.prose else {
             return Err(
-                "a line with a blank before it belongs to a text (title, explain, question, answer, described), \
+                "a line with a blank before it belongs to a text (title, explain, question, answer, cure, described), \
                         and there is none before it"
                     .to_owned(),
             );
@@ -219,10 +220,11 @@ const HEADS: &[&str] = &[
     "explain",
     "question",
     "answer",
+    "cure",
 ];
 
 /// Those behind which a text follows.
-const PROSE: &[&str] = &["title", "described", "explain", "question", "answer"];
+const PROSE: &[&str] = &["title", "described", "explain", "question", "answer", "cure"];
 
 /// All words that may stand here at the beginning of a line.
 fn all_commands(run: Option<Run>) -> Vec<&'static str> {
