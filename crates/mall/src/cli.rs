@@ -12,6 +12,7 @@ use crate::audit::{self, AuditArgs};
 use crate::config::{self, ConfigFile, CourseValue, DeliveryOptions, Ports, RoleOptions, Settings, Storage};
 use crate::console::json;
 use crate::exit::Exit;
+use crate::lab::{self, LabCommand};
 use crate::net::{FIRST_DELIVERY_PORT, GATEWAY_PORT, ORDER_PORT, Port};
 use crate::parked::ParkedCommand;
 use crate::timeline::{self, TimelineArgs};
@@ -82,6 +83,12 @@ enum Commands {
     Verify(VerifyArgs),
     /// Shows everything that is known of one order, by time, and marks where its order broke
     Timeline(TimelineArgs),
+    /// Shows how the events of an order go wrong, and how that is cured, by scenarios that run by themselves
+    #[command(
+        subcommand,
+        after_help = "Example:\n  mall lab list\n  mall lab explain zombie\n  mall lab run zombie"
+    )]
+    Lab(LabCommand),
     /// Says what is wrong with everything that the mall depends on, and what helps; takes the options of mall up
     #[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is, 2 could not look.")]
     Doctor(UpArgs),
@@ -228,6 +235,7 @@ fn dispatch(command: Command, matches: &ArgMatches, file: &ConfigFile) -> Result
         Commands::Verify(args) => verify::run(&args),
         Commands::Timeline(args) => timeline::run(&args),
         Commands::Parked(command) => parked::run(command),
+        Commands::Lab(command) => lab::run(command),
         Commands::Reset(args) if args.accept_loss => reset::accept_loss(&args.storage, args.yes),
         Commands::Reset(args) => reset::run(&args.storage, args.yes),
         Commands::Doctor(args) => doctor::run(&args.ports, &checked(args.options, given, file)?),

@@ -11,6 +11,7 @@ mod folder;
 mod groups;
 mod idle;
 mod json_log;
+mod lab;
 mod modes;
 mod plain;
 mod program;

@@ -1,0 +1,68 @@
+//! `mall lab explain`: what goes wrong and why, and a question.
+
+use anyhow::Result;
+use clap::Args;
+use shop::text;
+
+use super::found::{Found, find};
+use super::screen::{Colour, Screen};
+use crate::exit::Exit;
+use crate::language::LanguageOption;
+
+pub const HELP: &str = "\
+Examples:
+  mall lab explain zombie
+  mall lab explain zombie --answer
+  mall lab explain zombie --lang ko";
+
+/// The options of `mall lab explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Name of a scenario (mall lab list), or path of a file
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    /// Answers the question, and says what helps
+    #[arg(long)]
+    answer: bool,
+
+    #[command(flatten)]
+    language: LanguageOption,
+}
+
+/// Prints the explanation.
+pub fn run(args: &ExplainArgs) -> Result<Exit> {
+    let Found { name, scenario, .. } = find(&args.name)?;
+    let (screen, head) = (Screen::stdout(), scenario.head);
+    let read = |text| args.language.read(text);
+    screen.line(&read(head.title), Colour::Bold);
+    screen.line("", Colour::Plain);
+    screen.lines(&read(head.explain), Colour::Plain);
+    if let Some(why) = head.described {
+        screen.line("", Colour::Plain);
+        screen.lines(
+            &read(text!("Nothing can be run: ", "실행할 수 없는 이유: ") + why),
+            Colour::Plain,
+        );
+    }
+    if head.question != text!("", "") {
+        screen.line("", Colour::Plain);
+        screen.lines(&read(head.question), Colour::Bold);
+    }
+    screen.line("", Colour::Plain);
+    if args.answer {
+        screen.lines(&read(head.answer), Colour::Plain);
+        screen.lines(&read(text!("What helps: ", "해결책: ") + head.cure), Colour::Green);
+    } else if head.runs.is_empty() {
+        screen.lines(&read(text!("What helps: ", "해결책: ") + head.cure), Colour::Green);
+    } else {
+        screen.line(
+            &read(text!(
+                "See it: mall lab run {name}      The answer: mall lab explain {name} --answer",
+                "실행: mall lab run {name}      답: mall lab explain {name} --answer"
+            )),
+            Colour::Dim,
+        );
+    }
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,351 @@
+//! `mall lab run`: scenarios that happen, told as they go on, and compared with what was expected.
+
+use std::io;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{ArgGroup, Args, ValueEnum};
+use lab::narration::Narrator;
+use lab::run::{Failure, Report, Told};
+use lab::scenario::{Run, WorldName};
+use lab::world::Trouble;
+use shop::text;
+use shop::text::Text;
+
+use super::found::{Found, find, shipped};
+use super::report::{self, Outcome};
+use super::screen::{Colour, Screen};
+use super::worlds;
+use crate::console;
+use crate::exit::{Exit, Usage};
+use crate::language::LanguageOption;
+
+pub const HELP: &str = "\
+Examples:
+  mall lab run zombie                  as it goes wrong, and then cured
+  mall lab run zombie --fixed --step   waits for Enter before each step
+  mall lab run --all --junit results.xml
+  mall lab run ./mine.lab              a file of one's own (mall lab show zombie > mine.lab)
+
+Exit codes: 0 everything came out as the file expects, 1 something did not, 2 it could not be run, 64 wrong usage.";
+
+/// The options of `mall lab run`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["names", "all"]))]
+pub struct RunArgs {
+    /// Names of scenarios (mall lab list), or paths of files
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Every scenario that the world can show
+    #[arg(long)]
+    all: bool,
+
+    /// Where it happens [default: the first one of the scenario that this build has]
+    #[arg(long, value_enum, value_name = "WORLD")]
+    world: Option<World>,
+
+    /// Only as it goes wrong
+    #[arg(long, conflicts_with = "fixed")]
+    broken: bool,
+
+    /// Only cured
+    #[arg(long)]
+    fixed: bool,
+
+    /// In a simulated world: tells it so many times as fast as it happens (1: as it happens) [default: at once]
+    #[arg(long, value_name = "N", value_parser = speed, conflicts_with_all = ["json", "all"])]
+    speed: Option<f64>,
+
+    /// Waits for Enter before each step
+    #[arg(long, conflicts_with_all = ["json", "all", "speed"])]
+    step: bool,
+
+    /// Prints one JSON object for each run, and does not tell what happens
+    #[arg(long)]
+    json: bool,
+
+    /// Writes the results to this file too, as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    #[command(flatten)]
+    language: LanguageOption,
+}
+
+/// A world, as the command line names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum World {
+    /// One thread and virtual time, in memory
+    Simulated,
+    /// The same, with a simulated Kafka
+    SimulatedKafka,
+    /// Real processes on a data folder and ports of their own
+    Embedded,
+    /// Real processes on Kafka and MySQL
+    Real,
+}
+
+impl World {
+    fn name(self) -> WorldName {
+        match self {
+            Self::Simulated => WorldName::Simulated,
+            Self::SimulatedKafka => WorldName::SimulatedKafka,
+            Self::Embedded => WorldName::Embedded,
+            Self::Real => WorldName::Real,
+        }
+    }
+}
+
+fn speed(value: &str) -> Result<f64, String> {
+    let speed = value.parse().ok().filter(|speed| (0.01..=1000.0).contains(speed));
+    speed.ok_or_else(|| "a number from 0.01 to 1000".to_owned())
+}
+
+/// No pause of a narration is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Runs what was asked for.
+pub fn run(args: &RunArgs) -> Result<Exit> {
+    let chosen = chosen(args)?;
+    let screen = Screen::stdout();
+    let mut outcomes = Vec::new();
+    for (found, world) in &chosen {
+        outcomes.extend(one(args, screen, found, *world)?);
+    }
+    if !args.json && outcomes.len() > 2 {
+        report::table(&outcomes, screen, args.language);
+    }
+    if let Some(file) = &args.junit {
+        let written = std::fs::write(file, report::junit(&outcomes));
+        written.with_context(|| format!("can't write {}", file.display()))?;
+    }
+    Ok(exit_of(&outcomes))
+}
+
+fn exit_of(outcomes: &[Outcome]) -> Exit {
+    let failed = |outcome: &Outcome| outcome.report.failure.as_ref().is_some_and(|failure| !failure.astray);
+    if outcomes.iter().any(failed) {
+        Exit::COULD_NOT
+    } else if outcomes.iter().all(|outcome| outcome.report.is_as_expected()) {
+        Exit::DONE
+    } else {
+        Exit::NO
+    }
+}
+
+/// The scenarios, each with the world in which it is run.
+fn chosen(args: &RunArgs) -> Result<Vec<(Found, WorldName)>> {
+    let wanted = args.world.map(World::name);
+    if let Some(world) = wanted.filter(|world| !worlds::HERE.contains(world)) {
+        return Err(Usage(format!("this build has no world {world}; {}", worlds_here())).into());
+    }
+    if args.speed.is_some() && wanted.is_some_and(|world| !is_simulated(world)) {
+        let sentence = "--speed is for the simulated worlds; real processes take the time that they take";
+        return Err(Usage(sentence.to_owned()).into());
+    }
+    let in_world = |found: &Found| {
+        let shown = |world: &&WorldName| found.scenario.head.worlds.contains(world);
+        worlds::HERE
+            .iter()
+            .filter(|world| wanted.is_none_or(|wanted| wanted == **world))
+            .find(shown)
+            .copied()
+    };
+    if args.all {
+        let all = shipped()
+            .into_iter()
+            .filter_map(|found| in_world(&found).map(|world| (found, world)));
+        let all: Vec<_> = all.collect();
+        return match all.is_empty() {
+            true => Err(Usage(format!("there is nothing to run; {}", worlds_here())).into()),
+            false => Ok(all),
+        };
+    }
+    let one = |name: &String| {
+        let found = find(name)?;
+        match in_world(&found).filter(|_| !runs(args, &found).is_empty()) {
+            Some(world) => Ok((found, world)),
+            None => Err(Usage(not_runnable(args, &found)).into()),
+        }
+    };
+    args.names.iter().map(one).collect()
+}
+
+/// Whether a world's time passes only where nothing else is left to do.
+fn is_simulated(world: WorldName) -> bool {
+    matches!(world, WorldName::Simulated | WorldName::SimulatedKafka)
+}
+
+/// Why a scenario can't be run as it was asked for.
+fn not_runnable(args: &RunArgs, Found { name, scenario, .. }: &Found) -> String {
+    let head = &scenario.head;
+    let listed = |words: Vec<&str>| words.join(", ");
+    if let Some(why) = &head.described {
+        return format!("{name} is only described: {}", why.english);
+    }
+    if !head.runs.iter().any(|run| wants(args, *run)) {
+        return format!(
+            "{name} has only this run: {}",
+            listed(head.runs.iter().map(|run| run.word()).collect())
+        );
+    }
+    let worlds = listed(head.worlds.iter().map(|world| world.word()).collect());
+    match args.world {
+        Some(world) => format!("{name} can't be shown in the world {}, but in: {worlds}", world.name()),
+        None => format!("{name} can be shown in: {worlds}; {}", worlds_here()),
+    }
+}
+
+fn worlds_here() -> String {
+    let here: Vec<&str> = worlds::HERE.iter().map(|world| world.word()).collect();
+    match here.is_empty() {
+        true => "this build has no world yet".to_owned(),
+        false => format!("this build has: {}", here.join(", ")),
+    }
+}
+
+fn wants(args: &RunArgs, run: Run) -> bool {
+    match run {
+        Run::Broken => !args.fixed,
+        Run::Fixed => !args.broken,
+    }
+}
+
+fn runs(args: &RunArgs, found: &Found) -> Vec<Run> {
+    let runs = found.scenario.head.runs.iter().copied();
+    runs.filter(|run| wants(args, *run)).collect()
+}
+
+/// All runs of one scenario.
+fn one(args: &RunArgs, screen: Screen, found: &Found, world: WorldName) -> Result<Vec<Outcome>> {
+    let told = !args.json && !args.all;
+    let head = &found.scenario.head;
+    let read = |text: &Text| args.language.read(text.clone());
+    if told {
+        screen.line(&read(&head.title), Colour::Bold);
+        screen.lines(&read(&head.question), Colour::Plain);
+    }
+    let mut outcomes = Vec::new();
+    for run in runs(args, found) {
+        if told {
+            screen.line("", Colour::Plain);
+            let name = &found.name;
+            let heading = match run {
+                Run::Broken => text!(
+                    "{name}, as it goes wrong (world: {world})",
+                    "{name}, 잘못되는 실행(세계: {world})"
+                ),
+                Run::Fixed => text!("{name}, cured (world: {world})", "{name}, 고친 실행(세계: {world})"),
+            };
+            screen.line(&read(&heading), Colour::Bold);
+            for line in differences(found, run) {
+                screen.line(&line, Colour::Dim);
+            }
+        }
+        let outcome = happen(args, screen, found, world, run, told)?;
+        match args.json {
+            true => {
+                let _ = console::print(&report::json(&outcome));
+            }
+            false => report::tell(&outcome, screen, args.language, told),
+        }
+        outcomes.push(outcome);
+    }
+    if told {
+        screen.line("", Colour::Plain);
+        screen.lines(&read(&head.answer), Colour::Plain);
+    }
+    Ok(outcomes)
+}
+
+/// The lines that set this run's mall up.
+fn differences(found: &Found, run: Run) -> Vec<String> {
+    let settings = found.scenario.settings.iter();
+    let of_run = settings.filter(|line| line.run.is_none_or(|belongs| belongs == run));
+    of_run.map(|line| format!("  {}", line.says)).collect()
+}
+
+fn happen(args: &RunArgs, screen: Screen, found: &Found, world: WorldName, run: Run, told: bool) -> Result<Outcome> {
+    let scenario = &found.scenario;
+    let outcome = |report: Report| Outcome {
+        name: found.name.clone(),
+        file: found.file.clone(),
+        world,
+        cure: scenario.head.cure.clone(),
+        report,
+    };
+    let mut made = match worlds::world(world, &scenario.setup(run)) {
+        Ok(made) => made,
+        Err(trouble) => return Ok(outcome(not_made(run, trouble))),
+    };
+    if !told {
+        return Ok(outcome(lab::run::run(scenario, run, made.as_mut(), &mut |_| {})));
+    }
+    let mut narrator = Narrator::new(scenario, run, args.language.language(), screen.width);
+    let mut pace = Pace::of(args);
+    screen.narrated(&narrator.heading());
+    let report = lab::run::run(scenario, run, made.as_mut(), &mut |told| match told {
+        Told::Step(line) => {
+            screen.narrated(&narrator.step(line));
+            pace.step();
+        }
+        Told::Observed(observation, cast) => {
+            let lines = narrator.observed(observation, cast);
+            if !lines.is_empty() {
+                pace.until(observation.at);
+            }
+            screen.narrated(&lines);
+        }
+    });
+    Ok(outcome(report))
+}
+
+/// A world that could not be made.
+fn not_made(run: Run, trouble: Trouble) -> Report {
+    Report {
+        run,
+        findings: Vec::new(),
+        judgement: lab::checker::Judgement::default(),
+        deliveries: Vec::new(),
+        cast: lab::run::Cast::default(),
+        observations: Vec::new(),
+        failure: Some(Failure::of(None, trouble)),
+    }
+}
+
+/// How fast a run is told.
+struct Pace {
+    speed: Option<f64>,
+    step: bool,
+    /// The time of the last observation, in milliseconds.
+    last: Option<i64>,
+}
+
+impl Pace {
+    fn of(args: &RunArgs) -> Self {
+        Self {
+            speed: args.speed,
+            step: args.step,
+            last: None,
+        }
+    }
+
+    /// Waits for Enter. Once nobody can press it any more, goes on.
+    fn step(&mut self) {
+        let mut line = String::new();
+        if self.step {
+            self.step = io::stdin().read_line(&mut line).is_ok_and(|read| read > 0);
+        }
+    }
+
+    /// Lets the time pass in which the mall came to this observation.
+    fn until(&mut self, at: i64) {
+        let since = self.last.replace(at).map_or(0, |last| at - last);
+        if let (Some(speed), Ok(millis)) = (self.speed, u64::try_from(since)) {
+            sleep(Duration::from_millis(millis).div_f64(speed).min(LONGEST_PAUSE));
+        }
+    }
+}
