@@ -6,6 +6,8 @@ pub(super) const HAL: &str = "application/hal+json";
 pub(super) const JSON: &str = "application/json";
 /// The media type of a profile.
 pub(super) const ALPS: &str = "application/alps+json";
+/// The media type of server-sent events.
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
 /// The media type that Spring Boot gives its health endpoint.
 pub(super) const ACTUATOR: &str = "application/vnd.spring-boot.actuator.v3+json";
 

@@ -50,6 +50,8 @@ pub(super) struct Client {
     idle_since: AtomicU64,
     /// Whether a part of an answer waits for the client to read it.
     pub(super) writing: AtomicBool,
+    /// Whether the client listens to an answer without an end.
+    pub(super) listening: AtomicBool,
     /// Cancelled when the client has to leave, because another one needs its permit.
     pub(super) leave: CancellationToken,
 }
@@ -111,6 +113,7 @@ impl ConnectionPermits {
             started: self.started,
             idle_since: AtomicU64::new(millis(self.started.elapsed())),
             writing: AtomicBool::new(false),
+            listening: AtomicBool::new(false),
             leave: CancellationToken::new(),
         });
         let mut taken = self.lock();

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -28,10 +29,14 @@ use super::cors::{Caller, Origins};
 use super::forwarded::{self, Proxies};
 use super::head;
 use super::stall::StallGuard;
+use super::streams::{Stream, Streams};
 use super::traffic::{MethodIndex, Traffic};
 
 /// The pause after a connection could not be accepted because the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client that listens may take to read the last of it once the server is told to stop.
+const STREAM_END: Duration = Duration::from_secs(1);
 
 /// The limits of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub struct Limits {
     /// The most connections at a time. Once there are as many, the one that has been idle longest gives way to a new one;
     /// others wait in the listener's backlog.
     pub connections: usize,
+    /// The most answers without an end (server-sent events) at a time.
+    pub streams: usize,
     /// How long a connection may be idle before it has to give way.
     pub grace: Duration,
     /// How long a request's head may take to arrive, which is also how long a connection may be idle.
@@ -55,6 +62,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            streams: 64,
             grace: Duration::from_secs(1),
             head: Duration::from_secs(30),
             stall: Duration::from_secs(30),
@@ -75,8 +83,8 @@ pub struct Front {
     pub proxies: Proxies,
 }
 
-/// Serves until `shutdown` is cancelled. From then on no connection is accepted, idle ones are closed, and requests in flight
-/// go on until `limits.drain` has passed. Returns how many connections were cut off then.
+/// Serves until `shutdown` is cancelled. From then on no connection is accepted, idle ones are closed, answers without an end
+/// end, and requests in flight go on until `limits.drain` has passed. Returns how many connections were cut off then.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -87,6 +95,7 @@ pub async fn serve(
     let server = Server {
         router,
         permits: ConnectionPermits::new(limits.connections, limits.grace),
+        streams: Streams::new(limits.streams, shutdown.clone()),
         tasks: TaskTracker::new(),
         cut: CancellationToken::new(),
         limits,
@@ -103,6 +112,7 @@ pub async fn serve(
 struct Server {
     router: Router,
     permits: Arc<ConnectionPermits>,
+    streams: Streams,
     tasks: TaskTracker,
     /// Cancelled when the connections that are still open are cut off.
     cut: CancellationToken,
@@ -150,7 +160,13 @@ impl Server {
         let client = Arc::clone(&permit.client);
         // A client that is gone already has no address, and nobody to be believed.
         let trusted = stream.peer_addr().is_ok_and(|peer| self.front.proxies.trust(peer.ip()));
-        let service = fronted(self.router.clone(), self.front.clone(), trusted, Arc::clone(&client));
+        let service = Fronted {
+            front: self.front.clone(),
+            streams: self.streams.clone(),
+            trusted,
+            client: Arc::clone(&client),
+        };
+        let service = service.around(self.router.clone());
         let io = StallGuard::new(stream, Arc::clone(&client), self.limits.stall);
         let connection = http.serve_connection(TokioIo::new(io), service);
         let (shutdown, cut) = (self.shutdown.clone(), self.cut.clone());
@@ -161,7 +177,10 @@ impl Server {
                 ended = connection.as_mut() => Some(ended),
                 () = shutdown.cancelled() => {
                     connection.as_mut().graceful_shutdown();
-                    cut.run_until_cancelled(connection).await
+                    match client.listening.load(Relaxed) {
+                        true => tokio::time::timeout(STREAM_END, connection).await.ok(),
+                        false => cut.run_until_cancelled(connection).await,
+                    }
                 }
                 () = client.leave.cancelled() => {
                     if client.is_idle() {
@@ -188,42 +207,62 @@ impl Server {
     }
 }
 
-/// Puts normalising, CORS and counting around `router`. `trusted`: whether this client is a proxy whose `Forwarded` headers
-/// are believed. No layer of the router does this, because that would cost an allocation for each request.
-fn fronted(
-    router: Router,
+/// What stands around the router for one connection. No layer of the router does this, because that would cost an allocation
+/// for each request.
+struct Fronted {
     front: Front,
+    streams: Streams,
+    /// Whether this client is a proxy whose `Forwarded` headers are believed.
     trusted: bool,
     client: Arc<Client>,
-) -> impl Service<Request<Incoming>, Response = Response<BusyBody>, Error = Infallible, Future: Send> + Send {
-    let router = TowerToHyperService::new(router);
-    service_fn(move |mut request: Request<Incoming>| {
-        let (method, start) = (MethodIndex::from(request.method()), Instant::now());
-        let (busy, traffic) = (client.asks(), Arc::clone(&front.traffic));
-        forwarded::note(&mut request, trusted);
-        let admitted = match head::normalise(&mut request).and_then(|()| front.origins.caller(&request)) {
-            Ok(caller) => Ok((router.call(request), caller)),
-            Err(problem) => Err(problem),
-        };
-        async move {
-            let (mut response, caller) = match admitted {
-                Ok((answering, caller)) => (answering.await?, caller),
-                Err(problem) => (problem.into_response(), Caller::UNKNOWN),
+}
+
+impl Fronted {
+    /// Puts normalising, CORS, counting and the limit of streams around `router`.
+    fn around(
+        self,
+        router: Router,
+    ) -> impl Service<Request<Incoming>, Response = Response<BusyBody>, Error = Infallible, Future: Send> + Send {
+        let router = TowerToHyperService::new(router);
+        service_fn(move |mut request: Request<Incoming>| {
+            let (method, start) = (MethodIndex::from(request.method()), Instant::now());
+            let (client, streams) = (Arc::clone(&self.client), self.streams.clone());
+            let (busy, traffic) = (client.asks(), Arc::clone(&self.front.traffic));
+            forwarded::note(&mut request, self.trusted);
+            let admitted = match head::normalise(&mut request).and_then(|()| self.front.origins.caller(&request)) {
+                Ok(caller) => Ok((router.call(request), caller)),
+                Err(problem) => Err(problem),
             };
-            caller.add_headers(&mut response);
-            if response.status() == StatusCode::NOT_MODIFIED {
-                // axum writes a length of 0 for HEAD, but the header would be about the item that is not sent.
-                response.headers_mut().remove(CONTENT_LENGTH);
+            async move {
+                let (mut response, caller) = match admitted {
+                    Ok((answering, caller)) => (answering.await?, caller),
+                    Err(problem) => (problem.into_response(), Caller::UNKNOWN),
+                };
+                let stream = streams.admit(&response, &client).unwrap_or_else(|full| {
+                    response = full.into_response();
+                    None
+                });
+                caller.add_headers(&mut response);
+                if response.status() == StatusCode::NOT_MODIFIED {
+                    // axum writes a length of 0 for HEAD, but the header would be about the item that is not sent.
+                    response.headers_mut().remove(CONTENT_LENGTH);
+                }
+                traffic.add(method, response.status(), start.elapsed());
+                Ok(response.map(|body| BusyBody {
+                    body,
+                    stream,
+                    _busy: busy,
+                }))
             }
-            traffic.add(method, response.status(), start.elapsed());
-            Ok(response.map(|body| BusyBody { body, _busy: busy }))
-        }
-    })
+        })
+    }
 }
 
 /// The body of an answer, with which the client counts as busy until the whole of it has been handed over.
 struct BusyBody {
     body: Body,
+    /// Set if the body has no end of its own.
+    stream: Option<Stream>,
     _busy: Busy,
 }
 
@@ -232,7 +271,9 @@ impl hyper::body::Body for BusyBody {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let over = polled.is_pending() && self.stream.as_mut().is_some_and(|stream| stream.is_over(cx));
+        if over { Poll::Ready(None) } else { polled }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use observe::{Observer, What};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use web::{Front, Limits, serve};
+use web::{Front, Limits, observed, serve};
 use wire::{Connection, request};
 
-/// A router in which `/fast` answers at once, `/large` with more than all buffers on the way hold, and `/slow` says
+/// A router with the observations of a role, in which `/fast` answers at once, `/large` with more than all buffers on the way hold, and `/slow` says
 /// that it has begun and waits to be released.
 struct Server {
     address: SocketAddr,
     begun: Arc<Notify>,
     release: Arc<Notify>,
+    observer: Observer,
     shutdown: CancellationToken,
     served: JoinHandle<usize>,
 }
@@ -44,7 +46,8 @@ impl Server {
             }
         };
         let large = get(|| async { vec![b'x'; 64 * 1024 * 1024] });
-        let router = Router::new()
+        let observer = Observer::new("role", 17);
+        let router = observed(Router::new(), observer.clone())
             .route("/large", large)
             .route("/fast", get(|| async { "fast" }))
             .route("/slow", get(slow));
@@ -53,6 +56,7 @@ impl Server {
             address,
             begun,
             release,
+            observer,
             shutdown,
             served,
         }
@@ -222,4 +226,90 @@ async fn clients_that_do_not_read_lose_their_connection() {
     let _deaf = server.asked("/large").await;
     let mut next = server.asked("/fast").await;
     assert_eq!(next.answer(false).await.body, "fast");
+}
+
+#[tokio::test]
+async fn who_listens_hears_the_last_word_and_holds_up_no_shutdown() {
+    let server = Server::start(Limits::default()).await;
+    let mut listener = server.asked("/observations").await;
+    listener.hears_text("retry: 1000").await;
+    server.observer.emit(1, What::Frozen);
+    listener.hears_text("event: frozen").await;
+    let deaf = server.asked("/observations?after=0").await;
+    deaf.hears().await;
+    // More than all buffers on the way hold, and more than the role keeps.
+    let long = What::LeaseWon {
+        lease: "x".repeat(4000),
+    };
+    (0..5000).for_each(|_| server.observer.emit(2, long.clone()));
+    server.observer.emit(3, What::Woken);
+    let heard = listener.hears_text("event: woken").await;
+    assert!(heard.contains("\"missed\":905"), "{}", &heard[..200]);
+    server.observer.emit(3, What::Stopped);
+    server.shutdown.cancel();
+    assert!(listener.rest().await.expect("an end").contains("event: stopped"));
+    assert_eq!(
+        server.served.await.unwrap(),
+        0,
+        "nobody had to be waited for until the deadline"
+    );
+}
+
+#[tokio::test]
+async fn listeners_leave_places_to_those_who_ask() {
+    let server = Server::start(Limits {
+        streams: 1,
+        connections: 3,
+        ..Limits::default()
+    })
+    .await;
+    let mut listener = server.asked("/observations").await;
+    listener.hears_text("retry: 1000").await;
+    let full = server.asked("/observations").await.answer(false).await;
+    assert_eq!((full.status, full.header("retry-after")), (503, Some("5")));
+    assert_eq!(server.asked("/fast").await.answer(false).await.body, "fast");
+    let mut head = Connection::open(server.address).await;
+    head.send(&request("HEAD /observations", &[], b"")).await;
+    assert_eq!(head.answer(true).await.status, 503);
+    drop(listener);
+    let mut next = loop {
+        // That the listener is gone is noticed when something is sent to it.
+        server.observer.emit(1, What::Frozen);
+        let mut next = server.asked("/observations").await;
+        if next.hears_text("\r\n").await.contains("200") {
+            break next;
+        }
+        tokio::task::yield_now().await;
+    };
+    next.hears_text("retry: 1000").await;
+}
+
+#[tokio::test]
+async fn observations_can_only_be_listened_to() {
+    let server = Server::start(Limits::default()).await;
+    let ask = async |request: Vec<u8>| {
+        let mut connection = Connection::open(server.address).await;
+        connection.send(&request).await;
+        connection.answer(false).await
+    };
+    let post = ask(request(
+        "POST /observations",
+        &[("Content-Type", "application/json")],
+        b"{}",
+    ))
+    .await;
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!(
+        ask(request("GET /observations", &[("Accept", "text/html")], b""))
+            .await
+            .status,
+        406
+    );
+    assert_eq!(ask(request("GET /observations?after=x", &[], b"")).await.status, 400);
+    assert_eq!(
+        ask(request("GET /observations", &[("Last-Event-ID", "x")], b""))
+            .await
+            .status,
+        400
+    );
 }

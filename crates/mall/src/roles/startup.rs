@@ -134,15 +134,19 @@ impl Startup {
             proxies: options.trusted_proxy.iter().copied().collect(),
         };
         let limits = net::limits(options.shutdown_timeout);
-        let router = self.metrics.on(router);
+        let router = web::observed(self.metrics.on(router), self.observer.clone());
         supervised::tell_ready(self.ready);
         tracing::info!("{ready}");
         let (stopping, observer) = (stop.clone(), self.observer);
         let instance = self.instance;
+        // Whoever listens hears the last word before the server stops.
+        let stop_serving = CancellationToken::new();
+        let stop = stop_serving.clone();
         observer.emit(clock::now().0, What::Started { instance });
         tokio::spawn(async move {
             stopping.cancelled().await;
             observer.emit(clock::now().0, What::Stopped);
+            stop_serving.cancel();
             if let Some(readiness) = readiness {
                 readiness.stop();
             }

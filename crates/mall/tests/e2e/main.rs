@@ -13,6 +13,7 @@ mod floods;
 mod language;
 mod lines;
 mod metrics;
+mod observations;
 mod readme;
 mod shutdown;
 mod trouble;

@@ -3,6 +3,7 @@
 //! ```text
 //!  client ── /orders/** ──────▶ --order-url
 //!         ── /deliveries/** ──▶ --delivery-url
+//!         ── /order/observations, /delivery/observations ──▶ /observations of these
 //!         ── / ───────────────▶ the page
 //! ```
 //!

@@ -34,6 +34,9 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
+/// What stands before `/observations` to name the service whose they are, as each role has its own at that path.
+const OBSERVED: [&str; 2] = ["/order", "/delivery"];
+
 /// The services behind the gateway.
 #[derive(Debug, Clone)]
 pub struct Proxy {
@@ -115,9 +118,9 @@ impl Proxy {
             path.strip_prefix(root)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        if below("/orders") || below("/profile/orders") {
+        if below("/orders") || below("/profile/orders") || path == "/order/observations" {
             Some(("order", &self.order))
-        } else if below("/deliveries") || below("/profile/deliveries") {
+        } else if below("/deliveries") || below("/profile/deliveries") || path == "/delivery/observations" {
             Some(("delivery", &self.delivery))
         } else {
             None
@@ -129,7 +132,7 @@ impl Proxy {
 async fn onward(request: Request, service: &BaseUrl) -> Result<axum::http::Request<Full<bytes::Bytes>>, Response> {
     let (mut parts, body) = request.into_parts();
     let body = crate::read_body(body).await?;
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = path_at_service(parts.uri.path_and_query().map_or("/", |path| path.as_str()));
     parts.uri = Uri::builder()
         .scheme("http")
         .authority(service.authority())
@@ -142,6 +145,15 @@ async fn onward(request: Request, service: &BaseUrl) -> Result<axum::http::Reque
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.remove(EXPECT);
     Ok(axum::http::Request::from_parts(parts, Full::new(body)))
+}
+
+/// The path and query under which the service knows what the gateway's client asks for.
+fn path_at_service(path: &str) -> &str {
+    let own = |prefix| {
+        path.strip_prefix(prefix)
+            .filter(|rest| rest.starts_with("/observations"))
+    };
+    OBSERVED.iter().find_map(|prefix| own(*prefix)).unwrap_or(path)
 }
 
 fn back(mut answer: Response) -> Response {
@@ -193,7 +205,18 @@ mod tests {
         assert_eq!(service("/orders/1/events"), Some("order"));
         assert_eq!(service("/deliveries/search"), Some("delivery"));
         assert_eq!(service("/ordersx"), None);
+        assert_eq!(service("/order/observations"), Some("order"));
+        assert_eq!(service("/order/1"), None);
         assert_eq!(service("/"), None);
+    }
+
+    #[test]
+    fn a_service_has_its_observations_at_a_path_of_its_own() {
+        assert_eq!(
+            path_at_service("/delivery/observations?after=0"),
+            "/observations?after=0"
+        );
+        assert_eq!(path_at_service("/orders/1/events?x=y"), "/orders/1/events?x=y");
     }
 
     #[test]

@@ -246,6 +246,25 @@ impl Connection {
         heard.expect("a byte in time").expect("an open connection");
     }
 
+    /// Waits until the service has sent this text. Returns all that came up to its end and was not returned before.
+    pub async fn hears_text(&mut self, text: &str) -> String {
+        let heard = async {
+            let mut searched = 0;
+            loop {
+                let new = &self.read[searched..];
+                if let Some(at) = new.windows(text.len()).position(|window| window == text.as_bytes()) {
+                    return self.read.drain(..searched + at + text.len()).collect();
+                }
+                searched = self.read.len().saturating_sub(text.len());
+                self.more().await;
+            }
+        };
+        let heard: Vec<u8> = tokio::time::timeout(TEST_DEADLINE, heard)
+            .await
+            .expect("the text in time");
+        String::from_utf8_lossy(&heard).into_owned()
+    }
+
     /// Closes the client's side; what the service sends can still be read.
     pub async fn half_close(&mut self) {
         self.stream.shutdown().await.expect("an open connection");
