@@ -42,15 +42,48 @@ pub enum What {
         /// The partitions.
         partitions: Vec<u32>,
     },
-    /// An instance has taken a record from the log.
+    /// An instance has taken a record from the log. It waits in the lane of its order.
     Taken {
-        /// The event that the record holds; none if it can't be read or is no order's event.
+        /// The event that the record's headers name; none if they name no order's event.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event: Option<Event>,
         /// Where the record stands.
         place: Place,
         /// The number of the assignment under which it was taken.
         epoch: u64,
+    },
+    /// An instance has taken a record from the log and does nothing with it, as an earlier owner of the partition was done with it.
+    Skipped {
+        /// The event that the record's headers name; none if they name no order's event.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event: Option<Event>,
+        /// Where the record stands.
+        place: Place,
+        /// The number of the assignment under which it was taken.
+        epoch: u64,
+    },
+    /// The log has gone back: it was truncated, or repeats records, which are taken anew.
+    Rewound {
+        /// The partition.
+        partition: u32,
+        /// The offset that the log has gone back to.
+        offset: u64,
+        /// The number of the partition's assignment.
+        epoch: u64,
+    },
+    /// The log has taken the commit of an instance's position.
+    OffsetCommitted {
+        /// The partition.
+        partition: u32,
+        /// The offset of the first record that is not known to be done.
+        position: u64,
+    },
+    /// The log has refused the commit of an instance's position, as the partition is no longer the instance's.
+    OffsetRefused {
+        /// The partition.
+        partition: u32,
+        /// The offset that was to be committed.
+        position: u64,
     },
     /// An instance begins slow work for an event.
     Begun {
@@ -341,6 +374,10 @@ impl What {
             Self::Revoked { .. } => "revoked",
             Self::Lost { .. } => "lost",
             Self::Taken { .. } => "taken",
+            Self::Skipped { .. } => "skipped",
+            Self::Rewound { .. } => "rewound",
+            Self::OffsetCommitted { .. } => "offset-committed",
+            Self::OffsetRefused { .. } => "offset-refused",
             Self::Begun { .. } => "begun",
             Self::TriedAgain { .. } => "tried-again",
             Self::HandedOver { .. } => "handed-over",
@@ -365,7 +402,10 @@ impl What {
             | Self::Published { event, .. }
             | Self::Begun { event, .. }
             | Self::HandedOver { event, .. } => Some(event),
-            Self::Taken { event, .. } | Self::TriedAgain { event, .. } | Self::Finished { event, .. } => event.as_ref(),
+            Self::Taken { event, .. }
+            | Self::Skipped { event, .. }
+            | Self::TriedAgain { event, .. }
+            | Self::Finished { event, .. } => event.as_ref(),
             _ => None,
         }
     }

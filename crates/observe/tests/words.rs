@@ -88,6 +88,11 @@ fn about_events() -> Vec<What> {
             place: PLACE,
             epoch: 3,
         },
+        What::Skipped {
+            event: None,
+            place: PLACE,
+            epoch: 3,
+        },
         What::Begun {
             event: event(),
             place: None,
@@ -119,6 +124,19 @@ fn about_roles() -> Vec<What> {
         },
         What::Revoked { partitions: vec![0, 1] },
         What::Lost { partitions: vec![] },
+        What::Rewound {
+            partition: 1,
+            offset: 7,
+            epoch: 3,
+        },
+        What::OffsetCommitted {
+            partition: 1,
+            position: 8,
+        },
+        What::OffsetRefused {
+            partition: 1,
+            position: 8,
+        },
         What::LeaseWon {
             lease: "relay/orders".to_owned(),
         },
@@ -243,10 +261,14 @@ fn what_is_about_an_order_says_which() {
     assert_eq!(
         about,
         [
+            "skipped",
             "tried-again",
             "assigned",
             "revoked",
             "lost",
+            "rewound",
+            "offset-committed",
+            "offset-refused",
             "lease-won",
             "lease-lost",
             "grown",

@@ -19,6 +19,7 @@ use shop::delivery::{
 use shop::domain::fence::{FenceCommand, FenceOutcome};
 use shop::domain::{DeliveryOutcome, DeliveryRequest};
 use shop::health::Readiness;
+use shop::observed;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -59,7 +60,7 @@ impl Consuming {
             relaying.group_commit(|store, batch| async move { store.run_deliveries(&batch, clock::now()).await });
         let commands = relaying.group_commit(|store, batch| async move { store.run_fence(&batch, clock::now()).await });
         let instance = instance(options, name, relaying.observer.clone());
-        let lanes = lanes_options(adapters, options);
+        let lanes = lanes_options(adapters, options, relaying.observer.clone());
         let (lanes_metrics, metrics) = (lanes.metrics.clone(), instance.metrics.clone());
         // Cancelled on shutdown, and also when the runner has ended by itself.
         let stop = shutdown.child_token();
@@ -133,7 +134,7 @@ fn instance(options: &RoleOptions, name: String, observer: Observer) -> Instance
     }
 }
 
-fn lanes_options(adapters: &RoleAdapters, options: &RoleOptions) -> Options {
+fn lanes_options(adapters: &RoleAdapters, options: &RoleOptions, observer: Observer) -> Options {
     let lanes = match options.lanes {
         1 => Options {
             buffer_bytes: ONE_BY_ONE_BUFFER,
@@ -143,6 +144,7 @@ fn lanes_options(adapters: &RoleAdapters, options: &RoleOptions) -> Options {
     };
     Options {
         shutdown_timeout: options.shutdown_timeout,
+        listener: Some(observed::listener(observer, clock::now)),
         ..lanes.with_log(adapters.log.log().clone())
     }
 }

@@ -4,10 +4,12 @@
 //! ```text
 //!   order service ─┐
 //!   relay ─────────┼─▶ observe::What ─┬─▶ Sentence, in two languages ─▶ log line, narration
+//!   runner ────────┤
 //!   fence, naive ──┘                  └─▶ Observer ─▶ GET /observations, the lab
 //! ```
 
 mod orders;
+mod runner;
 pub(crate) mod words;
 
 pub(crate) mod line;
@@ -15,5 +17,6 @@ mod reasons;
 mod sentence;
 
 pub use orders::run_orders;
+pub use runner::listener;
 pub(crate) use sentence::Head;
 pub use sentence::{Sentence, text};

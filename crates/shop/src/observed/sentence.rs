@@ -132,6 +132,10 @@ impl fmt::Display for Sentence<'_> {
                 text!("taken from the log", "로그에서 가져옴"),
                 f,
             ),
+            What::Skipped { event, place, .. } => {
+                let why = text!("done before, says the last commit", "이미 처리됨(마지막 커밋의 기록)");
+                self.about(event.as_ref(), Some(*place), why, f)
+            }
             What::Committed { event } => {
                 let event = Named(event);
                 f.write_str(&text!("{event} committed", "{event} 커밋됨").into_language(language))
@@ -211,6 +215,18 @@ fn of_role(what: &What) -> Text {
             let names = names(partitions);
             text!("lost: {names}", "잃음: {names}")
         }
+        What::Rewound { partition, offset, .. } => text!(
+            "P{partition} has gone back to {offset}, and is read from there",
+            "P{partition}의 로그가 {offset}(으)로 되돌아가 거기부터 다시 읽음"
+        ),
+        What::OffsetCommitted { partition, position } => text!(
+            "committed: P{partition} up to {position}",
+            "오프셋 커밋됨: P{partition}의 {position} 앞까지"
+        ),
+        What::OffsetRefused { partition, position } => text!(
+            "commit refused: P{partition} up to {position}, as the partition is somebody else's by now",
+            "오프셋 커밋이 거부됨: P{partition}의 {position} 앞까지. 파티션이 이미 다른 멤버의 것임"
+        ),
         What::PassedOver { order, version } => text!(
             "order={order} v{version} … passed over for good, as it was marked",
             "order={order} v{version} … 사람의 지시대로 버려졌음. 다시 반영되지 않음"
