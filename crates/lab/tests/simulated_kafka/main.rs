@@ -4,4 +4,5 @@ mod contract;
 mod faults;
 mod member;
 mod model;
+mod runner;
 mod world;
