@@ -32,6 +32,7 @@ pub mod trace;
 
 pub mod delivery;
 pub mod parked;
+pub mod service;
 
 pub use log_calls::{CallLog, LogCall, LogCalls};
 pub use rfc3339::rfc3339;

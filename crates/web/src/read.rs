@@ -14,7 +14,8 @@ use super::paging::page_request;
 use super::problem::Problem;
 use super::reply::{Reply, missing, respond};
 use super::request_head::{RequestHead, Target, parse_number};
-use shop::domain::{JournalEntry, OrderId};
+use shop::delivery::journal_answer;
+use shop::domain::OrderId;
 use shop::health::Readiness;
 use shop::store::{Result as StoreResult, Store, StoreError};
 
@@ -54,7 +55,7 @@ pub(super) async fn read<E: Entity>(
                 let message = format!("There has never been an order {number}.");
                 return Err(Problem::new(StatusCode::NOT_FOUND, message));
             }
-            found(events(&entries).into_bytes())
+            found(journal_answer(&entries).into_bytes())
         }
         Target::Live => Ok(health::live(form)),
         Target::Ready => Ok(health::ready(readiness, store, form).await),
@@ -99,23 +100,6 @@ fn order_in(head: &RequestHead) -> Result<OrderId, Problem> {
                 "The search needs the number of an order, as in findByOrderId?id=2.",
             )
         })
-}
-
-/// The JSON array of an order's events; each payload is the record's value as it was published.
-fn events(entries: &[JournalEntry]) -> String {
-    let rendered = entries.iter().map(
-        |JournalEntry {
-             version,
-             event_type,
-             timestamp,
-             payload,
-             ..
-         }| {
-            let (name, timestamp) = (event_type.name(), timestamp.0);
-            format!(r#"{{"version":{version},"type":"{name}","timestamp":{timestamp},"payload":{payload}}}"#)
-        },
-    );
-    format!("[{}]", rendered.collect::<Vec<_>>().join(","))
 }
 
 /// The database's answer to a question within the deadline; what it shows about the database is noted in `readiness`.

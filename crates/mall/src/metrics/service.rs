@@ -7,7 +7,8 @@ use shop::domain::Source;
 use shop::domain::fence::ParkReason;
 use shop::health::{Fact, FactState, Readiness};
 use shop::relay::RelayMetrics;
-use shop::store::{Backlog, Store, Waiting};
+use shop::service::Service;
+use shop::store::{Backlog, Waiting};
 
 use super::sampled::Sampled;
 use super::text::MetricsText;
@@ -24,22 +25,17 @@ pub struct ServiceMetrics {
 }
 
 impl ServiceMetrics {
-    /// The metrics of the service that keeps `store`.
-    pub fn new(
-        source: Source,
-        store: Arc<dyn Store>,
-        readiness: Arc<Readiness>,
-        relay: Arc<RelayMetrics>,
-        commits: Vec<(&'static str, Arc<CommitMetrics>)>,
-    ) -> Self {
+    /// The metrics of a service, with those of its group commits.
+    pub fn of(service: &Service, commits: Vec<(&'static str, Arc<CommitMetrics>)>) -> Self {
+        let (source, store) = (service.source(), service.store().clone());
         let backlog = Sampled::new(move || {
             let store = store.clone();
             async move { store.backlog(source).await.ok() }
         });
         Self {
             source,
-            readiness,
-            relay,
+            readiness: service.readiness().clone(),
+            relay: service.relay_metrics().clone(),
             commits,
             backlog,
         }

@@ -1,19 +1,23 @@
 //! The delivery service: one instance of it.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use keylane_log::{Consumer, Subscription};
 use shop::LogCalls;
+use shop::delivery::{DeliveryMetrics, Hold, Instance, ModifyDelay};
 use shop::domain::Source;
+use shop::service::{Delivering, DeliveringOptions, Guard, Lanes, Service};
 use tokio_util::sync::CancellationToken;
-use web::DeliveryService;
+use web::{DeliveryService, order_journal};
 
-use super::consuming::Consuming;
 use super::startup::Startup;
 use super::{admission, idleness};
 use crate::adapters::until_available;
-use crate::config::{RoleOptions, Settings};
+use crate::config::{self, RoleOptions, Settings};
+use crate::metrics::{ConsumerMetrics, ServiceMetrics};
 use crate::modes::Modes;
-use crate::net;
+use crate::{clock, net};
 
 /// Runs until `shutdown` is cancelled, then finishes what it has accepted.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
@@ -30,40 +34,42 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     if role.unless_stopped(admitted).await?.is_none() {
         return Ok(());
     }
-    let relaying = role.relay(&adapters, Source::Deliveries);
+    let service = role.start(&adapters, Source::Deliveries);
     let client = adapters.log.log().client_id(&subscription);
     let joining = join(&adapters.log, subscription);
     let Some(consumer) = role.unless_stopped(joining).await? else {
-        relaying.finish().await;
+        service.finish().await;
         return Ok(());
     };
     let shutdown = role.shutdown.clone();
-    let consuming = Consuming::start(
-        consumer,
-        &adapters,
-        &relaying,
-        role.options(),
-        instance,
-        shutdown.clone(),
-    );
+    let (delivering, lanes) = deliver(&role, &service, instance, &shutdown);
     let (log, options) = (adapters.log.clone(), role.options().clone());
+    role.metrics.service = Some(ServiceMetrics::of(&service, delivering.commits()));
+    role.metrics.consumer = Some(ConsumerMetrics::new(
+        lanes.options.metrics.clone(),
+        delivering.metrics().clone(),
+        log.clone(),
+        &options.group,
+        &options.topic,
+    ));
+    let runner = tokio::spawn(keylane::run(consumer, lanes.handler, lanes.options, shutdown.clone()));
     tokio::spawn(idleness::watch(log, options, client, shutdown.clone()));
-    role.metrics.service = Some(relaying.service_metrics(consuming.commits()));
-    role.metrics.consumer = Some(consuming.metrics(adapters.log.clone(), role.options()));
     let router = web::delivery_router(DeliveryService {
         store: adapters.store.clone(),
-        readiness: relaying.readiness.clone(),
+        readiness: service.readiness().clone(),
         authority: role.address.to_string(),
     });
     let ready = format!("listening on http://{}", role.address);
-    let (readiness, stop_serving) = (relaying.readiness.clone(), shutdown.child_token());
+    let (readiness, stop_serving) = (service.readiness().clone(), shutdown.child_token());
     let stop = stop_serving.clone();
     let server = tokio::spawn(async move { role.serve(&ready, router, Some(readiness), stop).await });
     // An instance whose consumer can't go on ends altogether, so that another one gets its partitions.
-    let consumed = consuming.finish().await.context("the consumer ended badly")?;
+    let consumed = runner.await;
+    delivering.finish().await;
+    let consumed = consumed.context("the consumer ended badly")?;
     stop_serving.cancel();
     server.await?;
-    relaying.finish().await;
+    service.finish().await;
     consumed.context("the log can't be consumed any more")?;
     Ok(())
 }
@@ -71,6 +77,35 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
 /// The name of the instance in log lines and in the group.
 fn name(settings: &Settings, port: u16) -> String {
     settings.name.clone().unwrap_or_else(|| net::delivery_name(port))
+}
+
+/// Starts the instance that no other process has the name of.
+fn deliver(role: &Startup, service: &Service, name: String, shutdown: &CancellationToken) -> (Delivering, Lanes) {
+    let options = role.options();
+    let instance = Instance {
+        name: name.into(),
+        group: options.group.as_str().into(),
+        delay: ModifyDelay {
+            time: options.modify_delay,
+            customer: options.modify_delay_customer,
+        },
+        clock: clock::now,
+        metrics: Arc::new(DeliveryMetrics::default()),
+        observer: role.observer.clone(),
+        hold: Hold::default(),
+    };
+    let delivering = DeliveringOptions {
+        topic: options.topic.clone(),
+        guard: match options.guard {
+            config::Guard::Version => Guard::Version,
+            config::Guard::Off => Guard::Off,
+        },
+        lanes: options.lanes,
+        gap_deadline: options.gap_deadline,
+        drain: options.shutdown_timeout,
+    };
+    let journal = order_journal(options.order_url());
+    Delivering::start(service, &delivering, instance, journal, shutdown)
 }
 
 fn subscription(options: &RoleOptions, member: String) -> Subscription {

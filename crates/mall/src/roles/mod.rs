@@ -17,7 +17,5 @@ pub mod order;
 
 mod admission;
 mod ahead;
-mod consuming;
 mod idleness;
-mod relaying;
 mod startup;

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use shop::domain::Source;
-use shop::observed;
 use shop::store::Store;
 use tokio_util::sync::CancellationToken;
 use web::OrderService;
@@ -11,6 +10,7 @@ use super::startup::Startup;
 use super::{admission, ahead};
 use crate::clock;
 use crate::config::Settings;
+use crate::metrics::ServiceMetrics;
 use crate::supervised;
 
 /// Runs until `shutdown` is cancelled, then finishes what it has accepted.
@@ -24,25 +24,22 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         return Ok(());
     }
     note_start(&*adapters.store).await;
-    let relaying = role.relay(&adapters, Source::Orders);
+    let service = role.start(&adapters, Source::Orders);
     ahead::look(&adapters, &role.options().topic);
     role.ready.next_order = adapters.store.next_order().await.ok().map(|next| next.0);
-    let observer = role.observer.clone();
-    let orders = relaying.group_commit(move |store, batch| {
-        let observer = observer.clone();
-        async move { observed::run_orders(&*store, &batch, clock::now(), &observer).await }
-    });
-    role.metrics.service = Some(relaying.service_metrics(vec![("orders", orders.metrics().clone())]));
+    let orders = service.order_commit();
+    role.metrics.service = Some(ServiceMetrics::of(&service, vec![("orders", orders.metrics().clone())]));
     let router = web::order_router(OrderService {
         store: adapters.store.clone(),
         orders: orders.clone(),
-        readiness: relaying.readiness.clone(),
+        readiness: service.readiness().clone(),
         authority: role.address.to_string(),
     });
     let (ready, stop) = (format!("listening on http://{}", role.address), role.shutdown.clone());
-    role.serve(&ready, router, Some(relaying.readiness.clone()), stop).await;
+    role.serve(&ready, router, Some(service.readiness().clone()), stop)
+        .await;
     orders.close().await;
-    relaying.finish().await;
+    service.finish().await;
     Ok(())
 }
 

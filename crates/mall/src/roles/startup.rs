@@ -12,16 +12,17 @@ use axum::Router;
 use observe::{Observer, What};
 use shop::domain::Source;
 use shop::health::Readiness;
+use shop::relay::{KeyMode, RelayOptions};
+use shop::service::Service;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use web::Front;
 
 use super::elsewhere;
-use super::relaying::Relaying;
 use crate::adapters::RoleAdapters;
-use crate::config::{RoleOptions, Settings};
+use crate::config::{self, RoleOptions, Settings};
 use crate::metrics::RoleMetrics;
-use crate::modes::Modes;
+use crate::modes::{self, Modes};
 use crate::supervised::Ready;
 use crate::{clock, net, supervised, telemetry};
 
@@ -113,10 +114,17 @@ impl Startup {
         self.unless_stopped(RoleAdapters::open(self.options(), source)).await
     }
 
-    /// Starts the relay of the service's journal.
-    pub fn relay(&self, adapters: &RoleAdapters, source: Source) -> Relaying {
-        let readiness = Arc::new(Readiness::new(clock::now));
-        Relaying::start(adapters, self.options(), source, readiness, self.observer.clone())
+    /// Starts what runs beside the service's requests: first of all the relay of its journal.
+    pub fn start(&self, adapters: &RoleAdapters, source: Source) -> Service {
+        let options = self.options();
+        let key = match options.key {
+            config::KeyMode::OrderId => KeyMode::OrderId,
+            config::KeyMode::None => KeyMode::None,
+        };
+        let holder = modes::holder(options.key, clock::now());
+        let relay = RelayOptions::usual(source, options.topic.clone(), key, holder, clock::now);
+        let (store, log) = (adapters.store.clone(), adapters.log.clone());
+        Service::start(store, log, relay, options.shutdown_timeout, self.observer.clone())
     }
 
     /// Does work that may wait for what is away. None if the role is to stop before the work is done.

@@ -336,9 +336,8 @@ pub async fn watch_gaps(mut gaps: Gaps, readiness: Arc<Readiness>, stop: Cancell
     let mut failing = false;
     while !stop.is_cancelled() {
         let call = readiness.begin();
-        let step = tokio::select! {
-            step = gaps.step(Instant::now()) => step,
-            () = stop.cancelled() => return,
+        let Some(step) = stop.run_until_cancelled(gaps.step(Instant::now())).await else {
+            return;
         };
         let failure = note(&call, step);
         if let (Some(error), false) = (&failure, failing) {

@@ -34,7 +34,7 @@ pub use hold::{Held, Hold};
 pub use letter::DEAD_LETTERS;
 pub use metrics::{DeliveryMetrics, EventCounter};
 pub use naive::NaiveHandler;
-pub use resync::{JournalAnswer, OrderJournal};
+pub use resync::{JournalAnswer, OrderJournal, journal_answer};
 pub use sweeper::{Sweeper, sweep};
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Asks the order service for events that never came: `GET /orders/{id}/events`, with its answer read back as records.
+//! Asks the order service for events that never came: `GET /orders/{id}/events`, its answer, and the answer read back as records.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use keylane_log::{Header, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::{EventRecord, OrderId, Origin, Version};
+use crate::domain::{EventRecord, JournalEntry, OrderId, Origin, Version};
 
 /// Asks the order service for the events of one order.
 pub type OrderJournal = Arc<dyn Fn(OrderId) -> JournalAnswer + Send + Sync>;
@@ -26,6 +26,24 @@ struct Event<'a> {
     timestamp: i64,
     #[serde(borrow)]
     payload: &'a RawValue,
+}
+
+/// The order service's answer about an order that has these events: a JSON array of them. Each payload is the record's value
+/// as it was published.
+pub fn journal_answer(entries: &[JournalEntry]) -> String {
+    let rendered = entries.iter().map(
+        |JournalEntry {
+             version,
+             event_type,
+             timestamp,
+             payload,
+             ..
+         }| {
+            let (name, timestamp) = (event_type.name(), timestamp.0);
+            format!(r#"{{"version":{version},"type":"{name}","timestamp":{timestamp},"payload":{payload}}}"#)
+        },
+    );
+    format!("[{}]", rendered.collect::<Vec<_>>().join(","))
 }
 
 /// What the order service's journal holds of one order.

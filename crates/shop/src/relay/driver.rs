@@ -53,6 +53,7 @@ async fn pause(time: Duration, wake: Option<&Notify>, shutdown: &CancellationTok
         }
     };
     tokio::select! {
+        biased;
         () = shutdown.cancelled() => {}
         () = woken => {}
         () = tokio::time::sleep(time) => {}

@@ -50,6 +50,8 @@ pub const LEASE: Duration = Duration::from_secs(5);
 const RENEWAL: Duration = Duration::from_secs(1);
 /// How often an idle relay asks whether the log and its topic are there: without events to send, it would not notice.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// How often the journal is read for rows that other processes have written into it.
+const IDLE_POLL: Duration = Duration::from_millis(25);
 /// How many rows of blocked orders are read to find events behind them. If there are more, the fault is hardly the orders',
 /// and the relay waits as in an outage.
 const LOOKED_PAST: usize = 64 * PAGE_SIZE;
@@ -106,6 +108,25 @@ pub struct RelayOptions {
     pub gather: Duration,
     /// The wall clock, which times the lease.
     pub clock: fn() -> Timestamp,
+}
+
+impl RelayOptions {
+    /// The settings with which a service relays its journal.
+    pub fn usual(source: Source, topic: String, key: KeyMode, holder: String, clock: fn() -> Timestamp) -> Self {
+        Self {
+            source,
+            topic,
+            key,
+            holder,
+            idle_poll: IDLE_POLL,
+            gather: match source {
+                Source::Orders => Duration::from_millis(1),
+                // No client waits for a delivery event.
+                Source::Deliveries => Duration::from_millis(10),
+            },
+            clock,
+        }
+    }
 }
 
 /// What a step of a relay did.
