@@ -4,6 +4,8 @@
 //!   functions.)
 //! * Anomalies are called by the names that `docs/anomalies.md` gives them, never by the numbers they have there.
 //! * The files of a crate need each other in one direction only ([`circles`]), and a module has one home.
+//! * What the simulation runs gives the same bytes for the same seed, so it has no `select!` that throws dice
+//!   about which branch is looked at first.
 //! * A link in a document leads to a file that is there, and what the catalogue of anomalies names stands in the files that
 //!   it links to.
 #![allow(missing_docs)]
@@ -82,6 +84,26 @@ fn a_module_with_children_is_a_folder() {
 }
 
 #[test]
+fn no_select_throws_dice() {
+    let simulated = ["shop", "keylane", "keylane-log", "stores", "lab"].map(|name| root().join("crates").join(name));
+    none(simulated.iter().flat_map(|folder| {
+        files(&folder.join("src"), "rs").into_iter().flat_map(|path| {
+            let place = path.display().to_string();
+            let lines = dice(&read(&path));
+            lines
+                .into_iter()
+                .map(move |line| format!("{place}:{line}: begin this select! with `biased;`, and order its branches"))
+        })
+    }));
+}
+
+#[test]
+fn a_select_without_a_bias_is_noticed() {
+    let text = "select! {\n    biased;\n}\ntokio::select! {\n    () = a => {}\n}\n//! [`select!`] is a macro";
+    assert_eq!(dice(text), [4]);
+}
+
+#[test]
 fn a_number_in_place_of_a_name_is_noticed() {
     let number = format!("A{}", 21);
     let text = format!("A zombie.\nIt wakes up ({number}).\n0x{number} {number}0 B{number} A");
@@ -134,6 +156,18 @@ fn numbers_of_anomalies(text: &str) -> Vec<(usize, String)> {
         numbers.extend(found.map(|number| (line, number.to_owned())));
     }
     numbers
+}
+
+/// The lines with a `select!` whose first line isn't `biased;`.
+fn dice(text: &str) -> Vec<usize> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let begins = |at: &usize| lines[*at].ends_with("select! {");
+    let unfair = |at: &usize| lines.get(at + 1) != Some(&"biased;");
+    (0..lines.len())
+        .filter(begins)
+        .filter(unfair)
+        .map(|at| at + 1)
+        .collect()
 }
 
 fn is_number(word: &str) -> bool {

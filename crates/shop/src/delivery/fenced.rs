@@ -16,6 +16,7 @@ use bytes::Bytes;
 use keylane::{Attempt, Handler, Outcome};
 use keylane_log::{Record, Timestamp};
 use observe::{Applier, Ending, Turn, What};
+use planted::Bug;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -211,7 +212,9 @@ impl Fence {
             self.instance.tell(&arrival.record, handed_over);
         }
         let received = self.received(&event, arrival);
-        let delay = self.instance.delay.of(&event);
+        // Without the second comparison every event needs the first one, also if there is no work to do after it.
+        let always = planted::is_in(Bug::NoSecondCompare).then_some(Duration::ZERO);
+        let delay = self.instance.delay.of(&event).or(always);
         if let Some(delay) = delay {
             let leased = match arrival.parked.is_some() {
                 true => true,

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use keylane_log::{Header, Timestamp};
+use planted::Bug;
 
 use super::{Delivery, DeliveryRequest, EventRecord, IncomingEvent, OrderId, Origin, Version};
 
@@ -340,7 +341,11 @@ impl Received {
 impl ParkedHead {
     /// Whether the event may be leased once it is the next one: no instance has leased it, and it is not blocked.
     pub fn may_be_taken(&self, now: Timestamp) -> bool {
-        self.lease_until <= now && !self.is_blocked()
+        let free = match planted::is_in(Bug::LeaseNeverExpires) {
+            true => self.lease_until == Timestamp(0),
+            false => self.lease_until <= now,
+        };
+        free && !self.is_blocked()
     }
 
     /// Whether the event stays parked until a person marks it to be retried, or the order service's journal settles what

@@ -77,7 +77,7 @@ impl Letters {
         let mut by_topic = BTreeMap::<Arc<str>, Vec<DeadLetter>>::new();
         for letter in page
             .into_iter()
-            .filter(|letter| !self.outbox.refused.is_blocked(letter.id, now))
+            .filter(|letter| !self.outbox.refused.is_blocked(letter.id, letter.id, now))
         {
             by_topic.entry(letter.letter.topic.clone()).or_default().push(letter);
         }

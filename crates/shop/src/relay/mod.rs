@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use keylane_log::{LogError, NewRecord, Partition, Placed, Timestamp};
 use observe::{Observer, Place, What};
+use planted::Bug;
 use tokio::time::Instant;
 
 use crate::LogCalls;
@@ -332,12 +333,16 @@ impl Relay {
     /// Sends the events of a wave whose orders are not blocked at `now`, and marks those that were acknowledged. Returns how
     /// many were.
     async fn publish(&mut self, mut wave: Vec<JournalRow>, now: Instant) -> Result<usize, RelayError> {
-        wave.retain(|row| !self.outbox.refused.is_blocked(row.entry.order_id.0, now));
+        wave.retain(|row| !self.outbox.refused.is_blocked(row.entry.order_id.0, row.id, now));
         if wave.is_empty() {
             return Ok(0);
         }
         let records = self.records(&wave).await?;
         let rows: Vec<Row> = wave.iter().map(outbox_row).collect();
+        if planted::is_in(Bug::MarkBeforeAcknowledgement) {
+            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+            self.store.mark_published(self.options.source, &ids).await?;
+        }
         let sent = self.outbox.send(&self.options.topic, records, &rows).await;
         sent.healed.iter().for_each(|at| tell_healed(&wave[*at].entry));
         sent.refused

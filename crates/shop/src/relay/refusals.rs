@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use keylane::Backoff;
+use planted::Bug;
 use tokio::time::Instant;
 
 /// How long a refused row waits before it is tried again, as the topic's settings may have been mended. The pause doubles
@@ -34,9 +35,11 @@ impl Refusals {
         Self(HashMap::new())
     }
 
-    /// Whether rows of this number are not to be sent at this time.
-    pub fn is_blocked(&self, number: i64, now: Instant) -> bool {
-        self.0.get(&number).is_some_and(|refusal| refusal.until > now)
+    /// Whether a row is not to be sent at this time, because a row of its number was refused: this one, or one before it.
+    pub fn is_blocked(&self, number: i64, row: i64, now: Instant) -> bool {
+        let passed_over = |refusal: &Refusal| planted::is_in(Bug::RelayPassesOver) && refusal.row != row;
+        let blocks = |refusal: &Refusal| refusal.until > now && !passed_over(refusal);
+        self.0.get(&number).is_some_and(blocks)
     }
 
     /// Notes that the log has refused a row. Returns whether this is the first refusal of its number.
@@ -76,14 +79,14 @@ mod tests {
     fn each_refusal_doubles_the_pause_up_to_a_limit() {
         let (mut refusals, start) = (Refusals::new(), Instant::now());
         assert!(refusals.refused(6, 60, start), "the first is news");
-        assert!(refusals.is_blocked(6, start));
-        assert!(!refusals.is_blocked(6, start + PAUSES.first));
-        assert!(!refusals.is_blocked(7, start));
+        assert!(refusals.is_blocked(6, 60, start));
+        assert!(!refusals.is_blocked(6, 60, start + PAUSES.first));
+        assert!(!refusals.is_blocked(7, 70, start));
         for _ in 0..9 {
             assert!(!refusals.refused(6, 60, start));
         }
-        assert!(refusals.is_blocked(6, start + PAUSES.most / 3));
-        assert!(!refusals.is_blocked(6, start + PAUSES.most));
+        assert!(refusals.is_blocked(6, 60, start + PAUSES.most / 3));
+        assert!(!refusals.is_blocked(6, 60, start + PAUSES.most));
         assert_eq!(refusals.count(), 1);
         assert!(refusals.taken(6) && !refusals.taken(6));
         assert_eq!(refusals.count(), 0);
@@ -95,8 +98,8 @@ mod tests {
         refusals.refused(6, 60, now);
         refusals.refused(7, 70, now);
         refusals.keep([70, 61]);
-        assert!(!refusals.is_blocked(6, now), "its row 61 is another event");
-        assert!(refusals.is_blocked(7, now));
+        assert!(!refusals.is_blocked(6, 60, now), "its row 61 is another event");
+        assert!(refusals.is_blocked(7, 70, now));
         assert!(refusals.refused(6, 61, now), "which is news");
         refusals.keep([]);
         assert_eq!(refusals.count(), 0);

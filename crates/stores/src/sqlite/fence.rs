@@ -23,9 +23,20 @@ impl Database {
     /// # Errors
     /// As [`FenceStore::run_fence`](shop::store::FenceStore::run_fence), never `Unknown`.
     pub fn run_fence(&mut self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>> {
+        self.run_fence_on(BTreeMap::new(), batch, now)
+    }
+
+    /// Runs commands to the fence as one batch. The rows of the orders in `known` are not loaded, but taken as they are.
+    pub(super) fn run_fence_on(
+        &mut self,
+        known: BTreeMap<OrderId, FenceRow>,
+        batch: &[FenceCommand],
+        now: Timestamp,
+    ) -> Result<Vec<FenceOutcome>> {
         self.serves(Source::Deliveries)?;
         self.write(Durability::Full, |connection| {
-            let rows = load(connection, &fenced_orders(batch))?;
+            let mut rows = load(connection, &fenced_orders(batch))?;
+            rows.extend(known);
             let decision = decide_fence(rows, batch, now);
             let (inserted, handed_over) = write(connection, &decision)?;
             let done = decision.complete(&inserted, handed_over, now);
@@ -36,7 +47,8 @@ impl Database {
     }
 }
 
-fn load(
+/// Loads the rows of these orders, each with the parked events of the versions that are named.
+pub(super) fn load(
     connection: &Connection,
     orders: &BTreeMap<OrderId, BTreeSet<Version>>,
 ) -> rusqlite::Result<BTreeMap<OrderId, FenceRow>> {

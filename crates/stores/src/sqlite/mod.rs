@@ -31,6 +31,7 @@ mod history;
 mod inline;
 mod journal;
 mod letters;
+mod no_cursor_row;
 mod orders;
 mod pages;
 mod parked;
@@ -45,6 +46,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keylane_log::Timestamp;
+use planted::Bug;
 
 use driver::Threads;
 use inline::Inline;
@@ -232,6 +234,9 @@ impl Store for SqliteStore {
 impl FenceStore for SqliteStore {
     async fn run_fence(&self, batch: &[FenceCommand], now: Timestamp) -> Result<Vec<FenceOutcome>> {
         let batch = batch.to_vec();
+        if planted::is_in(Bug::NoCursorRow) {
+            return self.run_fence_without_cursors(batch, now).await;
+        }
         self.write("run_fence", move |database| database.run_fence(&batch, now))
             .await
     }

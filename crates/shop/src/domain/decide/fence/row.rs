@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keylane_log::Timestamp;
+use planted::Bug;
 
 use super::FenceDecision;
 use crate::domain::fence::{Early, Held, LEASE, Mark, ParkReason, ParkedHead, Worker};
@@ -174,6 +175,7 @@ impl Row {
 
     pub fn standing(&self, version: Version) -> Standing {
         match version {
+            _ if planted::is_in(Bug::NoFence) => Standing::Next,
             version if version <= self.cursor => Standing::Passed,
             version if version == self.cursor.next() => Standing::Next,
             _ => Standing::Above,
@@ -200,9 +202,9 @@ impl Row {
         self.parked > 0 && self.standing(version) == Standing::Next && !self.heads.contains_key(&version)
     }
 
-    /// Moves the cursor to the next version, and removes what is parked as that version.
-    pub fn advance(&mut self) {
-        self.cursor = self.cursor.next();
+    /// Moves the cursor to a version, which is the next one, and removes what is parked as that version.
+    pub fn advance_to(&mut self, version: Version) {
+        self.cursor = version;
         self.worker = None;
         self.moved = true;
         if let Some(head) = self.heads.remove(&self.cursor) {
@@ -231,6 +233,7 @@ impl Row {
         let version = head.state.version;
         match self.heads.get(&version) {
             Some(before) => head.stored = before.stored,
+            None if planted::is_in(Bug::ParkWithoutWakeUp) => {}
             None => self.parked += 1,
         }
         self.heads.insert(version, head);
