@@ -17,6 +17,7 @@
 //! * There is no clock and no input or output in here; times are passed in.
 
 mod answers;
+mod grant;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,10 +25,13 @@ use std::ops::Range;
 pub(crate) use answers::{Finish, Flow, UnreadMetadata};
 
 use keylane_log::{Assignment, Offset, Position, Record, TopicPartition};
+use planted::Bug;
 
 use crate::event::Event;
-use crate::frontier::{Delivery, Frontier};
+use crate::frontier::Delivery;
 use crate::scheduler::{Epoch, LaneKey, Run, Scheduler};
+
+use grant::{Grant, GrantState, weight};
 
 /// The grants of an instance and the records it has in memory. See the module.
 #[derive(Debug)]
@@ -41,34 +45,6 @@ pub(crate) struct Engine {
     skipped: u64,
     /// Partitions whose log has gone back since [`Engine::rewound`] was called last.
     rewound: Vec<TopicPartition>,
-}
-
-#[derive(Debug)]
-struct Grant {
-    partition: TopicPartition,
-    frontier: Frontier,
-    /// The metadata that came with the assignment, until it has been read.
-    unread_metadata: Option<String>,
-    /// Each time that the log went back: how many runs had been taken by then, and the offset it went back to. A run
-    /// taken before says nothing about the records that stand from this offset on now. Offsets ascend.
-    rewinds: Vec<(u64, Offset)>,
-    /// Bytes of all its records that are queued or in flight.
-    bytes: usize,
-    /// Runs in flight.
-    in_flight: usize,
-    state: GrantState,
-    paused: bool,
-    /// Whether something has changed since the last commit.
-    dirty: bool,
-    /// The last commit; `None` if the log has not answered it.
-    last_commit: Option<(Offset, String)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum GrantState {
-    Held,
-    /// The grant takes no more records in, and waits for its runs in flight.
-    Draining,
 }
 
 impl Engine {
@@ -87,22 +63,15 @@ impl Engine {
 
     /// Begins a grant, and returns its number. An earlier grant of the same partition that was not given back is lost.
     pub(crate) fn assign(&mut self, assignment: &Assignment) -> Epoch {
-        self.lose(&assignment.partition);
+        let older = self.forget(&assignment.partition);
         self.last_epoch += 1;
         let epoch = Epoch(self.last_epoch);
         self.current.insert(assignment.partition.clone(), epoch);
-        let grant = Grant {
-            partition: assignment.partition.clone(),
-            frontier: Frontier::new(assignment.position),
-            rewinds: Vec::new(),
-            last_commit: Some((assignment.position, assignment.metadata.clone())),
-            unread_metadata: Some(assignment.metadata.clone()).filter(|metadata| !metadata.is_empty()),
-            bytes: 0,
-            in_flight: 0,
-            state: GrantState::Held,
-            paused: false,
-            dirty: false,
-        };
+        let mut grant = Grant::new(assignment);
+        if let Some(older) = older.filter(|_| planted::is_in(Bug::EpochNotChecked)) {
+            let taken_before = assignment.position.0..older.frontier.end();
+            grant.frontier.inherit(std::iter::once(taken_before).collect());
+        }
         self.grants.insert(epoch, grant);
         epoch
     }
@@ -191,6 +160,11 @@ impl Engine {
     /// Notes that the log hands out its records from `offset` on again, or others in their place. The records before it
     /// are still to be done, since the log does not hand them out again.
     fn rewind(&mut self, epoch: Epoch, offset: Offset) {
+        let offset = if planted::is_in(Bug::RewindDropsQueue) {
+            Offset(0)
+        } else {
+            offset
+        };
         let grant = self.grants.get_mut(&epoch).expect("a current epoch has a grant");
         grant.frontier.rewind(offset);
         let handed_out_again = |record: &Record| record.offset >= offset;
@@ -297,17 +271,23 @@ impl Engine {
 
     /// Ends a grant. Returns its position if that differs from the last commit.
     pub(crate) fn release(&mut self, partition: &TopicPartition) -> Option<Position> {
-        let epoch = self.current.remove(partition)?;
-        self.scheduler.drop_epoch(epoch, drop);
-        self.grants.remove(&epoch)?.uncommitted()
+        self.forget(partition)?.uncommitted()
     }
 
     /// Ends the grant of a partition that another member may own by now.
     pub(crate) fn lose(&mut self, partition: &TopicPartition) {
-        if let Some(epoch) = self.current.remove(partition) {
-            self.scheduler.drop_epoch(epoch, drop);
-            self.grants.remove(&epoch);
+        if planted::is_in(Bug::EpochNotChecked) {
+            self.drain(partition);
+        } else {
+            self.forget(partition);
         }
+    }
+
+    /// Removes the partition's grant, and drops its queued records.
+    fn forget(&mut self, partition: &TopicPartition) -> Option<Grant> {
+        let epoch = self.current.remove(partition)?;
+        self.scheduler.drop_epoch(epoch, drop);
+        self.grants.remove(&epoch)
     }
 
     /// Whether something has changed since the last commit.
@@ -437,42 +417,9 @@ impl Engine {
     }
 }
 
-impl Grant {
-    /// Whether the log has gone back before `record` since its run, the one with this number, was taken.
-    fn is_stale(&self, number: u64, record: &Record) -> bool {
-        let stale = |(taken, offset): &(u64, Offset)| number < *taken && record.offset >= *offset;
-        self.rewinds.iter().any(stale)
-    }
-
-    /// The position to commit, if it differs from the last commit.
-    fn uncommitted(&self) -> Option<Position> {
-        let (offset, metadata) = (self.frontier.position(), self.frontier.metadata());
-        // Metadata that has not been read yet is still true, although the frontier does not know what it says.
-        let metadata_differs = |last: &str| self.unread_metadata.is_none() && metadata != last;
-        let changed = self
-            .last_commit
-            .as_ref()
-            .is_none_or(|(last, carried)| offset != *last || metadata_differs(carried));
-        changed.then(|| Position {
-            partition: self.partition.clone(),
-            offset,
-            metadata,
-        })
-    }
-}
-
 /// Whether `record` stands in `partition`. Comparing avoids the copy that a `TopicPartition` of the record would be.
 fn stands_in(record: &Record, partition: &TopicPartition) -> bool {
     record.partition == partition.partition && record.topic == partition.topic
-}
-
-/// About how many bytes of memory a record takes.
-fn weight(record: &Record) -> usize {
-    const ALLOCATION: usize = 16;
-    let text = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() + ALLOCATION);
-    let header = |header: &keylane_log::Header| header.name.len() + text(&header.value) + 72;
-    let headers: usize = record.headers.iter().map(header).sum();
-    size_of::<Record>() + 24 + text(&record.key) + text(&record.value) + headers
 }
 
 #[cfg(test)]

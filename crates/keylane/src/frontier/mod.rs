@@ -113,6 +113,18 @@ impl Frontier {
         Offset(self.delivered.front().map_or(self.end, |record| record.offset))
     }
 
+    /// The offset behind the highest that is done; the position if none behind it is.
+    pub(crate) fn highest_done(&self) -> Offset {
+        self.done_behind()
+            .last()
+            .map_or(self.position(), |done| Offset(done.end))
+    }
+
+    /// The offset behind the last record that was delivered.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// The metadata to commit beside the position; it names the offsets behind the position that are done.
     pub(crate) fn metadata(&self) -> String {
         metadata::encode(self.position(), self.done_behind())

@@ -10,6 +10,8 @@ mod events;
 mod faults;
 mod logs;
 mod order;
+#[cfg(feature = "planted")]
+mod planted;
 mod rebalances;
 mod steps;
 
