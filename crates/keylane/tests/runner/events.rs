@@ -12,7 +12,7 @@ use crate::stepped::{MS, Stepped, stepped};
 /// One line for each event, in order.
 type Told = Arc<Mutex<Vec<String>>>;
 
-fn line(event: Event<'_>) -> String {
+pub fn line(event: Event<'_>) -> String {
     let places = |records: &[Record]| records.iter().map(place).collect::<Vec<_>>().join(" ");
     match event {
         Event::Assigned {

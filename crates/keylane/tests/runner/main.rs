@@ -8,6 +8,7 @@ mod chaos;
 mod commits;
 mod events;
 mod faults;
+mod group;
 mod logs;
 mod order;
 #[cfg(feature = "planted")]
