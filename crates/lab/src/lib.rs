@@ -6,11 +6,13 @@
 //! * [`checker`] judges a history of the mall: journals, topic, effects and final rows.
 //! * [`audit`] judges any topic, of which only the records are known.
 //! * [`simulated_kafka`] is a Kafka in memory that behaves as the real one was found to.
+//! * [`naive`] holds the consumers that scenarios warn of.
 //!
 //! Checker and audit read nothing by themselves; the caller gathers what is judged.
 
 pub mod audit;
 pub mod checker;
+pub mod naive;
 pub mod narration;
 pub mod run;
 pub mod scenario;
