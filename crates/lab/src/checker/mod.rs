@@ -15,7 +15,7 @@
 //! * Effects are judged, not deliveries of records: a log may hand a record out twice.
 //! * An order with events under way gets a [`Doubt`] instead of a verdict that something is missing.
 //! * What is certain is told at once, each verdict once, and what only seems so isn't told ([`Checker`]). [`check`] is a
-//!   `Checker` that is fed a whole history.
+//!   `Checker` that is fed a whole history. Observations say less, and [`Observed`] tells what they make certain.
 //! * Memory and time are proportional to the history (time: with the logarithm of a sort). While a mall is watched, orders
 //!   that have come to their end are folded away. A history that is too large is surveyed first ([`Survey`]), and only the
 //!   orders that the survey suspects are judged ([`check_orders`]).
@@ -28,6 +28,7 @@ mod incremental;
 mod index;
 mod intake;
 mod judge;
+mod observed;
 mod published;
 mod settled;
 mod state;
@@ -45,6 +46,7 @@ pub use history::{
 pub use incremental::{Checker, News, check};
 pub use intake::{Intake, Selection};
 pub use judge::check_orders;
+pub use observed::Observed;
 pub use story::{Chapter, Story, stories};
 pub use survey::{Scope, Survey, Surveyed, Suspect};
 pub use timeline::{Entry, Mark, Stage, sort_by_time, timeline};

@@ -66,7 +66,7 @@ impl Survey {
     pub fn of(scope: Scope) -> Self {
         Self {
             scope,
-            trails: Table::new(),
+            trails: Table::default(),
             zombies: ZombieWatch::default(),
         }
     }

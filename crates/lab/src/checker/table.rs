@@ -13,7 +13,7 @@ use shop::domain::OrderId;
 const NUMBERS: i64 = 64;
 
 /// A value for each of some orders.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Table<T> {
     pages: BTreeMap<i64, Page<T>>,
 }
@@ -28,11 +28,6 @@ struct Page<T> {
 }
 
 impl<T: Default> Table<T> {
-    /// An empty table.
-    pub fn new() -> Self {
-        Self { pages: BTreeMap::new() }
-    }
-
     /// The order's value, which is made if there is none.
     pub fn entry(&mut self, order: OrderId) -> &mut T {
         let (page, bit) = place(order);
@@ -98,7 +93,7 @@ mod tests {
     #[test]
     fn it_is_a_map_of_orders_in_their_order() {
         let mut rng = Rng::with_seed(11);
-        let (mut table, mut map) = (Table::new(), BTreeMap::new());
+        let (mut table, mut map) = (Table::default(), BTreeMap::new());
         let odd = [i64::MIN, i64::MIN + 1, -65, -64, -1, 0, 63, 64, i64::MAX];
         for round in 0..2000 {
             let number = match rng.u8(0..4) {

@@ -117,6 +117,8 @@ pub struct Fact {
 pub enum Doubt {
     /// No event is known of any order that was asked about, so nothing was compared. The text says what was looked for.
     Nothing(Text),
+    /// So many observations were missed, and what they would have shown.
+    Missed(u64),
     /// The group has not come to the end of a partition.
     Lagging {
         /// The partition.
@@ -302,6 +304,7 @@ impl Doubt {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Nothing(_) => "nothing-compared",
+            Self::Missed(_) => "missed",
             Self::Lagging { .. } => "lagging",
             Self::Moving(_) => "in-flight",
             Self::Unpublished(..) | Self::UnpublishedDelivery(_) => "unpublished",
@@ -314,7 +317,7 @@ impl Doubt {
     /// The order that the doubt is about. None if it is about a partition, or about everything.
     pub fn order(&self) -> Option<OrderId> {
         match self {
-            Self::Nothing(_) | Self::Lagging { .. } => None,
+            Self::Nothing(_) | Self::Missed(_) | Self::Lagging { .. } => None,
             Self::Moving(order)
             | Self::Unpublished(order, _)
             | Self::UnpublishedDelivery(order)
@@ -329,6 +332,7 @@ impl Doubt {
     pub fn says(&self) -> Text {
         match self {
             Self::Nothing(sought) => text!("nothing was compared: ", "비교한 것이 없음: ") + sought.clone(),
+            Self::Missed(missed) => text!("{missed} observations were missed", "관찰 {missed}건을 놓침"),
             Self::Lagging { partition, next, end } => text!(
                 "partition {partition}: the delivery group has come to offset {next} of {end}",
                 "파티션 {partition}: 배송 그룹이 오프셋 {end} 가운데 {next}까지 읽음"
@@ -366,7 +370,10 @@ impl Doubt {
 
     /// Whether the doubt may pass by itself.
     pub fn may_pass(&self) -> bool {
-        !matches!(self, Self::Nothing(_) | Self::Unsequenced(..) | Self::Refused(..))
+        !matches!(
+            self,
+            Self::Nothing(_) | Self::Missed(_) | Self::Unsequenced(..) | Self::Refused(..)
+        )
     }
 }
 

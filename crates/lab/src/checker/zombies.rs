@@ -57,7 +57,8 @@ impl ZombieWatch {
 impl Owners {
     /// Notes an effect. If its assignment had been followed already, the answer is the last effect of the owner.
     fn write(&mut self, applied: &Applied, assignment: Assignment) -> Option<&Applied> {
-        if self.followed.contains(&assignment) {
+        let current = self.current.as_ref().map(|(_, current)| current);
+        if current != Some(&assignment) && self.followed.contains(&assignment) {
             return self.current.as_ref().map(|(last, _)| last);
         }
         if let Some((_, before)) = self.current.replace((applied.clone(), assignment.clone()))

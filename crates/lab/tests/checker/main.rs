@@ -9,6 +9,7 @@ mod mall;
 mod model;
 mod mutations;
 mod named;
+mod observed;
 mod random;
 mod stories;
 mod survey;

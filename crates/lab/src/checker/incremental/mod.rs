@@ -109,7 +109,7 @@ impl Checker {
             scope,
             orders: 0,
             open: BTreeMap::new(),
-            folded: Table::new(),
+            folded: Table::default(),
             stirred: BTreeMap::new(),
             unread: BTreeSet::new(),
             touched: BTreeSet::new(),
