@@ -7,6 +7,8 @@
 //! * [`audit`] judges any topic, of which only the records are known.
 //! * [`simulated_kafka`] is a Kafka in memory that behaves as the real one was found to.
 //! * [`naive`] holds the consumers that scenarios warn of.
+//! * [`translate`] makes a history's entries of rows and records.
+//! * [`simulation`] runs the code that ships, on one thread, in the order of events that a seed chooses.
 //!
 //! Checker and audit read nothing by themselves; the caller gathers what is judged.
 
@@ -17,4 +19,6 @@ pub mod narration;
 pub mod run;
 pub mod scenario;
 pub mod simulated_kafka;
+pub mod simulation;
+pub mod translate;
 pub mod world;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use lab::checker::{Entry, Fact, History, Intake, Selection, Stage};
+use lab::translate;
 use shop::domain::fence::DeadLetter;
 use shop::domain::{OrderId, Source, Version};
 use shop::store::{ApplyRow, JournalRow};
@@ -9,7 +10,7 @@ use shop::text;
 
 use crate::console::escape;
 use crate::scan::ProgressLine;
-use crate::verify::{Sources, gather, translate};
+use crate::verify::{Sources, gather};
 
 /// How many numbers of the apply history are looked through at a time, within a call's deadline.
 const SPAN: i64 = 100_000;

@@ -11,11 +11,11 @@
 use anyhow::Result;
 use keylane_log::{Extent, Offset, Partition, Record, Timestamp};
 use lab::checker::{Intake, PartitionState};
+use lab::translate::{self, TopicRecord};
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 use shop::store::{ApplyRow, JournalRow};
 
 use super::sources::Sources;
-use super::translate::{self, TopicRecord};
 use crate::clock;
 use crate::scan::{self, ProgressLine};
 

@@ -15,7 +15,6 @@ pub mod remedy;
 pub mod report;
 mod since;
 mod sources;
-pub mod translate;
 mod watch;
 
 use std::time::{Duration, Instant};

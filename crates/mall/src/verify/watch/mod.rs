@@ -19,13 +19,13 @@ use keylane_log::{Extent, Offset, Record, Timestamp};
 use lab::checker::{
     Checker, Doubt, History, Intake, PartitionState, Scope, Selection, Severity, Verdict, check_orders,
 };
+use lab::translate;
 use shop::domain::{OrderId, Source, Version};
 
 use super::found::Found;
 use super::gather::{self, gather};
 use super::look::{Looked, look_and_go_on};
 use super::sources::Sources;
-use super::translate;
 use crate::scan;
 use seen::Seen;
 

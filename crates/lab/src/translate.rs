@@ -1,15 +1,28 @@
 //! Turns rows and records into the entries of the checker's history.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 
-use anyhow::{Context, Result, bail};
 use keylane_log::{Record, Timestamp};
-use lab::checker::{Applied, DeliveryRecord, OrderRecord, Parked, PlaceInTopic, WaitsFor, Written};
 use serde_json::Value;
 use shop::domain::fence::{LEASE, ParkedEvent};
 use shop::domain::{DeliveryId, EventType, IncomingEvent, OrderEventType, OrderId, Place, Version, input};
 use shop::records::{self, Incoming, Malformed, header_text};
 use shop::store::{ApplyRow, JournalRow};
+
+use crate::checker::{Applied, DeliveryRecord, OrderRecord, Parked, PlaceInTopic, WaitsFor, Written};
+
+/// A row of the order journal that can't be read. The text says which and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable(String);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
 
 /// A record of the topic that the checker judges.
 pub enum TopicRecord {
@@ -30,13 +43,19 @@ impl TopicRecord {
 }
 
 /// A row of the order service's journal.
-pub fn written(row: &JournalRow) -> Result<Written> {
+///
+/// # Errors
+/// If the row holds no order event, or its payload can't be read.
+pub fn written(row: &JournalRow) -> Result<Written, Unreadable> {
     let entry = &row.entry;
     let EventType::Order(event_type) = entry.event_type else {
-        bail!("row {} of the order journal is no order event", row.id);
+        return Err(Unreadable(format!(
+            "row {} of the order journal is no order event",
+            row.id
+        )));
     };
-    let fields = input::patch_from_slice(entry.payload.as_bytes())
-        .with_context(|| format!("row {} of the order journal can't be read", row.id))?;
+    let unreadable = |why| Unreadable(format!("row {} of the order journal can't be read: {why}", row.id));
+    let fields = input::patch_from_slice(entry.payload.as_bytes()).map_err(unreadable)?;
     Ok(Written {
         order: entry.order_id,
         version: entry.version,

@@ -1,0 +1,378 @@
+//! A simulated mall: its processes, its databases and its log.
+//!
+//! # Invariants
+//! * All processes that run are equally far in time; one that is frozen catches up when it is woken.
+//! * Which process runs, and how far, is decided by the caller alone.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use keylane_log::embedded::{Clocks, InMemoryLog};
+use keylane_log::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
+use shop::LogCalls;
+use shop::delivery::{OrderJournal, journal_answer};
+use shop::domain::{OrderOutcome, OrderRequest, Source};
+use shop::store::StoreError;
+use stores::sqlite::{Database, SqliteStore};
+use tokio_util::sync::CancellationToken;
+
+use super::gated::Gated;
+use super::gates::{Gates, Grant, Point, Side};
+use super::process::{Process, monotonic_clock, wall_clock};
+use super::roles::{self, GROUP, Ground, Orders, TOPIC};
+use super::watch::Watch;
+use crate::scenario::{Role, Setup};
+
+/// The time of day at the beginning.
+const MORNING: Timestamp = Timestamp(1_700_000_000_000);
+
+/// More records than a partition of a simulated mall ever has.
+const MOST_RECORDS: usize = 100_000;
+
+/// How a customer's command was answered.
+pub type Answer = Result<OrderOutcome, StoreError>;
+
+/// A simulated mall.
+pub struct Mall {
+    setup: Setup,
+    orders: Arc<Mutex<Database>>,
+    deliveries: Arc<Mutex<Database>>,
+    /// The log as nobody's process.
+    pub log: InMemoryLog,
+    watch: Watch,
+    running: BTreeMap<Role, Running>,
+    /// How much time has passed.
+    now: Duration,
+    /// How many processes were started.
+    starts: u32,
+    /// Whether an order service runs that can be asked for its journal.
+    serves: Arc<AtomicBool>,
+    violations: Vec<String>,
+    /// The records that retention has removed.
+    removed: Vec<Record>,
+}
+
+struct Running {
+    process: Process,
+    gates: Gates,
+    stop: CancellationToken,
+    log: Arc<InMemoryLog>,
+    /// Where commands are sent to, in an order service.
+    orders: Option<Orders>,
+    instance: Arc<str>,
+    /// Since when it has been frozen.
+    frozen: Option<Duration>,
+}
+
+impl Mall {
+    /// A mall with all processes of its setup, none of which has done anything yet.
+    pub fn new(setup: &Setup) -> Self {
+        let log = InMemoryLog::new(outside()).expect("SQLite has memory");
+        log.create_topic(TOPIC, setup.partitions).expect("a new topic");
+        let mut mall = Self {
+            setup: setup.clone(),
+            orders: database(Source::Orders),
+            deliveries: database(Source::Deliveries),
+            log,
+            watch: Watch::default(),
+            running: BTreeMap::new(),
+            now: Duration::ZERO,
+            starts: 0,
+            serves: Arc::default(),
+            violations: Vec::new(),
+            removed: Vec::new(),
+        };
+        (1..=setup.relays).for_each(|number| mall.start(Role::Order(number)));
+        (1..=setup.deliveries).for_each(|number| mall.start(Role::Delivery(number)));
+        mall
+    }
+
+    /// How the mall was set up.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The order service's database.
+    pub fn orders(&self) -> MutexGuard<'_, Database> {
+        lock(&self.orders)
+    }
+
+    /// The delivery service's database.
+    pub fn deliveries(&self) -> MutexGuard<'_, Database> {
+        lock(&self.deliveries)
+    }
+
+    /// How much time has passed since the beginning.
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// The time of day, by a clock that is right.
+    pub fn time(&self) -> Timestamp {
+        Timestamp(MORNING.0 + self.now.as_millis() as i64)
+    }
+
+    /// What was seen of it that must not be.
+    pub fn violations(&self) -> Vec<String> {
+        let mut violations = self.watch.violations();
+        violations.extend(self.violations.iter().cloned());
+        violations
+    }
+
+    /// How often a partition was assigned to another instance than before.
+    pub fn moves(&self) -> u64 {
+        self.watch.moves()
+    }
+
+    /// The processes, and whether each is frozen.
+    pub fn roles(&self) -> impl Iterator<Item = (Role, bool)> + '_ {
+        self.running
+            .iter()
+            .map(|(role, running)| (*role, running.frozen.is_some()))
+    }
+
+    /// Whether this process runs or is frozen.
+    pub fn has(&self, role: Role) -> bool {
+        self.running.contains_key(&role)
+    }
+
+    /// The gates at which processes wait that are not frozen, by process and then in the order in which they were reached.
+    pub fn waiting(&self) -> Vec<(Role, u64, Point)> {
+        let running = self.running.iter().filter(|(_, running)| running.frozen.is_none());
+        let waiting = running.flat_map(|(role, running)| {
+            let gates = running.gates.waiting().into_iter();
+            gates.map(move |(id, point)| (*role, id, point))
+        });
+        waiting.collect()
+    }
+
+    /// Opens the gate at which a process has waited longest at this point, and runs the process. Returns whether there is one.
+    pub fn open(&mut self, role: Role, point: Point, grant: Grant) -> bool {
+        let Some(running) = self.running.get_mut(&role).filter(|running| running.frozen.is_none()) else {
+            return false;
+        };
+        let waiting = running.gates.waiting();
+        let Some((id, _)) = waiting.into_iter().find(|(_, at)| *at == point) else {
+            return false;
+        };
+        running.gates.open(id, grant);
+        running.process.run();
+        self.reap(role);
+        true
+    }
+
+    /// Lets time pass for all processes that are not frozen.
+    pub fn pass(&mut self, time: Duration) {
+        self.now += time;
+        let roles: Vec<Role> = self.running.keys().copied().collect();
+        for role in roles {
+            if let Some(running) = self.running.get_mut(&role).filter(|running| running.frozen.is_none()) {
+                running.process.pass_time(time);
+                self.reap(role);
+            }
+        }
+    }
+
+    /// Starts a process that doesn't run.
+    pub fn start(&mut self, role: Role) {
+        if self.has(role) {
+            return;
+        }
+        self.starts += 1;
+        let instance: Arc<str> = format!("{role}/{}", self.starts).into();
+        let ahead = self.setup.clocks.get(&role).copied().unwrap_or(0);
+        let mut process = Process::new(Timestamp(self.time().0 + ahead));
+        let gates = Gates::default();
+        let log = Arc::new(self.log.process(inside()));
+        let database = match role {
+            Role::Order(_) => &self.orders,
+            Role::Delivery(_) => &self.deliveries,
+        };
+        let gated = Arc::new(Gated(gates.clone()));
+        let ground = Ground {
+            store: Arc::new(SqliteStore::inline(database.clone(), gated.clone())),
+            log: LogCalls::made_by(gated, log.clone()),
+            gates: gates.clone(),
+            stop: CancellationToken::new(),
+        };
+        let orders = match role {
+            Role::Order(_) => Some(roles::start_order(&mut process, &ground, &self.setup, &instance)),
+            Role::Delivery(_) => {
+                let journal = self.journal(gates.clone());
+                let names = (role.to_string(), instance.clone());
+                let started = roles::start_delivery(&mut process, &ground, &self.setup, names, journal, &self.watch);
+                started.expect("the topic is there");
+                None
+            }
+        };
+        process.run();
+        let running = Running {
+            process,
+            gates,
+            stop: ground.stop,
+            log,
+            orders,
+            instance,
+            frozen: None,
+        };
+        self.running.insert(role, running);
+        self.note_who_serves();
+    }
+
+    /// Asks the order service for its journal, as a process with these gates does over HTTP.
+    fn journal(&self, gates: Gates) -> OrderJournal {
+        let (database, serves) = (self.orders.clone(), self.serves.clone());
+        Arc::new(move |order| {
+            let (database, serves, gates) = (database.clone(), serves.clone(), gates.clone());
+            Box::pin(async move {
+                let point = Point {
+                    call: "ask",
+                    side: Side::Before,
+                };
+                let answered = gates.pass(point).await == Grant::Go && serves.load(Ordering::Relaxed);
+                let events = answered.then(|| lock(&database).order_events(order));
+                match events {
+                    None => Err("no answer".to_owned()),
+                    Some(Err(error)) => Err(error.to_string()),
+                    Some(Ok(events)) if events.is_empty() => Ok(None),
+                    Some(Ok(events)) => Ok(Some(Bytes::from(journal_answer(&events)))),
+                }
+            })
+        })
+    }
+
+    /// Sends a command to an order service. Returns where the answer will stand, and nothing if the process doesn't take it.
+    pub fn send(&mut self, role: Role, request: OrderRequest) -> Option<Arc<Mutex<Option<Answer>>>> {
+        let running = self.running.get_mut(&role).filter(|running| running.frozen.is_none())?;
+        let orders = running.orders.clone()?;
+        let answer = Arc::new(Mutex::new(None));
+        let place = answer.clone();
+        running.process.spawn_aside(async move {
+            let answered = orders.submit(request).await;
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
+        });
+        running.process.run();
+        Some(answer)
+    }
+
+    /// A process is gone at once, and only its silence shows it.
+    pub fn kill(&mut self, role: Role) {
+        if let Some(running) = self.running.remove(&role) {
+            self.watch.crashed(&running.instance);
+            self.note_who_serves();
+        }
+    }
+
+    /// Asks a process to end in good order, which takes its time.
+    pub fn stop(&mut self, role: Role) {
+        if let Some(running) = self.running.get_mut(&role).filter(|running| running.frozen.is_none()) {
+            running.stop.cancel();
+            running.process.run();
+            self.reap(role);
+        }
+    }
+
+    /// A process stands still.
+    pub fn freeze(&mut self, role: Role) {
+        if let Some(running) = self.running.get_mut(&role) {
+            running.frozen.get_or_insert(self.now);
+            self.note_who_serves();
+        }
+    }
+
+    /// A frozen process goes on, and finds that time has passed.
+    pub fn wake(&mut self, role: Role) {
+        let now = self.now;
+        if let Some(running) = self.running.get_mut(&role)
+            && let Some(since) = running.frozen.take()
+        {
+            running.process.jump(now - since);
+            self.reap(role);
+            self.note_who_serves();
+        }
+    }
+
+    /// The topic has more partitions from now on.
+    pub fn grow(&mut self, partitions: u32) {
+        // It may have as many already.
+        let _ = self.log.grow_topic(TOPIC, partitions);
+    }
+
+    /// Removes the records of a partition that the group has committed, as retention does.
+    pub fn remove(&mut self, partition: u32) {
+        let Some(Some(committed)) = self.committed().get(partition as usize).copied() else {
+            return;
+        };
+        let partition = TopicPartition::new(TOPIC, Partition(partition));
+        let mut records = self
+            .log
+            .read(&partition, Offset(0), MOST_RECORDS)
+            .expect("the partition is there");
+        records.retain(|record| record.offset < committed);
+        self.removed.extend(records);
+        let removed = self.log.delete_before(&partition, committed);
+        removed.expect("a group commits nothing behind the end");
+    }
+
+    /// The records that retention has removed.
+    pub fn removed(&self) -> &[Record] {
+        &self.removed
+    }
+
+    /// Whether a process that was asked to end still runs.
+    pub fn is_stopping(&self) -> bool {
+        self.running.values().any(|running| running.stop.is_cancelled())
+    }
+
+    /// The positions that the group has committed, by partition.
+    pub fn committed(&self) -> Vec<Option<Offset>> {
+        self.log.committed(GROUP, TOPIC).expect("the topic is there")
+    }
+
+    /// Takes a process away that has ended.
+    fn reap(&mut self, role: Role) {
+        let Some(running) = self.running.get(&role) else { return };
+        if running.stop.is_cancelled() {
+            if running.process.has_ended() {
+                running.log.end();
+                self.running.remove(&role);
+            }
+        } else if running.process.has_lost_a_task() {
+            self.violations.push(format!("{role} has ended by itself"));
+            self.running.remove(&role);
+        }
+        self.note_who_serves();
+    }
+
+    fn note_who_serves(&self) {
+        let serves = |(role, running): (&Role, &Running)| matches!(role, Role::Order(_)) && running.frozen.is_none();
+        self.serves.store(self.running.iter().any(serves), Ordering::Relaxed);
+    }
+}
+
+fn database(source: Source) -> Arc<Mutex<Database>> {
+    Arc::new(Mutex::new(Database::in_memory(source).expect("SQLite has memory")))
+}
+
+fn lock(database: &Mutex<Database>) -> MutexGuard<'_, Database> {
+    database.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The clocks of a process.
+fn inside() -> Clocks {
+    Clocks {
+        wall: Arc::new(wall_clock),
+        monotonic: Arc::new(monotonic_clock),
+    }
+}
+
+/// The clocks of somebody who looks on, and writes nothing that has a time.
+fn outside() -> Clocks {
+    Clocks {
+        wall: Arc::new(|| MORNING),
+        monotonic: Arc::new(|| Duration::ZERO),
+    }
+}

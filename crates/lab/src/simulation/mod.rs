@@ -1,0 +1,27 @@
+//! The simulation: the code that ships, on one thread, with one seeded scheduler that decides what happens next.
+//!
+//! ```text
+//!                    ┌── process: order       ── gates ──┐
+//!   scheduler ── one ┼── process: delivery-1  ── gates ──┼── stores and log in memory
+//!    (seed)    step  └── process: delivery-2  ── gates ──┘
+//! ```
+//! Each process is a Tokio runtime of its own whose time is virtual. Whatever reaches out of a process (a call of its store
+//! or of the log, a step of a loop) waits at a gate until the scheduler opens it.
+//!
+//! # Invariants
+//! * A run is a pure function of its configuration and its choices; the seed makes the choices.
+
+mod gated;
+pub mod gates;
+mod mall;
+pub mod minimize;
+mod process;
+mod roles;
+pub mod run;
+pub mod scheduler;
+mod settle;
+mod shrink;
+pub mod step;
+pub mod text;
+mod troubled;
+mod watch;

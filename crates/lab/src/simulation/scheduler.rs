@@ -1,0 +1,305 @@
+//! The seeded scheduler: it chooses what happens next.
+//!
+//! Each history has a temper of its own: some have many crashes, some none; in some every gate is equally likely, in others
+//! a few are held up for long. Histories that mix everything find less (swarm testing, Groce 2012), and most defects need
+//! only a few things to go in an unlikely order (probabilistic concurrency testing, Burckhardt 2010).
+//!
+//! # Invariants
+//! * The same seed makes the same choices, whatever machine it runs on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::gates::{Fault, Point, Side};
+use super::run::{Conditions, Run};
+use super::step::Step;
+use crate::scenario::{Guard, KeyMode, Role, Setup};
+
+/// What kind of mall is simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Keys and fence, as the mall ships.
+    Fixed,
+    /// The fence alone has to keep the order: events have no keys.
+    Keyless,
+    /// The course's consumer: keys, and no fence.
+    Course,
+    /// The course's producer and consumer: neither keys nor a fence.
+    Naive,
+}
+
+/// Chooses the steps of one history.
+pub struct Scheduler {
+    rng: Rng,
+    temper: Temper,
+    /// Commands that customers have yet to send.
+    commands: u32,
+    /// Orders that were placed so far, as far as the scheduler knows.
+    placed: i64,
+    /// Which gates are held, of those that were looked at.
+    held: BTreeMap<(Role, u64), bool>,
+    /// Since when time goes by in large steps, so that sessions and leases end.
+    patience: u32,
+    /// Choices that are left before the history ends.
+    choices: u32,
+}
+
+/// How likely what is, in thousandths of the choices.
+#[derive(Debug, Clone, Copy)]
+struct Temper {
+    faults: u32,
+    kills: u32,
+    stops: u32,
+    freezes: u32,
+    growths: u32,
+    removals: u32,
+    /// How likely a gate is held when it is reached, until nothing else is left to do or chance opens it.
+    holds: u32,
+    /// How likely time passes.
+    time: u32,
+}
+
+/// The most partitions that a topic grows to.
+const MOST_PARTITIONS: u32 = 5;
+/// The most delivery instances at a time.
+const MOST_INSTANCES: u32 = 3;
+
+impl Mode {
+    /// All modes.
+    pub const ALL: [Self; 4] = [Self::Fixed, Self::Keyless, Self::Course, Self::Naive];
+
+    /// The word for the mode on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Keyless => "keyless",
+            Self::Course => "course",
+            Self::Naive => "naive",
+        }
+    }
+
+    /// Whether no history of this mode may do harm.
+    pub fn is_safe(self) -> bool {
+        matches!(self, Self::Fixed | Self::Keyless)
+    }
+}
+
+/// The conditions of the history with this seed.
+pub fn conditions(mode: Mode, seed: u64) -> Conditions {
+    let mut rng = Rng::with_seed(seed ^ 0x5e7_0000);
+    let key = match mode {
+        Mode::Fixed | Mode::Course => KeyMode::OrderId,
+        Mode::Keyless | Mode::Naive => KeyMode::None,
+    };
+    let guard = if mode.is_safe() { Guard::Version } else { Guard::Off };
+    let slow = [0, 0, 20, 200, 2_000, 8_000];
+    let mut setup = Setup {
+        partitions: rng.u32(1..=3),
+        deliveries: rng.u32(1..=2),
+        relays: 1 + u32::from(rng.u8(..4) == 0),
+        key,
+        guard,
+        lanes: [1, 2, 64][rng.usize(..3)],
+        modify_delay: Duration::from_millis(slow[rng.usize(..slow.len())]),
+        session_timeout: Duration::from_secs(3),
+        gap_deadline: Duration::from_secs(5),
+        ..Setup::default()
+    };
+    for role in [Role::Order(1), Role::Order(2), Role::Delivery(1), Role::Delivery(2)] {
+        if rng.u8(..8) == 0 {
+            setup.clocks.insert(role, rng.i64(-20_000..20_000));
+        }
+    }
+    Conditions { setup, seed }
+}
+
+/// Makes the history with this seed. Nothing has been judged yet, and the mall has not come to rest.
+pub fn history(conditions: &Conditions, told: bool) -> Run {
+    let mut run = Run::begin(conditions);
+    if told {
+        run = run.told();
+    }
+    let mut scheduler = Scheduler::new(conditions.seed);
+    while let Some(step) = scheduler.next(&run) {
+        run.take(step);
+    }
+    run
+}
+
+impl Scheduler {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut some = |chances: &[u32]| chances[rng.usize(..chances.len())];
+        let temper = Temper {
+            faults: some(&[0, 0, 10, 60]),
+            kills: some(&[0, 0, 4, 15]),
+            stops: some(&[0, 0, 4]),
+            freezes: some(&[0, 0, 5, 15]),
+            growths: some(&[0, 0, 0, 4]),
+            removals: some(&[0, 0, 0, 3]),
+            holds: some(&[0, 0, 50, 200]),
+            time: some(&[40, 100, 250]),
+        };
+        let commands = some(&[3, 5, 8]);
+        let choices = some(&[100, 200, 400]);
+        Self {
+            rng,
+            temper,
+            commands,
+            placed: 0,
+            held: BTreeMap::new(),
+            patience: 0,
+            choices,
+        }
+    }
+
+    /// The next step; none once the history is long enough.
+    fn next(&mut self, run: &Run) -> Option<Step> {
+        self.choices = self.choices.checked_sub(1)?;
+        let trouble = self.trouble(run);
+        if trouble.is_some() {
+            return trouble;
+        }
+        if self.commands > 0
+            && self.chance(100)
+            && let Some(command) = self.command(run)
+        {
+            return Some(command);
+        }
+        let Some((role, point)) = self.gate(&run.mall.waiting()) else {
+            return Some(Step::Pass(self.time(run)));
+        };
+        if self.chance(self.temper.faults) {
+            return Some(Step::Fail(role, point, self.fault(point)));
+        }
+        Some(Step::Open(role, point))
+    }
+
+    fn chance(&mut self, thousandths: u32) -> bool {
+        self.rng.u32(..1000) < thousandths
+    }
+
+    /// What befalls a process or the topic, if something does now.
+    fn trouble(&mut self, run: &Run) -> Option<Step> {
+        let Temper {
+            kills,
+            stops,
+            freezes,
+            growths,
+            removals,
+            ..
+        } = self.temper;
+        let all: Vec<(Role, bool)> = run.mall.roles().collect();
+        let any = |rng: &mut Rng| (!all.is_empty()).then(|| all[rng.usize(..all.len())].0);
+        if self.chance(kills) {
+            return any(&mut self.rng).map(Step::Kill);
+        }
+        if self.chance(stops) {
+            return any(&mut self.rng).map(Step::Stop);
+        }
+        if self.chance(freezes) {
+            self.patience = 6;
+            return any(&mut self.rng).map(Step::Freeze);
+        }
+        let frozen = all.iter().find(|(_, frozen)| *frozen).map(|(role, _)| *role);
+        if let Some(role) = frozen
+            && self.chance(20)
+        {
+            return Some(Step::Wake(role));
+        }
+        if kills + stops > 0 && self.chance(20) {
+            let missing = self.missing(run);
+            return missing.map(Step::Start);
+        }
+        if self.chance(growths) {
+            return Some(Step::Grow(self.rng.u32(2..=MOST_PARTITIONS)));
+        }
+        if self.chance(removals) {
+            return Some(Step::Remove(self.rng.u32(..3)));
+        }
+        None
+    }
+
+    /// A process that could be started.
+    fn missing(&mut self, run: &Run) -> Option<Role> {
+        let orders = (1..=run.mall.setup().relays).map(Role::Order);
+        let missing: Vec<Role> = orders
+            .chain((1..=MOST_INSTANCES).map(Role::Delivery))
+            .filter(|role| !run.mall.has(*role))
+            .collect();
+        (!missing.is_empty()).then(|| missing[self.rng.usize(..missing.len())])
+    }
+
+    fn command(&mut self, run: &Run) -> Option<Step> {
+        let services: Vec<Role> = run
+            .mall
+            .roles()
+            .filter(|(role, frozen)| matches!(role, Role::Order(_)) && !frozen)
+            .map(|(role, _)| role)
+            .collect();
+        let service = *services.get(self.rng.usize(..services.len().max(1)))?;
+        self.commands -= 1;
+        if self.placed == 0 || self.chance(250) {
+            self.placed += 1;
+            return Some(Step::Place(service));
+        }
+        let order = self.rng.i64(1..=self.placed);
+        Some(match self.chance(200) {
+            true => Step::Cancel(service, order),
+            false => Step::Modify(service, order),
+        })
+    }
+
+    /// How much time passes: mostly little, and at times as much as a session lasts.
+    fn time(&mut self, run: &Run) -> u32 {
+        if self.patience > 0 && run.mall.roles().any(|(_, frozen)| frozen) {
+            self.patience -= 1;
+            return 700;
+        }
+        let times = [1, 5, 5, 20, 20, 50, 100, 300, 1_000];
+        times[self.rng.usize(..times.len())]
+    }
+
+    /// The gate that is opened next; none if time passes.
+    fn gate(&mut self, waiting: &[(Role, u64, Point)]) -> Option<(Role, Point)> {
+        let (mut calls, mut turns) = (Vec::new(), Vec::new());
+        for (role, id, point) in waiting {
+            if point.side == Side::Turn {
+                turns.push((*role, *point));
+            } else if !self.is_held(*role, *id) {
+                calls.push((*role, *point));
+            }
+        }
+        if self.chance(15) {
+            // What is held is opened by chance, or at the end.
+            let any = waiting.get(self.rng.usize(..waiting.len().max(1)));
+            return any.map(|(role, _, point)| (*role, *point));
+        }
+        let likely_calls = if calls.is_empty() { 0 } else { 850 };
+        if self.chance(likely_calls) {
+            return Some(calls[self.rng.usize(..calls.len())]);
+        }
+        let likely_time = if calls.is_empty() { 500 } else { self.temper.time };
+        if turns.is_empty() || self.chance(likely_time) {
+            return None;
+        }
+        Some(turns[self.rng.usize(..turns.len())])
+    }
+
+    fn is_held(&mut self, role: Role, id: u64) -> bool {
+        let (rng, holds) = (&mut self.rng, self.temper.holds);
+        let held = self.held.entry((role, id));
+        *held.or_insert_with(|| holds > 0 && rng.u32(..1000) < holds)
+    }
+
+    fn fault(&mut self, point: Point) -> Fault {
+        match (point.side, self.rng.u8(..3)) {
+            (Side::After, _) => Fault::Unanswered,
+            (_, 0) => Fault::Conflict,
+            (Side::Turn, 1) => Fault::Unanswered,
+            _ => Fault::Away,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Lets a simulated mall come to rest, and gathers its history.
+
+use std::time::Duration;
+
+use keylane_log::{EventLog, Extent, Offset, Partition, Record};
+use shop::domain::fence::ParkedKey;
+use shop::domain::{DeliveryId, OrderId, Source, Version};
+
+use super::gates::{Grant, Side};
+use super::mall::Mall;
+use super::roles::TOPIC;
+use crate::checker::{History, PartitionState};
+use crate::scenario::Role;
+use crate::translate::{self, TopicRecord};
+
+/// More rows than a simulated history has.
+const ALL: usize = 1_000_000;
+/// The steps in which time passes while a mall comes to rest: small ones, in which what has begun goes on, and then larger
+/// ones, in which sessions and leases end.
+const LARGEST_STEP: Duration = Duration::from_secs(2);
+/// After so much time without rest a mall is stuck.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The most gates that are opened in one round. More would be opened only by something that goes round in circles.
+const MOST_CALLS: usize = 10_000;
+
+impl Mall {
+    /// Everything goes on that can, without trouble, until all that was written has been published, handled and committed.
+    ///
+    /// # Errors
+    /// What still waits after a long time.
+    pub fn flow(&mut self) -> Result<(), String> {
+        let (began, mut step) = (self.now(), Duration::from_millis(5));
+        loop {
+            let waits = self.round().and_then(|()| self.unrest());
+            match waits {
+                Ok(()) => return Ok(()),
+                Err(why) if self.now() - began > PATIENCE => return Err(why),
+                Err(_) => {}
+            }
+            self.pass(step);
+            step = (step * 3 / 2).min(LARGEST_STEP);
+        }
+    }
+
+    /// Starts what was started in the beginning and is gone, wakes what is frozen, and lets the mall come to rest.
+    ///
+    /// # Errors
+    /// What still waits after a long time.
+    pub fn settle(&mut self) -> Result<(), String> {
+        let began = self.now();
+        let frozen: Vec<Role> = self
+            .roles()
+            .filter(|(_, frozen)| *frozen)
+            .map(|(role, _)| role)
+            .collect();
+        frozen.into_iter().for_each(|role| self.wake(role));
+        while self.is_stopping() {
+            self.round()?;
+            self.pass(Duration::from_millis(100));
+            if self.now() - began > PATIENCE {
+                return Err("a process that was asked to end goes on".to_owned());
+            }
+        }
+        (1..=self.setup().relays).for_each(|number| self.start(Role::Order(number)));
+        (1..=self.setup().deliveries).for_each(|number| self.start(Role::Delivery(number)));
+        self.flow()
+    }
+
+    /// Every loop takes a step, and every call is answered.
+    fn round(&mut self) -> Result<(), String> {
+        self.answer_calls()?;
+        let turns: Vec<_> = self
+            .waiting()
+            .into_iter()
+            .filter(|(.., point)| point.side == Side::Turn)
+            .collect();
+        for (role, _, point) in turns {
+            self.open(role, point, Grant::Go);
+            self.answer_calls()?;
+        }
+        Ok(())
+    }
+
+    fn answer_calls(&mut self) -> Result<(), String> {
+        for _ in 0..MOST_CALLS {
+            let waiting = self.waiting().into_iter().find(|(.., point)| point.side != Side::Turn);
+            let Some((role, _, point)) = waiting else { return Ok(()) };
+            self.open(role, point, Grant::Go);
+        }
+        Err(format!("calls go on and on, such as {:?}", self.waiting().first()))
+    }
+
+    /// Fails with what still has to happen.
+    fn unrest(&mut self) -> Result<(), String> {
+        let orders = self.orders().unpublished(Source::Orders, 0, 1);
+        let deliveries = self.deliveries().unpublished(Source::Deliveries, 0, 1);
+        for (source, rows) in [(Source::Orders, orders), (Source::Deliveries, deliveries)] {
+            if let Some(row) = rows.map_err(|error| error.to_string())?.first() {
+                return Err(format!("row {} of the journal {source:?} isn't published", row.id));
+            }
+        }
+        let letters = self
+            .deliveries()
+            .dead_letters(true, 0, 1)
+            .map_err(|error| error.to_string())?;
+        if !letters.is_empty() {
+            return Err("a dead letter isn't published".to_owned());
+        }
+        let extents = self.log.extents(TOPIC).map_err(|error| error.to_string())?;
+        for (number, (extent, committed)) in extents.iter().zip(self.committed()).enumerate() {
+            if extent.end > extent.start.max(committed.unwrap_or(Offset(0))) {
+                return Err(format!(
+                    "P{number} ends at {} and is committed up to {committed:?}",
+                    extent.end
+                ));
+            }
+        }
+        let keys = self.parked_keys()?;
+        let waits = |key: &&ParkedKey| !key.lowest.is_blocked();
+        match keys.iter().find(waits) {
+            Some(key) => Err(format!("order {} v{} is parked", key.order_id, key.lowest.version)),
+            None => Ok(()),
+        }
+    }
+
+    fn parked_keys(&self) -> Result<Vec<ParkedKey>, String> {
+        let keys = self.deliveries().parked_keys(OrderId::BEFORE_ALL, ALL);
+        keys.map_err(|error| error.to_string())
+    }
+
+    /// Everything that the checker needs.
+    ///
+    /// # Errors
+    /// If something can't be read.
+    pub fn history(&self) -> Result<History, String> {
+        let mut history = History::default();
+        let text = |error: shop::store::StoreError| error.to_string();
+        for row in self.orders().journal(Source::Orders, 0, ALL).map_err(text)? {
+            history
+                .written
+                .push(translate::written(&row).map_err(|error| error.to_string())?);
+        }
+        self.read_topic(&mut history)?;
+        let mut deliveries = self.deliveries();
+        let applies = deliveries.applies(0, ALL).map_err(text)?;
+        history.applied = applies.into_iter().map(translate::applied).collect();
+        history.deliveries = deliveries.deliveries_after(DeliveryId(i64::MIN), ALL).map_err(text)?;
+        let unpublished = deliveries.unpublished(Source::Deliveries, 0, ALL).map_err(text)?;
+        history.unpublished_deliveries = unpublished.iter().map(|row| row.entry.order_id).collect();
+        for key in deliveries.parked_keys(OrderId::BEFORE_ALL, ALL).map_err(text)? {
+            let events = deliveries
+                .parked_events(key.order_id, Version(i64::MIN), ALL)
+                .map_err(text)?;
+            let parked = events.into_iter().map(|event| translate::parked(event, self.time()));
+            history.parked.extend(parked);
+        }
+        Ok(history)
+    }
+
+    /// Reads all records that the topic has ever held: those that were removed were kept aside.
+    fn read_topic(&self, history: &mut History) -> Result<(), String> {
+        let extents: Vec<Extent> = self.log.extents(TOPIC).map_err(|error| error.to_string())?;
+        let mut take = |record: &Record| match translate::found(record) {
+            Some(TopicRecord::Order(record)) => history.topic.push(record),
+            Some(TopicRecord::Delivery(record)) => history.delivery_records.push(record),
+            None => {}
+        };
+        self.removed().iter().for_each(&mut take);
+        let scanned = self.log.scan(TOPIC, &extents, &mut take);
+        scanned.map_err(|error| error.to_string())?;
+        let states = extents.iter().zip(self.committed()).zip(0..);
+        history.partitions = states
+            .map(|((extent, committed), number)| PartitionState {
+                partition: Partition(number),
+                start: Offset(0),
+                end: extent.end,
+                committed,
+                kept_since: None,
+            })
+            .collect();
+        Ok(())
+    }
+}
