@@ -3,6 +3,8 @@
 //! ```text
 //!  scenarios/*.lab ─ shipped ─┐
 //!  a file of one's own ───────┴─ found ─▶ list │ show │ explain │ run ─ worlds ─▶ lab::run ─ screen, report ─▶
+//!
+//!  seeds ─▶ simulate ─▶ lab::simulation ─▶ counts, and the smallest history that does harm
 //! ```
 //!
 //! # Invariants
@@ -17,6 +19,7 @@ mod run;
 mod screen;
 mod shipped;
 mod show;
+mod simulate;
 mod worlds;
 
 use anyhow::Result;
@@ -39,6 +42,9 @@ pub enum LabCommand {
     /// Runs scenarios, first as they go wrong and then cured, tells what happens, and compares it with what was expected
     #[command(after_help = run::HELP)]
     Run(run::RunArgs),
+    /// Runs the code that ships through many histories, each chosen by a seed, and shows the smallest that does harm
+    #[command(after_help = simulate::HELP)]
+    Simulate(simulate::SimulateArgs),
 }
 
 /// Runs a command.
@@ -48,5 +54,6 @@ pub fn run(command: LabCommand) -> Result<Exit> {
         LabCommand::Show(args) => show::run(&args),
         LabCommand::Explain(args) => explain::run(&args),
         LabCommand::Run(args) => run::run(&args),
+        LabCommand::Simulate(args) => simulate::run(&args),
     }
 }

@@ -71,3 +71,21 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     );
     refused(&["lab", "show", "./none.lab"], "can't read ./none.lab: ");
 }
+
+#[test]
+fn the_same_seeds_give_the_same_output_and_harm_is_shown_as_a_small_history() {
+    let folder = Folder::new();
+    let naive = ["lab", "simulate", "--mode", "naive", "--seeds", "12", "--lang", "en"];
+    let (first, second) = (folder.run(&naive), folder.run(&naive));
+    assert_eq!(first.code, Some(1), "{first:?}");
+    assert_eq!(first.out, second.out);
+    let (_, history) = first.out.split_once("\n\n").expect("the counts, and then a history");
+    let file = folder.path().join("found.lab");
+    std::fs::write(&file, history).expect("a file");
+    let again = folder.run(&["lab", "simulate", "--replay", file.to_str().expect("a plain path")]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    let fixed = folder.run(&["lab", "simulate", "--seeds", "5"]);
+    assert_eq!(fixed.code, Some(0), "{fixed:?}");
+    let wrong = folder.run(&["lab", "simulate", "--mode", "odd"]);
+    assert_eq!(wrong.code, Some(64), "{wrong:?}");
+}

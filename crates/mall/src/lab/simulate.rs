@@ -1,0 +1,280 @@
+//! `mall lab simulate`: runs the code that ships through histories that seeds choose, and shows the smallest one that does harm.
+//!
+//! # Invariants
+//! * The same seeds give the same output, whatever the machine and however many threads it has.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use lab::simulation::minimize::{Smallest, minimize};
+use lab::simulation::run::{Counts, Ending, Run};
+use lab::simulation::scheduler::{self, Mode};
+use lab::simulation::text as written;
+use serde_json::json;
+use shop::text;
+
+use crate::console;
+use crate::exit::{Exit, Usage};
+use crate::language::LanguageOption;
+
+pub const HELP: &str = "\
+Exit code: 0 if no history did harm, 1 if one did, 2 if they could not be run.
+
+Examples:
+  mall lab simulate --seeds 10000
+  mall lab simulate --mode naive --seeds 100
+  mall lab simulate --mode naive --seed 12 --seeds 1 --trace
+  mall lab simulate --replay found.lab";
+
+/// How many histories are tried to make one smaller.
+const BUDGET: usize = 4_000;
+/// How often the progress is shown.
+const PROGRESS: Duration = Duration::from_millis(500);
+
+/// The options of `mall lab simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Number of histories
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    seeds: u64,
+
+    /// First seed
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    seed: u64,
+
+    /// Kind of mall: fixed (key and fence), keyless (the fence alone), course (key, no fence), naive (neither)
+    #[arg(long, default_value = "fixed", value_name = "MODE")]
+    mode: String,
+
+    /// Prints each step
+    #[arg(long)]
+    trace: bool,
+
+    /// Runs the history in this file instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seed", "mode"])]
+    replay: Option<PathBuf>,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    language: LanguageOption,
+}
+
+/// What all histories came to.
+#[derive(Default)]
+struct Outcome {
+    counts: Counts,
+    /// How many histories did each kind of harm.
+    harm: BTreeMap<String, u64>,
+    /// How many histories had each hazard.
+    hazards: BTreeMap<String, u64>,
+    /// The lowest seed of a history that did harm.
+    first: Option<u64>,
+    /// A hash of all histories.
+    hash: u64,
+}
+
+/// Runs the histories.
+pub fn run(args: &SimulateArgs) -> Result<Exit> {
+    if let Some(file) = &args.replay {
+        let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+        let history = written::parse(&text).map_err(|why| Usage(format!("{}: {why}", file.display())))?;
+        return Ok(replay(&history, args));
+    }
+    let Some(mode) = Mode::ALL.into_iter().find(|mode| mode.name() == args.mode) else {
+        let names = Mode::ALL.map(Mode::name).join(", ");
+        return Err(Usage(format!("--mode {}: one of {names} is allowed", args.mode)).into());
+    };
+    let began = Instant::now();
+    let outcome = all_histories(mode, args);
+    if args.json {
+        let _ = console::print(&format!("{}\n", object(mode, &outcome)));
+    } else {
+        let _ = console::print(&summary(&outcome, args.language));
+        rate(&outcome, began.elapsed(), args.language);
+        if let Some(seed) = outcome.first {
+            let _ = console::print(&smallest(mode, seed, args));
+        }
+    }
+    Ok(match outcome.first {
+        None => Exit::DONE,
+        Some(_) => Exit::NO,
+    })
+}
+
+/// Runs all histories on as many threads as the machine has.
+fn all_histories(mode: Mode, args: &SimulateArgs) -> Outcome {
+    let (next, ended) = (AtomicU64::new(0), AtomicBool::new(false));
+    let done = AtomicU64::new(0);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut endings = BTreeMap::new();
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..threads {
+            let (sender, next, done) = (sender.clone(), &next, &done);
+            scope.spawn(move || {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= args.seeds {
+                        return;
+                    }
+                    let seed = args.seed.wrapping_add(number);
+                    let _ = sender.send((number, one_history(mode, seed, args.trace)));
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        drop(sender);
+        if std::io::stderr().is_terminal() {
+            scope.spawn(|| show_progress(&done, args.seeds, &ended));
+        }
+        endings.extend(receiver);
+        ended.store(true, Ordering::Relaxed);
+    });
+    let mut outcome = Outcome::default();
+    for (number, (ending, lines)) in endings {
+        outcome.add(args.seed.wrapping_add(number), &ending);
+        print_lines(&lines);
+    }
+    outcome
+}
+
+/// Whoever has stopped reading misses the rest.
+fn print_lines(lines: &[String]) {
+    for line in lines {
+        let _ = console::print(&format!("{line}\n"));
+    }
+}
+
+fn one_history(mode: Mode, seed: u64, told: bool) -> (Ending, Vec<String>) {
+    let run = scheduler::history(&scheduler::conditions(mode, seed), told);
+    let (ending, _, lines) = run.end();
+    (ending, lines)
+}
+
+impl Outcome {
+    fn add(&mut self, seed: u64, ending: &Ending) {
+        self.counts += ending.counts;
+        for name in &ending.harm {
+            *self.harm.entry(name.clone()).or_default() += 1;
+        }
+        for name in &ending.hazards {
+            *self.hazards.entry(name.clone()).or_default() += 1;
+        }
+        if !ending.harm.is_empty() {
+            self.first.get_or_insert(seed);
+        }
+        self.hash = self.hash.rotate_left(7) ^ ending.hash;
+    }
+}
+
+fn show_progress(done: &AtomicU64, all: u64, ended: &AtomicBool) {
+    let began = Instant::now();
+    while !ended.load(Ordering::Relaxed) {
+        thread::sleep(PROGRESS);
+        let done = done.load(Ordering::Relaxed);
+        let rate = done as f64 / began.elapsed().as_secs_f64();
+        eprint!("\r{done} / {all}   {rate:.0}/s ");
+        let _ = std::io::stderr().flush();
+    }
+    eprint!("\r\x1b[K");
+}
+
+fn object(mode: Mode, outcome: &Outcome) -> serde_json::Value {
+    let counts: serde_json::Map<_, _> = outcome
+        .counts
+        .named()
+        .map(|(name, count)| (name.to_owned(), count.into()))
+        .into_iter()
+        .collect();
+    json!({
+        "mode": mode.name(),
+        "counts": counts,
+        "harm": outcome.harm,
+        "hazards": outcome.hazards,
+        "firstSeedWithHarm": outcome.first,
+        "hash": format!("{:016x}", outcome.hash),
+    })
+}
+
+fn summary(outcome: &Outcome, language: LanguageOption) -> String {
+    let mut lines: Vec<String> = outcome
+        .counts
+        .named()
+        .iter()
+        .map(|(name, count)| format!("{count:>10}  {name}\n"))
+        .collect();
+    let named = |names: &BTreeMap<String, u64>| {
+        let each: Vec<String> = names.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        each.join(", ")
+    };
+    let none = || text!("none", "없음");
+    for (title, names) in [
+        (text!("hazards", "위험 신호"), &outcome.hazards),
+        (text!("harm", "피해"), &outcome.harm),
+    ] {
+        let names = if names.is_empty() { none() } else { named(names).into() };
+        lines.push(format!("{}: {}\n", language.read(title), language.read(names)));
+    }
+    lines.push(format!("hash: {:016x}\n", outcome.hash));
+    lines.concat()
+}
+
+/// Says how fast it was, beside the output, which is the same each time.
+fn rate(outcome: &Outcome, time: Duration, language: LanguageOption) {
+    let (histories, seconds) = (outcome.counts.histories, time.as_secs_f64());
+    let rate = histories as f64 / seconds.max(0.001);
+    let says = text!(
+        "{seconds:.1} s, {rate:.0} histories a second",
+        "{seconds:.1}초, 초당 이력 {rate:.0}개"
+    );
+    eprintln!("{}", language.read(says));
+}
+
+/// Makes the history of this seed as small as it can be, and says how it is run again.
+fn smallest(mode: Mode, seed: u64, args: &SimulateArgs) -> String {
+    let conditions = scheduler::conditions(mode, seed);
+    let (ending, steps, _) = scheduler::history(&conditions, false).end();
+    let worst = |name: &&String| name.as_str() == "divergence";
+    let harm = ending.harm.iter().find(worst).or(ending.harm.first());
+    let harm = harm.cloned().unwrap_or_default();
+    let found = minimize(&conditions, steps, &harm, BUDGET);
+    let length = found.length();
+    let says = args.language.read(text!(
+        "The first history that did harm, made as small as it can be: {harm} after {length} actions and faults",
+        "처음으로 피해를 낸 이력을 가장 작게 줄인 것: 행동과 장애 {length}개로 {harm}"
+    ));
+    let mode = mode.name();
+    format!("\n# {says}\n# mall lab simulate --mode {mode} --seed {seed} --seeds 1\n{found}")
+}
+
+fn replay(history: &Smallest, args: &SimulateArgs) -> Exit {
+    let mut run = Run::begin(&history.conditions);
+    if args.trace {
+        run = run.told();
+    }
+    for step in &history.steps {
+        run.take(*step);
+    }
+    let (ending, _, lines) = run.end();
+    print_lines(&lines);
+    let mut outcome = Outcome::default();
+    outcome.add(history.conditions.seed, &ending);
+    let _ = console::print(&summary(&outcome, args.language));
+    for says in &ending.says {
+        let _ = console::print(&format!("{says}\n"));
+    }
+    match ending.harm.is_empty() {
+        true => Exit::DONE,
+        false => Exit::NO,
+    }
+}
