@@ -7,6 +7,7 @@
 //! * [`audit`] judges any topic, of which only the records are known.
 //! * [`simulated_kafka`] is a Kafka in memory that behaves as the real one was found to.
 //! * [`naive`] holds the consumers that scenarios warn of.
+//! * [`played`] makes the records that a scenario has somebody else than the relay write.
 //! * [`translate`] makes a history's entries of rows and records.
 //! * [`simulation`] runs the code that ships, on one thread, in the order of events that a seed chooses.
 //!
@@ -16,6 +17,7 @@ pub mod audit;
 pub mod checker;
 pub mod naive;
 pub mod narration;
+pub mod played;
 pub mod run;
 pub mod scenario;
 pub mod simulated_kafka;

@@ -20,6 +20,7 @@ mod sequence;
 pub use keys::MAX_KEYS;
 pub use locate::Locator;
 pub use placement::Explanation;
+pub(crate) use placement::crc32;
 
 use keylane_log::{Offset, Partition, Record};
 

@@ -58,7 +58,7 @@ impl Placement {
 }
 
 /// CRC-32 as zlib and librdkafka have it.
-fn crc32(data: &[u8]) -> u32 {
+pub(crate) fn crc32(data: &[u8]) -> u32 {
     let mut crc = u32::MAX;
     for byte in data {
         crc ^= u32::from(*byte);

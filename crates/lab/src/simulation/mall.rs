@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use keylane_log::embedded::{Clocks, InMemoryLog};
 use keylane_log::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
+use observe::{Observation, Observer, Reader};
 use shop::LogCalls;
 use shop::delivery::{OrderJournal, journal_answer};
 use shop::domain::{OrderOutcome, OrderRequest, Source};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::gated::Gated;
 use super::gates::{Gates, Grant, Point, Side};
+use super::holds::Holds;
 use super::process::{Process, monotonic_clock, wall_clock};
 use super::roles::{self, GROUP, Ground, Orders, TOPIC};
 use super::watch::Watch;
@@ -53,9 +55,14 @@ pub struct Mall {
     violations: Vec<String>,
     /// The records that retention has removed.
     removed: Vec<Record>,
+    /// What a scenario holds.
+    pub holds: Holds,
+    /// What was observed and not yet asked for; none if nobody observes.
+    observed: Option<Vec<Observation>>,
 }
 
 struct Running {
+    observations: Reader,
     process: Process,
     gates: Gates,
     stop: CancellationToken,
@@ -70,6 +77,15 @@ struct Running {
 impl Mall {
     /// A mall with all processes of its setup, none of which has done anything yet.
     pub fn new(setup: &Setup) -> Self {
+        Self::made(setup, None)
+    }
+
+    /// The same, of which somebody observes what happens.
+    pub fn observed(setup: &Setup) -> Self {
+        Self::made(setup, Some(Vec::new()))
+    }
+
+    fn made(setup: &Setup, observed: Option<Vec<Observation>>) -> Self {
         let log = InMemoryLog::new(outside()).expect("SQLite has memory");
         log.create_topic(TOPIC, setup.partitions).expect("a new topic");
         let mut mall = Self {
@@ -84,6 +100,8 @@ impl Mall {
             serves: Arc::default(),
             violations: Vec::new(),
             removed: Vec::new(),
+            holds: Holds::default(),
+            observed,
         };
         (1..=setup.relays).for_each(|number| mall.start(Role::Order(number)));
         (1..=setup.deliveries).for_each(|number| mall.start(Role::Delivery(number)));
@@ -176,8 +194,40 @@ impl Mall {
         }
     }
 
+    /// What was observed since the last call, by time.
+    pub fn observations(&mut self) -> Vec<Observation> {
+        let roles: Vec<Role> = self.running.keys().copied().collect();
+        roles.into_iter().for_each(|role| self.collect(role));
+        let mut observed = self.observed.as_mut().map(std::mem::take).unwrap_or_default();
+        observed.sort_by_key(|observation| observation.at);
+        observed
+    }
+
+    /// Adds something that somebody outside of all processes has observed.
+    pub fn note(&mut self, who: &str, what: observe::What) {
+        let now = self.time().0;
+        if let Some(observed) = &mut self.observed {
+            // The clock of a process may be a moment ahead of the mall's.
+            let at = observed.iter().map(|seen| seen.at).fold(now, i64::max);
+            let (seq, who) = (0, who.into());
+            observed.push(Observation { seq, at, who, what });
+        }
+    }
+
+    fn collect(&mut self, role: Role) {
+        if let (Some(running), Some(observed)) = (self.running.get_mut(&role), &mut self.observed) {
+            observed.extend(running.observations.read(usize::MAX).observations);
+        }
+    }
+
     /// Starts a process that doesn't run.
     pub fn start(&mut self, role: Role) {
+        let setup = self.setup.clone();
+        self.start_with(role, &setup);
+    }
+
+    /// Starts a process that doesn't run, with a setup of its own.
+    pub fn start_with(&mut self, role: Role, setup: &Setup) {
         if self.has(role) {
             return;
         }
@@ -197,19 +247,26 @@ impl Mall {
             log: LogCalls::made_by(gated, log.clone()),
             gates: gates.clone(),
             stop: CancellationToken::new(),
+            role,
+            holds: self.holds.clone(),
+            observer: match self.observed {
+                Some(_) => Observer::new(role.to_string(), self.starts.into()),
+                None => Observer::none(),
+            },
         };
         let orders = match role {
-            Role::Order(_) => Some(roles::start_order(&mut process, &ground, &self.setup, &instance)),
+            Role::Order(_) => Some(roles::start_order(&mut process, &ground, setup, &instance)),
             Role::Delivery(_) => {
                 let journal = self.journal(gates.clone());
                 let names = (role.to_string(), instance.clone());
-                let started = roles::start_delivery(&mut process, &ground, &self.setup, names, journal, &self.watch);
+                let started = roles::start_delivery(&mut process, &ground, setup, names, journal, &self.watch);
                 started.expect("the topic is there");
                 None
             }
         };
         process.run();
         let running = Running {
+            observations: ground.observer.after(0),
             process,
             gates,
             stop: ground.stop,
@@ -260,6 +317,7 @@ impl Mall {
 
     /// A process is gone at once, and only its silence shows it.
     pub fn kill(&mut self, role: Role) {
+        self.collect(role);
         if let Some(running) = self.running.remove(&role) {
             self.watch.crashed(&running.instance);
             self.note_who_serves();
@@ -334,6 +392,7 @@ impl Mall {
 
     /// Takes a process away that has ended.
     fn reap(&mut self, role: Role) {
+        self.collect(role);
         let Some(running) = self.running.get(&role) else { return };
         if running.stop.is_cancelled() {
             if running.process.has_ended() {

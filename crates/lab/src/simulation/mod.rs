@@ -13,6 +13,7 @@
 
 mod gated;
 pub mod gates;
+mod holds;
 mod mall;
 pub mod minimize;
 mod process;
@@ -25,3 +26,6 @@ pub mod step;
 pub mod text;
 mod troubled;
 mod watch;
+mod world;
+
+pub use world::SimulatedWorld;

@@ -8,7 +8,7 @@ use keylane_log::{LogError, Subscription};
 use observe::Observer;
 use shop::LogCalls;
 use shop::commit::GroupCommit;
-use shop::delivery::{DeliveryMetrics, Hold, Instance, ModifyDelay, OrderJournal};
+use shop::delivery::{DeliveryMetrics, Instance, ModifyDelay, OrderJournal};
 use shop::domain::{OrderOutcome, OrderRequest, Source};
 use shop::relay::{self, RelayOptions};
 use shop::service::{self, Delivering, DeliveringOptions, Service};
@@ -18,10 +18,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::gates::{Gates, Grant, Point, Side};
+use super::holds::{Holding, Holds};
 use super::process::{Process, wall_clock};
 use super::troubled::{Trouble, Troubled};
 use super::watch::{Watch, Watched};
-use crate::scenario::{Guard, KeyMode, Setup};
+use crate::naive::{Habit, Naive};
+use crate::scenario::{Guard, KeyMode, Role, Setup};
 
 /// The topic of a simulated mall.
 pub const TOPIC: &str = "kafka.scaling";
@@ -45,6 +47,12 @@ pub struct Ground {
     pub gates: Gates,
     /// Asks the process to end in good order.
     pub stop: CancellationToken,
+    /// Which process it is.
+    pub role: Role,
+    /// What a scenario holds.
+    pub holds: Holds,
+    /// Gets what happens in the process.
+    pub observer: Observer,
 }
 
 /// What customers send their commands to.
@@ -89,19 +97,38 @@ pub fn start_delivery(
     let trouble = Trouble::default();
     let consumer = process.make(|| ground.log.log().subscribe(&subscription))?;
     let consumer = Watched::new(consumer, instance.clone(), watch.clone());
-    let consumer = Box::new(Troubled::new(consumer, trouble.clone()));
-    let (service, delivering, runner) = process.make(|| {
+    let consumer = Box::new(Holding {
+        inner: Troubled::new(consumer, trouble.clone()),
+        holds: ground.holds.clone(),
+        role: ground.role,
+    });
+    let (service, delivering, reading) = process.make(|| {
         let service = start_service(ground, setup, Source::Deliveries, &instance);
-        let described = describe(setup, instance.clone());
+        let described = describe(ground, setup, instance.clone());
         let options = delivering_options(setup);
         let (delivering, lanes) = Delivering::start(&service, &options, described, journal, &ground.stop);
         let handler = Watched::new(lanes.handler, instance, watch.clone());
-        let runner = Runner::new(consumer, handler, lanes.options, Handle::current(), Instant::now());
-        (service, delivering, runner)
+        let reading = match Habit::of(setup.consumer) {
+            Some(habit) => {
+                let group = (ground.log.log().clone(), GROUP);
+                Reading::Naive(Naive::new(consumer, handler, habit, group, lanes.options.listener))
+            }
+            None => {
+                let now = Instant::now();
+                Reading::Keylane(Box::new(Runner::new(
+                    consumer,
+                    handler,
+                    lanes.options,
+                    Handle::current(),
+                    now,
+                )))
+            }
+        };
+        (service, delivering, reading)
     });
     let (gates, stop) = (ground.gates.clone(), ground.stop.clone());
     process.spawn(async move {
-        poll(runner, gates, stop, trouble).await;
+        poll(reading, gates, stop, trouble).await;
         delivering.finish().await;
         service.finish().await;
     });
@@ -119,11 +146,11 @@ fn start_service(ground: &Ground, setup: &Setup, source: Source, holder: &str) -
         ground.log.clone(),
         options,
         DRAIN,
-        Observer::none(),
+        ground.observer.clone(),
     )
 }
 
-fn describe(setup: &Setup, name: Arc<str>) -> Instance {
+fn describe(ground: &Ground, setup: &Setup, name: Arc<str>) -> Instance {
     Instance {
         name,
         group: GROUP.into(),
@@ -133,17 +160,18 @@ fn describe(setup: &Setup, name: Arc<str>) -> Instance {
         },
         clock: wall_clock,
         metrics: Arc::new(DeliveryMetrics::default()),
-        observer: Observer::none(),
-        hold: Hold::default(),
+        observer: ground.observer.clone(),
+        hold: ground.holds.on_work(ground.role),
     }
 }
 
 fn delivering_options(setup: &Setup) -> DeliveringOptions {
     DeliveringOptions {
         topic: TOPIC.to_owned(),
-        guard: match setup.guard {
-            Guard::Version => service::Guard::Version,
-            Guard::Off => service::Guard::Off,
+        guard: match (setup.guard, Habit::of(setup.consumer)) {
+            (Guard::Version, None) => service::Guard::Version,
+            // A naive consumer knows of no fence.
+            (Guard::Off, _) | (_, Some(_)) => service::Guard::Off,
         },
         lanes: setup.lanes,
         gap_deadline: setup.gap_deadline,
@@ -151,17 +179,45 @@ fn delivering_options(setup: &Setup) -> DeliveringOptions {
     }
 }
 
-/// Takes the steps of a runner, one whenever the gate is opened, until the process is to end or the runner can't go on.
-async fn poll<H: Handler>(mut runner: Runner<H>, gates: Gates, stop: CancellationToken, trouble: Trouble) {
+/// Who reads the topic.
+enum Reading<H: Handler> {
+    /// The runner that ships.
+    Keylane(Box<Runner<H>>),
+    /// A naive consumer.
+    Naive(Naive<H>),
+}
+
+impl<H: Handler> Reading<H> {
+    /// Whether it can go on.
+    fn step(&mut self) -> bool {
+        match self {
+            Self::Keylane(runner) => runner.step(Instant::now(), Duration::ZERO).is_ok(),
+            Self::Naive(naive) => naive.step().is_ok(),
+        }
+    }
+
+    /// Whether it has left its group, or can't.
+    fn close_step(&mut self) -> bool {
+        match self {
+            Self::Keylane(runner) => runner.close_step(Instant::now(), Duration::ZERO).is_some(),
+            Self::Naive(naive) => naive.close_step().unwrap_or(true),
+        }
+    }
+}
+
+/// Takes the steps of a reader, one whenever the gate is opened, until the process is to end or the reader can't go on.
+async fn poll<H: Handler>(mut reading: Reading<H>, gates: Gates, stop: CancellationToken, trouble: Trouble) {
     while !stop.is_cancelled() {
         trouble.set(gates.pass(POLL).await);
-        if runner.step(Instant::now(), Duration::ZERO).is_err() {
+        if !reading.step() {
             return;
         }
         trouble.set(Grant::Go);
     }
-    runner.begin_close(Instant::now());
-    while runner.close_step(Instant::now(), Duration::ZERO).is_none() {
+    if let Reading::Keylane(runner) = &mut reading {
+        runner.begin_close(Instant::now());
+    }
+    while !reading.close_step() {
         gates.pass(POLL).await;
     }
 }

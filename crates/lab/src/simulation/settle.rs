@@ -6,7 +6,7 @@ use keylane_log::{EventLog, Extent, Offset, Partition, Record};
 use shop::domain::fence::ParkedKey;
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 
-use super::gates::{Grant, Side};
+use super::gates::{Grant, Point, Side};
 use super::mall::Mall;
 use super::roles::TOPIC;
 use crate::checker::{History, PartitionState};
@@ -66,8 +66,8 @@ impl Mall {
         self.flow()
     }
 
-    /// Every loop takes a step, and every call is answered.
-    fn round(&mut self) -> Result<(), String> {
+    /// Every loop takes a step, and every call is answered that nobody holds.
+    pub fn round(&mut self) -> Result<(), String> {
         self.answer_calls()?;
         let turns: Vec<_> = self
             .waiting()
@@ -83,7 +83,9 @@ impl Mall {
 
     fn answer_calls(&mut self) -> Result<(), String> {
         for _ in 0..MOST_CALLS {
-            let waiting = self.waiting().into_iter().find(|(.., point)| point.side != Side::Turn);
+            let goes =
+                |(role, _, point): &(Role, u64, Point)| point.side != Side::Turn && !self.holds.stops(*role, *point);
+            let waiting = self.waiting().into_iter().find(goes);
             let Some((role, _, point)) = waiting else { return Ok(()) };
             self.open(role, point, Grant::Go);
         }

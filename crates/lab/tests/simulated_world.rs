@@ -1,0 +1,67 @@
+//! Every scenario that can be shown in the simulated world, in each of its runs: what comes out is what its file expects.
+#![allow(missing_docs)]
+
+use std::path::Path;
+
+use lab::run::{Report, Told, run};
+use lab::scenario::{Run, Scenario, WorldName, parse};
+use lab::simulation::SimulatedWorld;
+
+fn scenarios() -> Vec<(String, Scenario)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder of scenarios") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("a text");
+        all.push((
+            name.clone(),
+            parse(&name, &text).unwrap_or_else(|error| panic!("{error}")),
+        ));
+    }
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    all
+}
+
+fn simulated(scenario: &Scenario, which: Run) -> Report {
+    let mut world = SimulatedWorld::new(&scenario.setup(which)).expect("a world");
+    run(scenario, which, &mut world, &mut |_: Told<'_>| {})
+}
+
+/// What is wrong with a run, in lines.
+fn complaints(name: &str, report: &Report) -> Vec<String> {
+    let run = report.run;
+    let failure = report.failure.iter().map(|failure| {
+        let line = failure.line.unwrap_or_default();
+        format!("{name}:{line} ({run}): {}", failure.says.english)
+    });
+    let missed = report.findings.iter().filter(|finding| !finding.met).map(|finding| {
+        format!(
+            "{name}:{} ({run}): expected {}, observed {}",
+            finding.line, finding.expected, finding.observed.english
+        )
+    });
+    failure.chain(missed).collect()
+}
+
+#[test]
+fn each_run_comes_out_as_its_file_expects() {
+    let mut wrong = Vec::new();
+    for (name, scenario) in scenarios() {
+        if scenario.head.worlds.contains(&WorldName::Simulated) {
+            for which in &scenario.head.runs {
+                wrong.extend(complaints(&name, &simulated(&scenario, *which)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_run_is_the_same_each_time() {
+    let text = include_str!("../../../scenarios/a21-zombie.lab");
+    let scenario = parse("a21-zombie.lab", text).expect("a scenario");
+    let once = simulated(&scenario, Run::Broken).observations;
+    assert_eq!(once, simulated(&scenario, Run::Broken).observations);
+    assert!(once.len() > 10);
+}
