@@ -2,6 +2,7 @@
 //!
 //! * [`scenario`] reads files that say what happens in a mall, and what has to come of it.
 //! * [`world`] is what such a mall must be able to do.
+//! * [`played`] makes the records that a scenario has somebody else than the mall's relay write.
 //! * [`run`] does a scenario's steps in a world, and compares what comes out with what was expected; [`narration`] tells it.
 //! * [`checker`] judges a history of the mall: journals, topic, effects and final rows.
 //! * [`audit`] judges any topic, of which only the records are known.

@@ -34,5 +34,5 @@ pub mod delivery;
 pub mod parked;
 pub mod service;
 
-pub use log_calls::{CallLog, LogCall, LogCalls};
+pub use log_calls::{BlockingThreads, CallLog, LogCall, LogCalls};
 pub use rfc3339::rfc3339;

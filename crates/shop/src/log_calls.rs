@@ -101,7 +101,8 @@ impl LogCalls {
 }
 
 /// Makes each call on a thread of Tokio's pool for calls that block.
-struct BlockingThreads;
+#[derive(Debug, Clone, Copy)]
+pub struct BlockingThreads;
 
 #[async_trait]
 impl CallLog for BlockingThreads {

@@ -45,10 +45,11 @@ pub trait Intake {
     fn moving(&mut self, order: OrderId);
 }
 
-/// Keeps the history of chosen orders.
+/// Keeps the history of chosen orders, or of all.
 #[derive(Debug, Default)]
 pub struct Selection {
-    orders: HashSet<OrderId>,
+    /// The chosen orders; none if all are kept.
+    orders: Option<HashSet<OrderId>>,
     /// What was taken in. The state of the partitions is left to the caller.
     pub history: History,
 }
@@ -57,19 +58,25 @@ impl Selection {
     /// Will keep the history of these orders.
     pub fn of(orders: impl IntoIterator<Item = OrderId>) -> Self {
         Self {
-            orders: orders.into_iter().collect(),
+            orders: Some(orders.into_iter().collect()),
             history: History::default(),
         }
+    }
+
+    /// Will keep the history of all orders.
+    pub fn everything() -> Self {
+        Self::default()
     }
 }
 
 impl Intake for Selection {
     fn wants(&self, order: OrderId) -> bool {
-        self.orders.contains(&order)
+        self.orders.as_ref().is_none_or(|orders| orders.contains(&order))
     }
 
     fn only(&self) -> Option<OrderId> {
-        self.orders.iter().next().copied().filter(|_| self.orders.len() == 1)
+        let orders = self.orders.as_ref().filter(|orders| orders.len() == 1)?;
+        orders.iter().next().copied()
     }
 
     fn written(&mut self, written: Written) {

@@ -14,6 +14,7 @@
 mod explain;
 mod found;
 mod list;
+mod processes;
 mod report;
 mod run;
 mod screen;

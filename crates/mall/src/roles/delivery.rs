@@ -11,6 +11,7 @@ use shop::service::{Delivering, DeliveringOptions, Guard, Lanes, Service};
 use tokio_util::sync::CancellationToken;
 use web::{DeliveryService, order_journal};
 
+use super::gates::Gates;
 use super::startup::Startup;
 use super::{admission, idleness};
 use crate::adapters::until_available;
@@ -40,6 +41,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     let Some(consumer) = role.unless_stopped(joining).await? else {
         service.finish().await;
         return Ok(());
+    };
+    let consumer = match &role.gates {
+        Some(gates) => gates.on_consumer(consumer),
+        None => consumer,
     };
     let shutdown = role.shutdown.clone();
     let (delivering, lanes) = deliver(&role, &service, instance, &shutdown);
@@ -92,7 +97,7 @@ fn deliver(role: &Startup, service: &Service, name: String, shutdown: &Cancellat
         clock: clock::now,
         metrics: Arc::new(DeliveryMetrics::default()),
         observer: role.observer.clone(),
-        hold: Hold::default(),
+        hold: role.gates.as_ref().map_or_else(Hold::default, Gates::hold),
     };
     let delivering = DeliveringOptions {
         topic: options.topic.clone(),

@@ -12,6 +12,7 @@
 
 pub mod delivery;
 pub mod elsewhere;
+pub mod gates;
 pub mod gateway;
 pub mod order;
 

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use web::Front;
 
 use super::elsewhere;
+use super::gates::Gates;
 use crate::adapters::RoleAdapters;
 use crate::config::{self, RoleOptions, Settings};
 use crate::metrics::RoleMetrics;
@@ -37,6 +38,8 @@ pub struct Startup {
     pub observer: Observer,
     /// The name under which the apply history knows this process; none of a role that applies nothing.
     pub instance: Option<String>,
+    /// Gates at which a scenario makes this role stop.
+    pub gates: Option<Gates>,
     /// What the supervisor hears once the role serves.
     pub ready: Ready,
     /// Cancelled when the role is to stop.
@@ -74,6 +77,7 @@ impl Startup {
             // Another process of this role begins at another time.
             observer: Observer::new(name, u64::try_from(clock::now().0).unwrap_or(0)),
             instance: None,
+            gates: Gates::of_this_role(),
             ready: Ready::default(),
             shutdown,
             listener,
@@ -123,7 +127,11 @@ impl Startup {
         };
         let holder = modes::holder(options.key, clock::now());
         let relay = RelayOptions::usual(source, options.topic.clone(), key, holder, clock::now);
-        let (store, log) = (adapters.store.clone(), adapters.log.clone());
+        let log = match &self.gates {
+            Some(gates) => gates.on_log(&adapters.log, source),
+            None => adapters.log.clone(),
+        };
+        let store = adapters.store.clone();
         Service::start(store, log, relay, options.shutdown_timeout, self.observer.clone())
     }
 

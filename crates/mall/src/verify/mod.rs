@@ -34,6 +34,7 @@ use crate::language::LanguageOption;
 use crate::shutdown::StopSignal;
 
 use found::{Aside, Found};
+pub use gather::gather;
 use since::Since;
 pub use sources::{HistoryOptions, Sources};
 use watch::{News, Replaced, Watch};
