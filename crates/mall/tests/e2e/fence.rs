@@ -4,7 +4,7 @@
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use crate::course::{change_and_cancel, delivery_events, order_events, place, place_without_delivery, wait_status};
+use crate::course::{delivery_events, order_events, place, place_without_delivery, wait_status};
 use crate::support::http::{delete, patch};
 use crate::support::role::Role;
 use crate::support::stack::Stack;
@@ -38,7 +38,15 @@ fn a_keyless_topic_keeps_the_order(stack: &Stack) {
         delivery.wait_line("assigned");
     }
     let kim = place(stack, order.address());
-    change_and_cancel(order.address(), kim);
+    let path = format!("/orders/{kim}");
+    assert_eq!(patch(order.address(), &path, &[("address", "SEOUL")]).status, 200);
+    // Only then can the other instance say who works on it.
+    let begun = |line: &String| line.contains(&format!("OrderModified order={kim} v2")) && line.contains("takes");
+    wait_for("an instance to begin the modification", || {
+        let begun = deliveries.iter().any(|delivery| delivery.lines().iter().any(begun));
+        begun.then_some(())
+    });
+    assert_eq!(delete(order.address(), &path).status, 204);
     wait_status(stack, kim, "DELIVERY CANCELLED");
     assert_eq!(
         delivery_events(stack, kim),
