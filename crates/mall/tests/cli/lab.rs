@@ -1,6 +1,14 @@
 //! `mall lab` as a person meets it: what there is, what it says, and what is refused.
 
-use super::program::Folder;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::program::{Folder, ended};
+use crate::support::wait_for;
 
 #[test]
 fn the_list_names_scenarios_in_either_language() {
@@ -88,4 +96,84 @@ fn the_same_seeds_give_the_same_output_and_harm_is_shown_as_a_small_history() {
     assert_eq!(fixed.code, Some(0), "{fixed:?}");
     let wrong = folder.run(&["lab", "simulate", "--mode", "odd"]);
     assert_eq!(wrong.code, Some(64), "{wrong:?}");
+}
+
+/// The number of tests among which the scenarios are shared out, so that they run at the same time.
+const PARTS: usize = 4;
+
+/// Every scenario that claims to run with real processes comes out as its file says.
+fn comes_out_with_real_processes(part: usize) {
+    let folder = Folder::new();
+    let list = folder.run(&["lab", "list", "--json"]);
+    let all: Vec<Value> = serde_json::from_str(&list.out).expect("JSON");
+    let embedded = |scenario: &&Value| {
+        let worlds = scenario["worlds"].as_array().expect("worlds");
+        worlds.iter().any(|world| world == "embedded")
+    };
+    let names = all
+        .iter()
+        .filter(embedded)
+        .map(|scenario| scenario["name"].as_str().expect("a name"));
+    let names: Vec<&str> = names.skip(part).step_by(PARTS).collect();
+    assert!(names.len() > 3, "{names:?}");
+    let words = [&["lab", "run", "--json", "--world", "embedded"], &names[..]].concat();
+    let output = folder.command(&words).env("TMPDIR", folder.path()).output();
+    let told = ended(output.expect("it runs"));
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(told.out.lines().count() >= names.len(), "{told:?}");
+    assert_eq!(entries(folder.path()), 0, "nothing is left behind");
+}
+
+fn entries(folder: &Path) -> usize {
+    std::fs::read_dir(folder).expect("a folder").count()
+}
+
+#[test]
+fn a_first_part_of_the_scenarios_comes_out_with_real_processes() {
+    comes_out_with_real_processes(0);
+}
+
+#[test]
+fn a_second_part_of_the_scenarios_comes_out_with_real_processes() {
+    comes_out_with_real_processes(1);
+}
+
+#[test]
+fn a_third_part_of_the_scenarios_comes_out_with_real_processes() {
+    comes_out_with_real_processes(2);
+}
+
+#[test]
+fn a_fourth_part_of_the_scenarios_comes_out_with_real_processes() {
+    comes_out_with_real_processes(3);
+}
+
+#[test]
+fn who_is_interrupted_leaves_neither_files_nor_processes_behind() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["lab", "run", "zombie", "--fixed", "--world", "embedded"]);
+    let command = command.env("TMPDIR", folder.path()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("stands still")), "delivery-1 is frozen");
+    let here = folder.path().to_string_lossy().into_owned();
+    assert!(processes_that_name(&here) >= 3, "its roles run");
+    let pid = Pid::from_raw(child.id().cast_signed()).expect("a process");
+    kill_process(pid, Signal::INT).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(entries(folder.path()), 0);
+    // A process that was killed is gone a moment later.
+    wait_for("its roles to be gone", || {
+        (processes_that_name(&here) == 0).then_some(())
+    });
+}
+
+/// How many processes have this text on their command lines, dead ones that nobody has waited for left out.
+fn processes_that_name(text: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("a list").flatten();
+    let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines
+        .filter(|line| String::from_utf8_lossy(line).contains(text))
+        .count()
 }

@@ -11,6 +11,7 @@
 //! * No process outlives its world, and no file does.
 
 mod customer;
+mod interrupt;
 mod listener;
 mod place;
 mod process;
@@ -35,6 +36,7 @@ use shop::store::{JournalRow, Store};
 use shop::text;
 use tokio::runtime::Runtime;
 
+use self::interrupt::Living;
 use self::listener::Heard;
 use self::place::{GROUP, Place, Shared, TOPIC, failed, of_store};
 use self::process::Process;
@@ -64,7 +66,7 @@ pub struct Processes {
     orders: BTreeMap<Name, OrderId>,
     /// The ports of roles that have ended, so that they are found there again.
     ports: BTreeMap<Role, u16>,
-    frozen: Vec<Role>,
+    living: Living,
     place: Place,
 }
 
@@ -89,9 +91,11 @@ impl Processes {
             producer: Played::new(setup.key),
             orders: BTreeMap::new(),
             ports: BTreeMap::new(),
-            frozen: Vec::new(),
+            living: Living::default(),
             place: Place::new()?,
         };
+        interrupt::clear_up(&world.runtime, world.living.clone(), world.place.folder())
+            .map_err(|error| Trouble::Failed(format!("no signals: {error}")))?;
         let orders = (1..=setup.relays).map(Role::Order);
         for role in orders.chain((1..=setup.deliveries).map(Role::Delivery)) {
             world.begin(role, &Differently::default())?;
@@ -114,7 +118,7 @@ impl Processes {
         let order_url = self.order(None).ok().map(|order| format!("http://{}", order.address));
         let command = self.place.command((role, port), &self.setup, with, order_url)?;
         let name = role.to_string();
-        let process = Process::start(command, &name, &self.runtime)?;
+        let process = Process::start(command, &name, &self.runtime, self.living.clone())?;
         let heard = self.heard.listen(process.address, &name);
         heard.map_err(|error| Trouble::Failed(format!("{name} can't be listened to: {error}")))?;
         self.ports.insert(role, process.address.port());
@@ -124,7 +128,6 @@ impl Processes {
 
     /// Takes a process out of those that run.
     fn end(&mut self, role: Role) -> Result<Process, Trouble> {
-        self.frozen.retain(|frozen| *frozen != role);
         self.roles.remove(&role).ok_or_else(|| not_running(role))
     }
 
@@ -260,12 +263,10 @@ impl Processes {
             }
             Deed::Freeze => {
                 self.process(role)?.signal(Signal::STOP);
-                self.frozen.push(role);
                 self.heard.note(&name, What::Frozen);
             }
             Deed::Wake => {
                 self.heard.note(&name, What::Woken);
-                self.frozen.retain(|frozen| *frozen != role);
                 self.process(role)?.signal(Signal::CONT);
             }
         }

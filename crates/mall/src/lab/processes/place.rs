@@ -72,6 +72,11 @@ impl Place {
         Ok(Self { folder, storage })
     }
 
+    /// The folder that holds everything.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
     /// The folder of the gates.
     pub fn gates(&self) -> PathBuf {
         self.folder.path().join("gates")

@@ -14,6 +14,7 @@ use lab::world::Trouble;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 
+use super::interrupt::Living;
 use crate::supervised::{SUPERVISED, SupervisorEnd};
 
 /// How long a process may take until it serves.
@@ -30,6 +31,7 @@ pub struct Process {
     /// The address on which it serves.
     pub address: SocketAddr,
     said: Said,
+    living: Living,
     /// The process stops when this is dropped, so it never outlives the scenario.
     _supervisor_end: SupervisorEnd,
 }
@@ -41,7 +43,7 @@ impl Process {
     ///
     /// # Errors
     /// Says what the process said if it does not come to serve.
-    pub fn start(mut command: Command, name: &str, runtime: &Runtime) -> Result<Self, Trouble> {
+    pub fn start(mut command: Command, name: &str, runtime: &Runtime, living: Living) -> Result<Self, Trouble> {
         let failed = |why: String| Trouble::Failed(format!("{name} can't be started: {why}"));
         let _entered = runtime.enter();
         let (supervisor_end, stdin) = SupervisorEnd::pair().map_err(|error| failed(error.to_string()))?;
@@ -52,6 +54,7 @@ impl Process {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+        living.begins(child.id());
         let said = Said::default();
         let addresses = read_lines(child.stderr.take().expect("it is piped"), said.clone());
         match address(&addresses) {
@@ -59,11 +62,11 @@ impl Process {
                 child,
                 address,
                 said,
+                living,
                 _supervisor_end: supervisor_end,
             }),
             None => {
-                let _ = child.kill();
-                let _ = child.wait();
+                end(&mut child, &living);
                 Err(failed(format!("it said\n{}", last_lines(&said))))
             }
         }
@@ -80,8 +83,7 @@ impl Process {
 
     /// Ends it at once.
     pub fn kill(&mut self) {
-        self.signal(Signal::KILL);
-        let _ = self.child.wait();
+        end(&mut self.child, &self.living);
     }
 
     /// Ends it in good order.
@@ -120,9 +122,16 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child, &self.living);
     }
+}
+
+/// Ends a process that may have ended already, and waits for that.
+fn end(child: &mut Child, living: &Living) {
+    // One that has ended and been waited for is not killed again.
+    let _ = child.kill();
+    let _ = child.wait();
+    living.ended(child.id());
 }
 
 /// Keeps the last lines of a process, and passes the address on once it says where it listens.
