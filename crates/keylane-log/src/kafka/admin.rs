@@ -8,7 +8,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, ConfigSource, OwnedResourceSpecifier, ResourceSpecifier};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, OwnedResourceSpecifier, ResourceSpecifier,
+};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::kafka::client::{Watch, start};
@@ -49,6 +51,22 @@ pub(super) fn delete_topic(settings: &Settings, topic: &str) -> Result<()> {
     let what = format!("topic {topic} can't be deleted");
     let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
     judged(&admin, request::delete(&admin, topic), &what, "Delete", topic)
+}
+
+/// Sets settings of a topic; all others go back to the brokers' defaults.
+pub(super) fn set_topic_settings(settings: &Settings, topic: &str, values: &[(&str, &str)]) -> Result<()> {
+    let what = format!("the settings of topic {topic} can't be changed");
+    let admin: AdminClient<Watch> = start(&settings.admin(), Watch::default())?;
+    let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+    for (name, value) in values {
+        change = change.set(name, value);
+    }
+    match block_on(admin.alter_configs([&change], &options())).map(|mut answers| answers.pop()) {
+        Ok(Some(Ok(_))) => Ok(()),
+        Ok(Some(Err((_, code)))) => Err(denied(&what, "AlterConfigs", topic, code, &code.to_string())),
+        Ok(None) => Err(fault::no_topic(topic)),
+        Err(error) => Err(admin.inner().context().explain(&what, &error)),
+    }
 }
 
 /// What the brokers tell of topics beside their partitions, in the order of `topics`.

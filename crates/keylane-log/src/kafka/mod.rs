@@ -141,6 +141,15 @@ impl KafkaLog {
         admin::delete_topic(&self.settings, topic)
     }
 
+    /// Gives `topic` these settings by Kafka's names, such as `max.message.bytes`. All others go back to the brokers'
+    /// defaults.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if there is no such topic or setting, and as in all calls of [`EventLog`].
+    pub fn set_topic_settings(&self, topic: &str, settings: &[(&str, &str)]) -> Result<()> {
+        admin::set_topic_settings(&self.settings, topic, settings)
+    }
+
     /// How long the brokers let this client wait for their first answer.
     pub fn first_answer(&self) -> &Arc<FirstAnswer> {
         self.scanner.first_answer()

@@ -32,3 +32,11 @@ pub async fn takes_writes(url: &DatabaseUrl, source: Source) -> Result<bool> {
 pub async fn look_into(url: &DatabaseUrl, source: Source) -> Result<Box<dyn Store>> {
     Ok(Box::new(MysqlStore::connect_to_read(url.expose(), source).await?))
 }
+
+/// Drops the database that `url` names.
+///
+/// # Errors
+/// Says why the server does not do that.
+pub async fn drop_database(url: &DatabaseUrl) -> Result<()> {
+    stores::mysql::drop_database(url.expose()).await
+}

@@ -46,6 +46,23 @@ impl DatabaseUrl {
         &self.database
     }
 
+    /// The address of another database on the same server. `name` is made of letters, digits and underscores.
+    pub fn of_database(&self, name: &str) -> Self {
+        let swapped = |text: &str| {
+            let (front, parameters) = text
+                .split_once('?')
+                .map_or((text, None), |(front, rest)| (front, Some(rest)));
+            let server = front.rsplit_once('/').map_or(front, |(server, _)| server);
+            let parameters = parameters.map(|rest| format!("?{rest}")).unwrap_or_default();
+            format!("{server}/{name}{parameters}")
+        };
+        Self {
+            text: swapped(&self.text),
+            shown: swapped(&self.shown),
+            database: name.to_owned(),
+        }
+    }
+
     /// The address with its password. For the driver alone.
     pub fn expose(&self) -> &str {
         &self.text

@@ -17,7 +17,7 @@ use shop::text::Text;
 use super::found::{Found, find, shipped};
 use super::report::{self, Outcome};
 use super::screen::{Colour, Screen};
-use super::worlds;
+use super::worlds::{self, ServerOptions};
 use crate::console;
 use crate::exit::{Exit, Usage};
 use crate::language::LanguageOption;
@@ -70,6 +70,9 @@ pub struct RunArgs {
     /// Writes the results to this file too, as JUnit's XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+
+    #[command(flatten)]
+    servers: ServerOptions,
 
     #[command(flatten)]
     language: LanguageOption,
@@ -142,6 +145,12 @@ fn chosen(args: &RunArgs) -> Result<Vec<(Found, WorldName)>> {
     if let Some(world) = wanted.filter(|world| !worlds::HERE.contains(world)) {
         return Err(Usage(format!("this build has no world {world}; {}", worlds_here())).into());
     }
+    let servers = args.servers.servers().is_some();
+    if servers != (wanted == Some(WorldName::Real)) {
+        let sentence = "--world real takes a Kafka and a database: --bootstrap-server and --database-url, which no other \
+                        world takes";
+        return Err(Usage(sentence.to_owned()).into());
+    }
     if args.speed.is_some() && wanted.is_some_and(|world| !is_simulated(world)) {
         let sentence = "--speed is for the simulated worlds; real processes take the time that they take";
         return Err(Usage(sentence.to_owned()).into());
@@ -151,6 +160,7 @@ fn chosen(args: &RunArgs) -> Result<Vec<(Found, WorldName)>> {
         worlds::HERE
             .iter()
             .filter(|world| wanted.is_none_or(|wanted| wanted == **world))
+            .filter(|world| servers || **world != WorldName::Real)
             .find(shown)
             .copied()
     };
@@ -277,7 +287,7 @@ fn happen(args: &RunArgs, screen: Screen, found: &Found, world: WorldName, run: 
         cure: scenario.head.cure.clone(),
         report,
     };
-    let mut made = match worlds::world(world, &scenario.setup(run)) {
+    let mut made = match worlds::world(world, &scenario.setup(run), args.servers.servers().as_ref()) {
         Ok(made) => made,
         Err(trouble) => return Ok(outcome(not_made(run, trouble))),
     };

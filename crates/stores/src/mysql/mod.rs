@@ -24,6 +24,7 @@ mod lease;
 mod letters;
 mod orders;
 mod parked;
+mod remove;
 mod rows;
 mod schema;
 mod session;
@@ -32,6 +33,7 @@ mod silence;
 mod writable;
 
 pub use parked::pages as parked_pages;
+pub use remove::drop_database;
 pub use writable::takes_writes;
 
 pub use schema::Trial;

@@ -1,12 +1,13 @@
 //! What happens when somebody interrupts the program: its processes end, also frozen ones, and its files are removed.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+
+use super::place::Remains;
 
 /// The processes that have to end with the program.
 #[derive(Debug, Clone, Default)]
@@ -38,11 +39,11 @@ impl Living {
     }
 }
 
-/// Has Ctrl-C and SIGTERM end the `living` processes, remove `folder`, and end this program.
+/// Has Ctrl-C and SIGTERM end the `living` processes, remove what `remains`, and end this program.
 ///
 /// # Errors
 /// The signals can't be listened to.
-pub fn clear_up(runtime: &Runtime, living: Living, folder: PathBuf) -> std::io::Result<()> {
+pub fn clear_up(runtime: &Runtime, living: Living, remains: Remains) -> std::io::Result<()> {
     let _entered = runtime.enter();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -53,9 +54,10 @@ pub fn clear_up(runtime: &Runtime, living: Living, folder: PathBuf) -> std::io::
             _ = terminate.recv() => Signal::TERM,
         };
         living.kill_all();
-        // What can't be removed stays in the system's folder for such files, which the system clears.
-        let _ = std::fs::remove_dir_all(folder);
-        std::process::exit(128 + number.as_raw());
+        std::thread::spawn(move || {
+            remains.clear();
+            std::process::exit(128 + number.as_raw());
+        });
     });
     Ok(())
 }

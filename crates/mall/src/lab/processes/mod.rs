@@ -1,4 +1,5 @@
-//! The world of real processes: the roles that ship, on a data folder and ports of their own.
+//! The worlds of real processes: the roles that ship, on ports of their own, and on a data folder (embedded) or on a Kafka and
+//! a MySQL or MariaDB (real).
 //!
 //! ```text
 //!   scenario ── act ─▶ Processes ── HTTP, signals, gates ─▶ order, delivery-1, delivery-2 …
@@ -8,7 +9,7 @@
 //!
 //! # Invariants
 //! * Interleavings are made by gates and by what was observed, never by the clock.
-//! * No process outlives its world, and no file does.
+//! * No process outlives its world, and no file does, nor a topic or database, unless the program is killed.
 
 mod customer;
 mod interrupt;
@@ -18,11 +19,10 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use keylane_log::{NewRecord, Partition, TopicPartition};
+use keylane_log::{NewRecord, TopicPartition};
 use lab::checker::History;
 use lab::played::{Played, forged};
 use lab::scenario::{
@@ -38,7 +38,8 @@ use tokio::runtime::Runtime;
 
 use self::interrupt::Living;
 use self::listener::Heard;
-use self::place::{GROUP, Place, Shared, TOPIC, failed, of_store};
+pub use self::place::Servers;
+use self::place::{Place, Shared, failed, of_store};
 use self::process::Process;
 use crate::clock;
 use crate::roles::gates;
@@ -75,8 +76,8 @@ impl Processes {
     ///
     /// # Errors
     /// Real processes can't be set up so, or don't come to serve.
-    pub fn start(setup: &Setup) -> Result<Self, Trouble> {
-        refuse(setup)?;
+    pub fn start(setup: &Setup, servers: Option<&Servers>) -> Result<Self, Trouble> {
+        refuse(setup, servers.is_some())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -92,9 +93,9 @@ impl Processes {
             orders: BTreeMap::new(),
             ports: BTreeMap::new(),
             living: Living::default(),
-            place: Place::new()?,
+            place: Place::new(servers)?,
         };
-        interrupt::clear_up(&world.runtime, world.living.clone(), world.place.folder())
+        interrupt::clear_up(&world.runtime, world.living.clone(), world.place.remains())
             .map_err(|error| Trouble::Failed(format!("no signals: {error}")))?;
         let orders = (1..=setup.relays).map(Role::Order);
         for role in orders.chain((1..=setup.deliveries).map(Role::Delivery)) {
@@ -157,7 +158,7 @@ impl Processes {
             let group = self
                 .shared()
                 .log
-                .describe_group(GROUP)
+                .describe_group(&self.place.group)
                 .map_err(|error| failed(&error))?;
             let members = group.map(|group| group.members).unwrap_or_default();
             let owned: usize = members.iter().map(|member| member.partitions.len()).sum();
@@ -227,14 +228,20 @@ impl Processes {
     }
 
     fn append(&self, record: NewRecord) -> Result<(), Trouble> {
-        let answers = self.shared().log.append(TOPIC, vec![record], APPEND_TIMEOUT);
+        let answers = self
+            .shared()
+            .log
+            .append(&self.place.topic, vec![record], APPEND_TIMEOUT);
         answers
             .into_iter()
             .try_for_each(|answer| answer.map(drop).map_err(|error| failed(&error)))
     }
 
     fn partitions(&self) -> Result<u32, Trouble> {
-        self.shared().log.partitions(TOPIC).map_err(|error| failed(&error))
+        self.shared()
+            .log
+            .partitions(&self.place.topic)
+            .map_err(|error| failed(&error))
     }
 
     /// The file that closes a gate.
@@ -303,6 +310,14 @@ impl Processes {
     }
 }
 
+impl Drop for Processes {
+    fn drop(&mut self) {
+        self.roles.clear();
+        self.shared = None;
+        self.place.remains().clear();
+    }
+}
+
 impl World for Processes {
     fn act(&mut self, action: &Action) -> Result<Answer, Trouble> {
         match action {
@@ -324,26 +339,21 @@ impl World for Processes {
             Action::Release(gate) => std::fs::remove_file(self.gate(gate)?).map_err(|error| at_gate(&error))?,
             Action::Process(role, deed) => self.deed(*role, deed)?,
             Action::Grow(partitions) => {
-                let grown = self.shared().log.grow_topic(TOPIC, *partitions);
+                let grown = self.shared().log.grow_topic(&self.place.topic, *partitions);
                 grown.map_err(|error| failed(&error))?;
             }
             Action::Seek(spot) => {
-                let positions = [(of_topic(spot.partition), spot.offset)].into();
-                let set = self.shared().log.reset_group(GROUP, &positions);
+                let positions = [(TopicPartition::new(&*self.place.topic, spot.partition), spot.offset)].into();
+                let set = self.shared().log.reset_group(&self.place.group, &positions);
                 set.map_err(|error| failed(&error))?;
             }
             Action::Truncate(_) => {
                 return Err(Trouble::CannotBeShown(text!(
-                    "the embedded log keeps every record until each group has read it",
-                    "내장 로그는 모든 그룹이 읽을 때까지 레코드를 지우지 않음"
+                    "this world can't remove records that nobody has read",
+                    "이 세계에서는 아무도 읽지 않은 레코드를 지울 수 없음"
                 )));
             }
-            Action::Limit(_) => {
-                return Err(Trouble::CannotBeShown(text!(
-                    "the embedded log has no limit to the size of a record that could be set",
-                    "내장 로그에는 조정할 수 있는 레코드 크기 제한이 없음"
-                )));
-            }
+            Action::Limit(bytes) => self.place.limit(*bytes)?,
             Action::Retry(order) => self.mark_parked(order, None)?,
             Action::Discard(event) => self.mark_parked(&event.order, Some(event.version))?,
         }
@@ -392,8 +402,8 @@ impl World for Processes {
     }
 }
 
-/// Refuses what real processes on the embedded log can't be made to do.
-fn refuse(setup: &Setup) -> Result<(), Trouble> {
+/// Refuses what real processes can't be made to do.
+fn refuse(setup: &Setup, real: bool) -> Result<(), Trouble> {
     let why = if setup.consumer != Consumer::Keylane {
         text!(
             "real processes are those that ship, and none of them is a naive consumer",
@@ -404,7 +414,7 @@ fn refuse(setup: &Setup) -> Result<(), Trouble> {
             "all processes of a machine have one clock",
             "한 기계의 프로세스는 모두 같은 시계를 씀"
         )
-    } else if setup.assignor != Assignor::CooperativeSticky {
+    } else if !real && setup.assignor != Assignor::CooperativeSticky {
         text!("the embedded log has one assignor", "내장 로그의 할당 방식은 하나뿐임")
     } else {
         return Ok(());
@@ -424,12 +434,5 @@ fn source(journal: Journal) -> Source {
     match journal {
         Journal::Orders => Source::Orders,
         Journal::Deliveries => Source::Deliveries,
-    }
-}
-
-fn of_topic(partition: Partition) -> TopicPartition {
-    TopicPartition {
-        topic: Arc::from(TOPIC),
-        partition,
     }
 }

@@ -1,4 +1,5 @@
-//! Where the processes of one world keep things: a folder of its own, which is gone with the world.
+//! Where the processes of one world keep things: a folder of its own; and in the real world a topic, a group and a database of
+//! its own. All of it is gone with the world.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,34 +8,47 @@ use std::time::Duration;
 
 use keylane_log::{EventLog, LogError, Offset};
 use lab::checker::{History, Selection};
-use lab::scenario::{Differently, Guard, Journal, KeyMode, Role, Setup};
+use lab::scenario::{Assignor, Differently, Guard, Journal, KeyMode, Role, Setup};
 use lab::world::Trouble;
 use shop::domain::{OrderId, Source};
 use shop::store::{Store, StoreError};
+use shop::text;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::adapters::log::{OpenFor, open_log};
-use crate::adapters::open_store;
-use crate::config::Storage;
+use crate::adapters::log::{OpenFor, kafka, open_log};
+use crate::adapters::{mysql, open_store};
+use crate::config::{BootstrapServers, DatabaseUrl, Storage};
+use crate::console;
 use crate::roles::gates;
+use crate::runtime;
 use crate::verify::{HistoryOptions, Sources, gather};
 
-/// The topic of the mall's events.
-pub const TOPIC: &str = "kafka.scaling";
-/// The group of the delivery instances.
-pub const GROUP: &str = "delivery";
+/// The Kafka and the MySQL or MariaDB of the real world.
+#[derive(Debug, Clone)]
+pub struct Servers {
+    /// Kafka's brokers.
+    pub kafka: BootstrapServers,
+    /// A server of databases; the database that it names is not touched.
+    pub database: DatabaseUrl,
+}
 
-/// A folder with a log, databases and gates.
+/// A folder with gates, and a log and databases in it or on servers.
 pub struct Place {
     folder: TempDir,
     storage: Storage,
+    /// The topic of the mall's events.
+    pub topic: String,
+    /// The group of the delivery instances.
+    pub group: String,
 }
 
 /// What the roles of a place share, opened by the world.
 pub struct Shared {
     /// The log.
     pub log: Arc<dyn EventLog>,
+    topic: String,
+    group: String,
     orders: Arc<dyn Store>,
     deliveries: Arc<dyn Store>,
     /// The number of the last row of the apply history that was seen.
@@ -53,28 +67,39 @@ pub struct Standing {
 }
 
 impl Place {
-    /// A place in which nothing has happened yet.
+    /// A place in which nothing has happened yet: on these servers, or without any.
     ///
     /// # Errors
     /// There is no room for it.
-    pub fn new() -> Result<Self, Trouble> {
+    pub fn new(servers: Option<&Servers>) -> Result<Self, Trouble> {
         let cant = |error: std::io::Error| Trouble::Failed(format!("there is no folder for the scenario: {error}"));
         let folder = tempfile::Builder::new().prefix("mall-lab-").tempdir().map_err(cant)?;
         std::fs::create_dir(folder.path().join("gates")).map_err(cant)?;
+        // Others may run scenarios on the same servers.
+        let own = format!("{:08x}", fastrand::u32(..));
         let storage = Storage {
             data: folder.path().join("data"),
-            bootstrap_server: None,
-            database_url: None,
+            bootstrap_server: servers.map(|servers| servers.kafka.clone()),
+            database_url: servers.map(|servers| servers.database.of_database(&format!("mall_lab_{own}"))),
             kafka_property: Vec::new(),
             kafka_config: None,
             config: None,
         };
-        Ok(Self { folder, storage })
+        let named = |name: &str| match servers {
+            Some(_) => format!("{name}.lab-{own}"),
+            None => name.to_owned(),
+        };
+        Ok(Self {
+            folder,
+            storage,
+            topic: named("kafka.scaling"),
+            group: named("delivery"),
+        })
     }
 
-    /// The folder that holds everything.
-    pub fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
+    /// Whether the log is Kafka's.
+    pub fn is_real(&self) -> bool {
+        self.storage.bootstrap_server.is_some()
     }
 
     /// The folder of the gates.
@@ -117,10 +142,17 @@ impl Place {
                 "--log-level",
                 "info",
             ])
-            .args(["--topic", TOPIC, "--partitions", &setup.partitions.to_string()])
+            .args(["--topic", &self.topic, "--partitions", &setup.partitions.to_string()])
             .args(["--key", key(with.key.unwrap_or(setup.key))])
             .arg("--data")
             .arg(&self.storage.data);
+        if let Some(servers) = &self.storage.bootstrap_server {
+            command.args(["--bootstrap-server", servers.as_str()]);
+        }
+        if let Some(url) = &self.storage.database_url {
+            // A password on a command line could be read by everybody on this machine.
+            command.env("MALL_DATABASE_URL", url.expose());
+        }
         if with.mixed {
             command.arg("--mixed");
         }
@@ -130,11 +162,15 @@ impl Place {
                 command.args(["--gap-deadline", &time(setup.gap_deadline)]);
             }
             command
-                .args(["--name", &role.to_string(), "--group", GROUP])
+                .args(["--name", &role.to_string(), "--group", &self.group])
                 .args(["--guard", guarded(guard)])
                 .args(["--lanes", &with.lanes.unwrap_or(setup.lanes).to_string()])
                 .args(["--modify-delay", &time(with.modify_delay.unwrap_or(setup.modify_delay))])
                 .args(["--session-timeout", &time(setup.session_timeout)]);
+            if self.is_real() {
+                let (name, value) = assignor(setup.assignor);
+                command.args(["--kafka-property", &format!("{name}={value}")]);
+            }
             if let Some(url) = order_url {
                 command.args(["--order-url", &url]);
             }
@@ -151,6 +187,8 @@ impl Place {
         let store = |source| runtime.block_on(open_store(&self.storage, source));
         Ok(Shared {
             log: log.ok_or_else(|| Trouble::Failed("the log is gone".to_owned()))?,
+            topic: self.topic.clone(),
+            group: self.group.clone(),
             orders: store(Source::Orders).map_err(|error| Trouble::Failed(format!("{error:#}")))?,
             deliveries: store(Source::Deliveries).map_err(|error| Trouble::Failed(format!("{error:#}")))?,
             last_apply: 0,
@@ -163,8 +201,8 @@ impl Place {
     /// It can't be read.
     pub fn history(&self) -> Result<History, Trouble> {
         let options = HistoryOptions {
-            topic: TOPIC.to_owned(),
-            group: GROUP.to_owned(),
+            topic: self.topic.clone(),
+            group: self.group.clone(),
             storage: self.storage.clone(),
         };
         let mut everything = Selection::everything();
@@ -174,6 +212,66 @@ impl Place {
             partitions: gathered.partitions,
             ..everything.history
         })
+    }
+
+    /// Has the topic take no records above so many bytes; none: as many as by default.
+    ///
+    /// # Errors
+    /// The embedded log has no such limit; or the brokers don't take it.
+    pub fn limit(&self, bytes: Option<u32>) -> Result<(), Trouble> {
+        let Some(kafka) = kafka(&self.storage) else {
+            return Err(Trouble::CannotBeShown(text!(
+                "the embedded log has no limit to the size of a record that could be set",
+                "내장 로그에는 조정할 수 있는 레코드 크기 제한이 없음"
+            )));
+        };
+        let bytes = bytes.map(|bytes| bytes.to_string());
+        let limit: Vec<_> = bytes
+            .iter()
+            .map(|bytes| ("max.message.bytes", bytes.as_str()))
+            .collect();
+        let set = kafka.and_then(|kafka| kafka.set_topic_settings(&self.topic, &limit));
+        set.map_err(|error| failed(&error))
+    }
+
+    /// What has to be removed in the end.
+    pub fn remains(&self) -> Remains {
+        Remains {
+            folder: self.folder.path().to_owned(),
+            storage: self.storage.clone(),
+            topic: self.topic.clone(),
+        }
+    }
+}
+
+/// What a place leaves behind unless it is removed.
+#[derive(Debug, Clone)]
+pub struct Remains {
+    folder: PathBuf,
+    storage: Storage,
+    topic: String,
+}
+
+impl Remains {
+    /// Removes the files, the topic and the database. What stays is told.
+    pub fn clear(&self) {
+        if let Some(Err(error)) = kafka(&self.storage).map(|kafka| kafka?.delete_topic(&self.topic)) {
+            console::say(&format!(
+                "mall: the topic {} of the scenario stays: {error}",
+                self.topic
+            ));
+        }
+        if let Some(url) = &self.storage.database_url
+            && let Err(error) =
+                runtime::on_this_thread().and_then(|runtime| Ok(runtime.block_on(mysql::drop_database(url))?))
+        {
+            console::say(&format!(
+                "mall: the database {} of the scenario stays: {error:#}",
+                url.database()
+            ));
+        }
+        // What can't be removed stays in the system's folder for such files, which the system clears.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -220,10 +318,13 @@ impl Shared {
             })
         };
         let standing = read.await.map_err(|error| of_store(&error))?;
-        let extents = self.log.extents(TOPIC).map_err(|error| failed(&error))?;
+        let extents = self.log.extents(&self.topic).map_err(|error| failed(&error))?;
         Ok(Standing {
             ends: extents.iter().map(|extent| extent.end).collect(),
-            committed: self.log.committed(GROUP, TOPIC).map_err(|error| failed(&error))?,
+            committed: self
+                .log
+                .committed(&self.group, &self.topic)
+                .map_err(|error| failed(&error))?,
             ..standing
         })
     }
@@ -274,4 +375,15 @@ fn guarded(guard: Guard) -> &'static str {
 /// A time as the options take it.
 fn time(time: Duration) -> String {
     format!("{}ms", time.as_millis())
+}
+
+/// The client's property that chooses the assignor.
+fn assignor(assignor: Assignor) -> (&'static str, &'static str) {
+    const STRATEGY: &str = "partition.assignment.strategy";
+    match assignor {
+        Assignor::CooperativeSticky => (STRATEGY, "cooperative-sticky"),
+        Assignor::Range => (STRATEGY, "range"),
+        Assignor::RoundRobin => (STRATEGY, "roundrobin"),
+        Assignor::Broker => ("group.protocol", "consumer"),
+    }
 }
