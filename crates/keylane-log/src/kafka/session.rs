@@ -32,6 +32,8 @@ use crate::sync::lock;
 
 /// How old the last answer may be before the coordinator is asked for another.
 const ANSWER_KEPT: Duration = Duration::from_secs(1);
+/// By how much a look must be late for this process to have stood still.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// The owner of the thread that watches the coordinator of one member. Dropping it ends the thread.
 pub(super) struct SessionKeeper {
@@ -56,6 +58,7 @@ impl SessionKeeper {
             request_timeout: session / 3,
             max_silence: session - session / 6,
             rejoining: false,
+            looked: Instant::now(),
         };
         let work = move || {
             while stopped.recv_timeout(watcher.pause()) == Err(RecvTimeoutError::Timeout) {
@@ -100,6 +103,8 @@ struct Watcher {
     max_silence: Duration,
     /// Whether the client is subscribed by patterns, so that it wants to rejoin.
     rejoining: bool,
+    /// When the thread has looked last.
+    looked: Instant,
 }
 
 impl Watcher {
@@ -114,6 +119,11 @@ impl Watcher {
     /// Asks the coordinator for an answer if the last is too old, and begins or ends the attempt to rejoin.
     fn check(&mut self) {
         if !matches!(self.client.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+            return;
+        }
+        let away = std::mem::replace(&mut self.looked, Instant::now()).elapsed();
+        if stood_still(away, self.request_timeout) {
+            *lock(&self.last_answer) = Instant::now();
             return;
         }
         let silence = lock(&self.last_answer).elapsed();
@@ -172,6 +182,13 @@ impl Watcher {
     }
 }
 
+/// Whether it was this process that stood still between two looks, and not the coordinator that was silent. Its session may
+/// have ended meanwhile; then librdkafka is about to rejoin, and a change of the subscription at that moment makes it abort the
+/// process (an assertion in `rd_kafka_cgrp_modify_subscription` of librdkafka 2.12).
+fn stood_still(between_looks: Duration, request_timeout: Duration) -> bool {
+    between_looks > request_timeout + ANSWER_KEPT + STANDSTILL
+}
+
 /// Whether the coordinator has answered. A refusal is an answer too, but not that of a broker that is not the
 /// coordinator.
 fn is_answer(outcome: KafkaResult<()>) -> bool {
@@ -202,6 +219,15 @@ mod tests {
             E::CoordinatorLoadInProgress,
         ] {
             assert!(!is_answer(Err(KafkaError::OffsetFetch(code))), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_look_that_comes_much_too_late_says_nothing_about_the_coordinator() {
+        let request = Duration::from_secs(3);
+        for (seconds, expected) in [(1, false), (4, false), (5, false), (6, true), (60, true)] {
+            let still = stood_still(Duration::from_secs(seconds), request);
+            assert_eq!(still, expected, "after {seconds} s");
         }
     }
 

@@ -78,6 +78,15 @@ fn what_makes_no_sense_is_refused_with_what_would() {
         "own.lab:2: found \"freze\", did you mean freeze?",
     );
     refused(&["lab", "show", "./none.lab"], "can't read ./none.lab: ");
+    let real = ["lab", "run", "zombie", "--world", "real"];
+    refused(&real, "--world real takes a Kafka and a database");
+    let kafka = ["--bootstrap-server", "localhost:9092"];
+    let database = ["--database-url", "mysql://root:1234@localhost:3306/x"];
+    refused(&[&real[..], &kafka].concat(), "--database-url");
+    refused(
+        &[&["lab", "run", "zombie"], &kafka[..], &database].concat(),
+        "which no other world takes",
+    );
 }
 
 #[test]
@@ -99,28 +108,29 @@ fn the_same_seeds_give_the_same_output_and_harm_is_shown_as_a_small_history() {
 }
 
 /// The number of tests among which the scenarios are shared out, so that they run at the same time.
-const PARTS: usize = 4;
+const PARTS: usize = 3;
 
-/// Every scenario that claims to run with real processes comes out as its file says.
-fn comes_out_with_real_processes(part: usize) {
+/// Every scenario that claims to run in the world of real processes on the embedded default comes out there as its file says.
+fn comes_out(part: usize) {
     let folder = Folder::new();
     let list = folder.run(&["lab", "list", "--json"]);
     let all: Vec<Value> = serde_json::from_str(&list.out).expect("JSON");
-    let embedded = |scenario: &&Value| {
+    let shown = |scenario: &&Value| {
         let worlds = scenario["worlds"].as_array().expect("worlds");
         worlds.iter().any(|world| world == "embedded")
     };
     let names = all
         .iter()
-        .filter(embedded)
+        .filter(shown)
         .map(|scenario| scenario["name"].as_str().expect("a name"));
     let names: Vec<&str> = names.skip(part).step_by(PARTS).collect();
-    assert!(names.len() > 3, "{names:?}");
+    assert!(names.len() > 5, "{names:?}");
     let words = [&["lab", "run", "--json", "--world", "embedded"], &names[..]].concat();
     let output = folder.command(&words).env("TMPDIR", folder.path()).output();
     let told = ended(output.expect("it runs"));
     assert_eq!(told.code, Some(0), "{told:?}");
     assert!(told.out.lines().count() >= names.len(), "{told:?}");
+    assert_eq!(told.err, "", "nothing went wrong on the way");
     assert_eq!(entries(folder.path()), 0, "nothing is left behind");
 }
 
@@ -129,23 +139,18 @@ fn entries(folder: &Path) -> usize {
 }
 
 #[test]
-fn a_first_part_of_the_scenarios_comes_out_with_real_processes() {
-    comes_out_with_real_processes(0);
+fn a_first_part_of_the_scenarios_comes_out_on_the_embedded_default() {
+    comes_out(0);
 }
 
 #[test]
-fn a_second_part_of_the_scenarios_comes_out_with_real_processes() {
-    comes_out_with_real_processes(1);
+fn a_second_part_of_the_scenarios_comes_out_on_the_embedded_default() {
+    comes_out(1);
 }
 
 #[test]
-fn a_third_part_of_the_scenarios_comes_out_with_real_processes() {
-    comes_out_with_real_processes(2);
-}
-
-#[test]
-fn a_fourth_part_of_the_scenarios_comes_out_with_real_processes() {
-    comes_out_with_real_processes(3);
+fn a_third_part_of_the_scenarios_comes_out_on_the_embedded_default() {
+    comes_out(2);
 }
 
 #[test]

@@ -52,6 +52,8 @@ const STANDING_PAUSE: Duration = Duration::from_millis(150);
 const LOOKS: u32 = 4;
 /// How long any single thing may take that no option sets a time for.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// For how long a producer on Kafka may go on with a number of partitions that it has asked for.
+const COUNT_KEPT: Duration = Duration::from_secs(5);
 /// How long an append may take.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -341,6 +343,10 @@ impl World for Processes {
             Action::Grow(partitions) => {
                 let grown = self.shared().log.grow_topic(&self.place.topic, *partitions);
                 grown.map_err(|error| failed(&error))?;
+                if self.place.is_real() {
+                    // Only then does every producer count the new partitions, as the log's port promises.
+                    sleep(COUNT_KEPT);
+                }
             }
             Action::Seek(spot) => {
                 let positions = [(TopicPartition::new(&*self.place.topic, spot.partition), spot.offset)].into();

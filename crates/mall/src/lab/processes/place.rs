@@ -16,7 +16,7 @@ use shop::text;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::adapters::log::{OpenFor, kafka, open_log};
+use crate::adapters::log::{KafkaLog, OpenFor, kafka, open_log};
 use crate::adapters::{mysql, open_store};
 use crate::config::{BootstrapServers, DatabaseUrl, Storage};
 use crate::console;
@@ -255,7 +255,7 @@ pub struct Remains {
 impl Remains {
     /// Removes the files, the topic and the database. What stays is told.
     pub fn clear(&self) {
-        if let Some(Err(error)) = kafka(&self.storage).map(|kafka| kafka?.delete_topic(&self.topic)) {
+        if let Some(Err(error)) = kafka(&self.storage).map(|kafka| self.delete_topic(&kafka?)) {
             console::say(&format!(
                 "mall: the topic {} of the scenario stays: {error}",
                 self.topic
@@ -272,6 +272,15 @@ impl Remains {
         }
         // What can't be removed stays in the system's folder for such files, which the system clears.
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+
+    fn delete_topic(&self, kafka: &KafkaLog) -> Result<(), LogError> {
+        match kafka.partitions(&self.topic) {
+            // No process has come to create it.
+            Err(LogError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => kafka.delete_topic(&self.topic),
+        }
     }
 }
 
