@@ -21,7 +21,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         order.as_str(),
         delivery.as_str()
     );
-    let router = web::gateway::router(order, delivery, role.address.port());
+    let router = web::gateway::router(order, delivery);
     let stop = role.shutdown.clone();
     role.serve(&ready, router, None, stop).await;
     Ok(())
