@@ -2,7 +2,6 @@
 //!
 //! The first of these cancels a token, and the role finishes its work. A second signal ends the process at once.
 
-use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
@@ -51,23 +50,9 @@ pub fn token() -> std::io::Result<CancellationToken> {
         std::process::exit(Exit::COULD_NOT.0.into());
     });
     if supervised::is_supervised() {
-        watch_supervisor(token.clone())?;
+        supervised::watch(token.clone())?;
     }
     Ok(token)
-}
-
-/// Waits for the end of stdin, on a thread of its own because reading stdin blocks and can't be cancelled.
-fn watch_supervisor(cancel: CancellationToken) -> std::io::Result<()> {
-    let watch = move || {
-        let mut stdin = std::io::stdin().lock();
-        let mut byte = [0];
-        while matches!(stdin.read(&mut byte), Ok(1)) {}
-        cancel.cancel();
-    };
-    std::thread::Builder::new()
-        .name("supervisor-watch".into())
-        .spawn(watch)?;
-    Ok(())
 }
 
 /// Whether a signal has come, for tools that work without a runtime.

@@ -31,4 +31,4 @@ pub use options::{
 pub use origin::{PassedOn, listing, origin_of, passed_on};
 pub use refusal::{usage_of, without_values};
 pub use shown::shown;
-pub use value::{BootstrapServers, Property, duration, name, port, topic};
+pub use value::{BootstrapServers, Property, duration, lanes, name, port, topic};

@@ -43,6 +43,16 @@ pub struct PassedOn {
     pub variables: Vec<(OsString, OsString)>,
 }
 
+impl PassedOn {
+    /// Gives the child these options, each written `--name=value`, instead of what it was given for them before.
+    pub fn replace(&mut self, options: Vec<OsString>) {
+        let name = |word: &OsString| word.to_string_lossy().split('=').next().unwrap_or_default().to_owned();
+        let names: Vec<String> = options.iter().map(name).collect();
+        self.words.retain(|word| !names.contains(&name(word)));
+        self.words.extend(options);
+    }
+}
+
 /// The options that were given to `command` on the command line, as far as the command `known` has them too and makes use of
 /// them: an option that has no effect on a command is hidden there.
 pub fn passed_on(command: &Command, matches: &ArgMatches, known: &Command) -> PassedOn {

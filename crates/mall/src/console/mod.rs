@@ -31,6 +31,14 @@ pub fn say(sentence: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", escape::lines(&line));
 }
 
+/// The program as a person calls it where this process was started: `./mall` in a checkout.
+pub fn mall() -> &'static str {
+    match std::env::var_os("MALL_CHECKOUT") {
+        Some(_) => "./mall",
+        None => "mall",
+    }
+}
+
 /// A word as a shell takes it: in quotes if it holds anything but what no shell gives a meaning to.
 pub fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);

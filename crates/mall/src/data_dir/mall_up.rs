@@ -13,7 +13,8 @@ use super::privacy;
 /// The place of the only `mall up` of a folder, held until this is dropped.
 #[derive(Debug)]
 pub struct MallUp {
-    _lock: File,
+    /// The file, which is locked as long as it is open.
+    file: File,
 }
 
 /// What the `mall up` that runs on the folder tells of itself; none if there is none.
@@ -33,15 +34,25 @@ pub fn running(dir: &Path) -> Result<Option<String>> {
 /// read. None if another one has the place.
 pub fn claim(dir: &Path, account: &str) -> Result<Option<MallUp>> {
     privacy::create(dir)?;
-    let mut file = lock_file(dir, MALL_UP)?;
+    let file = lock_file(dir, MALL_UP)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(cant_lock(error, dir)),
     }
-    // The account is for people only, so a disk without room for it does no harm.
-    let _ = file.set_len(0).and_then(|()| file.write_all(account.as_bytes()));
-    Ok(Some(MallUp { _lock: file }))
+    let mut place = MallUp { file };
+    place.tell(account);
+    Ok(Some(place))
+}
+
+impl MallUp {
+    /// Leaves another account for others to read.
+    pub fn tell(&mut self, account: &str) {
+        let file = &mut self.file;
+        let written = file.set_len(0).and_then(|()| file.rewind());
+        // The account is for people only, so a disk without room for it does no harm.
+        let _ = written.and_then(|()| file.write_all(account.as_bytes()));
+    }
 }
 
 /// The account, of which no more is read than such a file holds.
@@ -62,8 +73,10 @@ mod tests {
         let dir = outer.path().join("data");
         assert_eq!(running(&dir).expect("asked"), None);
         assert!(!dir.exists(), "asking creates nothing");
-        let first = claim(&dir, "the first of all").expect("asked").expect("free");
+        let mut first = claim(&dir, "the first of all").expect("asked").expect("free");
         assert_eq!(running(&dir).expect("asked").as_deref(), Some("the first of all"));
+        first.tell("the same");
+        assert_eq!(running(&dir).expect("asked").as_deref(), Some("the same"));
         assert!(claim(&dir, "the second").expect("asked").is_none());
         drop(first);
         assert_eq!(running(&dir).expect("asked"), None);

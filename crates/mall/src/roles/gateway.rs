@@ -1,14 +1,19 @@
 //! The gateway: one address for both services.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Result;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use web::BaseUrl;
+use web::gateway::commands::{Commands, Refused};
 
 use super::startup::Startup;
 use crate::config::Settings;
 use crate::exit::Usage;
+use crate::supervised::Link;
+use crate::supervised::words::Wish;
 
 /// Runs until `shutdown` is cancelled, then finishes the requests in flight.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
@@ -21,7 +26,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         order.as_str(),
         delivery.as_str()
     );
-    let router = web::gateway::router(order, delivery);
+    let router = web::gateway::router(order, delivery, commands(role.address));
     let stop = role.shutdown.clone();
     role.serve(&ready, router, None, stop).await;
     Ok(())
@@ -38,4 +43,30 @@ fn refuse_itself(here: SocketAddr, order: &BaseUrl, delivery: &BaseUrl) -> Resul
         }
     }
     Ok(())
+}
+
+/// Does what a person on the page wants, if a supervisor of this machine has started this gateway. On another address than the
+/// loopback nobody's commands are taken.
+fn commands(here: SocketAddr) -> Option<Commands> {
+    let link = Link::of_this_process().filter(|_| here.ip().is_loopback())?;
+    let crew = link.crew();
+    Some(Commands {
+        take: Arc::new(move |body| {
+            let wish: Result<Wish, _> = serde_json::from_slice(&body);
+            Box::pin(async move {
+                let wish = wish.map_err(|error| Refused::Unreadable(unreadable(&error)))?;
+                let asked = link.ask(wish).await;
+                asked.map_err(|why| Refused::Now(why.english, why.korean))
+            })
+        }),
+        crew: Arc::new(move || json!(*crew.borrow())),
+    })
+}
+
+fn unreadable(error: &serde_json::Error) -> String {
+    format!(
+        "The command can't be read: {error}; allowed: {{\"do\":\"start\"}} for one more delivery instance, \
+         {{\"do\":\"start\",\"role\":NAME}}, the same with stop, kill, freeze and wake, and \
+         {{\"do\":\"switch\",\"key\":\"order-id\"|\"none\",\"guard\":\"version\"|\"off\",\"lanes\":N}}."
+    )
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use shop::domain::Source;
 
+use super::switch::Switch;
 use crate::adapters::log::{OpenFor, open_log};
 use crate::config::{RoleOptions, Storage};
 use crate::data_dir::{MallUp, mall_up};
@@ -47,17 +48,39 @@ pub fn refuse_misfits(options: &RoleOptions) -> Result<()> {
     }
 }
 
+/// The place of the only `mall up` of a folder.
+pub struct Place {
+    held: MallUp,
+    orders: String,
+    modes: Modes,
+}
+
 /// Takes the place of the only `mall up` of the folder, if one is used. `orders` is where the order service listens.
-pub fn claim(options: &RoleOptions, orders: &str) -> Result<Option<MallUp>> {
+pub fn claim(options: &RoleOptions, orders: &str) -> Result<Option<Place>> {
     let Some(dir) = shared_folder(options) else {
         return Ok(None);
     };
-    let modes = Modes::of(options).flags(Source::Deliveries);
-    let account = format!("process {}, orders at {orders}, {modes}", std::process::id());
-    match mall_up::claim(dir, &account)? {
-        Some(place) => Ok(Some(place)),
+    let modes = Modes::of(options);
+    match mall_up::claim(dir, &account(orders, modes))? {
+        Some(held) => Ok(Some(Place {
+            held,
+            orders: orders.to_owned(),
+            modes,
+        })),
         None => Err(refusal(&options.storage, "it has only just been started").into()),
     }
+}
+
+impl Place {
+    /// Has others read of the modes that were switched to.
+    pub fn tell(&mut self, switched: Switch) {
+        self.held.tell(&account(&self.orders, switched.on(self.modes)));
+    }
+}
+
+fn account(orders: &str, modes: Modes) -> String {
+    let flags = modes.flags(Source::Deliveries);
+    format!("process {}, orders at {orders}, {flags}", std::process::id())
 }
 
 /// The folder of which there is to be one `mall up`; none if it is not used, or several are meant.

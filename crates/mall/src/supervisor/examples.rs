@@ -47,10 +47,7 @@ impl Examples {
             log,
             database,
         } = self;
-        let mall = match std::env::var_os("MALL_CHECKOUT") {
-            Some(_) => "./mall",
-            None => "mall",
-        };
+        let mall = console::mall();
         let place = format!("http :{order}/orders customerId=2000 productId=100 productName=RADIO qty=3 address=PUSAN");
         let mut commands = vec![place];
         if let Some(next) = next {

@@ -2,7 +2,7 @@
 //! name in a field.
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
 use shop::text::{Language, Text};
@@ -35,7 +35,7 @@ pub enum Stream {
 #[derive(Debug, Clone)]
 pub struct Output {
     /// Who writes lines: the supervisor, then its children.
-    names: Arc<[String]>,
+    names: Arc<RwLock<Vec<String>>>,
     colours: bool,
     format: LogFormat,
     language: Language,
@@ -45,11 +45,21 @@ impl Output {
     /// An output for the lines of the supervisor and of these children.
     pub fn new(children: impl Iterator<Item = String>, format: LogFormat, language: Language) -> Self {
         Self {
-            names: std::iter::once(SUPERVISOR.to_owned()).chain(children).collect(),
+            names: Arc::new(RwLock::new(
+                std::iter::once(SUPERVISOR.to_owned()).chain(children).collect(),
+            )),
             colours: telemetry::colours(&io::stderr()),
             format,
             language,
         }
+    }
+
+    /// Has one more child, of this name.
+    pub fn add(&self, name: &str) {
+        self.names
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(name.to_owned());
     }
 
     /// Whether children may colour their lines.
@@ -121,19 +131,20 @@ impl Output {
     }
 
     fn prefix(&self, name: &str) -> String {
-        let width = self.names.iter().map(String::len).max().unwrap_or(0);
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let width = names.iter().map(String::len).max().unwrap_or(0);
         let padded = format!("{name:width$} | ");
         match self.colours {
-            true => format!("\x1b[{}m{padded}\x1b[0m", self.colour(name)),
+            true => format!("\x1b[{}m{padded}\x1b[0m", colour(&names, name)),
             false => padded,
         }
     }
+}
 
-    /// A colour that no other name has, as long as there are enough.
-    fn colour(&self, name: &str) -> &'static str {
-        let place = self.names.iter().position(|known| known == name);
-        COLOURS[place.unwrap_or(0) % COLOURS.len()]
-    }
+/// A colour that no other name has, as long as there are enough.
+fn colour(names: &[String], name: &str) -> &'static str {
+    let place = names.iter().position(|known| known == name);
+    COLOURS[place.unwrap_or(0) % COLOURS.len()]
 }
 
 fn write(line: &[u8], stream: Stream) {

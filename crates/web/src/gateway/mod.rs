@@ -4,6 +4,7 @@
 //!  client ── /orders/** ──────▶ --order-url
 //!         ── /deliveries/** ──▶ --delivery-url
 //!         ── /order/observations, /delivery/observations ──▶ /observations of these
+//!         ── /live/commands, /live/crew ──▶ whoever runs the mall's processes
 //!         ── /, /page/** ─────▶ the page's files
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! * A request's body is read whole, up to a limit, before anything is sent on; an answer is streamed.
 //! * If a service is away, silent or broken, the client gets a problem with its `message`, and never waits without end.
 
+pub mod commands;
 mod page;
 mod proxy;
 
@@ -20,14 +22,23 @@ use axum::extract::State;
 use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 
 use crate::BaseUrl;
+use commands::Commands;
 use proxy::Proxy;
 
-/// The routes of the gateway.
-pub fn router(order: BaseUrl, delivery: BaseUrl) -> Router {
-    page::routes()
+/// The routes of the gateway. Commands are taken only if there is somebody who can do what they say.
+pub fn router(order: BaseUrl, delivery: BaseUrl, commands: Option<Commands>) -> Router {
+    let mut router = page::routes();
+    if let Some(commands) = commands {
+        let crew = commands.clone();
+        let answer = move |request| async move { commands::answer(&commands, request).await };
+        router = router
+            .route(commands::PATH, any(answer))
+            .route(commands::CREW, get(move || std::future::ready(commands::crew(&crew))));
+    }
+    router
         .route("/livez", get(|| std::future::ready("ok")))
         .route("/readyz", get(|| std::future::ready("ok")))
         .route("/actuator/health", get(|| std::future::ready(health())))
