@@ -66,7 +66,7 @@ fn commands(here: SocketAddr) -> Option<Commands> {
 fn unreadable(error: &serde_json::Error) -> String {
     format!(
         "The command can't be read: {error}; allowed: {{\"do\":\"start\"}} for one more delivery instance, \
-         {{\"do\":\"start\",\"role\":NAME}}, the same with stop, kill, freeze and wake, and \
+         {{\"do\":\"start\",\"role\":NAME}}, the same with stop, kill, freeze and wake, {{\"do\":\"grow\",\"partitions\":N}}, and \
          {{\"do\":\"switch\",\"key\":\"order-id\"|\"none\",\"guard\":\"version\"|\"off\",\"lanes\":N}}."
     )
 }

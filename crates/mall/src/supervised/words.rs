@@ -39,6 +39,11 @@ pub enum Wish {
         /// The role's name.
         role: String,
     },
+    /// The topic has so many partitions from now on, which are more than before.
+    Grow {
+        /// How many.
+        partitions: u32,
+    },
     /// All services run in these modes from now on. They are stopped and started again; what isn't named stays as it is.
     Switch {
         /// `--key`
@@ -147,6 +152,7 @@ mod tests {
             Wish::Kill { role: role() },
             Wish::Freeze { role: role() },
             Wish::Wake { role: role() },
+            Wish::Grow { partitions: 3 },
             Wish::Switch {
                 key: Some("none".to_owned()),
                 guard: None,

@@ -38,6 +38,12 @@ impl Examples {
         }
     }
 
+    /// The command that gives the topic so many partitions.
+    pub fn grow(&self, partitions: u32) -> String {
+        let (mall, topic, log) = (console::mall(), &self.topic, &self.log);
+        format!("{mall} kafka-topics --alter --topic {topic} --partitions {partitions}{log}")
+    }
+
     /// The commands. The order that the first one places has the number `next`; where that is not known, the others are left
     /// out.
     pub fn lines(&self, next: Option<i64>) -> Vec<Text> {

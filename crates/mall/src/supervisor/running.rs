@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use keylane_log::LogError;
 use shop::text;
 use shop::text::Text;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,10 +18,12 @@ use web::BaseUrl;
 use super::beside::Place;
 use super::child::{self, Ask, Child, ChildEnding, GRACE, Goal, Surroundings};
 use super::crew::Crew;
+use super::examples::Examples;
 use super::output::Output;
 use super::plan::Plan;
 use super::requests::Requests;
 use super::switch::Switch;
+use crate::adapters::log::{OpenFor, explained, no_log_yet, open_log};
 use crate::config::RoleOptions;
 use crate::supervised::Ready;
 use crate::supervised::words::{Member, State, Wish};
@@ -178,11 +181,34 @@ impl Running {
                 ));
                 Ok(signal("CONT", pid))
             }
+            Wish::Grow { partitions } => {
+                self.grow(partitions).await?;
+                let topic = &self.options.topic;
+                self.say(&text!(
+                    "{topic} has {partitions} partitions now, as was asked",
+                    "요청에 따라 {topic} 토픽의 파티션을 {partitions}개로 늘림"
+                ));
+                Ok(Examples::new(self.plan.order, &self.options).grow(partitions))
+            }
             Wish::Switch { key, guard, lanes } => {
                 let switch = Switch::new(key, guard, lanes)?;
                 self.switch(switch, &mut granting).await
             }
         }
+    }
+
+    /// Gives the topic more partitions.
+    async fn grow(&self, partitions: u32) -> Result<(), Text> {
+        let (storage, topic) = (self.options.storage.clone(), self.options.topic.clone());
+        let grown = tokio::task::spawn_blocking(move || {
+            let grow = || match open_log(&storage, OpenFor::Writing)? {
+                Some(log) => log.grow_topic(&topic, partitions),
+                None => Err(LogError::Unavailable(no_log_yet(&storage))),
+            };
+            grow().map_err(|error| explained(&error, &storage))
+        });
+        let outcome = grown.await.unwrap_or_else(|error| Err(error.to_string()));
+        outcome.map_err(Text::from)
     }
 
     /// Starts one more delivery instance.

@@ -192,6 +192,21 @@ fn modes_are_switched_while_the_mall_runs() {
 }
 
 #[test]
+fn the_topic_grows_and_its_new_partition_is_read() {
+    let folder = Folder::new();
+    let mall = Mall::up(&folder, &["--key=none"]);
+    let shell = mall.command(&json!({"do": "grow", "partitions": 2}));
+    assert_eq!(shell, "mall kafka-topics --alter --topic kafka.scaling --partitions 2");
+    let order = r#"{"customerId":1,"productId":"100","qty":1,"address":"SEOUL"}"#;
+    for _ in 0..2 {
+        assert_eq!(mall.request("POST", "/orders", order).0, 201);
+    }
+    mall.process.wait_line("P1@0 … DELIVERY STARTED");
+    let (status, answer) = mall.request("POST", "/live/commands", r#"{"do":"grow","partitions":2}"#);
+    assert_eq!(status, 409, "{answer}");
+}
+
+#[test]
 fn what_can_t_be_done_is_refused_with_what_is_allowed() {
     let folder = Folder::new();
     let mall = Mall::up(&folder, &[]);
