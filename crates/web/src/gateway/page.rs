@@ -29,8 +29,36 @@ macro_rules! files {
 
 /// Every file of the page.
 static FILES: &[File] = files! {
+    "actions.js"
+    "axis.js"
+    "dom.js"
+    "draw.js"
+    "format.js"
+    "icon.svg"
     "index.html"
+    "keys.js"
+    "layout-chip.js"
+    "layout-instances.js"
+    "layout-lens.js"
+    "layout-signs.js"
+    "layout-tracks.js"
+    "looks.js"
+    "main.js"
+    "model.js"
+    "orders.js"
     "page.css"
+    "picture.css"
+    "shapes.js"
+    "stream.js"
+    "verdict.js"
+    "view-banner.js"
+    "view-controls.js"
+    "view-help.js"
+    "view-lists.js"
+    "view-mirror.js"
+    "words-en.js"
+    "words-ko.js"
+    "words.js"
 };
 
 /// A file of the page.
