@@ -8,8 +8,8 @@
 //! * [`EventLog`] is the port: topics, appends, scans and consumer groups.
 //! * [`embedded`] is a SQLite file that any number of processes of one machine share.
 //! * [`kafka`] is Apache Kafka, through librdkafka.
-//! * [`turnstile`], [`database_files`] and [`headers`] are parts of the embedded log that other SQLite databases of the
-//!   same program can use as well.
+//! * [`turnstile`], [`database_files`], [`connection`] and [`headers`] are parts of the embedded log that other SQLite
+//!   databases of the same program can use as well.
 //!
 //! # Invariants
 //! * An [`Offset`] in a position always means the *next* record to read, never the last one read.
@@ -29,6 +29,8 @@ mod topic;
 pub mod headers;
 pub mod partitioner;
 
+#[cfg(feature = "embedded")]
+pub mod connection;
 #[cfg(feature = "embedded")]
 pub mod database_files;
 #[cfg(feature = "embedded")]

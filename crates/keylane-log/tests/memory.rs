@@ -369,3 +369,24 @@ fn the_same_calls_have_the_same_results() {
     };
     assert_eq!(transcript(), transcript());
 }
+
+#[test]
+fn a_log_that_was_emptied_begins_anew_once_nobody_else_has_it_open() {
+    let world = World::default();
+    let mut log = world.log(2);
+    for _ in 0..2 {
+        append(&log, 0, 1);
+        assert_eq!(log.extents("orders").unwrap()[0].end, Offset(1));
+        let member = Reader::join(&log, "one");
+        let (other, empty) = (log.process(world.clocks(0, 100)), log.emptied());
+        assert!(
+            matches!(empty, Err(LogError::Refused(_))),
+            "a process and a member have it open"
+        );
+        drop(member);
+        log = other.emptied().expect("nobody else has it open");
+        assert_eq!(log.topics(), Ok(vec![]));
+        assert_eq!(log.groups(), Ok(vec![]));
+        log.create_topic("orders", 2).unwrap();
+    }
+}

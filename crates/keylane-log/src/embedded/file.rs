@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault::in_file;
 use super::schema;
+use crate::connection::prepare_once;
 use crate::database_files::DatabaseFiles;
 use crate::port::{LogError, Result};
 use crate::turnstile::Turnstile;
@@ -77,7 +78,7 @@ impl LogFile {
         let open = || {
             let mut conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
             conn.busy_handler(Some(wait_a_little))?;
-            conn.set_prepared_statement_cache_capacity(64);
+            prepare_once(&conn)?;
             prepare(&conn)?;
             Ok(conn)
         };

@@ -15,7 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -25,6 +25,7 @@ use super::member::{self, Member};
 use super::participant::{Ground, Participant};
 use super::retention::{Pruned, Retention, prune};
 use super::{EmbeddedOptions, cut, groups, records, schema, topics};
+use crate::connection::{self, prepare_once};
 use crate::group::{GroupListing, OffsetKept};
 use crate::port::{
     Consumer, EventLog, Extent, GroupError, GroupInfo, LogError, Position, Rebalance, Result, Subscription,
@@ -88,8 +89,26 @@ impl InMemoryLog {
     /// [`LogError::Broken`] if SQLite has no memory.
     pub fn new(clocks: Clocks) -> Result<Self> {
         let conn = Connection::open_in_memory()?;
-        conn.set_prepared_statement_cache_capacity(64);
+        prepare_once(&conn)?;
         schema::create(&conn)?;
+        Ok(Self::over(conn, clocks))
+    }
+
+    /// Removes everything, and opens the log for a first process again. That takes less time than a new log, whose statements
+    /// have to be prepared.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] if another process still has the log open.
+    pub fn emptied(self) -> Result<Self> {
+        let Ok(shared) = Arc::try_unwrap(self.shared) else {
+            return Err(LogError::Refused("another process has the log open".into()));
+        };
+        let conn = shared.into_inner().unwrap_or_else(PoisonError::into_inner).conn;
+        connection::clear(&conn)?;
+        Ok(Self::over(conn, self.clocks))
+    }
+
+    fn over(conn: Connection, clocks: Clocks) -> Self {
         let shared = Shared {
             conn,
             version: 0,
@@ -98,7 +117,7 @@ impl InMemoryLog {
             ended: BTreeSet::new(),
             members: BTreeMap::new(),
         };
-        Ok(Self::open(Arc::new(Mutex::new(shared)), clocks))
+        Self::open(Arc::new(Mutex::new(shared)), clocks)
     }
 
     /// Opens the same log for another process, or for the next one of the same name.

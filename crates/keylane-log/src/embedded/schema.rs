@@ -7,8 +7,9 @@
 //!   have reason to look at the tables. A member's row counts its heartbeats. The row of a partition has its owner, its
 //!   generation, and what the group has committed.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 
+use crate::connection;
 use crate::port::{LogError, Result};
 
 /// The application id in the file's header (`klog`), by which a log is told from other SQLite databases.
@@ -69,19 +70,14 @@ pub(super) fn check(conn: &Connection) -> Result<()> {
     }
 }
 
-/// Runs `work` in a transaction, and commits unless it fails. The transaction takes the write lock at its start,
-/// because a transaction that reads first fails at once if it wants to write while another one writes.
+/// Runs `work` as one transaction that writes.
 pub(super) fn write<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-    let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let done = work(&tx)?;
-    tx.commit()?;
-    Ok(done)
+    connection::write(conn, work)
 }
 
-/// Runs `work` on one snapshot of the database.
+/// Runs `work` on one snapshot of the log.
 pub(super) fn read<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-    let tx = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
-    work(&tx)
+    connection::read(conn, work)
 }
 
 /// A new log in memory.

@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use keylane_log::connection;
 use keylane_log::database_files::DatabaseFiles;
-use rusqlite::backup::Backup;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use super::schema::{self, Found};
 use super::{error, general_ci};
@@ -24,9 +23,6 @@ const WAL_BYTES: u32 = 64 << 20;
 const BUSY_PAUSE: Duration = Duration::from_micros(200);
 /// How many such attempts are made: for half a second or more in all.
 const BUSY_ATTEMPTS: i32 = 2000;
-/// How many prepared statements a connection keeps: all of them, except those of unusual sort orders.
-const STATEMENTS: usize = 64;
-
 /// One service's database over one connection. Every method is a whole unit of work.
 pub struct Database {
     connection: Connection,
@@ -47,23 +43,23 @@ pub(super) enum Durability {
 }
 
 impl Database {
-    /// A new database of `source` in memory. It is copied from a template, because to make the tables takes five times as long.
+    /// A new database of `source` in memory.
     ///
     /// # Errors
     /// `Broken` if SQLite can't make one.
     pub fn in_memory(source: Source) -> Result<Self> {
-        static TEMPLATES: [Mutex<Option<Database>>; 2] = [const { Mutex::new(None) }; 2];
-        let empty = || Connection::open_in_memory().map_err(|sql| error::explain("a database in memory", sql));
-        let mut template = TEMPLATES[source as usize]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let template = match &mut *template {
-            Some(template) => template,
-            none => none.insert(Self::over(empty()?, source)?),
-        };
-        let mut copy = empty()?;
-        template.sql(|template| Backup::new(template, &mut copy)?.step(-1))?;
-        Self::over(copy, source)
+        let connection = Connection::open_in_memory().map_err(|sql| error::explain("a database in memory", sql))?;
+        Self::over(connection, source)
+    }
+
+    /// Removes everything that the database holds, so that it is as a new one. That takes less time than a new one, whose
+    /// statements have to be prepared.
+    ///
+    /// # Errors
+    /// `Broken` if the connection can't be used.
+    pub fn emptied(self) -> Result<Self> {
+        self.sql(connection::clear)?;
+        Ok(self)
     }
 
     /// The database of `source` over a connection of its own, in memory for example; its tables are created when they
@@ -73,7 +69,7 @@ impl Database {
     /// `Broken` if the connection can't be used.
     pub fn over(connection: Connection, source: Source) -> Result<Self> {
         let mut database = Self::unprepared(connection, source, format!("the {source:?} database"), None);
-        database.add_collation()?;
+        database.set_up()?;
         database.prepare()?;
         Ok(database)
     }
@@ -114,7 +110,7 @@ impl Database {
         };
         let name = &database.name;
         (database.connection.busy_handler(Some(wait))).map_err(|sql| error::explain(name, sql))?;
-        database.add_collation()?;
+        database.set_up()?;
         Ok(database)
     }
 
@@ -124,7 +120,6 @@ impl Database {
         name: String,
         file: Option<(PathBuf, DatabaseFiles)>,
     ) -> Self {
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Self {
             connection,
             source,
@@ -134,9 +129,12 @@ impl Database {
         }
     }
 
-    /// Adds the order in which pages are sorted by texts.
-    fn add_collation(&mut self) -> Result<()> {
-        self.sql(|connection| connection.create_collation(general_ci::NAME, general_ci::compare))
+    /// Sets up what belongs to a connection and not to a file, such as the order in which pages are sorted by texts.
+    fn set_up(&self) -> Result<()> {
+        self.sql(|connection| {
+            connection::prepare_once(connection)?;
+            connection.create_collation(general_ci::NAME, general_ci::compare)
+        })
     }
 
     /// Sets the connection up and brings the tables up to date. A file that is not this service's is left as it is.
@@ -178,7 +176,10 @@ impl Database {
     /// # Errors
     /// `Broken` if its file is gone or damaged.
     pub fn ping(&mut self) -> Result<()> {
-        self.read(|connection| connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(())))
+        self.read(|connection| {
+            let mut count = connection.prepare_cached("select count(*) from sqlite_schema")?;
+            count.query_row([], |_| Ok(()))
+        })
     }
 
     /// Fails unless the database takes writes again, after one has failed. A disk that is nearly full may have room only for
@@ -204,16 +205,7 @@ impl Database {
     ) -> Result<T> {
         self.in_place()?;
         self.make(durability)?;
-        let name = &self.name;
-        let transact = || {
-            let transaction = self
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        };
-        let done = transact().map_err(|sql| error::explain(name, sql))?;
+        let done = self.sql(|sql| connection::write(sql, work))?;
         self.learn_place();
         Ok(done)
     }
@@ -221,12 +213,7 @@ impl Database {
     /// Runs `work` on one snapshot of the committed data.
     pub(super) fn read<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         self.in_place()?;
-        let name = &self.name;
-        let transact = || {
-            let snapshot = self.connection.transaction()?;
-            work(&snapshot)
-        };
-        let done = transact().map_err(|sql| error::explain(name, sql))?;
+        let done = self.sql(|sql| connection::read(sql, work))?;
         self.learn_place();
         Ok(done)
     }
@@ -242,8 +229,9 @@ impl Database {
         )))
     }
 
+    /// Has commits be so durable from now on, where there is a disk to wait for.
     fn make(&mut self, durability: Durability) -> Result<()> {
-        if self.durability != durability {
+        if self.file.is_some() && self.durability != durability {
             let level = match durability {
                 Durability::Full => "full",
                 Durability::Relaxed => "normal",
