@@ -60,12 +60,25 @@ pub(super) fn remove_dead(tx: &Connection, member: &mut Member, now: Duration, d
         delete.execute((&member.group, gone))?;
         bump_epoch(tx, &member.group)?;
     }
-    let mut orphans = tx.prepare_cached(
-        "update group_partitions set owner = null
-         where name = ?1 and owner is not null and owner not in (select member from members where name = ?1)",
-    )?;
-    orphans.execute([&member.group])?;
+    free_orphans(tx, &member.group)?;
     Ok(removed)
+}
+
+/// Frees the partitions whose owners are no members any more. There are hardly ever any, and to look first costs little, while
+/// SQLite sets a table of its own up for each such update.
+fn free_orphans(tx: &Connection, group: &str) -> Result<()> {
+    let mut any = tx.prepare_cached(
+        "select exists (select 1 from group_partitions g where g.name = ?1 and g.owner is not null
+         and not exists (select 1 from members m where m.name = ?1 and m.member = g.owner))",
+    )?;
+    if any.query_row([group], |row| row.get(0))? {
+        let mut orphans = tx.prepare_cached(
+            "update group_partitions set owner = null
+             where name = ?1 and owner is not null and owner not in (select member from members where name = ?1)",
+        )?;
+        orphans.execute([group])?;
+    }
+    Ok(())
 }
 
 /// The heartbeats of the other members of the group.
