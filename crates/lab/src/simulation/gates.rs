@@ -83,11 +83,12 @@ impl Gates {
         }
     }
 
-    /// The gates at which somebody waits, in the order in which they were reached: the number of each, and where it is.
-    pub fn waiting(&self) -> Vec<(u64, Point)> {
+    /// Shows `look` the gates at which somebody waits, in the order in which they were reached, until it returns something:
+    /// the number of each, and where it is.
+    pub fn find<T>(&self, mut look: impl FnMut(u64, Point) -> Option<T>) -> Option<T> {
         let state = self.lock();
-        let closed = state.waiting.iter().filter(|waiting| waiting.grant.is_none());
-        closed.map(|waiting| (waiting.id, waiting.point)).collect()
+        let mut closed = state.waiting.iter().filter(|waiting| waiting.grant.is_none());
+        closed.find_map(|waiting| look(waiting.id, waiting.point))
     }
 
     /// Opens a gate. Nothing happens if nobody waits there any more.

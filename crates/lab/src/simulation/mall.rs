@@ -25,6 +25,7 @@ use super::gates::{Gates, Grant, Point, Side};
 use super::holds::Holds;
 use super::process::{Process, monotonic_clock, wall_clock};
 use super::roles::{self, GROUP, Ground, Orders, TOPIC};
+use super::spare;
 use super::watch::Watch;
 use crate::scenario::{Role, Setup};
 
@@ -86,12 +87,12 @@ impl Mall {
     }
 
     fn made(setup: &Setup, observed: Option<Vec<Observation>>) -> Self {
-        let log = InMemoryLog::new(outside()).expect("SQLite has memory");
+        let log = spare::log(outside);
         log.create_topic(TOPIC, setup.partitions).expect("a new topic");
         let mut mall = Self {
             setup: setup.clone(),
-            orders: database(Source::Orders),
-            deliveries: database(Source::Deliveries),
+            orders: Arc::new(Mutex::new(spare::database(Source::Orders))),
+            deliveries: Arc::new(Mutex::new(spare::database(Source::Deliveries))),
             log,
             watch: Watch::default(),
             running: BTreeMap::new(),
@@ -106,6 +107,15 @@ impl Mall {
         (1..=setup.relays).for_each(|number| mall.start(Role::Order(number)));
         (1..=setup.deliveries).for_each(|number| mall.start(Role::Delivery(number)));
         mall
+    }
+
+    /// Ends the mall, and leaves what it has used to the next one.
+    pub fn close(self) {
+        // Each process holds what it uses.
+        drop(self.running);
+        spare::keep_database(Source::Orders, self.orders);
+        spare::keep_database(Source::Deliveries, self.deliveries);
+        spare::keep_log(self.log);
     }
 
     /// How the mall was set up.
@@ -157,14 +167,21 @@ impl Mall {
         self.running.contains_key(&role)
     }
 
-    /// The gates at which processes wait that are not frozen, by process and then in the order in which they were reached.
+    /// Shows `look` the gates at which processes wait that are not frozen, by process and then in the order in which they were
+    /// reached, until it returns something.
+    pub fn find_waiting<T>(&self, mut look: impl FnMut(Role, u64, Point) -> Option<T>) -> Option<T> {
+        let mut running = self.running.iter().filter(|(_, running)| running.frozen.is_none());
+        running.find_map(|(role, running)| running.gates.find(|id, point| look(*role, id, point)))
+    }
+
+    /// All of these gates.
     pub fn waiting(&self) -> Vec<(Role, u64, Point)> {
-        let running = self.running.iter().filter(|(_, running)| running.frozen.is_none());
-        let waiting = running.flat_map(|(role, running)| {
-            let gates = running.gates.waiting().into_iter();
-            gates.map(move |(id, point)| (*role, id, point))
+        let mut waiting = Vec::new();
+        self.find_waiting(|role, id, point| {
+            waiting.push((role, id, point));
+            None::<()>
         });
-        waiting.collect()
+        waiting
     }
 
     /// Opens the gate at which a process has waited longest at this point, and runs the process. Returns whether there is one.
@@ -172,8 +189,7 @@ impl Mall {
         let Some(running) = self.running.get_mut(&role).filter(|running| running.frozen.is_none()) else {
             return false;
         };
-        let waiting = running.gates.waiting();
-        let Some((id, _)) = waiting.into_iter().find(|(_, at)| *at == point) else {
+        let Some(id) = running.gates.find(|id, at| (at == point).then_some(id)) else {
             return false;
         };
         running.gates.open(id, grant);
@@ -410,10 +426,6 @@ impl Mall {
         let serves = |(role, running): (&Role, &Running)| matches!(role, Role::Order(_)) && running.frozen.is_none();
         self.serves.store(self.running.iter().any(serves), Ordering::Relaxed);
     }
-}
-
-fn database(source: Source) -> Arc<Mutex<Database>> {
-    Arc::new(Mutex::new(Database::in_memory(source).expect("SQLite has memory")))
 }
 
 fn lock(database: &Mutex<Database>) -> MutexGuard<'_, Database> {

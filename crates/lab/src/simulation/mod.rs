@@ -22,6 +22,7 @@ pub mod run;
 pub mod scheduler;
 mod settle;
 mod shrink;
+mod spare;
 pub mod step;
 pub mod text;
 mod troubled;

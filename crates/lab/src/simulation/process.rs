@@ -165,6 +165,17 @@ mod tests {
         side: Side::Before,
     };
 
+    /// The numbers of the gates at which somebody waits.
+    fn waiting(gates: &Gates) -> Vec<u64> {
+        let mut ids = Vec::new();
+        let _ = gates.find(|id, point| {
+            assert_eq!(point, POINT);
+            ids.push(id);
+            None::<()>
+        });
+        ids
+    }
+
     fn age(process: &mut Process) -> Duration {
         process.block_on(async { monotonic_clock() })
     }
@@ -231,9 +242,8 @@ mod tests {
         process.pass_time(Duration::from_secs(60));
         assert_eq!(done.load(Ordering::Relaxed), 0);
         for expected in 1..4 {
-            let waiting = gates.waiting();
-            let [(id, POINT)] = waiting[..] else {
-                panic!("{waiting:?}");
+            let [id] = waiting(&gates)[..] else {
+                panic!("{gates:?}");
             };
             gates.open(id, Grant::Go);
             process.run();
@@ -249,8 +259,8 @@ mod tests {
             passing.pass(POINT).await;
         });
         process.run();
-        assert_eq!(gates.waiting().len(), 1);
+        assert_eq!(waiting(&gates).len(), 1);
         drop(process);
-        assert_eq!(gates.waiting(), []);
+        assert!(waiting(&gates).is_empty());
     }
 }

@@ -227,6 +227,7 @@ impl Run {
         }
         self.trace.add(&format_args!("{says:?}"));
         self.counts.moves = self.mall.moves();
+        self.mall.close();
         let ending = Ending {
             harm,
             hazards,

@@ -83,10 +83,12 @@ impl Mall {
 
     fn answer_calls(&mut self) -> Result<(), String> {
         for _ in 0..MOST_CALLS {
-            let goes =
-                |(role, _, point): &(Role, u64, Point)| point.side != Side::Turn && !self.holds.stops(*role, *point);
-            let waiting = self.waiting().into_iter().find(goes);
-            let Some((role, _, point)) = waiting else { return Ok(()) };
+            let goes = |role: Role, _, point: Point| {
+                (point.side != Side::Turn && !self.holds.stops(role, point)).then_some((role, point))
+            };
+            let Some((role, point)) = self.find_waiting(goes) else {
+                return Ok(());
+            };
             self.open(role, point, Grant::Go);
         }
         Err(format!("calls go on and on, such as {:?}", self.waiting().first()))
