@@ -15,11 +15,13 @@ export async function standIn(first) {
   const told = [];
   const requests = [];
   const orders = new Map();
+  const wishes = [];
   const server = createServer((request, response) => answer(request, response));
 
   function answer(request, response) {
     const { pathname, searchParams } = new URL(request.url, "http://here");
     requests.push(`${request.method} ${request.url}`);
+    if (pathname === "/live/commands") return command(request, response, wishes);
     if (pathname === "/live") return listen(request, response, searchParams);
     if (pathname.startsWith("/orders")) return order(request, response, pathname, orders);
     const name = pathname === "/" ? "index.html" : pathname.replace(/^\/page\//, "");
@@ -53,6 +55,7 @@ export async function standIn(first) {
     url: `http://127.0.0.1:${server.address().port}/`,
     requests,
     orders,
+    wishes,
     tell(...frames) {
       for (const frame of frames) {
         told.push(frame);
@@ -69,6 +72,18 @@ export async function standIn(first) {
       await new Promise((done) => server.close(done));
     },
   };
+}
+
+function command(request, response, wishes) {
+  let text = "";
+  request.on("data", (piece) => {
+    text += piece;
+  });
+  request.on("end", () => {
+    wishes.push(JSON.parse(text));
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ done: true, shell: `mall as asked: ${text}` }));
+  });
 }
 
 /** Orders as the order service would have them, without what comes of them: of each its events, oldest first. */

@@ -31,6 +31,13 @@ test("the banner says whether order holds, and why it isn't known", () => {
   );
 });
 
+test("what can't be read is told, and no verdict claimed", () => {
+  const verdict = { state: "away", orders: 3, harm: 0, hazards: 0, underWay: false, found: [], doubts: [] };
+  const away = [{ what: "database", why: "the database is away" }];
+  const state = apply(judged(verdict), { event: "away", data: away });
+  assert.deepEqual([says(state).state, says(state).why], ["unknown", "the database is away"]);
+});
+
 test("harmless hazards leave the verdict as it is, and are counted", () => {
   const found = [
     { order: 1, name: "split-key", kind: "hazard", says: { english: "e", korean: "k" }, remedy: null, evidence: [] },

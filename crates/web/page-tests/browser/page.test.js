@@ -160,6 +160,37 @@ test("all of it by keyboard alone, also with a Korean keyboard on", async () => 
   });
 });
 
+test("processes and modes are commanded where that is possible, and a growing keyed topic warns first", async () => {
+  await shown([snapshot({ commands: true, key: "order-id" })], {}, async ({ page, here }) => {
+    await page.locator("#commands").waitFor();
+    await page.keyboard.press("g");
+    await page.locator('#commands-outcome[data-ok="true"]').waitFor();
+    assert.match(await text(page, "#command"), /^mall as asked: .*"guard":"version"/);
+    await page.getByRole("button", { name: "kill delivery-2" }).click();
+    await page.waitForFunction(() => document.getElementById("command").textContent.includes("delivery-2"));
+    await page.locator("#add-partition").click();
+    assert.match(await text(page, "#grow-warning"), /The keys will move/);
+    await page.locator("#add-partition").click();
+    await page.waitForFunction(() => document.getElementById("command").textContent.includes("grow"));
+    assert.deepEqual(here.wishes, [
+      { do: "switch", guard: "version" },
+      { do: "kill", role: "delivery-2" },
+      { do: "grow", partitions: 3 },
+    ]);
+    await accessible(page);
+  });
+});
+
+test("a mall that takes no commands shows none, and says so", async () => {
+  await shown([snapshot()], {}, async ({ page, here }) => {
+    await page.locator("#no-commands").waitFor();
+    assert.equal(await page.locator("#commands").isVisible(), false);
+    await page.keyboard.press("g");
+    await page.keyboard.press("BracketRight");
+    assert.equal(here.wishes.length, 0);
+  });
+});
+
 test("pause keeps what is shown, and what came meanwhile is there afterwards", async () => {
   const frames = gathered(observed("keyless"));
   await shown(frames.slice(0, 10), {}, async ({ page, here }) => {

@@ -31,6 +31,7 @@ macro_rules! files {
 static FILES: &[File] = files! {
     "actions.js"
     "axis.js"
+    "commands.js"
     "dom.js"
     "draw.js"
     "format.js"
@@ -52,6 +53,7 @@ static FILES: &[File] = files! {
     "stream.js"
     "verdict.js"
     "view-banner.js"
+    "view-commands.js"
     "view-controls.js"
     "view-help.js"
     "view-lists.js"

@@ -55,6 +55,7 @@ const STATES = {
   serving: "serving",
   starting: "startingRole",
   frozen: "frozen",
+  stopping: "stopping",
   stopped: "stopped",
   away: "awayRole",
   unheard: "unheard",

@@ -5,6 +5,7 @@
 //
 // While the page is paused, frames are taken in as ever and what was shown stays.
 
+import { addInstance, mayCommand } from "./commands.js";
 import { byId, set, say as text } from "./dom.js";
 import { draw } from "./draw.js";
 import { meaning } from "./keys.js";
@@ -14,6 +15,7 @@ import { apply, initial } from "./model.js";
 import { isOpen } from "./orders.js";
 import { Stream } from "./stream.js";
 import { drawBanner } from "./view-banner.js";
+import { Commands } from "./view-commands.js";
 import { Controls } from "./view-controls.js";
 import { drawHelp } from "./view-help.js";
 import { drawAnomalies, drawDeliveries } from "./view-lists.js";
@@ -40,6 +42,12 @@ let room = { em: 16, width: 0 };
 
 const stream = new Stream({ heard, state: connected });
 const controls = new Controls({ select, say: () => sayIn(language) });
+const commands = new Commands({
+  shown: () => shown,
+  told: (shell) => controls.tell(shell),
+  language: () => language,
+  say: () => sayIn(language),
+});
 
 function heard(frame) {
   state = apply(state, frame);
@@ -72,6 +80,7 @@ function redraw() {
   byId("lens-empty").hidden = shown.orders.size > 0;
   drawDeliveries(shown, view);
   drawAnomalies(shown, view);
+  commands.draw();
   read();
   rove();
   performance.measure("redraw", { start: began });
@@ -160,7 +169,7 @@ function write() {
 }
 
 function showHelp() {
-  drawHelp(sayIn(language), Number.parseFloat(getComputedStyle(document.documentElement).fontSize));
+  drawHelp(sayIn(language), room.em, mayCommand(shown));
   byId("help-dialog").showModal();
 }
 
@@ -209,6 +218,10 @@ const DO = {
   park: () => controls.place("park"),
   modify: () => controls.modify(),
   cancel: () => controls.cancel(),
+  key: () => commands.switch("key"),
+  guard: () => commands.switch("guard"),
+  more: () => commands.want(addInstance()),
+  fewer: () => commands.removeInstance(),
   table: showTables,
   language: () => speak(language === "ko" ? "en" : "ko"),
   help: showHelp,

@@ -1,7 +1,7 @@
 // The picture as a pure function of the frames of `GET /live`, or of a recorded file: apply(state, frame) → state.
 //
 //   frame  { event: "seen" | "records" | …, data, at? }
-//   state  { known, now, mall, roles, group, partitions, records, orders, owners, deliveries, verdict, rates, growth, missed, resynced, log }
+//   state  { known, now, mall, roles, group, partitions, records, orders, owners, deliveries, verdict, rates, growth, away, missed, resynced, log }
 //
 // Invariants
 // * A state is never changed: a frame makes a new one, which shares with the old one what the frame is not about. To keep a
@@ -33,6 +33,7 @@ export const initial = Object.freeze({
   verdict: null,
   rates: null,
   growth: [],
+  away: [],
   missed: 0,
   resynced: false,
   log: [],
@@ -80,10 +81,12 @@ const FRAMES = {
       "deliveries",
       "verdict",
       "rates",
+      "away",
     ]) {
       if (data[part]) FRAMES[part](draft, data[part]);
     }
   },
+  away: replace("away"),
   mall: replace("mall"),
   group: replace("group"),
   rates: replace("rates"),

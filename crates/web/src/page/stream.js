@@ -12,6 +12,7 @@ const KINDS = [
   "deliveries",
   "verdict",
   "rates",
+  "away",
   "missed",
   "mall",
 ];

@@ -14,7 +14,7 @@ export function banner(state, language, say) {
     case "starting":
       return words("starting", "…", say("starting"), say("startingWhy"));
     default:
-      return words("unknown", "…", say("unknown"), doubts(verdict, language) || say("unknownWhy"));
+      return words("unknown", "…", say("unknown"), whyUnknown(state, language) || say("unknownWhy"));
   }
 }
 
@@ -47,9 +47,10 @@ function harmWhy(verdict, language, say) {
   return say("harmWhy", { order: story.order, says });
 }
 
-function doubts(verdict, language) {
-  const said = (verdict.doubts ?? []).slice(0, 2).map((doubt) => readIn(language, doubt.says));
-  return said.join("; ");
+/** What can't be read, or else what can't be judged yet. */
+function whyUnknown({ away, verdict }, language) {
+  const doubts = (verdict.doubts ?? []).slice(0, 2).map((doubt) => readIn(language, doubt.says));
+  return (away.length ? away.map(({ why }) => why) : doubts).join("; ");
 }
 
 /** What was found, an order a story, the newest harm first, hazards last. */

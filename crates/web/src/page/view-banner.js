@@ -37,12 +37,13 @@ function drawMode(element, mode) {
 }
 
 function drawFooter(state, say) {
-  const { rates, missed, resynced } = state;
+  const { rates, away, missed, resynced } = state;
   text(byId("rates"), rates ? say("rates", rates) : "");
   const notices = [
     rates?.thinned ? say("thinned") : "",
     missed ? say("missed", { count: missed }) : "",
     resynced ? say("resynced") : "",
+    ...away.map(({ what, why }) => say("unreadable", { what, why })),
   ];
   text(byId("notice"), notices.filter(Boolean).join(" "));
   const others = state.roles.filter((role) => role.kind !== "delivery");

@@ -76,6 +76,12 @@ export class Controls {
     this.draw();
   }
 
+  /** Shows a command that was given elsewhere on the page, as it is given in a terminal. */
+  tell(command) {
+    this.command = command;
+    this.draw();
+  }
+
   async copy() {
     await navigator.clipboard?.writeText(this.command);
     text(byId("copy"), this.say()("copied"));

@@ -12,14 +12,21 @@ const KEYS = [
   ["X", "helpCancel"],
   ["← → ↑ ↓", "helpArrows"],
   ["Enter", "helpEnter"],
+  ["K", "helpKey"],
+  ["G", "helpGuard"],
+  ["[ ]", "helpInstances"],
   ["T", "helpTable"],
   ["L", "helpLanguage"],
   ["?", "helpHelp"],
 ];
 
+/** What only a mall does whose processes can be commanded. */
+const COMMANDS = new Set(["helpKey", "helpGuard", "helpInstances"]);
+
 /** Writes the help in the language of `say`. */
-export function drawHelp(say, em) {
-  const keys = KEYS.flatMap(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, say(what))]);
+export function drawHelp(say, em, commands) {
+  const known = KEYS.filter(([, what]) => commands || !COMMANDS.has(what));
+  const keys = known.flatMap(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, say(what))]);
   byId("help-keys").replaceChildren(...keys);
   const drawn = signs(em, say).flatMap(({ shapes, says }) => {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
