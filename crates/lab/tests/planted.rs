@@ -3,11 +3,13 @@
 //! behind the fence; the tests of `keylane` and `stores` find those.
 #![allow(missing_docs)]
 
-use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use lab::simulation::minimize::minimize;
 use lab::simulation::run::Conditions;
-use lab::simulation::scheduler::{Mode, conditions, history};
+use lab::simulation::scheduler::{Logs, Mode, conditions, history};
 use lab::simulation::step::Step;
 use planted::Bug;
 
@@ -26,29 +28,66 @@ const MOST_HISTORIES: u64 = 500;
 /// How many histories are tried to make one smaller.
 const BUDGET: usize = 400;
 
-/// The first history that does harm, its number, and the harm.
-fn find() -> Option<(u64, Conditions, Vec<Step>, String)> {
-    (1..=MOST_HISTORIES).find_map(|seed| {
-        let mode = if seed % 2 == 0 { Mode::Keyless } else { Mode::Fixed };
-        let conditions = conditions(mode, seed);
+/// What was found of a defect.
+struct Found {
+    /// After so many histories.
+    number: u64,
+    conditions: Conditions,
+    steps: Vec<Step>,
+    /// The first harm by name.
+    harm: String,
+}
+
+/// The first history that does harm.
+fn find() -> Option<Found> {
+    let modes = [Mode::Fixed, Mode::Keyless];
+    let mut all = (1..=MOST_HISTORIES).zip((1..).flat_map(|seed| modes.map(|mode| (mode, seed))));
+    all.find_map(|(number, (mode, seed))| {
+        let conditions = conditions(mode, Logs::Both, seed);
         let (ending, steps, _) = history(&conditions, false).end();
         let harm = ending.harm.first()?.clone();
-        Some((seed, conditions, steps, harm))
+        Some(Found {
+            number,
+            conditions,
+            steps,
+            harm,
+        })
     })
+}
+
+/// Finds a defect, and tells of it; none if it is not found.
+fn look_for(bug: Bug) -> Option<String> {
+    let _planted = planted::plant(bug);
+    let Found {
+        number,
+        conditions,
+        steps,
+        harm,
+    } = find()?;
+    let smallest = minimize(&conditions, steps, &harm, BUDGET);
+    let length = smallest.length();
+    Some(format!(
+        "{bug}: {harm} in history {number}, made small: {length} actions and faults\n{smallest}"
+    ))
 }
 
 #[test]
 fn each_defect_is_found_and_its_history_made_small() {
-    let mut missed = BTreeMap::new();
-    for bug in LOOKED_FOR {
-        let _planted = planted::plant(bug);
-        let Some((number, conditions, steps, harm)) = find() else {
-            missed.insert(bug.name(), MOST_HISTORIES);
-            continue;
-        };
-        let smallest = minimize(&conditions, steps, &harm, BUDGET);
-        let length = smallest.length();
-        println!("{bug}: {harm} in history {number}, made small: {length} actions and faults\n{smallest}");
-    }
-    assert!(missed.is_empty(), "not found: {missed:?}");
+    let next = AtomicUsize::new(0);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let missed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(bug) = LOOKED_FOR.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match look_for(*bug) {
+                        Some(told) => println!("{told}"),
+                        None => missed.lock().expect("no panic").push(bug.name()),
+                    }
+                }
+            });
+        }
+    });
+    let missed = missed.into_inner().expect("no panic");
+    assert!(missed.is_empty(), "not found in {MOST_HISTORIES} histories: {missed:?}");
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use lab::run::{Report, Told, run};
 use lab::scenario::{Run, Scenario, WorldName, parse};
 use lab::simulation::SimulatedWorld;
+use lab::simulation::log::LogKind;
 
 fn scenarios() -> Vec<(String, Scenario)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
@@ -24,7 +25,7 @@ fn scenarios() -> Vec<(String, Scenario)> {
 }
 
 fn simulated(scenario: &Scenario, which: Run) -> Report {
-    let mut world = SimulatedWorld::new(&scenario.setup(which)).expect("a world");
+    let mut world = SimulatedWorld::new(&scenario.setup(which), LogKind::Embedded).expect("a world");
     run(scenario, which, &mut world, &mut |_: Told<'_>| {})
 }
 

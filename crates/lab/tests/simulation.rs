@@ -1,4 +1,4 @@
-//! Histories of the simulated mall: the same seed gives the same one, those of the modes that ship do no harm, and those of the
+//! Histories of the simulated mall, on the embedded log and on the simulated Kafka: the same seed gives the same one, those of the modes that ship do no harm, and those of the
 //! others do theirs.
 #![allow(missing_docs)]
 
@@ -7,10 +7,10 @@ use std::thread;
 
 use lab::simulation::minimize::minimize;
 use lab::simulation::run::{Counts, Ending, replay};
-use lab::simulation::scheduler::{Mode, conditions, history};
+use lab::simulation::scheduler::{Logs, Mode, conditions, history};
 
 fn ending(mode: Mode, seed: u64) -> Ending {
-    history(&conditions(mode, seed), false).end().0
+    history(&conditions(mode, Logs::Both, seed), false).end().0
 }
 
 /// The endings of so many histories of each of these modes.
@@ -40,11 +40,14 @@ fn endings(modes: &[Mode], seeds: u64) -> Vec<(Mode, u64, Ending)> {
 
 #[test]
 fn one_seed_gives_the_same_history_on_any_thread() {
+    let of = |mode, logs, seed| history(&conditions(mode, logs, seed), false).end().0;
     for mode in Mode::ALL {
-        for seed in 1..=5 {
-            let here = ending(mode, seed);
-            let there = thread::spawn(move || ending(mode, seed)).join().expect("it ends");
-            assert_eq!(here, there, "{mode:?} {seed}");
+        for logs in [Logs::Embedded, Logs::Kafka] {
+            for seed in 1..=4 {
+                let here = of(mode, logs, seed);
+                let there = thread::spawn(move || of(mode, logs, seed)).join().expect("it ends");
+                assert_eq!(here, there, "{mode:?} {logs:?} {seed}");
+            }
         }
     }
     assert_ne!(ending(Mode::Fixed, 1).hash, ending(Mode::Fixed, 2).hash);
@@ -53,7 +56,7 @@ fn one_seed_gives_the_same_history_on_any_thread() {
 #[test]
 fn a_history_is_made_again_by_its_steps_alone() {
     for seed in 1..=20 {
-        let conditions = conditions(Mode::Naive, seed);
+        let conditions = conditions(Mode::Naive, Logs::Both, seed);
         let (ending, steps, _) = history(&conditions, false).end();
         assert_eq!(replay(&conditions, &steps), ending, "{seed}");
     }
@@ -77,11 +80,19 @@ fn the_modes_that_ship_do_no_harm_and_meet_all_kinds_of_trouble() {
         growths,
         removals,
         moves,
+        kafka,
+        late,
+        rebalances,
+        losses,
+        repeats,
+        limits,
         ..
     } = counts;
-    for met in [
+    let anywhere = [
         commands, faults, kills, stops, starts, freezes, growths, removals, moves,
-    ] {
+    ];
+    let on_brokers = [kafka, late, rebalances, losses, repeats, limits];
+    for met in anywhere.into_iter().chain(on_brokers) {
         assert!(met > 10, "{counts:?}");
     }
 }
@@ -113,10 +124,12 @@ fn the_modes_of_the_course_do_the_harm_that_they_are_known_for() {
 #[test]
 fn a_history_that_does_harm_is_made_small() {
     let seeds = 1..;
-    let found = seeds.map(|seed| conditions(Mode::Naive, seed)).find_map(|conditions| {
-        let (ending, steps, _) = history(&conditions, false).end();
-        ending.harm.contains("divergence").then_some((conditions, steps))
-    });
+    let found = seeds
+        .map(|seed| conditions(Mode::Naive, Logs::Both, seed))
+        .find_map(|conditions| {
+            let (ending, steps, _) = history(&conditions, false).end();
+            ending.harm.contains("divergence").then_some((conditions, steps))
+        });
     let (conditions, steps) = found.expect("a seed");
     let smallest = minimize(&conditions, steps.clone(), "divergence", 2_000);
     assert!(smallest.length() <= 6, "{smallest:#?}");

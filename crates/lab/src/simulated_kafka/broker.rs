@@ -148,6 +148,42 @@ impl Broker {
         }
     }
 
+    /// Takes a partition away from its holder. In the eager protocol everybody gives everything back then.
+    pub(super) fn withdraw(&mut self, group: &str, partition: &TopicPartition) -> bool {
+        let (now, protocol) = (self.now(), self.behaviour.protocol);
+        let Some(group) = self.groups.get_mut(group) else {
+            return false;
+        };
+        let held = group.members.values().any(|member| member.held.contains(partition));
+        match protocol {
+            _ if !held => {}
+            Protocol::Eager => group.rebalance(protocol, now),
+            Protocol::Cooperative => group.withdraw(partition, now),
+        }
+        held
+    }
+
+    /// Removes the members of a client from a group. Returns whether there were any.
+    pub(super) fn give_up(&mut self, group: &str, client: &str) -> bool {
+        let members = self.groups.get(group).map(|group| group.members_of(client));
+        let members = members.unwrap_or_default();
+        members.iter().for_each(|id| self.remove(group, *id));
+        !members.is_empty()
+    }
+
+    /// Has the partitions of a client's members go back at their next poll. Returns whether there are such members.
+    pub(super) fn repeat(&mut self, group: &str, client: &str, records: u64) -> bool {
+        let group = self.groups.get_mut(group);
+        group.is_some_and(|group| group.repeat(client, records))
+    }
+
+    /// By how many records a member's partitions are to go back now.
+    pub(super) fn take_repeats(&mut self, group: &str, id: MemberId) -> u64 {
+        let group = self.groups.get_mut(group);
+        let member = group.and_then(|group| group.members.get_mut(&id));
+        member.map_or(0, |member| std::mem::take(&mut member.repeats))
+    }
+
     /// Removes a topic, and what groups have committed for it. Returns whether there was one.
     pub(super) fn delete_topic(&mut self, topic: &str) -> bool {
         for group in self.groups.values_mut() {

@@ -50,6 +50,8 @@ pub(super) struct Membership {
     target: BTreeSet<TopicPartition>,
     /// Since when the member has had something to give back.
     asked: Option<Duration>,
+    /// By how many records its partitions go back at its next poll.
+    pub(super) repeats: u64,
 }
 
 #[derive(Debug, Default)]
@@ -79,9 +81,22 @@ impl Group {
             held: BTreeSet::new(),
             target: BTreeSet::new(),
             asked: None,
+            repeats: 0,
         };
         self.members.insert(id, membership);
         self.looked = None;
+    }
+
+    /// The members of a client.
+    pub(super) fn members_of(&self, client: &str) -> Vec<MemberId> {
+        let members = self.members.iter().filter(|(_, member)| member.client == client);
+        members.map(|(id, _)| *id).collect()
+    }
+
+    /// Has the partitions of a client's members go back at their next poll. Returns whether there are such members.
+    pub(super) fn repeat(&mut self, client: &str, records: u64) -> bool {
+        let members = self.members.values_mut().filter(|member| member.client == client);
+        members.map(|member| member.repeats = records).count() > 0
     }
 
     /// Notes that a member lives. Returns `false` if it is not in the group any more.

@@ -205,8 +205,10 @@ impl Member {
     }
 
     /// The next records of the partitions that are not paused, which take turns at being first.
-    fn fetch(&mut self) -> Vec<Record> {
+    fn fetch(&mut self, id: MemberId) -> Vec<Record> {
         let mut broker = self.broker.lock();
+        let back = broker.take_repeats(&self.subscription.group, id);
+        self.held.values_mut().for_each(|reading| reading.go_back(back));
         let mut room = broker.behaviour.poll_records;
         let faults = broker.behaviour.faults;
         if broker.chance(faults.polls_short) {
@@ -284,9 +286,15 @@ impl Reading {
     /// Goes back by some records now and then, but not before the assignment's beginning.
     fn stumble(&mut self, broker: &mut Broker) {
         if broker.chance(broker.behaviour.faults.repeats) {
-            let back = broker.random.u64(1..=MOST_REPEATS);
-            self.next = Offset(self.next.0.saturating_sub(back)).max(self.begun).min(self.next);
+            self.go_back(broker.random.u64(1..=MOST_REPEATS));
         }
+    }
+
+    /// Goes back by so many offsets, but not before the assignment's beginning.
+    fn go_back(&mut self, records: u64) {
+        self.next = Offset(self.next.0.saturating_sub(records))
+            .max(self.begun)
+            .min(self.next);
     }
 }
 
@@ -317,7 +325,7 @@ impl Consumer for Member {
         self.check_topics()?;
         let records = match self.draining {
             Some(_) => Vec::new(),
-            None => self.fetch(),
+            None => self.fetch(id),
         };
         self.meet_trouble(id);
         Ok(records)

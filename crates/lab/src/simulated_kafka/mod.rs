@@ -100,4 +100,22 @@ impl SimulatedKafka {
     pub fn rebalance(&self, group: &str) {
         self.broker.lock().shuffle(group);
     }
+
+    /// Has a group distribute its partitions again because this one is taken away from its holder. Returns whether
+    /// somebody holds it.
+    pub fn withdraw(&self, group: &str, partition: &TopicPartition) -> bool {
+        self.broker.lock().withdraw(group, partition)
+    }
+
+    /// Has a group give up the members of this client, as [`Faults::sessions_lost`] does. They go on with what they hold
+    /// until their next call. Returns whether there are any.
+    pub fn give_up(&self, group: &str, client: &str) -> bool {
+        self.broker.lock().give_up(group, client)
+    }
+
+    /// Has all partitions of this client's members go back by some records at their next poll, as [`Faults::repeats`]
+    /// does. Returns whether there are such members.
+    pub fn repeat(&self, group: &str, client: &str, records: u64) -> bool {
+        self.broker.lock().repeat(group, client, records)
+    }
 }

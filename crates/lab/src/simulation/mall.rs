@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use keylane_log::embedded::{Clocks, InMemoryLog};
-use keylane_log::{EventLog, Offset, Partition, Record, Timestamp, TopicPartition};
+use keylane_log::{Offset, Partition, Record, Timestamp, TopicPartition};
 use observe::{Observation, Observer, Reader};
 use shop::LogCalls;
 use shop::delivery::{OrderJournal, journal_answer};
@@ -23,14 +22,12 @@ use tokio_util::sync::CancellationToken;
 use super::gated::Gated;
 use super::gates::{Gates, Grant, Point, Side};
 use super::holds::Holds;
-use super::process::{Process, monotonic_clock, wall_clock};
+use super::log::{Log, MORNING, Opened};
+use super::process::Process;
 use super::roles::{self, GROUP, Ground, Orders, TOPIC};
 use super::spare;
 use super::watch::Watch;
 use crate::scenario::{Role, Setup};
-
-/// The time of day at the beginning.
-const MORNING: Timestamp = Timestamp(1_700_000_000_000);
 
 /// More records than a partition of a simulated mall ever has.
 const MOST_RECORDS: usize = 100_000;
@@ -43,8 +40,8 @@ pub struct Mall {
     setup: Setup,
     orders: Arc<Mutex<Database>>,
     deliveries: Arc<Mutex<Database>>,
-    /// The log as nobody's process.
-    pub log: InMemoryLog,
+    /// The log on which it stands.
+    pub log: Log,
     watch: Watch,
     running: BTreeMap<Role, Running>,
     /// How much time has passed.
@@ -67,7 +64,7 @@ struct Running {
     process: Process,
     gates: Gates,
     stop: CancellationToken,
-    log: Arc<InMemoryLog>,
+    log: Opened,
     /// Where commands are sent to, in an order service.
     orders: Option<Orders>,
     instance: Arc<str>,
@@ -77,18 +74,16 @@ struct Running {
 
 impl Mall {
     /// A mall with all processes of its setup, none of which has done anything yet.
-    pub fn new(setup: &Setup) -> Self {
-        Self::made(setup, None)
+    pub fn new(setup: &Setup, log: Log) -> Self {
+        Self::made(setup, log, None)
     }
 
     /// The same, of which somebody observes what happens.
-    pub fn observed(setup: &Setup) -> Self {
-        Self::made(setup, Some(Vec::new()))
+    pub fn observed(setup: &Setup, log: Log) -> Self {
+        Self::made(setup, log, Some(Vec::new()))
     }
 
-    fn made(setup: &Setup, observed: Option<Vec<Observation>>) -> Self {
-        let log = spare::log(outside);
-        log.create_topic(TOPIC, setup.partitions).expect("a new topic");
+    fn made(setup: &Setup, log: Log, observed: Option<Vec<Observation>>) -> Self {
         let mut mall = Self {
             setup: setup.clone(),
             orders: Arc::new(Mutex::new(spare::database(Source::Orders))),
@@ -115,7 +110,7 @@ impl Mall {
         drop(self.running);
         spare::keep_database(Source::Orders, self.orders);
         spare::keep_database(Source::Deliveries, self.deliveries);
-        spare::keep_log(self.log);
+        self.log.keep();
     }
 
     /// How the mall was set up.
@@ -198,9 +193,18 @@ impl Mall {
         true
     }
 
+    /// The same, and the brokers don't answer in time what the process asks them for meanwhile. Returns whether there is such
+    /// a gate, and brokers.
+    pub fn open_late(&mut self, role: Role, point: Point) -> bool {
+        let opened = self.log.answer_late(true) && self.open(role, point, Grant::Go);
+        self.log.answer_late(false);
+        opened
+    }
+
     /// Lets time pass for all processes that are not frozen.
     pub fn pass(&mut self, time: Duration) {
         self.now += time;
+        self.log.note_time(self.now);
         let roles: Vec<Role> = self.running.keys().copied().collect();
         for role in roles {
             if let Some(running) = self.running.get_mut(&role).filter(|running| running.frozen.is_none()) {
@@ -252,7 +256,7 @@ impl Mall {
         let ahead = self.setup.clocks.get(&role).copied().unwrap_or(0);
         let mut process = Process::new(Timestamp(self.time().0 + ahead));
         let gates = Gates::default();
-        let log = Arc::new(self.log.process(inside()));
+        let log = self.log.process();
         let database = match role {
             Role::Order(_) => &self.orders,
             Role::Delivery(_) => &self.deliveries,
@@ -260,7 +264,7 @@ impl Mall {
         let gated = Arc::new(Gated(gates.clone()));
         let ground = Ground {
             store: Arc::new(SqliteStore::inline(database.clone(), gated.clone())),
-            log: LogCalls::made_by(gated, log.clone()),
+            log: LogCalls::made_by(gated, log.log.clone()),
             gates: gates.clone(),
             stop: CancellationToken::new(),
             role,
@@ -372,7 +376,7 @@ impl Mall {
     /// The topic has more partitions from now on.
     pub fn grow(&mut self, partitions: u32) {
         // It may have as many already.
-        let _ = self.log.grow_topic(TOPIC, partitions);
+        let _ = self.log.outside().grow_topic(TOPIC, partitions);
     }
 
     /// Removes the records of a partition that the group has committed, as retention does.
@@ -383,6 +387,7 @@ impl Mall {
         let partition = TopicPartition::new(TOPIC, Partition(partition));
         let mut records = self
             .log
+            .outside()
             .read(&partition, Offset(0), MOST_RECORDS)
             .expect("the partition is there");
         records.retain(|record| record.offset < committed);
@@ -403,7 +408,8 @@ impl Mall {
 
     /// The positions that the group has committed, by partition.
     pub fn committed(&self) -> Vec<Option<Offset>> {
-        self.log.committed(GROUP, TOPIC).expect("the topic is there")
+        let committed = self.log.outside().committed(GROUP, TOPIC);
+        committed.expect("the topic is there")
     }
 
     /// Takes a process away that has ended.
@@ -430,20 +436,4 @@ impl Mall {
 
 fn lock(database: &Mutex<Database>) -> MutexGuard<'_, Database> {
     database.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The clocks of a process.
-fn inside() -> Clocks {
-    Clocks {
-        wall: Arc::new(wall_clock),
-        monotonic: Arc::new(monotonic_clock),
-    }
-}
-
-/// The clocks of somebody who looks on, and writes nothing that has a time.
-fn outside() -> Clocks {
-    Clocks {
-        wall: Arc::new(|| MORNING),
-        monotonic: Arc::new(|| Duration::ZERO),
-    }
 }

@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
+use super::log::LogKind;
 use super::run::{Conditions, replay};
 use super::shrink::shrink;
 use super::step::Step;
-use crate::scenario::Setup;
+use crate::scenario::Assignor;
 
 /// A history that does harm, and nothing that isn't needed for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ fn simpler_mall(conditions: Conditions, steps: Vec<Step>, harm: &str, budget: &m
     let mut kept = conditions;
     for simplify in SIMPLER {
         let mut simpler = kept.clone();
-        simplify(&mut simpler.setup);
+        simplify(&mut simpler);
         if simpler != kept && *budget > 0 {
             *budget -= 1;
             if replay(&simpler, &steps).harm.contains(harm) {
@@ -85,11 +86,14 @@ fn simpler_mall(conditions: Conditions, steps: Vec<Step>, harm: &str, budget: &m
 }
 
 /// The ways in which a mall is made simpler.
-const SIMPLER: [fn(&mut Setup); 6] = [
-    |setup| setup.partitions = 1.max(setup.partitions - 1),
-    |setup| setup.deliveries = 1.max(setup.deliveries - 1),
-    |setup| setup.relays = 1,
-    |setup| setup.lanes = 1,
-    |setup| setup.modify_delay = Duration::ZERO,
-    |setup| setup.clocks.clear(),
+const SIMPLER: [fn(&mut Conditions); 9] = [
+    |mall| mall.log = LogKind::Embedded,
+    |mall| mall.log = mall.log.simpler(),
+    |mall| mall.setup.assignor = Assignor::CooperativeSticky,
+    |mall| mall.setup.partitions = 1.max(mall.setup.partitions - 1),
+    |mall| mall.setup.deliveries = 1.max(mall.setup.deliveries - 1),
+    |mall| mall.setup.relays = 1,
+    |mall| mall.setup.lanes = 1,
+    |mall| mall.setup.modify_delay = Duration::ZERO,
+    |mall| mall.setup.clocks.clear(),
 ];

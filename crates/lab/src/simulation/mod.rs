@@ -14,6 +14,7 @@
 mod gated;
 pub mod gates;
 mod holds;
+pub mod log;
 mod mall;
 pub mod minimize;
 mod process;

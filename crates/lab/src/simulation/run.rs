@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use fastrand::Rng;
+use keylane_log::{Partition, TopicPartition};
 use shop::domain::{Change, Condition, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest};
 
 use super::gates::Grant;
+use super::log::{Log, LogKind};
 use super::mall::Mall;
+use super::roles::TOPIC;
 use super::step::Step;
 use crate::checker::{self, Severity};
 use crate::scenario::{Role, Setup};
@@ -16,6 +20,8 @@ use crate::scenario::{Role, Setup};
 pub struct Conditions {
     /// How the mall is set up.
     pub setup: Setup,
+    /// Which log it stands on.
+    pub log: LogKind,
     /// The seed.
     pub seed: u64,
 }
@@ -71,6 +77,18 @@ pub struct Counts {
     pub removals: u64,
     /// Partitions that moved from one instance to another.
     pub moves: u64,
+    /// Histories on the simulated Kafka, where alone the rest can happen.
+    pub kafka: u64,
+    /// Calls that brokers did not answer in time, so that nobody knew whether they took effect.
+    pub late: u64,
+    /// Rebalances without a reason.
+    pub rebalances: u64,
+    /// Processes that the group has given up, although they live.
+    pub losses: u64,
+    /// Times at which a process got records again.
+    pub repeats: u64,
+    /// Times at which the topic began to refuse records.
+    pub limits: u64,
 }
 
 /// A hash of what happens, and the lines of it if somebody wants to read them.
@@ -84,11 +102,13 @@ impl Run {
     /// Begins a history.
     pub fn begin(conditions: &Conditions) -> Self {
         fastrand::seed(conditions.seed);
+        let log = Log::new(conditions.log, &conditions.setup, Rng::with_seed(conditions.seed));
         Self {
-            mall: Mall::new(&conditions.setup),
+            mall: Mall::new(&conditions.setup, log),
             steps: Vec::new(),
             counts: Counts {
                 histories: 1,
+                kafka: u64::from(conditions.log != LogKind::Embedded),
                 ..Counts::default()
             },
             changes: 0,
@@ -176,8 +196,30 @@ impl Run {
                 counts.removals += 1;
             }
             Step::Kill(_) | Step::Stop(_) | Step::Start(_) | Step::Freeze(_) | Step::Wake(_) => return false,
+            Step::Late(..) | Step::Rebalance(_) | Step::GiveUp(_) | Step::Repeat(..) | Step::Limit(_) => {
+                return self.apply_to_brokers(step);
+            }
         }
         true
+    }
+
+    /// Takes a step that only brokers know.
+    fn apply_to_brokers(&mut self, step: Step) -> bool {
+        let (mall, counts) = (&mut self.mall, &mut self.counts);
+        let (done, count) = match step {
+            Step::Late(role, point) => (mall.open_late(role, point), &mut counts.late),
+            Step::Rebalance(partition) => {
+                let partition = TopicPartition::new(TOPIC, Partition(partition));
+                (mall.log.withdraw(&partition), &mut counts.rebalances)
+            }
+            Step::GiveUp(role) => (mall.log.give_up(role), &mut counts.losses),
+            Step::Repeat(role, records) => (mall.log.repeat(role, records.into()), &mut counts.repeats),
+            Step::Limit(Some(bytes)) => (mall.log.limit(Some(bytes)), &mut counts.limits),
+            Step::Limit(None) => return mall.log.limit(None),
+            _ => return false,
+        };
+        *count += u64::from(done);
+        done
     }
 
     fn command(&mut self, role: Role, command: OrderCommand) -> bool {
@@ -278,7 +320,7 @@ impl Trace {
 
 impl Counts {
     /// Each count with its name.
-    pub fn named(&self) -> [(&'static str, u64); 11] {
+    pub fn named(&self) -> [(&'static str, u64); 17] {
         [
             ("histories", self.histories),
             ("steps", self.steps),
@@ -291,6 +333,12 @@ impl Counts {
             ("growths", self.growths),
             ("removals", self.removals),
             ("moves", self.moves),
+            ("kafka", self.kafka),
+            ("late", self.late),
+            ("rebalances", self.rebalances),
+            ("losses", self.losses),
+            ("repeats", self.repeats),
+            ("limits", self.limits),
         ]
     }
 }
@@ -308,5 +356,11 @@ impl std::ops::AddAssign for Counts {
         self.growths += other.growths;
         self.removals += other.removals;
         self.moves += other.moves;
+        self.kafka += other.kafka;
+        self.late += other.late;
+        self.rebalances += other.rebalances;
+        self.losses += other.losses;
+        self.repeats += other.repeats;
+        self.limits += other.limits;
     }
 }

@@ -13,9 +13,11 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::gates::{Fault, Point, Side};
+use super::log::{Brokers, LogKind};
+use super::roles::POLL;
 use super::run::{Conditions, Run};
 use super::step::Step;
-use crate::scenario::{Guard, KeyMode, Role, Setup};
+use crate::scenario::{Assignor, Guard, KeyMode, Role, Setup};
 
 /// What kind of mall is simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,17 @@ pub enum Mode {
     Course,
     /// The course's producer and consumer: neither keys nor a fence.
     Naive,
+}
+
+/// On which logs malls are simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logs {
+    /// On the embedded one.
+    Embedded,
+    /// On the simulated Kafka.
+    Kafka,
+    /// On either: the seed says on which.
+    Both,
 }
 
 /// Chooses the steps of one history.
@@ -51,16 +64,27 @@ pub struct Scheduler {
 struct Temper {
     faults: u32,
     kills: u32,
+    /// How likely a process is killed when a call of it has taken effect, before it has the answer.
+    sudden_kills: u32,
     stops: u32,
     freezes: u32,
     growths: u32,
     removals: u32,
+    /// Only brokers do these.
+    rebalances: u32,
+    losses: u32,
+    repeats: u32,
+    limits: u32,
     /// How likely a gate is held when it is reached, until nothing else is left to do or chance opens it.
     holds: u32,
     /// How likely time passes.
     time: u32,
 }
 
+/// The most records that a process gets again.
+const MOST_REPEATS: u32 = 3;
+/// Fewer bytes than any record has.
+const LOW_LIMIT: u32 = 100;
 /// The most partitions that a topic grows to.
 const MOST_PARTITIONS: u32 = 5;
 /// The most delivery instances at a time.
@@ -86,8 +110,22 @@ impl Mode {
     }
 }
 
+impl Logs {
+    /// All choices.
+    pub const ALL: [Self; 3] = [Self::Embedded, Self::Kafka, Self::Both];
+
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Kafka => "kafka",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// The conditions of the history with this seed.
-pub fn conditions(mode: Mode, seed: u64) -> Conditions {
+pub fn conditions(mode: Mode, logs: Logs, seed: u64) -> Conditions {
     let mut rng = Rng::with_seed(seed ^ 0x5e7_0000);
     let key = match mode {
         Mode::Fixed | Mode::Course => KeyMode::OrderId,
@@ -112,7 +150,26 @@ pub fn conditions(mode: Mode, seed: u64) -> Conditions {
             setup.clocks.insert(role, rng.i64(-20_000..20_000));
         }
     }
-    Conditions { setup, seed }
+    let kafka = rng.bool();
+    let log = match logs {
+        Logs::Both if !kafka => LogKind::Embedded,
+        Logs::Embedded => LogKind::Embedded,
+        Logs::Both | Logs::Kafka => LogKind::Kafka(brokers(mode, &mut setup, &mut rng)),
+    };
+    Conditions { setup, log, seed }
+}
+
+/// A producer that isn't idempotent is the course's: Keylane has no other than its own.
+fn brokers(mode: Mode, setup: &mut Setup, rng: &mut Rng) -> Brokers {
+    if rng.u8(..3) == 0 {
+        setup.assignor = Assignor::Range;
+    }
+    let ages = [0, 2, 2, 10, 300];
+    Brokers {
+        metadata_age: Duration::from_secs(ages[rng.usize(..ages.len())]),
+        poll_records: [1, 2, 500, 500][rng.usize(..4)],
+        careless_producer: !mode.is_safe() && rng.bool(),
+    }
 }
 
 /// Makes the history with this seed. Nothing has been judged yet, and the mall has not come to rest.
@@ -135,10 +192,15 @@ impl Scheduler {
         let temper = Temper {
             faults: some(&[0, 0, 10, 60]),
             kills: some(&[0, 0, 4, 15]),
+            sudden_kills: some(&[0, 0, 0, 40]),
             stops: some(&[0, 0, 4]),
             freezes: some(&[0, 0, 5, 15]),
             growths: some(&[0, 0, 0, 4]),
             removals: some(&[0, 0, 0, 3]),
+            rebalances: some(&[0, 0, 5, 20]),
+            losses: some(&[0, 0, 4, 15]),
+            repeats: some(&[0, 0, 10, 40]),
+            limits: some(&[0, 0, 0, 10]),
             holds: some(&[0, 0, 50, 200]),
             time: some(&[40, 100, 250]),
         };
@@ -171,6 +233,13 @@ impl Scheduler {
         let Some((role, point)) = self.gate(&run.mall.waiting()) else {
             return Some(Step::Pass(self.time(run)));
         };
+        if point.side == Side::After && self.chance(self.temper.sudden_kills) {
+            return Some(Step::Kill(role));
+        }
+        let may_be_late = run.mall.log.is_kafka() && asks_brokers(point);
+        if may_be_late && self.chance(self.temper.faults) {
+            return Some(Step::Late(role, point));
+        }
         if self.chance(self.temper.faults) {
             return Some(Step::Fail(role, point, self.fault(point)));
         }
@@ -185,6 +254,7 @@ impl Scheduler {
     fn trouble(&mut self, run: &Run) -> Option<Step> {
         let Temper {
             kills,
+            sudden_kills,
             stops,
             freezes,
             growths,
@@ -209,7 +279,7 @@ impl Scheduler {
         {
             return Some(Step::Wake(role));
         }
-        if kills + stops > 0 && self.chance(20) {
+        if kills + sudden_kills + stops > 0 && self.chance(20) {
             let missing = self.missing(run);
             return missing.map(Step::Start);
         }
@@ -218,6 +288,37 @@ impl Scheduler {
         }
         if self.chance(removals) {
             return Some(Step::Remove(self.rng.u32(..3)));
+        }
+        if run.mall.log.is_kafka() {
+            return self.broker_trouble(&all);
+        }
+        None
+    }
+
+    /// What befalls the group or the topic on brokers, if something does now.
+    fn broker_trouble(&mut self, all: &[(Role, bool)]) -> Option<Step> {
+        let Temper {
+            rebalances,
+            losses,
+            repeats,
+            limits,
+            ..
+        } = self.temper;
+        let members = all.iter().map(|(role, _)| *role);
+        let members: Vec<Role> = members.filter(|role| matches!(role, Role::Delivery(_))).collect();
+        let any = |rng: &mut Rng| (!members.is_empty()).then(|| members[rng.usize(..members.len())]);
+        if self.chance(rebalances) {
+            return Some(Step::Rebalance(self.rng.u32(..MOST_PARTITIONS)));
+        }
+        if self.chance(losses) {
+            return any(&mut self.rng).map(Step::GiveUp);
+        }
+        if self.chance(repeats) {
+            let records = self.rng.u32(1..=MOST_REPEATS);
+            return any(&mut self.rng).map(|role| Step::Repeat(role, records));
+        }
+        if self.chance(limits) {
+            return Some(Step::Limit(self.rng.bool().then_some(LOW_LIMIT)));
         }
         None
     }
@@ -302,4 +403,9 @@ impl Scheduler {
             _ => Fault::Away,
         }
     }
+}
+
+/// Whether brokers are asked at this point for what may be done later.
+fn asks_brokers(point: Point) -> bool {
+    point == POLL || (point.call == "append" && point.side == Side::Before)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keylane_log::{EventLog, Extent, Offset, Partition, Record};
+use keylane_log::{Extent, Offset, Partition, Record};
 use shop::domain::fence::ParkedKey;
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 
@@ -48,6 +48,7 @@ impl Mall {
     /// What still waits after a long time.
     pub fn settle(&mut self) -> Result<(), String> {
         let began = self.now();
+        self.log.limit(None);
         let frozen: Vec<Role> = self
             .roles()
             .filter(|(_, frozen)| *frozen)
@@ -110,7 +111,7 @@ impl Mall {
         if !letters.is_empty() {
             return Err("a dead letter isn't published".to_owned());
         }
-        let extents = self.log.extents(TOPIC).map_err(|error| error.to_string())?;
+        let extents = self.log.outside().extents(TOPIC).map_err(|error| error.to_string())?;
         for (number, (extent, committed)) in extents.iter().zip(self.committed()).enumerate() {
             if extent.end > extent.start.max(committed.unwrap_or(Offset(0))) {
                 return Err(format!(
@@ -163,14 +164,14 @@ impl Mall {
 
     /// Reads all records that the topic has ever held: those that were removed were kept aside.
     fn read_topic(&self, history: &mut History) -> Result<(), String> {
-        let extents: Vec<Extent> = self.log.extents(TOPIC).map_err(|error| error.to_string())?;
+        let extents: Vec<Extent> = self.log.outside().extents(TOPIC).map_err(|error| error.to_string())?;
         let mut take = |record: &Record| match translate::found(record) {
             Some(TopicRecord::Order(record)) => history.topic.push(record),
             Some(TopicRecord::Delivery(record)) => history.delivery_records.push(record),
             None => {}
         };
         self.removed().iter().for_each(&mut take);
-        let scanned = self.log.scan(TOPIC, &extents, &mut take);
+        let scanned = self.log.outside().scan(TOPIC, &extents, &mut take);
         scanned.map_err(|error| error.to_string())?;
         let states = extents.iter().zip(self.committed()).zip(0..);
         history.partitions = states

@@ -13,6 +13,9 @@ pub enum Step {
     Open(Role, Point),
     /// Whoever waits longest at this gate goes on, and its call fails.
     Fail(Role, Point, Fault),
+    /// Whoever waits longest at this gate goes on, and what it asks the brokers for is not answered in time: it is done in
+    /// part, later or never.
+    Late(Role, Point),
     /// So many milliseconds pass.
     Pass(u32),
     /// Everything goes on that can, without trouble, until nothing moves any more.
@@ -37,6 +40,14 @@ pub enum Step {
     Grow(u32),
     /// Retention removes the records of a partition that the group has committed.
     Remove(u32),
+    /// The group takes a partition away from its holder, for nobody in particular.
+    Rebalance(u32),
+    /// The group gives a process up that lives, and tells it at its next poll.
+    GiveUp(Role),
+    /// At its next poll a process gets so many records of each of its partitions again.
+    Repeat(Role, u32),
+    /// The topic refuses records with more bytes from now on; none means the usual limit.
+    Limit(Option<u32>),
 }
 
 impl Step {
@@ -51,6 +62,7 @@ impl fmt::Display for Step {
         match self {
             Self::Open(role, point) => write!(f, "open {role} {point}"),
             Self::Fail(role, point, fault) => write!(f, "fail {role} {point} {fault}"),
+            Self::Late(role, point) => write!(f, "late {role} {point}"),
             Self::Pass(time) => write!(f, "pass {time}ms"),
             Self::Flow => f.write_str("flow"),
             Self::Place(role) => write!(f, "place via {role}"),
@@ -63,6 +75,11 @@ impl fmt::Display for Step {
             Self::Wake(role) => write!(f, "wake {role}"),
             Self::Grow(partitions) => write!(f, "grow {partitions}"),
             Self::Remove(partition) => write!(f, "remove P{partition}"),
+            Self::Rebalance(partition) => write!(f, "rebalance P{partition}"),
+            Self::GiveUp(role) => write!(f, "give-up {role}"),
+            Self::Repeat(role, records) => write!(f, "repeat {records} to {role}"),
+            Self::Limit(Some(bytes)) => write!(f, "limit {bytes}"),
+            Self::Limit(None) => f.write_str("limit none"),
         }
     }
 }

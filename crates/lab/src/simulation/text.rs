@@ -16,10 +16,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::gates::{Fault, Point, Side};
+use super::log::{Brokers, LogKind};
 use super::minimize::Smallest;
 use super::run::Conditions;
 use super::step::Step;
-use crate::scenario::{Guard, KeyMode, Role, Setup};
+use crate::scenario::{Assignor, Guard, KeyMode, Role, Setup};
 
 /// The calls at which processes wait, which are those of the store and of the log.
 const CALLS: &[&str] = &[
@@ -61,7 +62,7 @@ const CALLS: &[&str] = &[
 
 impl fmt::Display for Smallest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Conditions { setup, seed } = &self.conditions;
+        let Conditions { setup, log, seed } = &self.conditions;
         let millis = |time: Duration| time.as_millis();
         writeln!(f, "seed {seed}")?;
         writeln!(f, "partitions {}", setup.partitions)?;
@@ -76,6 +77,18 @@ impl fmt::Display for Smallest {
         for (role, ahead) in &setup.clocks {
             writeln!(f, "clock {role} {ahead}ms")?;
         }
+        writeln!(f, "log {log}")?;
+        if let LogKind::Kafka(brokers) = log {
+            writeln!(f, "assignor {}", setup.assignor)?;
+            writeln!(f, "metadata-age {}ms", millis(brokers.metadata_age))?;
+            writeln!(f, "poll-records {}", brokers.poll_records)?;
+            let producer = if brokers.careless_producer {
+                "careless"
+            } else {
+                "idempotent"
+            };
+            writeln!(f, "producer {producer}")?;
+        }
         self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
 }
@@ -88,6 +101,7 @@ pub fn parse(text: &str) -> Result<Smallest, String> {
     let mut read = Smallest {
         conditions: Conditions {
             setup: Setup::default(),
+            log: LogKind::Embedded,
             seed: 0,
         },
         steps: Vec::new(),
@@ -124,6 +138,25 @@ fn set(conditions: &mut Conditions, words: &[&str]) -> Option<()> {
             let ahead = ahead.strip_suffix("ms")?.parse().ok()?;
             setup.clocks.insert(Role::named(role)?, ahead);
         }
+        ["assignor", assignor] => setup.assignor = Assignor::named(assignor)?,
+        ["log", "embedded"] => conditions.log = LogKind::Embedded,
+        ["log", "kafka"] => conditions.log = LogKind::Kafka(Brokers::default()),
+        [matter, value] => set_brokers(&mut conditions.log, matter, value)?,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Sets one matter of the brokers, which are named before.
+fn set_brokers(log: &mut LogKind, matter: &str, value: &str) -> Option<()> {
+    let LogKind::Kafka(brokers) = log else {
+        return None;
+    };
+    match (matter, value) {
+        ("metadata-age", age) => brokers.metadata_age = millis(age)?,
+        ("poll-records", records) => brokers.poll_records = records.parse().ok()?,
+        ("producer", "careless") => brokers.careless_producer = true,
+        ("producer", "idempotent") => brokers.careless_producer = false,
         _ => return None,
     }
     Some(())
@@ -138,6 +171,7 @@ fn step(words: &[&str]) -> Option<Step> {
     Some(match words {
         ["open", who, at @ ..] => Step::Open(role(who)?, point(at)?),
         ["fail", who, at @ .., fault] => Step::Fail(role(who)?, point(at)?, self::fault(fault)?),
+        ["late", who, at @ ..] => Step::Late(role(who)?, point(at)?),
         ["pass", time] => Step::Pass(time.strip_suffix("ms")?.parse().ok()?),
         ["flow"] => Step::Flow,
         ["place", "via", via] => Step::Place(role(via)?),
@@ -150,6 +184,11 @@ fn step(words: &[&str]) -> Option<Step> {
         ["wake", who] => Step::Wake(role(who)?),
         ["grow", partitions] => Step::Grow(partitions.parse().ok()?),
         ["remove", partition] => Step::Remove(partition.strip_prefix('P')?.parse().ok()?),
+        ["rebalance", partition] => Step::Rebalance(partition.strip_prefix('P')?.parse().ok()?),
+        ["give-up", who] => Step::GiveUp(role(who)?),
+        ["repeat", records, "to", who] => Step::Repeat(role(who)?, records.parse().ok()?),
+        ["limit", "none"] => Step::Limit(None),
+        ["limit", bytes] => Step::Limit(Some(bytes.parse().ok()?)),
         _ => return None,
     })
 }
@@ -173,13 +212,13 @@ fn fault(word: &str) -> Option<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scheduler::{Mode, conditions, history};
+    use super::super::scheduler::{Logs, Mode, conditions, history};
     use super::*;
 
     #[test]
     fn what_was_written_reads_the_same_again() {
         for seed in 1..=30 {
-            let conditions = conditions(Mode::Keyless, seed);
+            let conditions = conditions(Mode::Keyless, Logs::Both, seed);
             let steps = history(&conditions, false).steps().to_vec();
             let written = Smallest { conditions, steps };
             assert_eq!(parse(&written.to_string()).as_ref(), Ok(&written));

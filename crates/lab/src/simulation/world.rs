@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use keylane_log::{EventLog, NewRecord, TopicPartition};
+use fastrand::Rng;
+use keylane_log::{NewRecord, TopicPartition};
 use observe::{Event, Observation, Place, What as Seen};
 use shop::domain::{
     Change, Condition, JournalEntry, OrderCommand, OrderId, OrderOutcome, OrderPatch, OrderRequest, Source, Version,
@@ -15,6 +16,7 @@ use shop::store::JournalRow;
 use shop::text;
 
 use super::holds::{Held, What};
+use super::log::{Log, LogKind};
 use super::mall::{self, Mall};
 use super::roles::{GROUP, TOPIC};
 use crate::checker::History;
@@ -33,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const QUIET: Duration = Duration::from_secs(1);
 /// Who is said to have done what no process of the mall does.
 const SOMEBODY: &str = "somebody";
+/// Where brokers have a choice, such as between two partitions for a record without a key, they make the same one each time.
+const SEED: u64 = 1;
 /// More rows than a scenario writes.
 const ALL: usize = 100_000;
 
@@ -50,9 +54,10 @@ impl SimulatedWorld {
     ///
     /// # Errors
     /// This world can't show that.
-    pub fn new(setup: &Setup) -> Result<Self, Trouble> {
+    pub fn new(setup: &Setup, log: LogKind) -> Result<Self, Trouble> {
+        let log = Log::new(log, setup, Rng::with_seed(SEED));
         let mut world = Self {
-            mall: Mall::observed(setup),
+            mall: Mall::observed(setup, log),
             orders: BTreeMap::new(),
             played: Played::new(setup.key),
             seen: Vec::new(),
@@ -170,10 +175,10 @@ impl SimulatedWorld {
 
     fn write(&mut self, event: &EventName, entry: &JournalEntry, by: &Producer) -> Result<(), Trouble> {
         let failed = |error: keylane_log::LogError| Trouble::Failed(error.to_string());
-        let partitions = self.mall.log.partitions(TOPIC).map_err(failed)?;
+        let partitions = self.mall.log.outside().partitions(TOPIC).map_err(failed)?;
         let record: NewRecord = self.played.record(entry, by, partitions);
         let key = record.key.as_ref().map(|key| String::from_utf8_lossy(key).into_owned());
-        for placed in self.mall.log.append(TOPIC, vec![record], Duration::ZERO) {
+        for placed in self.mall.log.outside().append(TOPIC, vec![record], Duration::ZERO) {
             let placed = placed.map_err(failed)?;
             let place = Place {
                 partition: placed.partition.0,
@@ -241,7 +246,7 @@ impl SimulatedWorld {
     fn seek(&mut self, spot: &Spot) -> Result<(), Trouble> {
         let positions = BTreeMap::from([(TopicPartition::new(TOPIC, spot.partition), spot.offset)]);
         self.until("the group still has members", |world| {
-            world.mall.log.reset_group(GROUP, &positions).ok()
+            world.mall.log.outside().reset_group(GROUP, &positions).ok()
         })
     }
 }

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use lab::simulation::minimize::{Smallest, minimize};
 use lab::simulation::run::{Counts, Ending, Run};
-use lab::simulation::scheduler::{self, Mode};
+use lab::simulation::scheduler::{self, Logs, Mode};
 use lab::simulation::text as written;
 use serde_json::json;
 use shop::text;
@@ -53,12 +53,16 @@ pub struct SimulateArgs {
     #[arg(long, default_value = "fixed", value_name = "MODE")]
     mode: String,
 
+    /// Log on which the malls stand: embedded, kafka (simulated brokers), both (the seed says which)
+    #[arg(long, default_value = "both", value_name = "LOG")]
+    log: String,
+
     /// Prints each step
     #[arg(long)]
     trace: bool,
 
     /// Runs the history in this file instead
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seed", "mode"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seed", "mode", "log"])]
     replay: Option<PathBuf>,
 
     /// Prints one JSON object
@@ -68,6 +72,9 @@ pub struct SimulateArgs {
     #[command(flatten)]
     language: LanguageOption,
 }
+
+/// What kind of mall is simulated, and on which logs.
+type Kind = (Mode, Logs);
 
 /// What all histories came to.
 #[derive(Default)]
@@ -94,15 +101,20 @@ pub fn run(args: &SimulateArgs) -> Result<Exit> {
         let names = Mode::ALL.map(Mode::name).join(", ");
         return Err(Usage(format!("--mode {}: one of {names} is allowed", args.mode)).into());
     };
+    let Some(logs) = Logs::ALL.into_iter().find(|logs| logs.name() == args.log) else {
+        let names = Logs::ALL.map(Logs::name).join(", ");
+        return Err(Usage(format!("--log {}: one of {names} is allowed", args.log)).into());
+    };
+    let kind = (mode, logs);
     let began = Instant::now();
-    let outcome = all_histories(mode, args);
+    let outcome = all_histories(kind, args);
     if args.json {
-        let _ = console::print(&format!("{}\n", object(mode, &outcome)));
+        let _ = console::print(&format!("{}\n", object(kind, &outcome)));
     } else {
         let _ = console::print(&summary(&outcome, args.language));
         rate(&outcome, began.elapsed(), args.language);
         if let Some(seed) = outcome.first {
-            let _ = console::print(&smallest(mode, seed, args));
+            let _ = console::print(&smallest(kind, seed, args));
         }
     }
     Ok(match outcome.first {
@@ -112,7 +124,7 @@ pub fn run(args: &SimulateArgs) -> Result<Exit> {
 }
 
 /// Runs all histories on as many threads as the machine has.
-fn all_histories(mode: Mode, args: &SimulateArgs) -> Outcome {
+fn all_histories(kind: Kind, args: &SimulateArgs) -> Outcome {
     let (next, ended) = (AtomicU64::new(0), AtomicBool::new(false));
     let done = AtomicU64::new(0);
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -128,7 +140,7 @@ fn all_histories(mode: Mode, args: &SimulateArgs) -> Outcome {
                         return;
                     }
                     let seed = args.seed.wrapping_add(number);
-                    let _ = sender.send((number, one_history(mode, seed, args.trace)));
+                    let _ = sender.send((number, one_history(kind, seed, args.trace)));
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -155,8 +167,8 @@ fn print_lines(lines: &[String]) {
     }
 }
 
-fn one_history(mode: Mode, seed: u64, told: bool) -> (Ending, Vec<String>) {
-    let run = scheduler::history(&scheduler::conditions(mode, seed), told);
+fn one_history((mode, logs): Kind, seed: u64, told: bool) -> (Ending, Vec<String>) {
+    let run = scheduler::history(&scheduler::conditions(mode, logs, seed), told);
     let (ending, _, lines) = run.end();
     (ending, lines)
 }
@@ -189,7 +201,7 @@ fn show_progress(done: &AtomicU64, all: u64, ended: &AtomicBool) {
     eprint!("\r\x1b[K");
 }
 
-fn object(mode: Mode, outcome: &Outcome) -> serde_json::Value {
+fn object((mode, logs): Kind, outcome: &Outcome) -> serde_json::Value {
     let counts: serde_json::Map<_, _> = outcome
         .counts
         .named()
@@ -198,6 +210,7 @@ fn object(mode: Mode, outcome: &Outcome) -> serde_json::Value {
         .collect();
     json!({
         "mode": mode.name(),
+        "log": logs.name(),
         "counts": counts,
         "harm": outcome.harm,
         "hazards": outcome.hazards,
@@ -241,8 +254,8 @@ fn rate(outcome: &Outcome, time: Duration, language: LanguageOption) {
 }
 
 /// Makes the history of this seed as small as it can be, and says how it is run again.
-fn smallest(mode: Mode, seed: u64, args: &SimulateArgs) -> String {
-    let conditions = scheduler::conditions(mode, seed);
+fn smallest((mode, logs): Kind, seed: u64, args: &SimulateArgs) -> String {
+    let conditions = scheduler::conditions(mode, logs, seed);
     let (ending, steps, _) = scheduler::history(&conditions, false).end();
     let worst = |name: &&String| name.as_str() == "divergence";
     let harm = ending.harm.iter().find(worst).or(ending.harm.first());
@@ -253,8 +266,8 @@ fn smallest(mode: Mode, seed: u64, args: &SimulateArgs) -> String {
         "The first history that did harm, made as small as it can be: {harm} after {length} actions and faults",
         "처음으로 피해를 낸 이력을 가장 작게 줄인 것: 행동과 장애 {length}개로 {harm}"
     ));
-    let mode = mode.name();
-    format!("\n# {says}\n# mall lab simulate --mode {mode} --seed {seed} --seeds 1\n{found}")
+    let (mode, log) = (mode.name(), logs.name());
+    format!("\n# {says}\n# mall lab simulate --mode {mode} --log {log} --seed {seed} --seeds 1\n{found}")
 }
 
 fn replay(history: &Smallest, args: &SimulateArgs) -> Exit {

@@ -3,6 +3,7 @@
 use clap::Args;
 use lab::scenario::{Setup, WorldName};
 use lab::simulation::SimulatedWorld;
+use lab::simulation::log::LogKind;
 use lab::world::{Trouble, World};
 use shop::text;
 
@@ -41,7 +42,7 @@ impl ServerOptions {
 /// This build has no such world, or it can't be made now.
 pub fn world(name: WorldName, setup: &Setup, servers: Option<&Servers>) -> Result<Box<dyn World>, Trouble> {
     match (name, servers) {
-        (WorldName::Simulated, _) => Ok(Box::new(SimulatedWorld::new(setup)?)),
+        (WorldName::Simulated, _) => Ok(Box::new(SimulatedWorld::new(setup, LogKind::Embedded)?)),
         (WorldName::Embedded, _) => Ok(Box::new(Processes::start(setup, None)?)),
         (WorldName::Real, Some(servers)) => Ok(Box::new(Processes::start(setup, Some(servers))?)),
         (other, _) => Err(Trouble::CannotBeShown(text!(
