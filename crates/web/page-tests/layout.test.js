@@ -159,7 +159,7 @@ test("the event that waits says for what and for whom", () => {
   const early = frames.findIndex(({ event, data }) => event === "seen" && data[0].ending === "early");
   const state = run(frames.slice(0, early + 1));
   const texts = flat(layoutLens(state, { ...view, now: state.now + 5000 }).shapes).map(({ text }) => text);
-  assert.ok(texts.includes("‖ v3 waits for v2, at work: delivery-2"), texts.join("|"));
+  assert.ok(texts.includes("‖ v3: waits for v2, at work: delivery-2"), texts.join("|"));
 });
 
 test("the selected order comes first, then those in trouble", () => {

@@ -15,7 +15,7 @@ const judged = (verdict) => run([snapshot(), { event: "verdict", data: verdict }
 
 test("the banner says whether order holds, and why it isn't known", () => {
   assert.equal(says(initial).state, "connecting");
-  assert.equal(says(run([snapshot()])).word, "✓ NO ORDERS YET");
+  assert.equal(says(run([snapshot()])).word, "NO ORDERS YET");
   assert.equal(says(run(gathered(observed("fence")))).word, "✓ ORDERED");
   const broken = says(run(gathered(observed("keyless"))));
   assert.deepEqual([broken.state, broken.word], ["harm", "▲ 1 ANOMALY"]);

@@ -198,7 +198,7 @@ test("pause keeps what is shown, and what came meanwhile is there afterwards", a
     assert.equal(await text(page, "#live"), "PAUSED");
     here.tell(...frames.slice(10));
     await page.waitForTimeout(300);
-    assert.equal(await text(page, "#verdict-word"), "✓ NO ORDERS YET");
+    assert.equal(await text(page, "#verdict-word"), "NO ORDERS YET");
     await page.keyboard.press("Space");
     await page.locator('#verdict[data-state="harm"]').waitFor();
   });

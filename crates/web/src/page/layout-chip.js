@@ -5,7 +5,7 @@ import { glyph, look, recordState, versionName } from "./looks.js";
 import { band, box, group, label, round, shape, title } from "./shapes.js";
 
 /** How wide a record is, and one of the delivery service's own, and how high, in widths of the font. */
-export const CHIP = 3.9;
+export const CHIP = 4.1;
 export const NARROW = 0.7;
 export const CHIP_HEIGHT = 2.7;
 
@@ -76,7 +76,7 @@ export function chip(record, found, { em, say, now }) {
 
 /** The sign at a chip's corner: what its outline means, for whoever doesn't see outlines. */
 function sign({ word, work }, now, em, height) {
-  const [x, y, r] = [(CHIP - 0.62) * em, height * em, 0.4 * em];
+  const [x, y, r] = [(CHIP - 0.58) * em, height * em, 0.36 * em];
   if (word === "working") return arc(work, now, [x, y, r]);
   if (word === "broken") return [warning("sign", (CHIP - 0.35) * em, -0.05 * em, 0.62 * em)];
   if (word === "parked") {

@@ -18,7 +18,8 @@ import { isBroken, troubled } from "./model.js";
 import { isOpen } from "./orders.js";
 import { band, box, group, label, line, round, shape, title } from "./shapes.js";
 
-const LABEL = 7;
+const LABEL = 8;
+const LABEL_NARROW = 6.6;
 const TOP = 1.9;
 const ROW = 1.8;
 const BOTTOM = 1.95;
@@ -68,10 +69,16 @@ function laneAttrs(order, { selected }) {
   };
 }
 
+/** The room for an order's number and the names of its rails. */
+function labelWidth({ em, width }) {
+  return (width < NARROW * em ? LABEL_NARROW : LABEL) * em;
+}
+
 function lane(order, view) {
   const { em, width, say } = view;
   const versions = [...order.versions.values()].sort(byVersion).slice(-VERSIONS);
-  const x = axis(moments(order, versions, view.now), [(LABEL + 0.8) * em, width - 2.4 * em], em);
+  const left = labelWidth(view);
+  const x = axis(moments(order, versions, view.now), [left + 0.8 * em, width - 2.4 * em], em);
   const bottom = (TOP + versions.length * ROW) * em;
   const broken = order.effects.some((effect) => isBroken(effect));
   const height = bottom + (broken ? BOTTOM_WITH_ARROW + (width < NARROW * em ? 0.8 : 0) : BOTTOM) * em;
@@ -80,10 +87,10 @@ function lane(order, view) {
     box("ground", [0, 0, width, height], 0.4 * em, { class: "lane-body" }),
     band("band", [0.5 * em, 0.6 * em, 0.55 * em, height - 1.2 * em], 0.2 * em, look(order.id)),
     label("name", 1.6 * em, 2.85 * em, `#${order.id}`, { class: "lane-name" }),
-    label("written", LABEL * em - 0.6 * em, TOP * em - 0.1 * em, say("written"), { class: "tiny muted end-aligned" }),
-    label("effect", LABEL * em - 0.6 * em, bottom + 0.35 * em, say("tookEffect"), { class: "tiny muted end-aligned" }),
-    line("upper", [LABEL * em, TOP * em - 0.4 * em, width - em, TOP * em - 0.4 * em], { class: "rail" }),
-    line("lower", [LABEL * em, bottom, width - em, bottom], { class: "rail" }),
+    label("written", left - 0.6 * em, TOP * em - 0.1 * em, say("written"), { class: "tiny muted end-aligned" }),
+    label("effect", left - 0.6 * em, bottom + 0.35 * em, say("tookEffect"), { class: "tiny muted end-aligned" }),
+    line("upper", [left, TOP * em - 0.4 * em, width - em, TOP * em - 0.4 * em], { class: "rail" }),
+    line("lower", [left, bottom, width - em, bottom], { class: "rail" }),
     title([`${say("order")} ${order.id}`, broken ? say("broken") : ""].filter(Boolean).join(": ")),
   ];
   for (const version of versions) {
@@ -168,7 +175,7 @@ function bay(parked, { x, y, em, now, key, say, name }) {
   const [from, to] = [x(parked.at), x(parked.until ?? Math.max(now, parked.at))];
   const place = [from, y - 0.55 * em, Math.max(0.8 * em, to - from), 1.1 * em];
   const why = parked.reason === "poison" ? say("waitsPoison") : say(parked.worker ? "waitsForBy" : "waitsFor", parked);
-  const told = `‖ ${name} ${why}`;
+  const told = `‖ ${name}: ${why}`;
   const fits = to - from > (widthOf(told) * 0.85 + 0.6) * em;
   const short = fits ? told : to - from > 1.6 * em ? "‖" : "";
   return [
@@ -180,6 +187,7 @@ function bay(parked, { x, y, em, now, key, say, name }) {
 /** For each effect that came out of its turn an arrow that goes back to where it belonged, and what it says. */
 function arrows(order, versions, view) {
   const { x, em, bottom, say, width } = view;
+  const left = labelWidth(view);
   const shown = (key) => versions.some((version) => version.key === key);
   const effects = order.effects.filter((effect) => shown(effect.key));
   return effects.flatMap((effect, index) => {
@@ -196,7 +204,7 @@ function arrows(order, versions, view) {
     }
     const [y, deep] = [bottom + 1.6 * em, bottom + 2.9 * em];
     const lowest = y + 0.75 * (deep - y);
-    const middle = Math.min(Math.max((from + to) / 2, LABEL * em), width - half - em);
+    const middle = Math.min(Math.max((from + to) / 2, left), width - half - em);
     const d = `M${round(from)} ${round(y)}C${round(from)} ${round(deep)} ${round(to)} ${round(deep)} ${round(to)} ${round(y + 0.1 * em)}`;
     const head = `M${round(to - 0.4 * em)} ${round(y + 0.55 * em)}L${round(to)} ${round(y)}l${round(0.4 * em)} ${round(0.55 * em)}`;
     return [

@@ -15,6 +15,8 @@ import { box, label, line, round, shape } from "./shapes.js";
 
 const LABEL = 2.6;
 const GAP = 0.35;
+/** The room for how many older records there are. */
+const OLDER = 5;
 const ROW = 5.6;
 const CHIP_TOP = 1.45;
 const CARDS = 19;
@@ -48,14 +50,14 @@ function track(state, partition, view) {
   const records = state.records.get(number) ?? [];
   const { slots, older } = slotsOf(records, partition, view);
   const middle = top + (CHIP_TOP + CHIP_HEIGHT / 2) * em;
-  const stop = slots.at(-1) ? slots.at(-1).x + slots.at(-1).width + GAP * em : left + (older ? 4.5 : 0.6) * em;
+  const stop = slots.at(-1) ? slots.at(-1).x + slots.at(-1).width + GAP * em : left + (older ? OLDER : 0.6) * em;
   const at = (offset) => slots.find((slot) => slot.record.offset >= offset)?.x ?? stop + 0.05 * em;
   const positionX = committed === null ? null : at(committed) - (GAP / 2) * em;
   const shapes = [];
   const key = (part) => `p${number} ${part}`;
 
   shapes.push(label(key("name"), 0, middle + 0.45 * em, `P${number}`, { class: "track-name" }));
-  shapes.push(line(key("rail"), [left, middle, stop, middle], { class: "rail" }));
+  shapes.push(line(key("rail"), [left + (older ? OLDER - 0.3 : 0) * em, middle, stop, middle], { class: "rail" }));
   if (lag > 0) {
     const from = positionX === null ? left : Math.max(left, positionX);
     const place = [from, top + (CHIP_TOP - 0.25) * em, stop - from, (CHIP_HEIGHT + 0.5) * em];
@@ -100,10 +102,10 @@ function slotsOf(records, partition, view) {
   const needed = (slots) => slots.reduce((sum, slot) => sum + slot.width + GAP * em, 0);
   let from = 0;
   const hides = () => from > 0 || (wide[0] && wide[0].record.offset > partition.start);
-  while (from < wide.length && needed(wide.slice(from)) + (hides() ? 4.5 * em : 0) > room) from += 1;
+  while (from < wide.length && needed(wide.slice(from)) + (hides() ? OLDER * em : 0) > room) from += 1;
   const slots = wide.slice(from);
   const older = slots.length ? slots[0].record.offset - partition.start : partition.end - partition.start;
-  let x = left + (older > 0 ? 4.5 : 0.6) * em;
+  let x = left + (older > 0 ? OLDER : 0.6) * em;
   for (const slot of slots) {
     slot.x = x;
     x += slot.width + GAP * em;

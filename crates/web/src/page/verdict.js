@@ -6,11 +6,14 @@ import { readIn } from "./words.js";
 export function banner(state, language, say) {
   const verdict = state.verdict;
   if (!state.known || !verdict) return words("connecting", "…", say("connecting"), say("connectingWhy"));
+  if (!verdict.orders && !state.away.length && isQuiet(verdict)) {
+    return { state: "empty", word: say("orderedNone"), why: say("orderedNoneWhy") };
+  }
   switch (verdict.state) {
     case "harm":
       return words("harm", "▲", countOf(verdict, say), harmWhy(verdict, language, say));
     case "ordered":
-      return words("ordered", "✓", ...orderedSays(verdict, say));
+      return words("ordered", "✓", say("ordered"), orderedWhy(verdict, say));
     case "starting":
       return words("starting", "…", say("starting"), say("startingWhy"));
     default:
@@ -26,10 +29,14 @@ function countOf({ harm }, say) {
   return harm === 1 ? say("harmOne") : say("harm", { count: harm });
 }
 
-function orderedSays({ orders, hazards, underWay }, say) {
-  if (!orders) return [say("orderedNone"), say("orderedNoneWhy")];
+/** Whether nothing is known that could be judged, as `mall verify` can't tell anything about no orders. */
+function isQuiet({ state, found, doubts }) {
+  return (state === "ordered" || state === "unknown") && !found.length && !doubts?.length;
+}
+
+function orderedWhy({ orders, hazards, underWay }, say) {
   const more = [hazards ? capital(say("hazards", { count: hazards })) : "", underWay ? say("underWay") : ""];
-  return [say("ordered"), [say("orderedWhy", { orders }), ...more].filter(Boolean).join(" ")];
+  return [say("orderedWhy", { orders }), ...more].filter(Boolean).join(" ");
 }
 
 function capital(text) {
