@@ -61,6 +61,28 @@ test("an order's verdicts are one story, with each piece of evidence once, and i
   assert.match(remedies(story, "ko")[0], /발행/);
 });
 
+test("what helps is what helps against the harm", () => {
+  const verdict = (name, kind, more) => ({
+    order: 1,
+    name,
+    kind,
+    says: { english: name },
+    evidence: [],
+    remedy: null,
+    ...more,
+  });
+  const text = (english) => ({ english, korean: english });
+  const hazard = verdict("split-key", "hazard", { remedy: text("none is needed") });
+  const alone = stories({ found: [hazard] })[0];
+  assert.deepEqual(remedies(alone, "en"), ["none is needed"]);
+  const skip = verdict("skip", "harm", { cause: "skip", remedy: text("the guard") });
+  const inversion = verdict("inversion", "harm", { cause: "skip" });
+  assert.deepEqual(remedies(stories({ found: [hazard, skip, inversion] })[0], "en"), ["the guard"]);
+  const cause = { ...hazard, remedy: text("a key") };
+  const followed = verdict("inversion", "harm", { cause: "split-key" });
+  assert.deepEqual(remedies(stories({ found: [cause, followed] })[0], "en"), ["a key"]);
+});
+
 test("the badges say the modes, and that processes don't agree", () => {
   const shown = (state) => modes(state, say).map(({ value, on }) => [value, on]);
   assert.deepEqual(shown(run([snapshot()])), [

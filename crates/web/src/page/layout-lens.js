@@ -175,12 +175,12 @@ function bay(parked, { x, y, em, now, key, say, name }) {
   const [from, to] = [x(parked.at), x(parked.until ?? Math.max(now, parked.at))];
   const place = [from, y - 0.55 * em, Math.max(0.8 * em, to - from), 1.1 * em];
   const why = parked.reason === "poison" ? say("waitsPoison") : say(parked.worker ? "waitsForBy" : "waitsFor", parked);
-  const told = `‖ ${name}: ${why}`;
-  const fits = to - from > (widthOf(told) * 0.85 + 0.6) * em;
-  const short = fits ? told : to - from > 1.6 * em ? "‖" : "";
+  const shorter = parked.next === undefined ? "" : `‖ ${say("waitsFor", parked)}`;
+  const fits = (told) => to - from > (widthOf(told) * 0.85 + 0.6) * em;
+  const says = [`‖ ${name}: ${why}`, shorter, "‖"].find(fits) ?? "";
   return [
     box(key("bay"), place, 0.3 * em, { class: parked.until === undefined ? "bay" : "bay over" }),
-    label(key("bay says"), from + 0.45 * em, y + 0.28 * em, short, { class: "small" }),
+    label(key("bay says"), from + 0.45 * em, y + 0.28 * em, says, { class: "small" }),
   ];
 }
 

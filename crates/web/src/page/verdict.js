@@ -89,9 +89,13 @@ export function evidence(story) {
   return [...facts.values()].sort((one, other) => (one.timestamp ?? late) - (other.timestamp ?? late));
 }
 
-/** What helps: the remedies of the story's causes. */
+/** What helps: the remedies of what the harm follows from; where there is no harm, all of them. */
 export function remedies(story, language) {
-  return [...new Set(story.verdicts.map((found) => readIn(language, found.remedy)).filter(Boolean))];
+  const harm = story.verdicts.filter(({ kind }) => kind === "harm");
+  const causes = new Set(harm.map(({ name, cause }) => cause ?? name));
+  const read = (all) => [...new Set(all.map((found) => readIn(language, found.remedy)).filter(Boolean))];
+  const said = read(story.verdicts.filter(({ name }) => causes.has(name)));
+  return said.length ? said : read(story.verdicts);
 }
 
 /** The three modes as badges: name, value, what it means, and whether it guards the order ("true", "false", "mixed"). */

@@ -86,7 +86,7 @@ export function drawAnomalies(state, view) {
     found,
     (story) => story.order,
     makeStory,
-    (element, story) => drawStory(element, story, view),
+    (element, story) => drawStory(element, story, { ...view, first: story === found[0] }),
   );
   byId("no-anomalies").hidden = found.length > 0;
   keyed(
@@ -100,10 +100,10 @@ export function drawAnomalies(state, view) {
 
 function makeStory(story) {
   const head = h("div", { class: "story-head" }, h("strong", {}), orderButton(story.order, ""));
-  return h("article", { class: "story" }, head, h("dl"), h("h3"), h("ol"), h("h3"), h("p", { class: "remedy" }));
+  return h("article", { class: "story" }, head, h("dl"), h("h3"), h("ol"), h("h3"), h("div", { class: "remedy" }));
 }
 
-function drawStory(element, story, { language, say, selected }) {
+function drawStory(element, story, { language, say, selected, first }) {
   const chosen = story.order === selected;
   const harm = story.kind === "harm";
   set(element, "class", `story${harm ? "" : " hazard"}${chosen ? " chosen" : ""}`);
@@ -125,7 +125,7 @@ function drawStory(element, story, { language, say, selected }) {
       text(row.lastChild, readIn(language, each.says));
     },
   );
-  const open = chosen || (harm && selected === null);
+  const open = chosen || (first && selected === null);
   for (const part of [factsName, facts, remedyName, remedy]) part.hidden = !open;
   text(factsName, say("evidence"));
   keyed(
@@ -139,9 +139,15 @@ function drawStory(element, story, { language, say, selected }) {
     },
   );
   text(remedyName, say("remedy"));
-  const said = remedies(story, language).join(" ");
-  text(remedy, said);
-  remedyName.hidden = remedy.hidden = !open || !said;
+  const said = open ? remedies(story, language) : [];
+  keyed(
+    remedy,
+    said,
+    String,
+    (each) => h("p", {}, each),
+    () => {},
+  );
+  remedyName.hidden = remedy.hidden = !said.length;
 }
 
 function factKey(fact) {
