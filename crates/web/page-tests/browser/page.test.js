@@ -45,6 +45,10 @@ async function accessible(page) {
 // biome-ignore lint/performance/useDomNodeTextContent: what a person reads is what matters, as laid out.
 const text = (page, selector) => page.locator(selector).innerText();
 
+/** Waits until there are so many. */
+const count = (page, selector, many) =>
+  page.waitForFunction(([what, wanted]) => document.querySelectorAll(what).length === wanted, [selector, many]);
+
 test("the second experiment: banner, arrow, wrong row, and a jump to the place", async () => {
   await shown(gathered(observed("keyless")), {}, async ({ page, here }) => {
     here.orders.set(1, [
@@ -52,12 +56,12 @@ test("the second experiment: banner, arrow, wrong row, and a jump to the place",
     ]);
     await page.locator('#verdict[data-state="harm"]').waitFor();
     assert.equal(await text(page, "#verdict-word"), "▲ 1 ANOMALY");
-    assert.equal(await page.locator("#lens .arrow").count(), 2, "a line and its head");
+    await count(page, "#lens .arrow", 2);
     assert.match(await text(page, "#deliveries tr.wrong"), /CANCELLED v3\s+MODIFIED v3/);
-    assert.equal(await page.locator("#tracks .chip.broken").count(), 2);
+    await count(page, "#tracks .chip.broken", 2);
     await page.getByRole("button", { name: "Show order 1" }).click();
-    assert.equal(await page.locator("#tracks .chip.selected").count(), 3);
-    assert.equal(await page.locator("#lens .lane.selected").count(), 1);
+    await count(page, "#tracks .chip.selected", 3);
+    await count(page, "#lens .lane.selected", 1);
     assert.match(await text(page, ".story.chosen"), /Evidence[\s\S]*Remedy[\s\S]*--key order-id/);
     assert.match(await text(page, "#log"), /order 1: inversion, v2 took effect after v3/);
   });
@@ -68,11 +72,11 @@ test("behind the fence: kept, and the early event visibly waits", async () => {
   const early = frames.findIndex(({ event, data }) => event === "seen" && data[0].ending === "early");
   await shown(frames.slice(0, early + 1), {}, async ({ page, here }) => {
     await page.locator("#tracks .chip.parked").waitFor();
-    assert.equal(await page.locator("#lens .bay:not(.over)").count(), 1);
+    await count(page, "#lens .bay:not(.over)", 1);
     here.tell(...frames.slice(early + 1));
     await page.locator("#lens .bay.over").waitFor();
     assert.equal(await text(page, "#verdict-word"), "✓ ORDERED");
-    assert.equal(await page.locator("#lens .arrow, .wrong, .story:not(.hazard)").count(), 0);
+    await count(page, "#lens .arrow, .wrong, .story:not(.hazard)", 0);
   });
 });
 
@@ -149,9 +153,9 @@ test("all of it by keyboard alone, also with a Korean keyboard on", async () => 
     await page.keyboard.press("Home");
     assert.match(await focused(), /^order 1 v1 OrderPlaced P0@0: done/);
     await page.keyboard.press("Enter");
-    assert.equal(await page.locator("#tracks .chip.selected").count(), 0, "the same order again is let go");
+    await count(page, "#tracks .chip.selected", 0);
     await page.keyboard.press("Enter");
-    assert.equal(await page.locator("#tracks .chip.selected").count(), 3);
+    await count(page, "#tracks .chip.selected", 3);
     await page.keyboard.press("t");
     assert.match(
       await text(page, "#mirror"),
@@ -213,8 +217,8 @@ test("a break is shown, and what followed comes without a gap or a double", asyn
     here.tell(...frames.slice(20));
     await page.locator('#live[data-state="live"]').waitFor();
     await page.locator("#lens .bay.over").waitFor();
-    assert.equal(await page.locator("#lens .bay").count(), 1);
-    assert.equal(await page.locator("#tracks .chip").count(), 3);
+    await count(page, "#lens .bay", 1);
+    await count(page, "#tracks .chip", 3);
     assert.equal(here.requests.filter((request) => request.startsWith("GET /live")).length, 2);
   });
 });
@@ -272,7 +276,7 @@ test("nothing that orders and records bring becomes markup", async () => {
     await page.locator("#address").fill(evil);
     await page.locator("#modify").click();
     await page.waitForFunction((wanted) => document.getElementById("selected-line").textContent.includes(wanted), evil);
-    assert.equal(await page.locator("img, b, script:not([src])").count(), 0);
+    await count(page, "img, b, script:not([src])", 0);
     assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
     assert.ok((await text(page, "#selected-line")).includes(evil), "it is shown as it is");
   });
