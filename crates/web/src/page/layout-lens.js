@@ -171,17 +171,21 @@ function handedOver(work, { x, y, em, key }) {
 }
 
 /** The wait of an event that came early, as a bay beside the road, with what it waits for. */
-function bay(parked, { x, y, em, now, key, say, name }) {
+function bay(parked, { x, y, em, now, key, say, name, width, lower }) {
   const [from, to] = [x(parked.at), x(parked.until ?? Math.max(now, parked.at))];
   const place = [from, y - 0.55 * em, Math.max(0.8 * em, to - from), 1.1 * em];
   const why = parked.reason === "poison" ? say("waitsPoison") : say(parked.worker ? "waitsForBy" : "waitsFor", parked);
   const shorter = parked.next === undefined ? "" : `‖ ${say("waitsFor", parked)}`;
   const fits = (told) => to - from > (widthOf(told) * 0.85 + 0.6) * em;
-  const says = [`‖ ${name}: ${why}`, shorter, "‖"].find(fits) ?? "";
-  return [
-    box(key("bay"), place, 0.3 * em, { class: parked.until === undefined ? "bay" : "bay over" }),
-    label(key("bay says"), from + 0.45 * em, y + 0.28 * em, says, { class: "small" }),
-  ];
+  const says = [`‖ ${name}: ${why}`, shorter].find((told) => told && fits(told));
+  const shapes = [box(key("bay"), place, 0.3 * em, { class: parked.until === undefined ? "bay" : "bay over" })];
+  if (says) shapes.push(label(key("bay says"), from + 0.45 * em, y + 0.28 * em, says, { class: "small" }));
+  // What has no room in it stands below, at the end, where the event has not come yet.
+  else if (parked.until === undefined) {
+    const below = `‖ ${name}: ${shorter ? say("waitsFor", parked) : why}`;
+    shapes.push(label(key("bay says"), width - 0.8 * em, lower + 1.25 * em, below, { class: "small end-aligned" }));
+  }
+  return shapes;
 }
 
 /** For each effect that came out of its turn an arrow that goes back to where it belonged, and what it says. */
