@@ -1,7 +1,7 @@
 //! The ports of the roles, and what a role may open at once.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -75,6 +75,16 @@ fn who_has(address: SocketAddr) -> String {
         }
         None => "another process".to_owned(),
     }
+}
+
+/// Where who listens on this address is reached from this machine.
+pub fn reached_at(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(any) if any.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(any) if any.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        one => one,
+    };
+    SocketAddr::new(ip, listening.port())
 }
 
 /// The name of a delivery instance to which no name was given: `delivery-1` on port 8082, `delivery-2` on 8083, and so on.

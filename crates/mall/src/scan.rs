@@ -49,7 +49,8 @@ impl ProgressLine {
             done: 0,
             last: Instant::now(),
             shown: false,
-            on_terminal: std::io::stderr().is_terminal(),
+            // A role's log lines stand there alone.
+            on_terminal: std::io::stderr().is_terminal() && !tracing::dispatcher::has_been_set(),
         }
     }
 

@@ -38,18 +38,20 @@ pub(super) struct Member {
 }
 
 /// The client id as it stands in the member's unique name, which is also the name of a file: characters that such a name
-/// should not have are shown as `_`, and of a long name the beginning.
+/// should not have are shown as `_`, and of a long name the beginning. The note may also hold an address.
 pub(super) fn shown(subscription: &Subscription) -> String {
-    let legal = |c: char| match c.is_ascii_alphanumeric() || "-=,".contains(c) {
-        true => c,
-        false => '_',
+    let legal = |more: &'static str| {
+        move |c: char| match c.is_ascii_alphanumeric() || more.contains(c) {
+            true => c,
+            false => '_',
+        }
     };
-    let name = subscription.member.chars().take(100).collect();
     let short = Subscription {
-        member: name,
+        member: subscription.member.chars().take(100).map(legal("-=,")).collect(),
+        note: subscription.note.chars().take(99).map(legal("-=,.:[]")).collect(),
         ..subscription.clone()
     };
-    short.client_id().chars().take(200).map(legal).collect()
+    short.client_id()
 }
 
 /// A partition that a member owns.

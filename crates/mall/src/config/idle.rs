@@ -37,13 +37,6 @@ const IDLE: [(&str, &[&str]); 7] = [
     (
         "gateway",
         &[
-            "data",
-            "bootstrap_server",
-            "database_url",
-            "kafka_property",
-            "kafka_config",
-            "topic",
-            "group",
             "partitions",
             "key",
             "guard",

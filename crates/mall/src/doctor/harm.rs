@@ -19,7 +19,7 @@ const NAMED: usize = 3;
 
 /// Looks at the history of all orders, if log and databases are there. If they aren't, that was told before.
 pub fn look(options: &RoleOptions, report: &mut Report) {
-    let Ok(Some(sources)) = Sources::if_there(&options.storage, &options.topic, &options.group) else {
+    let Ok(sources) = Sources::look_into(&options.storage, &options.topic, &options.group) else {
         return;
     };
     let Ok(records) = records(&sources) else { return };

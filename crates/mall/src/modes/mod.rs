@@ -2,7 +2,7 @@
 //! order, so each role publishes its own where the others look:
 //!
 //! ```text
-//!   delivery instance   client id in its group         delivery-1,key=none,guard=off,lanes=1
+//!   delivery instance   client id in its group         delivery-1,key=none,guard=off,lanes=1,at=127.0.0.1:8082
 //!   relay               holder of the journal's lease  key=none/PID-TIME
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 pub mod objection;
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use clap::ValueEnum;
@@ -84,11 +85,11 @@ impl Modes {
         key + guard + lanes
     }
 
-    /// The modes of a delivery instance as part of its client id.
-    pub fn note(self) -> String {
+    /// The modes of a delivery instance, and where it is reached, as part of its client id.
+    pub fn note(self, at: SocketAddr) -> String {
         let part = |(mode, value): (&str, String)| format!("{mode}={value}");
         let parts: Vec<String> = self.labels(Source::Deliveries).into_iter().map(part).collect();
-        parts.join(",")
+        format!("{},at={at}", parts.join(","))
     }
 
     /// Whether events would be handled otherwise in the other modes. How many orders an instance handles at once makes no
@@ -105,12 +106,21 @@ pub struct Seen {
     pub name: String,
     /// None if the client id tells of no modes.
     pub modes: Option<Modes>,
+    /// Where the instance is reached; none if the client id doesn't tell.
+    pub at: Option<SocketAddr>,
 }
 
 impl Seen {
-    /// Reads a client id. A name may hold anything, so the modes are what stands at the end.
+    /// Reads a client id. A name may hold anything, so the modes are what stands at the end, before the address if there is one.
     pub fn parse(client: &str) -> Self {
-        let parts: Vec<&str> = client.rsplitn(4, ',').collect();
+        let (front, at) = match client.rsplit_once(",at=") {
+            Some((front, at)) => (front, at.parse().ok()),
+            None => (client, None),
+        };
+        let parts: Vec<&str> = match at {
+            Some(_) => front.rsplitn(4, ',').collect(),
+            None => client.rsplitn(4, ',').collect(),
+        };
         let modes = match parts[..] {
             [lanes, guard, key, _] => modes(key, guard, lanes),
             _ => None,
@@ -122,6 +132,7 @@ impl Seen {
         Self {
             name: name.to_owned(),
             modes,
+            at: at.filter(|_| modes.is_some()),
         }
     }
 }
@@ -181,9 +192,14 @@ mod tests {
     #[test]
     fn a_client_id_tells_name_and_modes_whatever_the_name_is() {
         for name in ["delivery-1", "a,b", "a,key=none,guard=off,lanes=1", "서울 1", ""] {
-            for modes in [COURSE, DEFAULT] {
-                let seen = Seen::parse(&format!("{name},{}", modes.note()));
-                assert_eq!((seen.name.as_str(), seen.modes), (name, Some(modes)));
+            for (modes, at) in [(COURSE, "127.0.0.1:8082"), (DEFAULT, "[::1]:65535")] {
+                let at = at.parse().expect("an address");
+                let note = modes.note(at);
+                let seen = Seen::parse(&format!("{name},{note}"));
+                assert_eq!((seen.name.as_str(), seen.modes, seen.at), (name, Some(modes), Some(at)));
+                let older = note.split(",at=").next().expect("modes");
+                let seen = Seen::parse(&format!("{name},{older}"));
+                assert_eq!((seen.name.as_str(), seen.modes, seen.at), (name, Some(modes), None));
             }
         }
     }
@@ -197,17 +213,20 @@ mod tests {
             "x,key=none,guard=off,lanes=many",
             "x,key=,guard=off,lanes=1",
             "key=none,guard=off,lanes=1",
+            "delivery-1,at=127.0.0.1:8082",
+            "x,key=none,guard=off,lanes=1,at=somewhere",
             "",
         ];
         for client in others {
             let seen = Seen::parse(client);
-            assert_eq!((seen.name.as_str(), seen.modes), (client, None));
+            assert_eq!((seen.name.as_str(), seen.modes, seen.at), (client, None, None));
         }
     }
 
     #[test]
     fn the_modes_of_the_course_are_shown_in_each_form() {
-        assert_eq!(COURSE.note(), "key=none,guard=off,lanes=1");
+        let at = SocketAddr::from(([127, 0, 0, 1], 8082));
+        assert_eq!(COURSE.note(at), "key=none,guard=off,lanes=1,at=127.0.0.1:8082");
         assert_eq!(COURSE.flags(Source::Deliveries), "--key none --guard off --lanes 1");
         assert_eq!(COURSE.flags(Source::Orders), "--key none");
         assert_eq!(

@@ -208,7 +208,8 @@ mod tests {
     }
 
     fn instance(name: &str, modes: Modes) -> GroupMember {
-        member(&format!("{name},{}", modes.note()))
+        let at = std::net::SocketAddr::from(([127, 0, 0, 1], 8082));
+        member(&format!("{name},{}", modes.note(at)))
     }
 
     fn joining(name: Option<&str>, modes: Modes) -> Joining {

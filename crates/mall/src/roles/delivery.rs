@@ -15,7 +15,7 @@ use super::gates::Gates;
 use super::startup::Startup;
 use super::{admission, idleness};
 use crate::adapters::until_available;
-use crate::config::{self, RoleOptions, Settings};
+use crate::config::{self, Settings};
 use crate::metrics::{ConsumerMetrics, ServiceMetrics};
 use crate::modes::Modes;
 use crate::{clock, net};
@@ -30,7 +30,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
     // An instance that is started again under the same name is another instance.
     let instance = format!("{member}/{}", std::process::id());
     role.instance = Some(instance.clone());
-    let subscription = subscription(role.options(), member);
+    let subscription = subscription(&role, member);
     let admitted = admission::to_group(&adapters.log, role.options(), &subscription);
     if role.unless_stopped(admitted).await?.is_none() {
         return Ok(());
@@ -113,12 +113,13 @@ fn deliver(role: &Startup, service: &Service, name: String, shutdown: &Cancellat
     Delivering::start(service, &delivering, instance, journal, shutdown)
 }
 
-fn subscription(options: &RoleOptions, member: String) -> Subscription {
+fn subscription(role: &Startup, member: String) -> Subscription {
+    let options = role.options();
     Subscription {
         group: options.group.clone(),
         topics: vec![options.topic.clone()],
         member,
-        note: Modes::of(options).note(),
+        note: Modes::of(options).note(net::reached_at(role.address)),
         session_timeout: options.session_timeout,
         drain_timeout: options.shutdown_timeout,
     }

@@ -1,4 +1,4 @@
-//! The gateway: one address for both services.
+//! The gateway: one address for both services, and the live picture of the mall.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use web::gateway::commands::{Commands, Refused};
 use super::startup::Startup;
 use crate::config::Settings;
 use crate::exit::Usage;
+use crate::live::{self, Sight};
 use crate::supervised::Link;
 use crate::supervised::words::Wish;
 
@@ -26,7 +27,11 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         order.as_str(),
         delivery.as_str()
     );
-    let router = web::gateway::router(order, delivery, commands(role.address));
+    let commands = commands(role.address);
+    let sight = Sight::of(role.options());
+    let live = sight.picture(commands.is_some());
+    let router = web::gateway::router(order, delivery, live.clone(), commands);
+    live::keep(live, sight)?;
     let stop = role.shutdown.clone();
     role.serve(&ready, router, None, stop).await;
     Ok(())

@@ -17,7 +17,7 @@ use shop::store::{ApplyRow, JournalRow};
 
 use super::sources::Sources;
 use crate::clock;
-use crate::scan::{self, ProgressLine};
+use crate::scan::ProgressLine;
 
 /// How many rows are read at once.
 const PAGE: usize = 1000;
@@ -77,12 +77,12 @@ pub fn tail_of_topic(sources: &Sources, to: &mut impl Intake, partitions: &[Part
     for (number, extent) in extents.iter_mut().enumerate() {
         extent.start = known(number).unwrap_or(extent.start).max(extent.start);
     }
-    let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
+    let scanned = sources.each_record(&extents, |record| {
         if let Some(found) = translate::found(record) {
             to.moving(found.order());
         }
     });
-    sources.of_log(scanned).map(drop)
+    scanned.map(drop)
 }
 
 /// Reads the rows of the journal behind a number. Answers with the number of the last.
@@ -114,13 +114,12 @@ pub fn topic(sources: &Sources, to: &mut impl Intake) -> Result<Vec<(Extent, Opt
     let extents = sources.of_log(sources.log.extents(&sources.topic))?;
     let mut kept_since: Vec<Option<Timestamp>> = vec![None; extents.len()];
     let only = to.only().map(|order| order.to_string());
-    let scanned = scan::each_record(sources.log.as_ref(), &sources.topic, &extents, |record| {
+    let ends = sources.each_record(&extents, |record| {
         kept_since[record.partition.0 as usize].get_or_insert(record.timestamp);
         if only.as_ref().is_none_or(|order| translate::mentions(record, order)) {
             take_record(record, to);
         }
-    });
-    let ends = sources.of_log(scanned)?;
+    })?;
     let read = extents.iter().zip(ends).map(|(extent, end)| Extent {
         start: extent.start,
         end,

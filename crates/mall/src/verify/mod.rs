@@ -15,7 +15,7 @@ pub mod remedy;
 pub mod report;
 mod since;
 mod sources;
-mod watch;
+pub mod watch;
 
 use std::time::{Duration, Instant};
 

@@ -220,6 +220,44 @@ fn verdict(verdict: &Verdict) -> Value {
     })
 }
 
+/// Verdicts about some orders as JSON objects in both languages. The remedy stands on the cause of what happened.
+pub fn in_both_languages(verdicts: Vec<Verdict>) -> Vec<Value> {
+    let mut objects = Vec::new();
+    for story in &stories(verdicts) {
+        for chapter in &story.chapters {
+            let cause = chapter.cause.anomaly.name();
+            for (number, one) in chapter.verdicts().enumerate() {
+                let mut object = verdict(one);
+                let evidence = one.facts.iter().take(FACTS).map(|told| {
+                    let mut object = fact(told);
+                    object["what"] = both(&told.what);
+                    object
+                });
+                object["says"] = both(&one.says);
+                object["evidence"] = evidence.collect();
+                object["cause"] = cause.into();
+                object["remedy"] = match number {
+                    0 => both(&remedy(story.order, chapter)),
+                    _ => Value::Null,
+                };
+                objects.push(object);
+            }
+        }
+    }
+    objects
+}
+
+/// A doubt as a JSON object in both languages.
+pub fn doubt_in_both_languages(told: &Doubt) -> Value {
+    let mut object = doubt(told);
+    object["says"] = both(&told.says());
+    object
+}
+
+fn both(text: &Text) -> Value {
+    json!({ "english": text.english, "korean": text.korean })
+}
+
 /// A row or a record as a JSON object.
 pub fn fact(fact: &Fact) -> Value {
     json!({

@@ -1,18 +1,24 @@
 //! The log and the databases that `mall verify` reads. It creates nothing in them.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use keylane_log::{EventLog, LogError};
+use keylane_log::{EventLog, Extent, LogError, Offset, Record};
 use shop::domain::Source;
 use shop::store::{self, Store};
 use tokio::runtime::Runtime;
 
-use crate::adapters::log::{OpenFor, explained, open_existing_log, open_log};
+use crate::adapters::log::{explained, open_existing_log};
 use crate::adapters::{look_into_store, open_store_to_read};
 use crate::config::{self, Storage};
 use crate::data_dir::{self, DataFile, InUse};
+use crate::scan;
+
+/// How many records of each partition are read at a time where reading may be stopped.
+const PIECE: u64 = 20_000;
 
 /// The options that say where the history of orders is.
 #[derive(Debug, Args)]
@@ -38,6 +44,7 @@ pub struct Sources {
     deliveries: Arc<dyn Store>,
     storage: Storage,
     runtime: Runtime,
+    stop: Option<Arc<AtomicBool>>,
     _in_use: Option<InUse>,
 }
 
@@ -64,28 +71,24 @@ impl Sources {
             deliveries,
             storage: storage.clone(),
             runtime,
+            stop: None,
             _in_use,
         })
     }
 
-    /// Opens the log and both databases as they are, without waiting for any. None if one of them is not there, or can't be
-    /// read.
-    pub fn if_there(storage: &Storage, topic: &str, group: &str) -> Result<Option<Self>> {
+    /// Opens the log and both databases as they are: nothing is waited for or brought up to date.
+    ///
+    /// # Errors
+    /// Says what is not there, or can't be read.
+    pub fn look_into(storage: &Storage, topic: &str, group: &str) -> Result<Self> {
         let runtime = runtime()?;
-        let Ok(Some(log)) = open_log(storage, OpenFor::Reading) else {
-            return Ok(None);
-        };
-        if databases_must_exist(storage).is_err() {
-            return Ok(None);
-        }
-        let opened = runtime.block_on(async {
+        let log = open_existing_log(storage)?;
+        databases_must_exist(storage)?;
+        let (orders, deliveries) = runtime.block_on(async {
             let orders = look_into_store(storage, Source::Orders).await?;
             Ok::<_, store::StoreError>((orders, look_into_store(storage, Source::Deliveries).await?))
-        });
-        let Ok((orders, deliveries)) = opened else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
+        })?;
+        Ok(Self {
             log,
             topic: topic.to_owned(),
             group: group.to_owned(),
@@ -93,8 +96,18 @@ impl Sources {
             deliveries,
             storage: storage.clone(),
             runtime,
+            stop: None,
             _in_use: None,
-        }))
+        })
+    }
+
+    /// The same sources, from which nothing can be read any more once `stop` says so: whoever reads a long history ends then.
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            stop: Some(stop),
+            ..self
+        }
     }
 
     /// Reads from the order service's database.
@@ -102,6 +115,7 @@ impl Sources {
     where
         F: Future<Output = store::Result<T>>,
     {
+        self.go_on()?;
         let answer = self.runtime.block_on(ask(self.orders.as_ref()));
         answer.map_err(|error| anyhow!("the orders can't be read: {error}"))
     }
@@ -111,8 +125,41 @@ impl Sources {
     where
         F: Future<Output = store::Result<T>>,
     {
+        self.go_on()?;
         let answer = self.runtime.block_on(ask(self.deliveries.as_ref()));
         answer.map_err(|error| anyhow!("the deliveries can't be read: {error}"))
+    }
+
+    /// Gives every record within these extents to `see`, those of each partition in their order. Answers with the next offset
+    /// of each partition. Where reading may be stopped, it is done in pieces.
+    pub fn each_record(&self, extents: &[Extent], mut see: impl FnMut(&Record)) -> Result<Vec<Offset>> {
+        let piece = self.stop.as_ref().map_or(u64::MAX, |_| PIECE);
+        let mut read: Vec<Offset> = extents.iter().map(|extent| extent.start).collect();
+        let mut from = read.clone();
+        loop {
+            self.go_on()?;
+            let piece = extents.iter().zip(&from).map(|(extent, from)| Extent {
+                start: *from,
+                end: extent.end.min(Offset(from.0.saturating_add(piece))).max(*from),
+            });
+            let piece: Vec<Extent> = piece.collect();
+            let scanned = scan::each_record(self.log.as_ref(), &self.topic, &piece, &mut see);
+            for ((read, end), piece) in read.iter_mut().zip(self.of_log(scanned)?).zip(&piece) {
+                *read = if piece.start < piece.end { end } else { *read };
+            }
+            from = piece.iter().map(|piece| piece.end).collect();
+            if from.iter().zip(extents).all(|(from, extent)| *from >= extent.end) {
+                return Ok(read);
+            }
+        }
+    }
+
+    /// Fails once reading is to be stopped.
+    fn go_on(&self) -> Result<()> {
+        match &self.stop {
+            Some(stop) if stop.load(Relaxed) => bail!("nobody wants to know any more"),
+            _ => Ok(()),
+        }
     }
 
     /// The log's answer, with the error that a person is told.

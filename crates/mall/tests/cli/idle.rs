@@ -129,7 +129,7 @@ fn what_a_role_has_no_use_for_is_not_offered_and_told() {
     let folder = Folder::new();
     for (role, idle, used) in [
         ("order", "--modify-delay", "--key"),
-        ("gateway", "--database-url", "--order-url"),
+        ("gateway", "--modify-delay", "--database-url"),
         ("sql", "--bootstrap-server", "--database-url"),
         ("audit", "--database-url", "--bootstrap-server"),
     ] {

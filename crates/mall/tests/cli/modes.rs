@@ -331,7 +331,15 @@ fn a_static_member_takes_the_place_of_its_own_past() {
     changed.wait_line("waiting 8s at most, in case its process has crashed");
     changed.wait_line("assigned");
     let shown = clients(&stack);
-    assert_eq!(shown, ["one,key=order-id,guard=off,lanes=1"]);
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    let (modes, at) = shown[0].split_once(",at=").expect("an address");
+    assert_eq!(
+        (modes, at),
+        (
+            "one,key=order-id,guard=off,lanes=1",
+            changed.address().to_string().as_str()
+        )
+    );
     let two = [
         &["delivery", "--course", "--name", "two", "--port", "0"],
         &is_static[..],

@@ -12,6 +12,7 @@ mod fence;
 mod floods;
 mod language;
 mod lines;
+mod live;
 mod metrics;
 mod observations;
 mod readme;

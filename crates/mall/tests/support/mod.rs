@@ -3,6 +3,7 @@
 // Each test binary uses its part of this.
 #![allow(dead_code)]
 
+pub mod events;
 pub mod http;
 pub mod role;
 pub mod secure;

@@ -4,6 +4,7 @@
 //!  client ── /orders/** ──────▶ --order-url
 //!         ── /deliveries/** ──▶ --delivery-url
 //!         ── /order/observations, /delivery/observations ──▶ /observations of these
+//!         ── /live ───────────▶ the live picture
 //!         ── /live/commands, /live/crew ──▶ whoever runs the mall's processes
 //!         ── /, /page/** ─────▶ the page's files
 //! ```
@@ -25,12 +26,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 use crate::BaseUrl;
+use crate::live::{self, Live};
 use commands::Commands;
 use proxy::Proxy;
 
 /// The routes of the gateway. Commands are taken only if there is somebody who can do what they say.
-pub fn router(order: BaseUrl, delivery: BaseUrl, commands: Option<Commands>) -> Router {
-    let mut router = page::routes();
+pub fn router(order: BaseUrl, delivery: BaseUrl, live: Live, commands: Option<Commands>) -> Router {
+    let mut router = page::routes().merge(live::routes(live));
     if let Some(commands) = commands {
         let crew = commands.clone();
         let answer = move |request| async move { commands::answer(&commands, request).await };

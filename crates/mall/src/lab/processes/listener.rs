@@ -3,8 +3,7 @@
 //! Each role tells what it sees as server-sent events, some milliseconds late. So what happened is passed on only once it is
 //! old enough that nothing earlier can still come.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use std::time::Duration;
 use observe::{Observation, What};
 
 use crate::clock;
+use crate::observations::{Observations, Told};
 
 /// How old an observation has to be before it is passed on.
 pub const SETTLED: Duration = Duration::from_millis(250);
@@ -26,18 +26,11 @@ impl Heard {
     /// # Errors
     /// It can't be listened to.
     pub fn listen(&self, address: SocketAddr, who: &str) -> std::io::Result<()> {
-        let mut stream = TcpStream::connect(address)?;
-        // In the older version of the protocol an answer of unknown length is not cut into pieces.
-        write!(
-            stream,
-            "GET /observations?after=0 HTTP/1.0\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n"
-        )?;
+        let mut stream = Observations::of(address, "0", None)?;
         let (heard, who): (Self, Arc<str>) = (self.clone(), who.into());
         thread::spawn(move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                let data = line.strip_prefix("data: ");
-                let seen = data.and_then(|data| serde_json::from_str::<Observation>(data).ok());
-                if let Some(seen) = seen {
+            while let Ok(Some(told)) = stream.next() {
+                if let Told::Seen(seen) = told {
                     heard.lock().push(Observation {
                         who: who.clone(),
                         ..seen

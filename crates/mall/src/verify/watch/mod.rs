@@ -26,7 +26,6 @@ use super::found::Found;
 use super::gather::{self, gather};
 use super::look::{Looked, look_and_go_on};
 use super::sources::Sources;
-use crate::scan;
 use seen::Seen;
 
 /// About how many orders the databases are asked at a time.
@@ -160,8 +159,19 @@ impl<'a> Watch<'a> {
         self.read_again()
     }
 
+    /// How many orders have harm, and of how many others only hazards are known.
+    pub fn counts(&self) -> (usize, usize) {
+        let hazards = self.told.hazards.difference(&self.told.harmed).count();
+        (self.told.harmed.len(), hazards)
+    }
+
+    /// How many orders were judged.
+    pub fn orders(&self) -> usize {
+        self.told.orders + self.checker.orders()
+    }
+
     /// Whether everything that was read has come to its end.
-    fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&self) -> bool {
         let lagging = self.told.partitions.iter().any(|state| state.lag() > 0);
         !lagging && self.checker.waiting().next().is_none() && self.checker.to_read_again().is_empty()
     }
@@ -170,9 +180,8 @@ impl<'a> Watch<'a> {
     pub fn found(&self) -> Found {
         let keep = self.keep;
         let mut found = Found::default();
-        found.orders = self.told.orders + self.checker.orders();
-        found.harm.all = self.told.harmed.len();
-        found.hazards.all = self.told.hazards.difference(&self.told.harmed).count();
+        found.orders = self.orders();
+        (found.harm.all, found.hazards.all) = self.counts();
         // Judging a history without orders yields only the doubts about the partitions.
         let positions = History {
             partitions: self.told.partitions.clone(),
@@ -324,9 +333,8 @@ impl<'a> Watch<'a> {
         if extents.iter().all(|extent| extent.start >= extent.end) {
             return Ok(extents.iter().map(|extent| extent.start).collect());
         }
-        let (log, topic) = (self.sources.log.clone(), self.sources.topic.clone());
-        let scanned = scan::each_record(log.as_ref(), &topic, extents, |record| see(self, record));
-        self.sources.of_log(scanned)
+        let sources = self.sources;
+        sources.each_record(extents, |record| see(self, record))
     }
 
     /// Reads the whole history of orders that have been folded away and of which something is wrong now.
