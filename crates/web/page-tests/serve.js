@@ -36,7 +36,7 @@ export async function standIn(first) {
 
   function listen(request, response, query) {
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
-    response.write(": here\nretry: 200\n\n");
+    response.write(": here\nretry: 1000\n\n");
     const after = request.headers["last-event-id"] ?? query.get("after");
     const known = after ? Number(after.split("-")[1]) : -1;
     [first, ...told].forEach((frame, at) => {

@@ -214,8 +214,10 @@ test("a break is shown, and what followed comes without a gap or a double", asyn
   await shown(frames.slice(0, 20), options, async ({ page, here }) => {
     here.hangUp();
     await page.locator('#live[data-state="away"]').waitFor();
+    assert.match(await text(page, "#verdict-why"), /^As last heard\./);
     here.tell(...frames.slice(20));
     await page.locator('#live[data-state="live"]').waitFor();
+    await page.locator("#verdict[data-stale]").waitFor({ state: "detached" });
     await page.locator("#lens .bay.over").waitFor();
     await count(page, "#lens .bay", 1);
     await count(page, "#tracks .chip", 3);

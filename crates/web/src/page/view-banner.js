@@ -7,8 +7,11 @@ import { banner, modes } from "./verdict.js";
 export function drawBanner(state, { language, say, link, paused }) {
   const { state: kind, word, why } = banner(state, language, say);
   set(byId("verdict"), "data-state", kind);
+  // What was true when the connection broke may be so no longer.
+  const stale = state.known && link === "away";
+  set(byId("verdict"), "data-stale", stale ? "true" : null);
   text(byId("verdict-word"), word);
-  text(byId("verdict-why"), why);
+  text(byId("verdict-why"), stale ? say("lastKnown", { why }) : why);
   document.title = `${word}, 12st Mall`;
   const shown = paused ? "paused" : link;
   set(byId("live"), "data-state", shown);

@@ -2,6 +2,7 @@
 
 export const english = {
   title: "12st Mall, live",
+  lastKnown: "As last heard. {why}",
   connecting: "CONNECTING",
   connectingWhy: "Nothing has been heard of this mall yet.",
   starting: "STARTING",

@@ -2,6 +2,7 @@
 
 export const korean = {
   title: "12st Mall 실시간",
+  lastKnown: "마지막으로 받은 내용입니다. {why}",
   connecting: "연결 중",
   connectingWhy: "아직 이 mall에서 받은 것이 없습니다.",
   starting: "시작 중",
