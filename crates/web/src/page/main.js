@@ -71,7 +71,6 @@ function soon() {
 }
 
 function redraw() {
-  const began = performance.now();
   if (!room.width) measure();
   const view = viewed();
   drawBanner(shown, view);
@@ -83,7 +82,6 @@ function redraw() {
   commands.draw();
   read();
   rove();
-  performance.measure("redraw", { start: began });
 }
 
 function viewed() {
