@@ -1,0 +1,127 @@
+// The course from the page alone, with the program that was built, on both stacks: its three experiments, growth, kill and freeze.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, open } from "../browser.js";
+import { embedded, real, startMall } from "../mall.js";
+
+let browser;
+
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+/** Runs a test on the page of a mall, and holds the page to what every page must not do. */
+async function live(stack, options, steps) {
+  const mall = await startMall(stack, options);
+  const opened = await open(browser, mall.url);
+  opened.page.setDefaultTimeout(60_000);
+  try {
+    await opened.page.locator('#live[data-state="live"]').waitFor();
+    await steps(opened.page, mall, opened);
+    assert.deepEqual(opened.complaints, []);
+    assert.deepEqual(await opened.violations(), []);
+  } finally {
+    await opened.context.close();
+    await mall.stop();
+  }
+}
+
+const row = (page, order) => page.locator(`#deliveries tr[data-order="${order}"]`);
+const settled = (page, order, delta) => row(page, order).locator("td.delta", { hasText: delta }).waitFor();
+const mode = (page, at, value) => page.locator("#modes .mode-value").nth(at).filter({ hasText: value }).waitFor();
+const cards = (page, text) => page.locator("#tracks .card", { hasText: text });
+
+/** Waits until so many partitions have a reader each, which are as many instances. */
+function shared(page, many) {
+  return page.waitForFunction((wanted) => {
+    const held = [...document.querySelectorAll("#tracks .card-partitions")]
+      .map((each) => each.textContent)
+      .filter(Boolean);
+    return held.length === wanted && held.every((each) => /^P\d$/.test(each));
+  }, many);
+}
+
+/** Waits until every service serves in the modes that were asked for. */
+async function switched(page, button, at, value) {
+  await page.locator(button).click();
+  await page.locator('#commands-outcome[data-ok="true"]', { hasText: "done" }).waitFor();
+  await mode(page, at, value);
+}
+
+for (const stack of [embedded, real]) {
+  test(`the three experiments from the page alone, with growth while it runs (${stack.name})`, async () => {
+    await live(stack, ["--course", "--modify-delay=2s"], async (page) => {
+      await page.locator("#kim-all").click();
+      await settled(page, 1, "=");
+      await page.locator('#verdict[data-state="ordered"]').waitFor();
+      assert.equal(await page.locator("#lens .arrow").count(), 0);
+
+      await page.locator("#add-partition").click();
+      await page.locator("#tracks .growth").waitFor({ state: "attached" });
+      await page.locator("#add-instance").click();
+      await shared(page, 2);
+
+      await page.locator("#kim-all").click();
+      await settled(page, 2, "≠");
+      await page.locator('#verdict[data-state="harm"]').waitFor();
+      await page.locator("#lens .arrow").first().waitFor({ state: "attached" });
+      assert.match(await row(page, 2).textContent(), /CANCELLED v3MODIFIED v3≠/);
+      assert.match(await page.locator("#verdict-why").textContent(), /Order 2: v2 took effect after v3/);
+
+      await switched(page, "#switch-key", 0, "order id");
+      await shared(page, 2);
+      await page.locator("#kim-all").click();
+      await settled(page, 3, "=");
+
+      await switched(page, "#switch-key", 0, "none");
+      await switched(page, "#switch-guard", 1, "version");
+      await shared(page, 2);
+      await page.locator("#kim-all").click();
+      await page.locator("#tracks .chip.parked").waitFor();
+      await page.locator("#lens .bay:not(.over)").waitFor();
+      await settled(page, 4, "=");
+      assert.equal(await page.locator("#verdict-word").textContent(), "▲ 1 ANOMALY", "order 2 alone");
+    });
+  });
+
+  test(`an instance is frozen, woken and killed, and the page says so (${stack.name})`, async () => {
+    await live(stack, ["--deliveries=2", "--partitions=2"], async (page) => {
+      await shared(page, 2);
+      await page.getByRole("button", { name: "freeze delivery-2" }).click();
+      await cards(page, "frozen").waitFor();
+      await page.getByRole("button", { name: "wake delivery-2" }).click();
+      await cards(page, "frozen").waitFor({ state: "detached" });
+      const before = await page.locator("#command").textContent();
+      await page.getByRole("button", { name: "kill delivery-2" }).click();
+      await page.waitForFunction((old) => document.getElementById("command").textContent !== old, before);
+      assert.match(await page.locator("#command").textContent(), /kill -KILL \d+/);
+      await shared(page, 2);
+    });
+  });
+}
+
+test("two tabs, values that look like markup, and a burst of 500 events", async (context) => {
+  const evil = '<img src=x onerror="globalThis.pwned=1">';
+  await live(embedded, ["--partitions=4", "--modify-delay=0s"], async (page, mall, { redraws }) => {
+    const other = await open(browser, mall.url);
+    const body = JSON.stringify({ customerId: 1, productId: evil, productName: evil, qty: 1, address: evil });
+    const place = () =>
+      fetch(new URL("/orders", mall.url), { method: "POST", headers: { "content-type": "application/json" }, body });
+    await place();
+    await row(page, 1).locator("button").click();
+    await page.waitForFunction((wanted) => document.getElementById("selected-line").textContent.includes(wanted), evil);
+    await redraws();
+    await Promise.all(Array.from({ length: 499 }, place));
+    for (const each of [page, other.page]) {
+      await each.waitForFunction(() => / 500\./.test(document.getElementById("verdict-why").textContent));
+      await each.locator('#verdict[data-state="ordered"]').waitFor();
+      assert.equal(await each.locator("img").count(), 0);
+    }
+    assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
+    context.diagnostic(await redraws());
+    assert.deepEqual(other.complaints, []);
+    await other.context.close();
+  });
+});
