@@ -8,6 +8,8 @@ import { band, box, group, label, title } from "./shapes.js";
 
 const CARD = 4.9;
 const GAP = 0.6;
+/** The least width of a card. */
+const NARROWEST = 18;
 
 /** Every instance, by name, with what is known of it. */
 export function instances(state) {
@@ -91,18 +93,21 @@ export function elapsed({ work }, now, say) {
     : say("workingSince", { elapsed: since });
 }
 
-/** The cards below each other, where the connectors end, and where the last one ends. */
+/** The cards, as many beside each other as have room; where the connectors end, and where the last one ends. */
 export function cardShapes(state, view, [x, y, width]) {
   const { em, say } = view;
   const all = instances(state);
+  const columns = Math.max(1, Math.min(all.length, Math.floor(width / (NARROWEST * em))));
+  const own = (width - (columns - 1) * GAP * em) / columns;
   const places = new Map();
   const shapes = all.map((each, index) => {
-    const top = y + index * (CARD + GAP) * em;
-    places.set(each.name, { x, y: top + (CARD / 2) * em, held: each.works.some(({ work }) => work.zombie) });
-    return card(each, view, [x, top, width]);
+    const left = x + (index % columns) * (own + GAP * em);
+    const top = y + Math.floor(index / columns) * (CARD + GAP) * em;
+    places.set(each.name, { x: left, y: top + (CARD / 2) * em, held: each.works.some(({ work }) => work.zombie) });
+    return card(each, view, [left, top, own]);
   });
   if (!all.length) shapes.push(label("nobody", x, y + 1.6 * em, say("noInstances"), { class: "small muted" }));
-  return { shapes, places, bottom: y + Math.max(1, all.length) * (CARD + GAP) * em };
+  return { shapes, places, bottom: y + Math.max(1, Math.ceil(all.length / columns)) * (CARD + GAP) * em };
 }
 
 function card(each, view, [x, y, width]) {

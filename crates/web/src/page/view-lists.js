@@ -134,7 +134,7 @@ function drawStory(element, story, { language, say, selected, first }) {
     factKey,
     () => h("li", {}, h("time"), h("span")),
     (row, fact) => {
-      text(row.firstChild, clock(fact.timestamp));
+      text(row.firstChild, fact.timestamp ? clock(fact.timestamp) : say("now"));
       text(row.lastChild, factSays(fact, language));
     },
   );

@@ -149,6 +149,7 @@ export const english = {
   show: "show",
   showOrder: "Show order {order}",
   evidence: "Evidence",
+  now: "now",
   remedy: "Remedy",
   log: "Log of anomalies",
   logLine: "order {order}: {name}, {says}",

@@ -149,6 +149,7 @@ export const korean = {
   show: "보기",
   showOrder: "주문 {order} 보기",
   evidence: "증거",
+  now: "지금",
   remedy: "해결책",
   log: "이상 기록",
   logLine: "주문 {order}: {name}, {says}",
