@@ -74,6 +74,22 @@ test("what is not committed is lag, and no position is a dash, not 0", () => {
   assert.equal(find(all, "p0 end name").text, "end 3, committed 3");
 });
 
+test("of many partitions and instances those are drawn that matter", () => {
+  const told = new Told().written(7, 1, "OrderPlaced", at(97, 0)).written(8, 1, "OrderPlaced", at(98, 0));
+  const first = snapshot({ partitions: 100, deliveries: 40 });
+  first.data.partitions[50] = { partition: 50, start: 0, end: 9, committed: 4, lag: 5 };
+  first.data.roles[30].state = "frozen";
+  const state = run([first, { event: "seen", data: told.all }]);
+  const { shapes, height } = layoutTracks(state, { ...view, selected: 7 });
+  const names = shapes.filter(({ attrs }) => attrs.class === "track-name").map(({ text }) => text);
+  assert.equal(names.length, 12);
+  for (const name of ["P50", "P97", "P98"]) assert.ok(names.includes(name), `${name} of ${names}`);
+  assert.equal(find(shapes, "more").text, "and 88 partitions in which less happens, lag 0");
+  assert.ok(find(shapes, "i delivery-30"), "it is frozen");
+  assert.ok(flat(shapes).some(({ text }) => text === "and 28 more instances"));
+  assert.ok(height < 100 * 16);
+});
+
 test("on a phone everything is within its width, and the instances stand below", () => {
   const { shapes, height } = filled(40, 38, 330);
   for (const shape of shapes.filter(({ tag }) => tag === "g")) assert.ok(placeOf(shape) < 330, shape.key);

@@ -50,6 +50,7 @@ static FILES: &[File] = files! {
     "page.css"
     "picture.css"
     "shapes.js"
+    "sight.js"
     "stream.js"
     "verdict.js"
     "view-banner.js"

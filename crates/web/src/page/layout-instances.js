@@ -5,6 +5,7 @@ import { glyph, look, versionName } from "./looks.js";
 import { ownerOf } from "./model.js";
 import { isOpen } from "./orders.js";
 import { band, box, group, label, title } from "./shapes.js";
+import { instancesInSight } from "./sight.js";
 
 const CARD = 4.9;
 const GAP = 0.6;
@@ -96,7 +97,7 @@ export function elapsed({ work }, now, say) {
 /** The cards, as many beside each other as have room; where the connectors end, and where the last one ends. */
 export function cardShapes(state, view, [x, y, width]) {
   const { em, say } = view;
-  const all = instances(state);
+  const { shown: all, more } = instancesInSight(instances(state));
   const columns = Math.max(1, Math.min(all.length, Math.floor(width / (NARROWEST * em))));
   const own = (width - (columns - 1) * GAP * em) / columns;
   const places = new Map();
@@ -107,7 +108,11 @@ export function cardShapes(state, view, [x, y, width]) {
     return card(each, view, [left, top, own]);
   });
   if (!all.length) shapes.push(label("nobody", x, y + 1.6 * em, say("noInstances"), { class: "small muted" }));
-  return { shapes, places, bottom: y + Math.max(1, Math.ceil(all.length / columns)) * (CARD + GAP) * em };
+  const below = more ? 1.4 * em : 0;
+  const bottom = y + Math.max(1, Math.ceil(all.length / columns)) * (CARD + GAP) * em;
+  if (more)
+    shapes.push(label("more", x, bottom + 0.6 * em, say("moreInstances", { count: more }), { class: "small muted" }));
+  return { shapes, places, bottom: bottom + below };
 }
 
 function card(each, view, [x, y, width]) {

@@ -12,6 +12,7 @@ import { CHIP, CHIP_HEIGHT, chipShape, isForeign, NARROW } from "./layout-chip.j
 import { cardShapes } from "./layout-instances.js";
 import { ownerOf } from "./model.js";
 import { box, label, line, round, shape } from "./shapes.js";
+import { partitionsInSight } from "./sight.js";
 
 const LABEL = 2.6;
 const GAP = 0.35;
@@ -29,10 +30,11 @@ export function layoutTracks(state, view) {
   const { width, em } = view;
   const wide = width / em >= WIDE;
   const right = wide ? width - (CARDS + CARDS_GAP) * em : width - 0.5 * em;
-  const rows = state.partitions.map((partition, index) => {
+  const sight = partitionsInSight(state, view.selected);
+  const rows = sight.shown.map((partition, index) => {
     return track(state, partition, { ...view, left: LABEL * em, right, top: index * ROW * em });
   });
-  const rowsHeight = rows.length * ROW * em;
+  const rowsHeight = (rows.length * ROW + (sight.more ? 1.6 : 0)) * em;
   const cards = wide
     ? cardShapes(state, view, [width - CARDS * em, 0.4 * em, CARDS * em])
     : cardShapes(state, view, [0, rowsHeight + 0.8 * em, width]);
@@ -40,7 +42,20 @@ export function layoutTracks(state, view) {
     cards.shapes.push(label("none", 0, 1.6 * em, view.say("noPartitions"), { class: "small muted" }));
   }
   const joined = wide ? connectors(rows, cards.places, em) : [];
-  const shapes = [...rows.flatMap((row) => row.shapes), ...growthLines(state, rows, view), ...joined, ...cards.shapes];
+  const more = sight.more
+    ? [
+        label("more", 0, rowsHeight - 0.6 * em, view.say("morePartitions", { count: sight.more, lag: sight.lag }), {
+          class: "small muted",
+        }),
+      ]
+    : [];
+  const shapes = [
+    ...rows.flatMap((row) => row.shapes),
+    ...more,
+    ...growthLines(state, rows, view),
+    ...joined,
+    ...cards.shapes,
+  ];
   return { shapes, height: Math.max(rowsHeight, cards.bottom) + 0.3 * em };
 }
 

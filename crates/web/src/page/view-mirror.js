@@ -4,9 +4,10 @@ import { byId, h, keyed, say as text } from "./dom.js";
 import { stateWord } from "./layout-chip.js";
 import { activity, elapsed, instances, stateName } from "./layout-instances.js";
 import { recordState, versionName } from "./looks.js";
+import { instancesInSight, partitionsInSight } from "./sight.js";
 
 export function drawMirror(state, view) {
-  const records = state.partitions.flatMap((partition) =>
+  const records = partitionsInSight(state, view.selected).shown.flatMap((partition) =>
     (state.records.get(partition.partition) ?? []).map((record) => ({ record, partition })),
   );
   keyed(
@@ -20,7 +21,7 @@ export function drawMirror(state, view) {
   );
   keyed(
     byId("mirror-instances"),
-    instances(state),
+    instancesInSight(instances(state)).shown,
     (each) => each.name,
     () => cells(4),
     (row, each) => {
@@ -33,7 +34,9 @@ export function drawMirror(state, view) {
 export function recordCells(state, { record, partition }, { say }) {
   const found = recordState(state, record, partition.committed);
   const order = record.order ?? "–";
-  const event = [record.name ?? "", record.delivery === undefined ? versionName(record.version) : ""].join(" ").trim();
+  const event = [record.name ?? "", (record.delivery ?? null) === null ? versionName(record.version) : ""]
+    .join(" ")
+    .trim();
   return [
     `P${record.partition}`,
     String(record.offset),

@@ -92,6 +92,8 @@ export const english = {
   endLag: "end {end}, lag {lag}",
   older: "+{count} older",
   growth: "{from} → {to} partitions",
+  morePartitions: "and {count} partitions in which less happens, lag {lag}",
+  moreInstances: "and {count} more instances",
   noReader: "no reader",
   noInstances: "No delivery instance is in the group.",
   noPartitions: "The topic has no partitions yet.",

@@ -92,6 +92,8 @@ export const korean = {
   endLag: "끝 {end}, 지연 {lag}",
   older: "+{count} 이전",
   growth: "파티션 {from} → {to}",
+  morePartitions: "그 밖에 한가한 파티션 {count}개, 지연 {lag}",
+  moreInstances: "그 밖에 인스턴스 {count}개",
   noReader: "읽는 컨슈머 없음",
   noInstances: "그룹에 배송 인스턴스가 없습니다.",
   noPartitions: "토픽에 아직 파티션이 없습니다.",
