@@ -106,6 +106,36 @@ test("a slow handler is at work until its partition is somebody else's, then it 
   assert.equal(word(run([seen(...stale.all)], lost), 0, 0), "stale");
 });
 
+test("an assignment of long ago that is heard late makes nobody a zombie", () => {
+  const told = new Told()
+    .wait(1000)
+    .say("delivery-2", "assigned", { partitions: [{ partition: 0, position: 0, epoch: 1 }] })
+    .written(1, 1, "OrderPlaced", at(0, 0))
+    .taken("delivery-2", 1, 1, "OrderPlaced", at(0, 0));
+  told.all.push({
+    seq: 1,
+    at: START,
+    who: "delivery-1",
+    what: "assigned",
+    partitions: [{ partition: 0, position: 0, epoch: 1 }],
+  });
+  const state = after(told, { deliveries: 0 });
+  assert.equal(word(state, 0, 0), "taken");
+  assert.equal(ownerOf(state, 0), "delivery-2");
+});
+
+test("who was done before its partition went to somebody else is no zombie, whatever is heard first", () => {
+  const told = new Told().written(1, 1, "OrderPlaced", at(0, 0)).taken("delivery-1", 1, 1, "OrderPlaced", at(0, 0));
+  const done = { ending: "applied", delivery: 1, status: "DELIVERY STARTED" };
+  const finished = new Told(told.at).finished("delivery-1", 1, 1, "OrderPlaced", at(0, 0), done);
+  const assigned = new Told(told.at + 500).say("delivery-2", "assigned", {
+    partitions: [{ partition: 0, position: 1, epoch: 1 }],
+  });
+  const state = run([seen(...assigned.all), seen(...finished.all)], after(told));
+  const [work] = state.orders.get(1).versions.get(1).works;
+  assert.deepEqual([work.zombie, work.ending], [undefined, "applied"]);
+});
+
 test("what a killed instance had begun waits for somebody else", () => {
   const told = new Told()
     .written(1, 1, "OrderPlaced", at(0, 0))

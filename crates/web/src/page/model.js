@@ -218,12 +218,14 @@ class Draft {
 }
 
 const PROCESSES = {
+  // Roles are heard each in its own order, but one of them may be heard later than what another did afterwards.
   assigned(draft, { who, at, partitions }) {
     const owners = draft.map("owners");
     for (const { partition, epoch } of partitions) {
-      owners.set(partition, { by: who, epoch, at });
-      // Whoever still works on what stands in it has lost it, and does not know yet.
-      draft.changeWorks((work) => work.place?.partition === partition && work.by !== who, { zombie: true });
+      if (at >= (owners.get(partition)?.at ?? 0)) owners.set(partition, { by: who, epoch, at });
+      // Whoever still works on what was taken from it before has lost it, and does not know yet.
+      const lost = (work) => work.place?.partition === partition && work.by !== who && work.at < at;
+      draft.changeWorks(lost, { zombie: at });
     }
   },
   revoked: disown,

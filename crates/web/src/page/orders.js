@@ -5,7 +5,7 @@
 //   work     { by, at, place, epoch, begun, takes, handed, tries, why, end, ending, zombie, left }
 //   effect   { version, at, by, place, ending, status, before }
 //
-// Times are ms since 1970. A version is one step of the order; each attempt of an instance to handle it is a work.
+// Times are ms since 1970; `zombie` is when somebody else got the work's partition. A version is one step of the order; each attempt of an instance to handle it is a work.
 
 /** The most versions and effects that are kept of one order, and attempts of one version. */
 const VERSIONS = 16;
@@ -83,6 +83,8 @@ function finished(version, seen) {
   const ended = change(version, seen, (work) => ({
     end: seen.at,
     ending: seen.ending,
+    // Who was done before its partition went to somebody else was none, although that was heard first.
+    zombie: seen.at > work.zombie ? work.zombie : undefined,
     at: Math.min(work.at, seen.at),
     why: seen.why,
     ended: seen.by?.instance,
