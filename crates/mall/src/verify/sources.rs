@@ -138,11 +138,7 @@ impl Sources {
         let mut from = read.clone();
         loop {
             self.go_on()?;
-            let piece = extents.iter().zip(&from).map(|(extent, from)| Extent {
-                start: *from,
-                end: extent.end.min(Offset(from.0.saturating_add(piece))).max(*from),
-            });
-            let piece: Vec<Extent> = piece.collect();
+            let piece = pieces(extents, &from, piece);
             let scanned = scan::each_record(self.log.as_ref(), &self.topic, &piece, &mut see);
             for ((read, end), piece) in read.iter_mut().zip(self.of_log(scanned)?).zip(&piece) {
                 *read = if piece.start < piece.end { end } else { *read };
@@ -168,6 +164,15 @@ impl Sources {
     }
 }
 
+/// The next piece of each extent from these offsets on, of so many records at most.
+fn pieces(extents: &[Extent], from: &[Offset], most: u64) -> Vec<Extent> {
+    let piece = |(extent, from): (&Extent, &Offset)| Extent {
+        start: *from,
+        end: extent.end.min(Offset(from.0.saturating_add(most))).max(*from),
+    };
+    extents.iter().zip(from).map(piece).collect()
+}
+
 fn runtime() -> Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(1).enable_all().build();
@@ -188,4 +193,31 @@ fn databases_must_exist(storage: &Storage) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_each_extent_once() {
+        let extent = |start, end| Extent {
+            start: Offset(start),
+            end: Offset(end),
+        };
+        let extents = [extent(3, 10), extent(0, 0), extent(5, 6), extent(0, 4)];
+        let mut from: Vec<Offset> = extents.iter().map(|extent| extent.start).collect();
+        let mut covered = vec![Vec::new(); extents.len()];
+        for _ in 0..3 {
+            let piece = pieces(&extents, &from, 3);
+            for (covered, piece) in covered.iter_mut().zip(&piece) {
+                covered.extend(piece.start.0..piece.end.0);
+            }
+            from = piece.iter().map(|piece| piece.end).collect();
+        }
+        for (extent, covered) in extents.iter().zip(covered) {
+            assert_eq!(covered, (extent.start.0..extent.end.0).collect::<Vec<_>>());
+        }
+        assert_eq!(pieces(&extents, &from, u64::MAX)[0], extent(10, 10));
+    }
 }

@@ -118,3 +118,127 @@ impl Drop for Listener {
 fn add(text: &mut String, incarnation: u64, number: u64, Frame { kind, data }: &Frame) {
     let _ = write!(text, "id: {incarnation}-{number}\nevent: {kind}\ndata: {data}\n\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Away, Mall};
+    use super::*;
+    use crate::sse::Events;
+    use crate::sse::tests::{frame, wish};
+
+    fn live() -> Live {
+        let mall = Mall {
+            topic: "t".to_owned(),
+            group: "g".to_owned(),
+            log: "embedded",
+            database: "sqlite",
+            supervised: false,
+            commands: false,
+        };
+        Live::of(mall, || 17)
+    }
+
+    /// Tells that something is away, whose name makes the frame as long as it is wanted.
+    fn tell(live: &Live, why: &str) {
+        let session = live.session();
+        let away = Away {
+            what: "log",
+            why: why.to_owned(),
+        };
+        session.tell(|picture| picture.away(vec![away]));
+        session.pass_on();
+    }
+
+    fn client(live: &Live, query: &str) -> Events<Listener> {
+        let Ok(wish) = wish(query, None) else { panic!("{query}") };
+        Events::of(Listener::new(live.clone(), &wish))
+    }
+
+    fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+        text.lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_gets_everything_and_then_what_changes() {
+        let live = live();
+        tell(&live, "one");
+        let mut page = client(&live, "");
+        let first = frame(&mut page).await;
+        assert!(
+            first.starts_with("retry: 1000\n\nid: 17-1\nevent: snapshot\ndata: {\"now\":17,\"mall\""),
+            "{first}"
+        );
+        assert!(
+            first.contains("\"why\":\"one\"") && !first.contains("resync"),
+            "{first}"
+        );
+        tell(&live, "two");
+        tell(&live, "three");
+        let next = frame(&mut page).await;
+        assert_eq!(
+            (lines(&next, "id"), lines(&next, "event")),
+            (vec!["17-2", "17-3"], vec!["away", "away"])
+        );
+        assert_eq!(frame(&mut page).await, ": still here\n\n");
+
+        let again = frame(&mut client(&live, "after=17-2")).await;
+        assert_eq!(lines(&again, "id"), ["17-3"]);
+        for unknown in ["after=16-2", "after=17-9", "after=0"] {
+            let again = frame(&mut client(&live, unknown)).await;
+            assert_eq!(lines(&again, "event"), ["snapshot"], "{unknown}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_falls_behind_gets_everything_anew() {
+        let live = live();
+        let mut page = client(&live, "");
+        frame(&mut page).await;
+        (0..3000).for_each(|number| tell(&live, &number.to_string()));
+        let anew = frame(&mut page).await;
+        assert_eq!(
+            (lines(&anew, "id"), lines(&anew, "event")),
+            (vec!["17-3000"], vec!["snapshot"])
+        );
+        assert!(anew.contains("\"resync\":true") && anew.contains("\"2999\""), "{anew}");
+        // What is too much for one piece comes in several.
+        (0..4).for_each(|number| tell(&live, &format!("{number}{}", "x".repeat(AT_ONCE / 2))));
+        let (one, other) = (frame(&mut page).await, frame(&mut page).await);
+        assert_eq!((lines(&one, "id").len(), lines(&other, "id").len()), (2, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_is_over_tells_nothing_more() {
+        let live = live();
+        let session = live.session();
+        let mut page = client(&live, "");
+        frame(&mut page).await;
+        live.end();
+        assert_eq!(session.tell(|picture| picture.away(Vec::new())), None);
+        session.pass_on();
+        let anew = frame(&mut page).await;
+        assert_eq!(
+            (lines(&anew, "id"), lines(&anew, "event")),
+            (vec!["18-0"], vec!["snapshot"])
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_listens_once_something_is_sent_and_is_followed_until_it_goes() {
+        let live = live();
+        let mut page = client(&live, "order=7");
+        assert!(!live.is_wanted(), "a head alone is no reason to gather");
+        frame(&mut page).await;
+        assert!(live.is_wanted());
+        live.wait_for_listener();
+        let stale = || live.session().tell(|picture| picture.take_stale());
+        assert_eq!(stale(), Some(vec![7]));
+        live.end();
+        assert_eq!(stale(), Some(vec![7]), "the next session follows it too");
+        drop(page);
+        assert!(live.is_wanted(), "it may come back");
+        assert!(live.lock().listeners.is_empty());
+    }
+}
