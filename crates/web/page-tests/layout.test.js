@@ -156,6 +156,23 @@ test("in the lens lines cross only where the order broke", () => {
   assert.equal(crossings(kept), 0);
 });
 
+test("effects that are heard in another order than they came in draw no arrow", () => {
+  const told = new Told().written(1, 1, "OrderPlaced", at(0, 0)).written(1, 2, "OrderModified", at(0, 1));
+  const done = { ending: "applied", delivery: 1, status: "DELIVERY MODIFIED" };
+  const second = new Told(told.at + 500).finished("delivery-2", 1, 2, "OrderModified", at(0, 1), done);
+  const first = new Told(told.at + 100).finished("delivery-1", 1, 1, "OrderPlaced", at(0, 0), done);
+  const state = run([snapshot(), { event: "seen", data: [...told.all, ...second.all, ...first.all] }]);
+  assert.deepEqual(
+    state.orders.get(1).effects.map(({ version }) => version),
+    [1, 2],
+  );
+  const drawn = flat(layoutLens(state, view).shapes);
+  assert.equal(
+    drawn.find(({ attrs }) => attrs.class === "arrow"),
+    undefined,
+  );
+});
+
 /** How many lines down to an effect meet the bar of another version's work. */
 function crossings(shapes) {
   const bars = shapes.filter(({ tag, attrs }) => tag === "rect" && attrs.class?.startsWith("work"));

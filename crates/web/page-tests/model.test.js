@@ -136,6 +136,17 @@ test("who was done before its partition went to somebody else is no zombie, what
   assert.deepEqual([work.zombie, work.ending], [undefined, "applied"]);
 });
 
+test("an event whose handing over is heard before its parking waits no longer", () => {
+  const all = observed("fence");
+  const of = (who) => all.filter((each) => each.who === who);
+  const late = [...of("order"), ...of("delivery-2"), ...of("delivery-1")];
+  const state = run([{ ...snapshot(), at: START }, seen(...late)]);
+  const { parked } = state.orders.get(1).versions.get(3);
+  assert.ok(parked.until > parked.at);
+  assert.equal(word(state, 0, 2), "done");
+  assert.equal(troubled(state).size, 0);
+});
+
 test("what a killed instance had begun waits for somebody else", () => {
   const told = new Told()
     .written(1, 1, "OrderPlaced", at(0, 0))

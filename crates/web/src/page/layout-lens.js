@@ -194,8 +194,8 @@ function arrows(order, versions, view) {
   const left = labelWidth(view);
   const shown = (key) => versions.some((version) => version.key === key);
   const effects = order.effects.filter((effect) => shown(effect.key));
-  return effects.flatMap((effect, index) => {
-    const told = wrong(effect, effects.slice(0, index));
+  return effects.flatMap((effect) => {
+    const told = wrong(effect, effects);
     if (!told) return [];
     const key = `arrow ${effect.key} ${effect.at}`;
     const [from, to] = [x(effect.at), told.to === undefined ? x(effect.at) : x(told.to)];
@@ -227,16 +227,14 @@ function note(key, x, y, text, em) {
   ];
 }
 
-/** Why an effect had no place where it came: with the effect before which it belonged, or none if that isn't drawn. */
-function wrong(effect, before) {
-  const late = effect.version ?? "?";
-  const higher = before.find((other) => other.version > effect.version);
-  if (effect.ending === "applied-again") {
-    return { says: "twice", late, to: before.find((other) => other.version === effect.version)?.at };
-  }
-  if (effect.ending === "out-of-order" || (higher && effect.ending !== "applied-early")) {
-    return { says: "after", late, early: higher?.version ?? effect.before?.version ?? "?", to: higher?.at };
-  }
-  if (effect.ending === "applied-early") return { says: "early", late, missing: (effect.before?.version ?? 0) + 1 };
-  return undefined;
+/** Why an effect had no place where it came, as its instance saw it, with when that came before which it belonged, if it is drawn. */
+function wrong({ key, at, version, ending, before }, effects) {
+  const late = version ?? "?";
+  const earlier = effects.filter((other) => other.at < at || (other.at === at && other.key !== key));
+  if (ending === "applied-again")
+    return { says: "twice", late, to: earlier.find((other) => other.version === version)?.at };
+  if (ending === "applied-early") return { says: "early", late, missing: (before?.version ?? 0) + 1 };
+  if (ending !== "out-of-order") return undefined;
+  const higher = earlier.find((other) => other.version > version);
+  return { says: "after", late, early: higher?.version ?? before?.version ?? "?", to: higher?.at };
 }

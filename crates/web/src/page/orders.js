@@ -5,7 +5,8 @@
 //   work     { by, at, place, epoch, begun, takes, handed, tries, why, end, ending, zombie, left }
 //   effect   { version, at, by, place, ending, status, before }
 //
-// Times are ms since 1970; `zombie` is when somebody else got the work's partition. A version is one step of the order; each attempt of an instance to handle it is a work.
+// Times are ms since 1970; `zombie` is when somebody else got the work's partition. A version is one step of the order; each
+// attempt of an instance to handle it is a work. Effects stand by time, as instances are not heard in the order of what they do.
 
 /** The most versions and effects that are kept of one order, and attempts of one version. */
 const VERSIONS = 16;
@@ -48,7 +49,9 @@ export function observe(order, seen) {
   const before = order.versions.get(key) ?? fresh(seen, key);
   const { version, effect } = act(before, seen);
   const versions = bounded(new Map(order.versions).set(key, version));
-  const effects = effect ? [...order.effects, effect].slice(-EFFECTS) : order.effects;
+  const effects = effect
+    ? [...order.effects, effect].sort((one, other) => one.at - other.at).slice(-EFFECTS)
+    : order.effects;
   return { ...order, touched: Math.max(order.touched, seen.at), versions, effects };
 }
 
@@ -96,14 +99,16 @@ function finished(version, seen) {
       effect: { version: version.version, key: version.key, at, by, place, ending, status, before },
     };
   }
-  return { version: { ...ended, parked: parkedBy(ended.parked, seen) } };
+  return { version: { ...ended, parked: parkedBy(ended, seen) } };
 }
 
 /** What is known of a parked event's wait, once an attempt has ended without an effect. */
-function parkedBy(parked, seen) {
+function parkedBy({ parked, works }, seen) {
   const { at, who: by, ending, reason, next, why } = seen;
-  if (ending === "early") return { at, by, reason, next, worker: seen.worker?.instance ?? null };
-  if (ending === "poison") return { at, by, reason: "poison", why };
+  // Whoever went on with it may have been heard first.
+  const until = works.find((work) => work.at >= at && (work.handed || tookEffect(work.ending)))?.at;
+  if (ending === "early") return { at, by, reason, next, worker: seen.worker?.instance ?? null, until };
+  if (ending === "poison") return { at, by, reason: "poison", why, until };
   return parked;
 }
 
