@@ -147,6 +147,30 @@ test("an event whose handing over is heard before its parking waits no longer", 
   assert.equal(troubled(state).size, 0);
 });
 
+test("what is told twice is counted once", () => {
+  const all = observed("fence");
+  const once = run([{ ...snapshot(), at: START }, seen(...all)]);
+  const twice = run([seen(...all)], once);
+  assert.deepEqual(plain(twice.orders), plain(once.orders));
+});
+
+test("two records of one version in the same millisecond are two attempts", () => {
+  const placed = { event: { order: 1, version: 1, name: "OrderPlaced" }, epoch: 1 };
+  const told = new Told();
+  for (const offset of [0, 1]) told.say("delivery-1", "taken", { ...placed, place: at(0, offset) });
+  for (const [offset, ending] of ["applied", "duplicate"].entries()) {
+    told.say("delivery-1", "finished", { ...placed, place: at(0, offset), took: 1, ending });
+  }
+  const state = after(told);
+  assert.deepEqual(
+    state.orders
+      .get(1)
+      .versions.get(1)
+      .works.map(({ ending }) => ending),
+    ["applied", "duplicate"],
+  );
+});
+
 test("what a killed instance had begun waits for somebody else", () => {
   const told = new Told()
     .written(1, 1, "OrderPlaced", at(0, 0))
@@ -158,7 +182,10 @@ test("what a killed instance had begun waits for somebody else", () => {
     new Told().written(1, 1, "OrderPlaced", at(0, 0)).taken("delivery-1", 1, 1, "OrderPlaced", at(0, 0)),
   );
   assert.equal(word(alive, 0, 0), "taken");
-  assert.equal(word(apply(alive, { event: "roles", data: away }), 0, 0), "waiting");
+  const lost = apply(alive, { event: "roles", data: away });
+  assert.equal(word(lost, 0, 0), "waiting");
+  const back = [{ ...away[0], state: "serving" }];
+  assert.equal(word(apply(lost, { event: "roles", data: back }), 0, 0), "taken", "it was only out of reach");
 });
 
 test("what came again and what can't be handled is told apart", () => {

@@ -36,7 +36,7 @@ export function recordState(state, record, committed) {
   const version = versionOf(state, record);
   const here = placeKey(record);
   const works = version?.works.filter((work) => work.place && placeKey(work.place) === here) ?? [];
-  const work = works.findLast((each) => each.zombie && each.end === undefined) ?? works.at(-1);
+  const work = works.findLast((each) => each.zombie && isOpen(each)) ?? works.at(-1);
   if (work) return { word: wordOf(version, work, state), work, version };
   if (record.ending) return { word: record.ending === "foreign" ? "delivery" : "refused" };
   return { word: committed !== null && committed !== undefined && record.offset < committed ? "done" : "waiting" };
@@ -53,8 +53,8 @@ function versionOf(state, record) {
 }
 
 function wordOf(version, work, state) {
-  if (work.zombie && work.end === undefined) return "zombie";
   if (work.left && work.end === undefined) return "waiting";
+  if (work.zombie && work.end === undefined) return "zombie";
   if (isOpen(work)) return work.begun === undefined && !work.handed ? "taken" : "working";
   if (tookEffect(work.ending)) return isBroken(work) ? "broken" : "done";
   if (version.parked && version.parked.until === undefined) return "parked";

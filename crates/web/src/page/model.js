@@ -9,7 +9,7 @@
 // * Bounded whatever the load: 40 records of a partition, 60 orders and those in trouble, 100 lines of the log.
 // * What is shown was observed. Nothing is guessed from what usually happens.
 
-import { BROKEN, changeOpenWorks, observe, unknown } from "./orders.js";
+import { BROKEN, changeWorks, observe, unknown } from "./orders.js";
 
 const RECORDS = 40;
 const ORDERS = 60;
@@ -93,8 +93,11 @@ const FRAMES = {
   partitions: replace("partitions"),
   roles(draft, roles) {
     draft.state.roles = roles;
-    const gone = roles.filter((role) => role.state === "stopped" || role.state === "away").map((role) => role.name);
-    if (gone.length) draft.changeWorks((work) => gone.includes(work.by), { left: true });
+    const named = (...states) => new Set(roles.filter((role) => states.includes(role.state)).map((role) => role.name));
+    const [gone, away, back] = [named("stopped"), named("away"), named("serving", "frozen")];
+    draft.changeWorks((work) => gone.has(work.by), { left: "gone" });
+    draft.changeWorks((work) => away.has(work.by) && !work.left, { left: "away" });
+    draft.changeWorks((work) => back.has(work.by) && work.left === "away", { left: undefined });
   },
   records(draft, records) {
     for (const record of records) draft.record(record);
@@ -194,7 +197,7 @@ class Draft {
 
   changeWorks(when, change) {
     const orders = this.map("orders");
-    for (const [id, order] of orders) orders.set(id, changeOpenWorks(order, when, change));
+    for (const [id, order] of orders) orders.set(id, changeWorks(order, when, change));
   }
 
   trimOrders() {
@@ -224,15 +227,21 @@ const PROCESSES = {
     for (const { partition, epoch } of partitions) {
       if (at >= (owners.get(partition)?.at ?? 0)) owners.set(partition, { by: who, epoch, at });
       // Whoever still works on what was taken from it before has lost it, and does not know yet.
-      const lost = (work) => work.place?.partition === partition && work.by !== who && work.at < at;
+      const lost = (work) =>
+        work.place?.partition === partition && work.by !== who && work.at < at && work.left !== "gone";
       draft.changeWorks(lost, { zombie: at });
     }
   },
   revoked: disown,
   lost: disown,
-  killed: (draft, { who }) => draft.changeWorks((work) => work.by === who, { left: true }),
-  started: (draft, { who }) => draft.changeWorks((work) => work.by === who, { left: true }),
+  killed: leave,
+  started: leave,
 };
+
+/** The process that did it is gone, and with it what it had begun until then. */
+function leave(draft, { who, at }) {
+  draft.changeWorks((work) => work.by === who && work.at <= at, { left: "gone" });
+}
 
 function disown(draft, { who, partitions }) {
   const owners = draft.map("owners");

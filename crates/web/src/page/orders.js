@@ -26,7 +26,7 @@ export function tookEffect(ending) {
   return ending === "applied" || BROKEN.has(ending);
 }
 
-/** Whether an instance is still at work: begun, not ended, and its process not gone. */
+/** Whether an instance is still at work: begun, not ended, and its process neither gone (`left: "gone"`) nor out of reach (`left: "away"`). */
 export function isOpen(work) {
   return work.end === undefined && !work.left;
 }
@@ -47,6 +47,7 @@ export function observe(order, seen) {
   if (!act) return order;
   const key = seen.event ? versionKey(seen.event, seen.place) : seen.version;
   const before = order.versions.get(key) ?? fresh(seen, key);
+  if (isKnown(before, seen)) return order;
   const { version, effect } = act(before, seen);
   const versions = bounded(new Map(order.versions).set(key, version));
   const effects = effect
@@ -55,16 +56,27 @@ export function observe(order, seen) {
   return { ...order, touched: Math.max(order.touched, seen.at), versions, effects };
 }
 
-/** The order after a change of every attempt that is under way and for which `when` holds. */
-export function changeOpenWorks(order, when, change) {
-  const hit = (version) => version.works.some((work) => isOpen(work) && when(work));
-  if (![...order.versions.values()].some(hit)) return order;
+/** The order after a change of every attempt that has not ended and for which `when` holds. */
+export function changeWorks(order, when, change) {
+  const hit = (work) => work.end === undefined && when(work);
+  if (![...order.versions.values()].some((version) => version.works.some(hit))) return order;
   const versions = new Map();
   for (const [key, version] of order.versions) {
-    const works = version.works.map((work) => (isOpen(work) && when(work) ? { ...work, ...change } : work));
-    versions.set(key, hit(version) ? { ...version, works } : version);
+    const works = version.works.map((work) => (hit(work) ? { ...work, ...change } : work));
+    versions.set(key, version.works.some(hit) ? { ...version, works } : version);
   }
   return { ...order, versions };
+}
+
+function isSame(one, other) {
+  return one?.partition === other?.partition && one?.offset === other?.offset;
+}
+
+/** Whether an attempt's beginning or end was told before, as when a role's observations are read anew. */
+function isKnown({ works }, { what, who, at, place }) {
+  const time = { taken: "at", "handed-over": "at", begun: "begun", finished: "end" }[what];
+  const same = (work) => work.by === who && work[time] === at && isSame(work.place, place);
+  return time !== undefined && works.some(same);
 }
 
 const ACTS = {
@@ -132,14 +144,15 @@ function begin(version, seen, more) {
 
 /** Changes the attempt that the observation is about. Of one whose beginning nobody saw, that is made up for first. */
 function change(version, seen, changes) {
-  const at = version.works.findLastIndex((work) => work.by === seen.who && work.end === undefined);
+  const own = (work) => work.by === seen.who && work.end === undefined && isSame(work.place, seen.place);
+  const at = version.works.findLastIndex(own);
   if (at < 0) {
     const began = { ...seen, at: seen.at - (seen.took ?? 0) / 1000 };
     return change(begin(version, began, {}), seen, changes);
   }
   const work = version.works[at];
   const values = typeof changes === "function" ? changes(work) : changes;
-  return { ...version, works: version.works.with(at, { ...work, left: false, ...values }) };
+  return { ...version, works: version.works.with(at, { ...work, left: undefined, ...values }) };
 }
 
 function bounded(versions) {
