@@ -80,6 +80,11 @@ fn the_modes_that_ship_do_no_harm_and_meet_all_kinds_of_trouble() {
         growths,
         removals,
         moves,
+        takeovers,
+        unmade,
+        unanswered,
+        parked,
+        duplicates,
         kafka,
         late,
         rebalances,
@@ -89,7 +94,8 @@ fn the_modes_that_ship_do_no_harm_and_meet_all_kinds_of_trouble() {
         ..
     } = counts;
     let anywhere = [
-        commands, faults, kills, stops, starts, freezes, growths, removals, moves,
+        commands, faults, kills, stops, starts, freezes, growths, removals, moves, takeovers, unmade, unanswered,
+        parked, duplicates,
     ];
     let on_brokers = [kafka, late, rebalances, losses, repeats, limits];
     for met in anywhere.into_iter().chain(on_brokers) {

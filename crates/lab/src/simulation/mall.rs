@@ -26,6 +26,7 @@ use super::log::{Log, MORNING, Opened};
 use super::process::Process;
 use super::roles::{self, GROUP, Ground, Orders, TOPIC};
 use super::spare;
+use super::tally::Tally;
 use super::watch::Watch;
 use crate::scenario::{Role, Setup};
 
@@ -43,6 +44,8 @@ pub struct Mall {
     /// The log on which it stands.
     pub log: Log,
     watch: Watch,
+    /// What is counted of it.
+    pub tally: Tally,
     running: BTreeMap<Role, Running>,
     /// How much time has passed.
     now: Duration,
@@ -90,6 +93,7 @@ impl Mall {
             deliveries: Arc::new(Mutex::new(spare::database(Source::Deliveries))),
             log,
             watch: Watch::default(),
+            tally: Tally::default(),
             running: BTreeMap::new(),
             now: Duration::ZERO,
             starts: 0,
@@ -189,6 +193,11 @@ impl Mall {
         };
         running.gates.open(id, grant);
         running.process.run();
+        let (source, database) = match role {
+            Role::Order(_) => (Source::Orders, &self.orders),
+            Role::Delivery(_) => (Source::Deliveries, &self.deliveries),
+        };
+        self.tally.opened(point, source, &mut lock(database));
         self.reap(role);
         true
     }
@@ -273,6 +282,7 @@ impl Mall {
                 Some(_) => Observer::new(role.to_string(), self.starts.into()),
                 None => Observer::none(),
             },
+            metrics: self.tally.deliveries.clone(),
         };
         let orders = match role {
             Role::Order(_) => Some(roles::start_order(&mut process, &ground, setup, &instance)),
@@ -340,6 +350,7 @@ impl Mall {
         self.collect(role);
         if let Some(running) = self.running.remove(&role) {
             self.watch.crashed(&running.instance);
+            self.tally.killed(&running.gates);
             self.note_who_serves();
         }
     }

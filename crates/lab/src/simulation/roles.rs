@@ -53,6 +53,8 @@ pub struct Ground {
     pub holds: Holds,
     /// Gets what happens in the process.
     pub observer: Observer,
+    /// Counts what the delivery instances do, all together.
+    pub metrics: Arc<DeliveryMetrics>,
 }
 
 /// What customers send their commands to.
@@ -159,7 +161,7 @@ fn describe(ground: &Ground, setup: &Setup, name: Arc<str>) -> Instance {
             customer: None,
         },
         clock: wall_clock,
-        metrics: Arc::new(DeliveryMetrics::default()),
+        metrics: ground.metrics.clone(),
         observer: ground.observer.clone(),
         hold: ground.holds.on_work(ground.role),
     }

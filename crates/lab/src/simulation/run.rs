@@ -12,6 +12,7 @@ use super::log::{Log, LogKind};
 use super::mall::Mall;
 use super::roles::TOPIC;
 use super::step::Step;
+use super::tally::Tally;
 use crate::checker::{self, Severity};
 use crate::scenario::{Role, Setup};
 
@@ -77,6 +78,16 @@ pub struct Counts {
     pub removals: u64,
     /// Partitions that moved from one instance to another.
     pub moves: u64,
+    /// Times at which a relay's lease went to another process than the one that had it last.
+    pub takeovers: u64,
+    /// Kills of processes that had asked for a write which was not made.
+    pub unmade: u64,
+    /// Kills of processes of which a write was made, and which didn't have the answer.
+    pub unanswered: u64,
+    /// Events that delivery instances parked until their turn.
+    pub parked: u64,
+    /// Events that delivery instances found to be applied already.
+    pub duplicates: u64,
     /// Histories on the simulated Kafka, where alone the rest can happen.
     pub kafka: u64,
     /// Calls that brokers did not answer in time, so that nobody knew whether they took effect.
@@ -269,6 +280,7 @@ impl Run {
         }
         self.trace.add(&format_args!("{says:?}"));
         self.counts.moves = self.mall.moves();
+        self.counts.add_tally(&self.mall.tally);
         self.mall.close();
         let ending = Ending {
             harm,
@@ -319,8 +331,16 @@ impl Trace {
 }
 
 impl Counts {
+    fn add_tally(&mut self, tally: &Tally) {
+        self.takeovers += tally.takeovers;
+        self.unmade += tally.unmade;
+        self.unanswered += tally.unanswered;
+        self.parked += tally.deliveries.parked.get();
+        self.duplicates += tally.deliveries.duplicates.get() + tally.deliveries.stale_refused.get();
+    }
+
     /// Each count with its name.
-    pub fn named(&self) -> [(&'static str, u64); 17] {
+    pub fn named(&self) -> [(&'static str, u64); 22] {
         [
             ("histories", self.histories),
             ("steps", self.steps),
@@ -333,6 +353,11 @@ impl Counts {
             ("growths", self.growths),
             ("removals", self.removals),
             ("moves", self.moves),
+            ("takeovers", self.takeovers),
+            ("unmade", self.unmade),
+            ("unanswered", self.unanswered),
+            ("parked", self.parked),
+            ("duplicates", self.duplicates),
             ("kafka", self.kafka),
             ("late", self.late),
             ("rebalances", self.rebalances),
@@ -356,6 +381,11 @@ impl std::ops::AddAssign for Counts {
         self.growths += other.growths;
         self.removals += other.removals;
         self.moves += other.moves;
+        self.takeovers += other.takeovers;
+        self.unmade += other.unmade;
+        self.unanswered += other.unanswered;
+        self.parked += other.parked;
+        self.duplicates += other.duplicates;
         self.kafka += other.kafka;
         self.late += other.late;
         self.rebalances += other.rebalances;
