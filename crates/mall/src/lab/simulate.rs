@@ -2,30 +2,36 @@
 //!
 //! # Invariants
 //! * The same seeds give the same output, whatever the machine and however many threads it has.
+//! * Memory doesn't grow with the number of histories.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use lab::simulation::many::in_order;
 use lab::simulation::minimize::{Smallest, minimize};
 use lab::simulation::run::{Counts, Ending, Run};
 use lab::simulation::scheduler::{self, Logs, Mode};
 use lab::simulation::text as written;
 use serde_json::json;
 use shop::text;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::console;
 use crate::exit::{Exit, Usage};
 use crate::language::LanguageOption;
 
 pub const HELP: &str = "\
-Exit code: 0 if no history did harm, 1 if one did, 2 if they could not be run.
+Ctrl-C ends it with what was found so far.
+
+Exit code: 0 if no history did harm, 1 if one did, 2 if they could not be run, 130 after Ctrl-C if none has done harm so far.
 
 Examples:
   mall lab simulate --seeds 10000
@@ -37,6 +43,8 @@ Examples:
 const BUDGET: usize = 4_000;
 /// How often the progress is shown.
 const PROGRESS: Duration = Duration::from_millis(500);
+/// The exit code of a command that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
 
 /// The options of `mall lab simulate`.
 #[derive(Debug, Args)]
@@ -107,7 +115,9 @@ pub fn run(args: &SimulateArgs) -> Result<Exit> {
     };
     let kind = (mode, logs);
     let began = Instant::now();
-    let outcome = all_histories(kind, args);
+    let stopped = Arc::new(AtomicBool::new(false));
+    listen(stopped.clone()).context("Ctrl-C can't be listened to")?;
+    let outcome = all_histories(kind, args, &stopped);
     if args.json {
         let _ = console::print(&format!("{}\n", object(kind, &outcome)));
     } else {
@@ -118,46 +128,45 @@ pub fn run(args: &SimulateArgs) -> Result<Exit> {
         }
     }
     Ok(match outcome.first {
-        None => Exit::DONE,
         Some(_) => Exit::NO,
+        None if outcome.counts.histories < args.seeds => Exit(INTERRUPTED),
+        None => Exit::DONE,
     })
 }
 
-/// Runs all histories on as many threads as the machine has.
-fn all_histories(kind: Kind, args: &SimulateArgs) -> Outcome {
-    let (next, ended) = (AtomicU64::new(0), AtomicBool::new(false));
-    let done = AtomicU64::new(0);
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut endings = BTreeMap::new();
-    thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
-        for _ in 0..threads {
-            let (sender, next, done) = (sender.clone(), &next, &done);
-            scope.spawn(move || {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= args.seeds {
-                        return;
-                    }
-                    let seed = args.seed.wrapping_add(number);
-                    let _ = sender.send((number, one_history(kind, seed, args.trace)));
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        drop(sender);
-        if std::io::stderr().is_terminal() {
-            scope.spawn(|| show_progress(&done, args.seeds, &ended));
-        }
-        endings.extend(receiver);
-        ended.store(true, Ordering::Relaxed);
-    });
+/// Runs all histories on as many threads as the machine has, until Ctrl-C, which shows in `stopped`.
+fn all_histories(kind: Kind, args: &SimulateArgs, stopped: &AtomicBool) -> Outcome {
     let mut outcome = Outcome::default();
-    for (number, (ending, lines)) in endings {
-        outcome.add(args.seed.wrapping_add(number), &ending);
+    let mut progress = Progress::new(args.seeds);
+    let seed = |number| args.seed.wrapping_add(number);
+    let work = |number| one_history(kind, seed(number), args.trace);
+    in_order(args.seeds, work, |number, (ending, lines)| {
+        outcome.add(seed(number), &ending);
         print_lines(&lines);
-    }
+        progress.show(&outcome);
+        match stopped.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    progress.clear();
     outcome
+}
+
+/// Notes Ctrl-C, so that what was found so far can be told. A second one ends the program at once.
+fn listen(stopped: Arc<AtomicBool>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut interrupt = {
+        let _entered = runtime.enter();
+        signal(SignalKind::interrupt())?
+    };
+    thread::spawn(move || {
+        runtime.block_on(interrupt.recv());
+        stopped.store(true, Ordering::Relaxed);
+        runtime.block_on(interrupt.recv());
+        std::process::exit(INTERRUPTED.into());
+    });
+    Ok(())
 }
 
 /// Whoever has stopped reading misses the rest.
@@ -189,16 +198,46 @@ impl Outcome {
     }
 }
 
-fn show_progress(done: &AtomicU64, all: u64, ended: &AtomicBool) {
-    let began = Instant::now();
-    while !ended.load(Ordering::Relaxed) {
-        thread::sleep(PROGRESS);
-        let done = done.load(Ordering::Relaxed);
-        let rate = done as f64 / began.elapsed().as_secs_f64();
-        eprint!("\r{done} / {all}   {rate:.0}/s ");
+/// How far it is, on a terminal.
+struct Progress {
+    all: u64,
+    began: Instant,
+    shown: Option<Instant>,
+}
+
+impl Progress {
+    fn new(all: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            all,
+            began: now,
+            shown: std::io::stderr().is_terminal().then_some(now),
+        }
+    }
+
+    fn show(&mut self, outcome: &Outcome) {
+        if self.shown.is_none_or(|shown| shown.elapsed() < PROGRESS) {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let (done, all) = (outcome.counts.histories, self.all);
+        let rate = done as f64 / self.began.elapsed().as_secs_f64();
+        let harm = named(&outcome.harm);
+        eprint!("\r\x1b[K{done} / {all}   {rate:.0}/s   {harm}");
         let _ = std::io::stderr().flush();
     }
-    eprint!("\r\x1b[K");
+
+    fn clear(&self) {
+        if self.shown.is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// Names with their counts.
+fn named(names: &BTreeMap<String, u64>) -> String {
+    let each: Vec<String> = names.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    each.join(", ")
 }
 
 fn object((mode, logs): Kind, outcome: &Outcome) -> serde_json::Value {
@@ -226,10 +265,6 @@ fn summary(outcome: &Outcome, language: LanguageOption) -> String {
         .iter()
         .map(|(name, count)| format!("{count:>10}  {name}\n"))
         .collect();
-    let named = |names: &BTreeMap<String, u64>| {
-        let each: Vec<String> = names.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        each.join(", ")
-    };
     let none = || text!("none", "없음");
     for (title, names) in [
         (text!("hazards", "위험 신호"), &outcome.hazards),
