@@ -31,6 +31,8 @@ pub struct Finding {
     listen: IpAddr,
     crew: Vec<Member>,
     members: Vec<Seen>,
+    /// Those that the group has lost and that are still heard, such as a frozen one, which may write once it wakes.
+    lost: Vec<Seen>,
     relay: Option<Publisher>,
     heard: BTreeMap<String, Heard>,
 }
@@ -51,6 +53,7 @@ impl Finding {
             listen,
             crew: Vec::new(),
             members: Vec::new(),
+            lost: Vec::new(),
             relay: None,
             heard: BTreeMap::new(),
         }
@@ -61,9 +64,20 @@ impl Finding {
         self.crew = crew;
     }
 
-    /// Notes who is in the group.
+    /// Notes who is in the group. Who is in it no more is still known while it is heard.
     pub fn members(&mut self, members: Vec<Seen>) {
-        self.members = members;
+        let before = std::mem::replace(&mut self.members, members);
+        self.lost.extend(before);
+        let (members, heard) = (&self.members, &self.heard);
+        let mut known: BTreeSet<String> = members.iter().map(|member| member.name.clone()).collect();
+        self.lost.retain(|lost| {
+            let state = heard.get(&lost.name).map(|heard| heard.state);
+            let is_heard = matches!(
+                state,
+                Some(RoleState::Serving | RoleState::Frozen | RoleState::Stopping)
+            );
+            is_heard && known.insert(lost.name.clone())
+        });
         let known: BTreeSet<String> = self.deliveries().into_iter().collect();
         self.heard.retain(|name, _| name == ORDER || known.contains(name));
     }
@@ -103,7 +117,8 @@ impl Finding {
     fn deliveries(&self) -> Vec<String> {
         let crew = self.crew.iter().filter(|member| member.kind == "delivery");
         let mut names: Vec<String> = crew.map(|member| member.name.clone()).collect();
-        let mut others: Vec<String> = self.members.iter().map(|member| member.name.clone()).collect();
+        let others = self.members.iter().chain(&self.lost);
+        let mut others: Vec<String> = others.map(|member| member.name.clone()).collect();
         others.sort();
         for name in others {
             if !names.contains(&name) && names.len() < SHOWN {
@@ -122,9 +137,13 @@ impl Finding {
         if let Some(member) = self.of_crew(name) {
             return Some(member.url.trim_start_matches("http://").to_owned());
         }
-        let member = self.members.iter().find(|member| member.name == name)?;
-        let at = member.at.filter(|at| self.is_ours(*at))?;
+        let at = self.member(name)?.at.filter(|at| self.is_ours(*at))?;
         Some(at.to_string())
+    }
+
+    fn member(&self, name: &str) -> Option<&Seen> {
+        let mut members = self.members.iter().chain(&self.lost);
+        members.find(|member| member.name == name)
     }
 
     fn is_ours(&self, at: SocketAddr) -> bool {
@@ -178,7 +197,7 @@ impl Finding {
     }
 
     fn delivery(&self, name: String) -> Role {
-        let member = self.members.iter().find(|member| member.name == name);
+        let member = self.member(&name);
         let crew = self.of_crew(&name);
         let instance = self.heard.get(&name).and_then(|heard| heard.instance.clone());
         let process = instance
@@ -284,8 +303,15 @@ mod tests {
         let elsewhere = &finding.roles()[2];
         assert_eq!(elsewhere.url.as_deref(), Some("http://192.0.2.8:80"));
         assert_eq!(elsewhere.modes.as_ref().map(|modes| modes.key), Some("none"));
+        // The group takes a frozen instance for dead, and it is still there.
+        finding.heard("here", RoleState::Frozen);
         finding.members(Vec::new());
-        assert_eq!(states(&finding), [("order".to_owned(), RoleState::Away)]);
+        let away = ("order".to_owned(), RoleState::Away);
+        assert_eq!(states(&finding), [away.clone(), ("here".to_owned(), RoleState::Frozen)]);
+        assert_eq!(finding.places()[1].1, "127.0.0.1:8082");
+        finding.heard("here", RoleState::Away);
+        finding.members(Vec::new());
+        assert_eq!(states(&finding), [away]);
     }
 
     #[test]

@@ -297,6 +297,10 @@ fn who_looks_sees_order_kept(stack: &Stack) {
         page.part("partitions").as_array().map(Vec::len) == Some(4)
     });
 
+    mall.deliveries[1].signal(Signal::STOP);
+    page.until("that it is frozen", |page| page.role("delivery-2")["state"] == "frozen");
+    mall.deliveries[1].signal(Signal::CONT);
+    page.until("that it goes on", |page| page.serve(&["delivery-2"]));
     mall.deliveries[1].kill();
     page.until("that it is away", |page| {
         page.role("delivery-2").is_null() || page.role("delivery-2")["state"] == "away"
