@@ -208,15 +208,23 @@ function arrows(order, versions, view) {
     }
     const [y, deep] = [bottom + 1.6 * em, bottom + 2.9 * em];
     const lowest = y + 0.75 * (deep - y);
-    const middle = Math.min(Math.max((from + to) / 2, left), width - half - em);
     const d = `M${round(from)} ${round(y)}C${round(from)} ${round(deep)} ${round(to)} ${round(deep)} ${round(to)} ${round(y + 0.1 * em)}`;
     const head = `M${round(to - 0.4 * em)} ${round(y + 0.55 * em)}L${round(to)} ${round(y)}l${round(0.4 * em)} ${round(0.55 * em)}`;
     return [
       shape(key, "path", { d, class: "arrow" }),
       shape(`${key} head`, "path", { d: head, class: "arrow" }),
-      ...note(key, middle - half, lowest + (Math.abs(from - to) > 2 * half + 3 * em ? 0.28 : 1.15) * em, text, em),
+      ...note(key, ...besideArrow([from, to], half, lowest, { em, left, width }), text, em),
     ];
   });
+}
+
+/** Where an arrow's words begin: upon it if it is long, else behind it, or below it where there is no room. */
+function besideArrow([from, to], half, lowest, { em, left, width }) {
+  const [first, last] = [Math.min(from, to), Math.max(from, to)];
+  const least = (x) => Math.min(Math.max(x, left), width - 2 * half - 1.4 * em);
+  if (last - first > 2 * half + 3 * em) return [least((first + last) / 2 - half), lowest + 0.28 * em];
+  if (last + 2 * half + 2.6 * em < width) return [last + 1.1 * em, lowest + 0.28 * em];
+  return [least((first + last) / 2 - half), lowest + 1.15 * em];
 }
 
 /** What went wrong, in words behind the sign of an anomaly. */
