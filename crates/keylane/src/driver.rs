@@ -41,7 +41,7 @@ pub async fn run<H: Handler>(
     ended.await.unwrap_or_else(died)
 }
 
-/// The longest wait of a step: none of ours, since a poll has a timeout of its own.
+/// The driver sets no limit to the waits of a step, since each poll has a timeout of its own.
 const UNBOUNDED: Duration = Duration::MAX;
 
 /// Takes one step after the other until `shutdown` is cancelled or the log fails, and closes the runner.
@@ -71,7 +71,7 @@ fn drive<H: Handler>(
 fn wait(pause: Duration, runtime: &Handle, shutdown: &CancellationToken) {
     if !pause.is_zero() {
         let pause = async { tokio::time::timeout(pause, shutdown.cancelled()).await };
-        // Which of the two has ended it makes no difference.
+        // It makes no difference whether the time or the shutdown has ended the wait.
         let _ = runtime.block_on(pause);
     }
 }

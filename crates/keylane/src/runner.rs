@@ -97,7 +97,7 @@ const OFFER_CHUNK: usize = 256;
 const POLL_BUSY: Duration = Duration::from_millis(10);
 /// Timeout of a poll while a partition is paused and waits to be resumed.
 const POLL_PAUSED: Duration = Duration::from_millis(2);
-/// Timeout of a poll while there is nothing to do. The caller may be kept from a shutdown for so long.
+/// Timeout of a poll while there is nothing to do. The caller may notice a shutdown that much later.
 const POLL_IDLE: Duration = Duration::from_millis(100);
 /// Time between two measurements of the oldest record's age. Each of them looks at every lane.
 const AGE_INTERVAL: Duration = Duration::from_millis(500);

@@ -13,7 +13,7 @@ use shop::records;
 use crate::audit::crc32;
 use crate::scenario::{Choice, Fields, Forged, Key, KeyMode, Producer};
 
-/// A producer that a scenario plays. It deals records without a key out in turn.
+/// A producer whose part a scenario plays. It puts records without a key into one partition after the other.
 #[derive(Debug, Clone)]
 pub struct Played {
     key: KeyMode,
@@ -70,7 +70,7 @@ impl Played {
     }
 }
 
-/// The entry of no journal that a forged record publishes.
+/// The entry that a forged record publishes. It stands in no journal.
 pub fn forged(order: OrderId, version: Version, says: &Forged, at: Timestamp) -> JournalEntry {
     let (event, payload) = match says {
         Forged::Event(event, fields) => (*event, order_payload(*event, at, order, &placed(fields))),

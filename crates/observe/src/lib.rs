@@ -13,7 +13,8 @@
 //! ```
 //!
 //! # Invariants
-//! * No clock, no input or output, no task: whoever observes something passes the time in, and whoever reads comes by.
+//! * There is no clock, no input or output and no task in here: whoever observes something says when it happened, and
+//!   readers ask when they want to know more.
 //! * Numbers are those of the mall: an offset is a record's own; a position is the offset of the *next* record.
 //! * Names are stable: words in kebab case, which files and pages may hold for years.
 

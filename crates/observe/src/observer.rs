@@ -9,8 +9,8 @@
 //!
 //! # Invariants
 //! * An observation is kept whether anybody reads or not, so a reader can resume. Memory has a bound.
-//! * An emitter never waits for a reader, but for the moment in which that copies the very slot that is written. It wakes
-//!   nobody; readers come by.
+//! * An emitter never waits for a reader, except while that reader copies the very slot that is to be overwritten. It does
+//!   not wake readers: they ask when they want to know more.
 //! * A reader gets the observations in the order of their numbers, and is told of each one that it could not get.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -4,7 +4,7 @@
 //! ships has, the answer is a constant, and the compiler removes the question with the defect.
 //!
 //! # Invariants
-//! * At most one bug is in at a time, and only on the thread that has planted it.
+//! * At most one bug is planted at a time, and it shows only on the thread that has planted it.
 
 use std::fmt;
 #[cfg(feature = "active")]
@@ -39,7 +39,7 @@ bugs! {
     NoSecondCompare "no-second-compare"
     /// No cursor row exists before the first event of an order is decided on, so there is nothing to lock.
     NoCursorRow "no-cursor-row"
-    /// The highest offset that is done is committed, also over a hole.
+    /// The highest offset that is done is committed, although records before it are not done yet.
     HighestOffsetCommit "highest-offset-commit"
     /// A partition is given back while records of it are in flight.
     NoDrain "no-drain"
@@ -91,7 +91,7 @@ pub fn plant(bug: Bug) -> Planted {
     Planted(PhantomData)
 }
 
-/// A bug is in. It is removed when this value is dropped.
+/// Stands for a planted bug, which is removed when this value is dropped.
 #[cfg(feature = "active")]
 #[derive(Debug)]
 pub struct Planted(PhantomData<*const ()>);

@@ -77,7 +77,7 @@ impl Screen {
         }
     }
 
-    /// Writes a line. Whoever has stopped reading misses it.
+    /// Writes a line. If nobody reads the output any more, the line is dropped, which is no error.
     pub fn line(self, text: &str, colour: Colour) {
         self.write(&self.painted(text, colour));
     }

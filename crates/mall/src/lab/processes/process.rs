@@ -42,7 +42,7 @@ impl Process {
     /// Starts a process and waits until it serves.
     ///
     /// # Errors
-    /// Says what the process said if it does not come to serve.
+    /// The process does not come to serve. The message holds the last lines that it has written.
     pub fn start(mut command: Command, name: &str, runtime: &Runtime, living: Living) -> Result<Self, Trouble> {
         let failed = |why: String| Trouble::Failed(format!("{name} can't be started: {why}"));
         let _entered = runtime.enter();
