@@ -90,6 +90,7 @@ fn the_modes_that_ship_do_no_harm_and_meet_all_kinds_of_trouble() {
         rebalances,
         losses,
         repeats,
+        cuts,
         limits,
         ..
     } = counts;
@@ -97,7 +98,7 @@ fn the_modes_that_ship_do_no_harm_and_meet_all_kinds_of_trouble() {
         commands, faults, kills, stops, starts, freezes, growths, removals, moves, takeovers, unmade, unanswered,
         parked, duplicates,
     ];
-    let on_brokers = [kafka, late, rebalances, losses, repeats, limits];
+    let on_brokers = [kafka, late, rebalances, losses, repeats, cuts, limits];
     for met in anywhere.into_iter().chain(on_brokers) {
         assert!(met > 10, "{counts:?}");
     }

@@ -1,6 +1,6 @@
 //! The brokers: topics, groups, and what is still on its way to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(super) struct Broker {
     pub(super) topics: Topics,
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) random: fastrand::Rng,
+    /// Partitions that take no records until the group has assigned them anew.
+    pub(super) leaderless: BTreeSet<TopicPartition>,
     clock: Clock,
     late_commits: Vec<LateCommit>,
     late_appends: Vec<LateAppend>,
@@ -52,6 +54,7 @@ impl Shared {
             topics: Topics::default(),
             groups: BTreeMap::new(),
             random,
+            leaderless: BTreeSet::new(),
             clock,
             late_commits: Vec::new(),
             late_appends: Vec::new(),
@@ -163,6 +166,19 @@ impl Broker {
         held
     }
 
+    /// A partition that had no leader takes records again. An offset that was committed behind its end is of the past (KIP-320).
+    pub(super) fn lead_again(&mut self, partition: &TopicPartition) {
+        if self.leaderless.remove(partition)
+            && let Some(end) = self.topics.log(partition).map(|log| log.extent().end)
+        {
+            for group in self.groups.values_mut() {
+                if let Some(commit) = group.commits.get_mut(partition) {
+                    commit.offset = commit.offset.min(end);
+                }
+            }
+        }
+    }
+
     /// Removes the members of a client from a group. Returns whether there were any.
     pub(super) fn give_up(&mut self, group: &str, client: &str) -> bool {
         let members = self.groups.get(group).map(|group| group.members_of(client));
@@ -251,8 +267,11 @@ impl Broker {
         self.arrive_commits(|late| late.member == member);
     }
 
-    /// Appends to a partition, which exists.
+    /// Appends to a partition, which exists. One without a leader takes nothing.
     pub(super) fn append(&mut self, topic: &str, partition: Partition, record: NewRecord) -> Option<Offset> {
+        if self.leaderless.contains(&TopicPartition::new(topic, partition)) {
+            return None;
+        }
         let leave_out = self.chance(self.behaviour.faults.offsets_left_out);
         self.topics.append(topic, partition, record, leave_out)
     }

@@ -65,6 +65,8 @@ pub(super) struct Group {
     looked: Option<Duration>,
     /// Whether an eager rebalance waits until everything has been given back.
     gathering: bool,
+    /// Partitions that their holders give back, whatever is shared out meanwhile.
+    withdrawn: BTreeSet<TopicPartition>,
 }
 
 impl Group {
@@ -154,6 +156,7 @@ impl Group {
     /// Takes a partition away from its holder, for nobody yet.
     pub(super) fn withdraw(&mut self, partition: &TopicPartition, now: Duration) {
         self.generation += 1;
+        self.withdrawn.insert(partition.clone());
         for member in self.members.values_mut() {
             member.target.remove(partition);
         }
@@ -240,6 +243,8 @@ impl Group {
 
     /// Shares out what nobody is to have, once that is possible, and notes who has to give something back.
     fn go_on(&mut self, now: Duration) {
+        let held = |partition: &TopicPartition| self.members.values().any(|member| member.held.contains(partition));
+        self.withdrawn.retain(held);
         let all_given_back = self.members.values().all(|member| member.held.is_empty());
         if self.gathering && all_given_back {
             self.gathering = false;
@@ -279,6 +284,7 @@ impl Group {
             let held: Vec<_> = readers.iter().map(|member| member.held.clone()).collect();
             for (member, share) in readers.iter_mut().zip(assignor::share_out(&partitions, &held)) {
                 member.target.extend(share);
+                member.target.retain(|partition| !self.withdrawn.contains(partition));
             }
         }
     }

@@ -177,6 +177,7 @@ impl Member {
         let mut broker = self.broker.lock();
         let faults = broker.behaviour.faults;
         broker.may_fail(faults.assignments_unanswered, "the committed offsets can't be read")?;
+        partitions.iter().for_each(|partition| broker.lead_again(partition));
         let group = &self.subscription.group;
         let assignments = partitions.iter().map(|partition| assignment(&broker, group, partition));
         let assignments: Vec<Assignment> = assignments.collect();

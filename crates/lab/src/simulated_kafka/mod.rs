@@ -44,7 +44,7 @@ mod partition_log;
 mod producer;
 mod topics;
 
-use keylane_log::{Offset, Result, TopicPartition};
+use keylane_log::{Offset, Record, Result, TopicPartition};
 
 pub use behaviour::{Behaviour, Faults, Producer, Protocol, Reset};
 pub use broker::Clock;
@@ -89,6 +89,27 @@ impl SimulatedKafka {
     /// [`LogError::Refused`](keylane_log::LogError::Refused) if there is no such partition.
     pub fn cut(&self, partition: &TopicPartition, end: Offset) -> Result<()> {
         self.broker.lock().topics.cut(partition, end)
+    }
+
+    /// The same, after which the partition has no leader, and takes no records, until the group has assigned it anew: whoever
+    /// holds it is asked to give it back.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`](keylane_log::LogError::Refused) if there is no such partition.
+    pub fn elect_uncleanly(&self, group: &str, partition: &TopicPartition, end: Offset) -> Result<()> {
+        let mut broker = self.broker.lock();
+        broker.topics.cut(partition, end)?;
+        broker.leaderless.insert(partition.clone());
+        broker.withdraw(group, partition);
+        Ok(())
+    }
+
+    /// The records of a partition from `from` on, as they are: nobody reaches the brokers, so nothing arrives that
+    /// is on its way.
+    pub fn look(&self, partition: &TopicPartition, from: Offset) -> Vec<Record> {
+        let broker = self.broker.lock();
+        let log = broker.topics.log(partition);
+        log.map(|log| log.read(from).cloned().collect()).unwrap_or_default()
     }
 
     /// Deletes a topic with its records and with all that groups have committed for it. Returns whether there was one.

@@ -17,13 +17,16 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use keylane_log::embedded::{Clocks, InMemoryLog};
-use keylane_log::{EventLog, Offset, Result, Timestamp, TopicPartition};
+use keylane_log::{EventLog, Offset, Partition, Record, Result, Timestamp, TopicPartition};
 
 use super::process::{monotonic_clock, wall_clock};
 use super::roles::{GROUP, TOPIC};
 use super::spare;
 use crate::scenario::{Assignor, Role, Setup};
 use crate::simulated_kafka::{Behaviour, Clock, Faults, Producer, Protocol, SimulatedKafka};
+
+/// More records than a partition of a simulated mall ever has.
+pub const MOST_RECORDS: usize = 100_000;
 
 /// The time of day at the beginning.
 pub const MORNING: Timestamp = Timestamp(1_700_000_000_000);
@@ -173,10 +176,27 @@ impl Log {
         matches!(self.stand, Stand::Kafka(_))
     }
 
+    /// For how long a client goes on with the number of partitions that a topic had.
+    pub fn count_kept(&self) -> Duration {
+        match &self.stand {
+            Stand::Embedded(_) => Duration::ZERO,
+            Stand::Kafka(Kafka { behaviour, .. }) => behaviour.count_kept,
+        }
+    }
+
     /// Notes how much time has passed in the mall.
     pub fn note_time(&self, now: Duration) {
         if let Stand::Kafka(kafka) = &self.stand {
             kafka.now.store(now.as_millis() as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// The records of a partition from `from` on. Nothing arrives meanwhile that is on its way.
+    pub fn look(&self, partition: Partition, from: Offset) -> Vec<Record> {
+        let partition = TopicPartition::new(TOPIC, partition);
+        match &self.stand {
+            Stand::Embedded(log) => log.read(&partition, from, MOST_RECORDS).unwrap_or_default(),
+            Stand::Kafka(Kafka { kafka, .. }) => kafka.look(&partition, from),
         }
     }
 
@@ -194,6 +214,13 @@ impl Log {
     /// Takes a partition away from its holder, for nobody in particular. Returns whether somebody holds it.
     pub fn withdraw(&self, partition: &TopicPartition) -> bool {
         self.kafka().is_some_and(|kafka| kafka.withdraw(GROUP, partition))
+    }
+
+    /// Removes the records of a partition from `end` on, as an unclean election does. It takes no others until the group has
+    /// assigned it anew. Returns whether there are brokers, and such a partition.
+    pub fn elect_uncleanly(&self, partition: &TopicPartition, end: Offset) -> bool {
+        self.kafka()
+            .is_some_and(|kafka| kafka.elect_uncleanly(GROUP, partition, end).is_ok())
     }
 
     /// Has the group give a process up, which isn't told before its next poll. Returns whether it was in the group.

@@ -22,16 +22,18 @@ use tokio_util::sync::CancellationToken;
 use super::gated::Gated;
 use super::gates::{Gates, Grant, Point, Side};
 use super::holds::Holds;
-use super::log::{Log, MORNING, Opened};
+use super::log::{Log, MORNING, MOST_RECORDS, Opened};
 use super::process::Process;
+use super::published::Published;
 use super::roles::{self, GROUP, Ground, Orders, TOPIC};
 use super::spare;
 use super::tally::Tally;
 use super::watch::Watch;
 use crate::scenario::{Role, Setup};
 
-/// More records than a partition of a simulated mall ever has.
-const MOST_RECORDS: usize = 100_000;
+/// The records that an election has taken count as a partition of their own from this number on, because others stand in their
+/// places.
+const LOST: u32 = 1_000;
 
 /// How a customer's command was answered.
 pub type Answer = Result<OrderOutcome, StoreError>;
@@ -43,9 +45,10 @@ pub struct Mall {
     deliveries: Arc<Mutex<Database>>,
     /// The log on which it stands.
     pub log: Log,
-    watch: Watch,
     /// What is counted of it.
     pub tally: Tally,
+    pub(super) watch: Watch,
+    published: Published,
     running: BTreeMap<Role, Running>,
     /// How much time has passed.
     now: Duration,
@@ -54,8 +57,10 @@ pub struct Mall {
     /// Whether an order service runs that can be asked for its journal.
     serves: Arc<AtomicBool>,
     violations: Vec<String>,
-    /// The records that retention has removed.
+    /// The records that retention or an election has removed.
     removed: Vec<Record>,
+    /// How many elections have removed some.
+    elections: u32,
     /// What a scenario holds.
     pub holds: Holds,
     /// What was observed and not yet asked for; none if nobody observes.
@@ -94,12 +99,14 @@ impl Mall {
             log,
             watch: Watch::default(),
             tally: Tally::default(),
+            published: Published::default(),
             running: BTreeMap::new(),
             now: Duration::ZERO,
             starts: 0,
             serves: Arc::default(),
             violations: Vec::new(),
             removed: Vec::new(),
+            elections: 0,
             holds: Holds::default(),
             observed,
         };
@@ -145,6 +152,7 @@ impl Mall {
     /// What was seen of it that must not be.
     pub fn violations(&self) -> Vec<String> {
         let mut violations = self.watch.violations();
+        violations.extend(self.published.violations().iter().cloned());
         violations.extend(self.violations.iter().cloned());
         violations
     }
@@ -198,6 +206,10 @@ impl Mall {
             Role::Delivery(_) => (Source::Deliveries, &self.deliveries),
         };
         self.tally.opened(point, source, &mut lock(database));
+        // On brokers records may arrive at any time.
+        if point.call == "append" || self.log.is_kafka() {
+            self.published.look(&self.log);
+        }
         self.reap(role);
         true
     }
@@ -407,7 +419,33 @@ impl Mall {
         removed.expect("a group commits nothing behind the end");
     }
 
-    /// The records that retention has removed.
+    /// An unclean election takes the last records of a partition away, up to so many, as far as the group has handled them.
+    /// What nobody has handled yet would be lost for good, against which nobody is safe. Returns whether there were any, and
+    /// brokers.
+    pub fn cut(&mut self, partition: u32, most: u32) -> bool {
+        let number = Partition(partition);
+        let records = self.log.look(number, Offset(0));
+        let lost = self.watch.handled_at_the_end(&records, most as usize);
+        let Some(first) = lost.first().filter(|_| self.log.is_kafka()) else {
+            return false;
+        };
+        self.watch.cut(number, first.offset);
+        self.published.cut(number, first.offset);
+        let partition = TopicPartition::new(TOPIC, number);
+        let elected = self.log.elect_uncleanly(&partition, first.offset);
+        let partition = Partition(LOST + self.elections);
+        self.elections += 1;
+        let lost = lost.iter().cloned();
+        self.removed.extend(lost.map(|record| Record { partition, ..record }));
+        elected
+    }
+
+    /// The numbers of the partitions for which a history takes what elections have removed.
+    pub fn lost(&self) -> impl Iterator<Item = Partition> + use<> {
+        (LOST..LOST + self.elections).map(Partition)
+    }
+
+    /// The records that are gone from the log.
     pub fn removed(&self) -> &[Record] {
         &self.removed
     }

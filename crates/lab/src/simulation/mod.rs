@@ -19,6 +19,7 @@ mod mall;
 pub mod many;
 pub mod minimize;
 mod process;
+mod published;
 mod roles;
 pub mod run;
 pub mod scheduler;

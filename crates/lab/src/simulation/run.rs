@@ -98,6 +98,8 @@ pub struct Counts {
     pub losses: u64,
     /// Times at which a process got records again.
     pub repeats: u64,
+    /// Unclean elections that took records away.
+    pub cuts: u64,
     /// Times at which the topic began to refuse records.
     pub limits: u64,
 }
@@ -207,7 +209,12 @@ impl Run {
                 counts.removals += 1;
             }
             Step::Kill(_) | Step::Stop(_) | Step::Start(_) | Step::Freeze(_) | Step::Wake(_) => return false,
-            Step::Late(..) | Step::Rebalance(_) | Step::GiveUp(_) | Step::Repeat(..) | Step::Limit(_) => {
+            Step::Late(..)
+            | Step::Rebalance(_)
+            | Step::GiveUp(_)
+            | Step::Repeat(..)
+            | Step::Cut(..)
+            | Step::Limit(_) => {
                 return self.apply_to_brokers(step);
             }
         }
@@ -225,6 +232,7 @@ impl Run {
             }
             Step::GiveUp(role) => (mall.log.give_up(role), &mut counts.losses),
             Step::Repeat(role, records) => (mall.log.repeat(role, records.into()), &mut counts.repeats),
+            Step::Cut(partition, records) => (mall.cut(partition, records), &mut counts.cuts),
             Step::Limit(Some(bytes)) => (mall.log.limit(Some(bytes)), &mut counts.limits),
             Step::Limit(None) => return mall.log.limit(None),
             _ => return false,
@@ -340,7 +348,7 @@ impl Counts {
     }
 
     /// Each count with its name.
-    pub fn named(&self) -> [(&'static str, u64); 22] {
+    pub fn named(&self) -> [(&'static str, u64); 23] {
         [
             ("histories", self.histories),
             ("steps", self.steps),
@@ -363,6 +371,7 @@ impl Counts {
             ("rebalances", self.rebalances),
             ("losses", self.losses),
             ("repeats", self.repeats),
+            ("cuts", self.cuts),
             ("limits", self.limits),
         ]
     }
@@ -391,6 +400,7 @@ impl std::ops::AddAssign for Counts {
         self.rebalances += other.rebalances;
         self.losses += other.losses;
         self.repeats += other.repeats;
+        self.cuts += other.cuts;
         self.limits += other.limits;
     }
 }

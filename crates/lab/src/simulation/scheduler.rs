@@ -74,6 +74,7 @@ struct Temper {
     rebalances: u32,
     losses: u32,
     repeats: u32,
+    cuts: u32,
     limits: u32,
     /// How likely a gate is held when it is reached, until nothing else is left to do or chance opens it.
     holds: u32,
@@ -83,6 +84,8 @@ struct Temper {
 
 /// The most records that a process gets again.
 const MOST_REPEATS: u32 = 3;
+/// The most records that an election takes away.
+const MOST_CUT: u32 = 4;
 /// Fewer bytes than any record has.
 const LOW_LIMIT: u32 = 100;
 /// The most partitions that a topic grows to.
@@ -200,6 +203,7 @@ impl Scheduler {
             rebalances: some(&[0, 0, 5, 20]),
             losses: some(&[0, 0, 4, 15]),
             repeats: some(&[0, 0, 10, 40]),
+            cuts: some(&[0, 0, 15, 60]),
             limits: some(&[0, 0, 0, 10]),
             holds: some(&[0, 0, 50, 200]),
             time: some(&[40, 100, 250]),
@@ -301,6 +305,7 @@ impl Scheduler {
             rebalances,
             losses,
             repeats,
+            cuts,
             limits,
             ..
         } = self.temper;
@@ -308,7 +313,7 @@ impl Scheduler {
         let members: Vec<Role> = members.filter(|role| matches!(role, Role::Delivery(_))).collect();
         let any = |rng: &mut Rng| (!members.is_empty()).then(|| members[rng.usize(..members.len())]);
         if self.chance(rebalances) {
-            return Some(Step::Rebalance(self.rng.u32(..MOST_PARTITIONS)));
+            return Some(Step::Rebalance(self.rng.u32(..3)));
         }
         if self.chance(losses) {
             return any(&mut self.rng).map(Step::GiveUp);
@@ -316,6 +321,10 @@ impl Scheduler {
         if self.chance(repeats) {
             let records = self.rng.u32(1..=MOST_REPEATS);
             return any(&mut self.rng).map(|role| Step::Repeat(role, records));
+        }
+        if self.chance(cuts) {
+            let partition = self.rng.u32(..3);
+            return Some(Step::Cut(partition, self.rng.u32(1..=MOST_CUT)));
         }
         if self.chance(limits) {
             return Some(Step::Limit(self.rng.bool().then_some(LOW_LIMIT)));

@@ -15,6 +15,8 @@ use crate::translate::{self, TopicRecord};
 
 /// More rows than a simulated history has.
 const ALL: usize = 1_000_000;
+/// What elections have removed had been handled, up to any offset.
+const HANDLED: Offset = Offset(u64::MAX);
 /// The steps in which time passes while a mall comes to rest: small ones, in which what has begun goes on, and then larger
 /// ones, in which sessions and leases end.
 const LARGEST_STEP: Duration = Duration::from_secs(2);
@@ -120,6 +122,13 @@ impl Mall {
                 ));
             }
         }
+        // What is committed of a partition that was cut off may be from before.
+        for (number, _) in (0..).zip(&extents) {
+            let records = self.log.look(Partition(number), Offset(0));
+            if let Some(record) = self.watch.unhandled(&records) {
+                return Err(format!("P{number}@{} isn't handled", record.offset));
+            }
+        }
         let keys = self.parked_keys()?;
         let waits = |key: &&ParkedKey| !key.lowest.is_blocked();
         match keys.iter().find(waits) {
@@ -174,15 +183,21 @@ impl Mall {
         let scanned = self.log.outside().scan(TOPIC, &extents, &mut take);
         scanned.map_err(|error| error.to_string())?;
         let states = extents.iter().zip(self.committed()).zip(0..);
-        history.partitions = states
-            .map(|((extent, committed), number)| PartitionState {
-                partition: Partition(number),
-                start: Offset(0),
-                end: extent.end,
-                committed,
-                kept_since: None,
-            })
-            .collect();
+        let kept = states.map(|((extent, committed), number)| PartitionState {
+            partition: Partition(number),
+            start: Offset(0),
+            end: extent.end,
+            committed,
+            kept_since: None,
+        });
+        let gone = self.lost().map(|partition| PartitionState {
+            partition,
+            start: Offset(0),
+            end: HANDLED,
+            committed: Some(HANDLED),
+            kept_since: None,
+        });
+        history.partitions = kept.chain(gone).collect();
         Ok(())
     }
 }

@@ -46,6 +46,9 @@ pub enum Step {
     GiveUp(Role),
     /// At its next poll a process gets so many records of each of its partitions again.
     Repeat(Role, u32),
+    /// An unclean election takes the last records of a partition away, up to so many that the group has handled. It takes no
+    /// others until the group has assigned it anew.
+    Cut(u32, u32),
     /// The topic refuses records with more bytes from now on; none means the usual limit.
     Limit(Option<u32>),
 }
@@ -78,6 +81,7 @@ impl fmt::Display for Step {
             Self::Rebalance(partition) => write!(f, "rebalance P{partition}"),
             Self::GiveUp(role) => write!(f, "give-up {role}"),
             Self::Repeat(role, records) => write!(f, "repeat {records} to {role}"),
+            Self::Cut(partition, records) => write!(f, "cut {records} of P{partition}"),
             Self::Limit(Some(bytes)) => write!(f, "limit {bytes}"),
             Self::Limit(None) => f.write_str("limit none"),
         }

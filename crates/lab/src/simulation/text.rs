@@ -187,6 +187,9 @@ fn step(words: &[&str]) -> Option<Step> {
         ["rebalance", partition] => Step::Rebalance(partition.strip_prefix('P')?.parse().ok()?),
         ["give-up", who] => Step::GiveUp(role(who)?),
         ["repeat", records, "to", who] => Step::Repeat(role(who)?, records.parse().ok()?),
+        ["cut", records, "of", partition] => {
+            Step::Cut(partition.strip_prefix('P')?.parse().ok()?, records.parse().ok()?)
+        }
         ["limit", "none"] => Step::Limit(None),
         ["limit", bytes] => Step::Limit(Some(bytes.parse().ok()?)),
         _ => return None,

@@ -22,7 +22,8 @@ use super::roles::{GROUP, TOPIC};
 use crate::checker::History;
 use crate::played::{self, Played};
 use crate::scenario::{
-    Action, Deed, Differently, EventName, Fields, Gate, Journal, Name, Producer, Request, Role, Setup, Spot, Wish,
+    Action, Assignor, Deed, Differently, EventName, Fields, Gate, Journal, Name, Producer, Request, Role, Setup, Spot,
+    Wish,
 };
 use crate::world::{Answer, Progress, Trouble, World};
 
@@ -33,6 +34,8 @@ const LARGEST_STEP: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long nothing is observed of a mall that has come to rest, besides the slow work's time.
 const QUIET: Duration = Duration::from_secs(1);
+/// The steps in which time passes while nothing is waited for.
+const LOOK: Duration = Duration::from_millis(100);
 /// Who is said to have done what no process of the mall does.
 const SOMEBODY: &str = "somebody";
 /// Where brokers have a choice, such as between two partitions for a record without a key, they make the same one each time.
@@ -55,6 +58,7 @@ impl SimulatedWorld {
     /// # Errors
     /// This world can't show that.
     pub fn new(setup: &Setup, log: LogKind) -> Result<Self, Trouble> {
+        check(setup, log)?;
         let log = Log::new(log, setup, Rng::with_seed(SEED));
         let mut world = Self {
             mall: Mall::observed(setup, log),
@@ -242,6 +246,16 @@ impl SimulatedWorld {
         Ok(())
     }
 
+    /// Lets the time pass after which every client counts the new partitions, as the log's port promises.
+    fn let_everybody_know(&mut self) -> Result<(), Trouble> {
+        let known = self.mall.now() + self.mall.log.count_kept();
+        while self.mall.now() < known {
+            self.mall.round().map_err(Trouble::Failed)?;
+            self.mall.pass(LOOK);
+        }
+        Ok(())
+    }
+
     /// Sets the group's position, once its last member is gone for the group too.
     fn seek(&mut self, spot: &Spot) -> Result<(), Trouble> {
         let positions = BTreeMap::from([(TopicPartition::new(TOPIC, spot.partition), spot.offset)]);
@@ -274,6 +288,7 @@ impl World for SimulatedWorld {
             Action::Process(role, deed) => self.process(*role, deed)?,
             Action::Grow(partitions) => {
                 self.mall.grow(*partitions);
+                self.let_everybody_know()?;
                 let (topic, partitions) = (TOPIC.to_owned(), *partitions);
                 self.mall.note(TOPIC, Seen::Grown { topic, partitions });
             }
@@ -283,6 +298,7 @@ impl World for SimulatedWorld {
                 removed.map_err(|error| Trouble::Failed(error.to_string()))?;
             }
             Action::Seek(spot) => self.seek(spot)?,
+            Action::Limit(bytes) if self.mall.log.limit(*bytes) => {}
             Action::Limit(_) | Action::Retry(_) | Action::Discard(_) => {
                 return Err(Trouble::CannotBeShown(text!(
                     "the simulated world can't do this: {action}",
@@ -329,6 +345,18 @@ impl World for SimulatedWorld {
 
     fn history(&mut self) -> Result<History, Trouble> {
         self.mall.history().map_err(Trouble::Failed)
+    }
+}
+
+/// Whether the group of this log shares its partitions as it is asked to.
+fn check(setup: &Setup, log: LogKind) -> Result<(), Trouble> {
+    let assignor = setup.assignor;
+    match (log, assignor) {
+        (_, Assignor::CooperativeSticky) | (LogKind::Kafka(_), Assignor::Range) => Ok(()),
+        _ => Err(Trouble::CannotBeShown(text!(
+            "on the {log} log, this world can't share partitions as {assignor} does",
+            "{log} 로그에서 이 세계는 {assignor} 방식으로 파티션을 나누지 못함"
+        ))),
     }
 }
 
