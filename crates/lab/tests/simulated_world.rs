@@ -1,4 +1,4 @@
-//! Every scenario that can be shown in the simulated world, in each of its runs: what comes out is what its file expects.
+//! Every scenario that can be shown in a simulated world, in each of its runs: what comes out is what its file expects.
 #![allow(missing_docs)]
 
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use lab::run::{Report, Told, run};
 use lab::scenario::{Run, Scenario, WorldName, parse};
 use lab::simulation::SimulatedWorld;
-use lab::simulation::log::LogKind;
+use lab::simulation::log::{Brokers, LogKind};
 
 fn scenarios() -> Vec<(String, Scenario)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
@@ -24,14 +24,22 @@ fn scenarios() -> Vec<(String, Scenario)> {
     all
 }
 
-fn simulated(scenario: &Scenario, which: Run) -> Report {
-    let mut world = SimulatedWorld::new(&scenario.setup(which), LogKind::Embedded).expect("a world");
+/// The simulated worlds, and the log of each.
+fn worlds() -> [(WorldName, LogKind); 2] {
+    [
+        (WorldName::Simulated, LogKind::Embedded),
+        (WorldName::SimulatedKafka, LogKind::Kafka(Brokers::default())),
+    ]
+}
+
+fn simulated(scenario: &Scenario, which: Run, log: LogKind) -> Report {
+    let mut world = SimulatedWorld::new(&scenario.setup(which), log).expect("a world");
     run(scenario, which, &mut world, &mut |_: Told<'_>| {})
 }
 
 /// What is wrong with a run, in lines.
-fn complaints(name: &str, report: &Report) -> Vec<String> {
-    let run = report.run;
+fn complaints(name: &str, world: WorldName, report: &Report) -> Vec<String> {
+    let run = format!("{}, {world}", report.run);
     let failure = report.failure.iter().map(|failure| {
         let line = failure.line.unwrap_or_default();
         format!("{name}:{line} ({run}): {}", failure.says.english)
@@ -49,9 +57,14 @@ fn complaints(name: &str, report: &Report) -> Vec<String> {
 fn each_run_comes_out_as_its_file_expects() {
     let mut wrong = Vec::new();
     for (name, scenario) in scenarios() {
-        if scenario.head.worlds.contains(&WorldName::Simulated) {
-            for which in &scenario.head.runs {
-                wrong.extend(complaints(&name, &simulated(&scenario, *which)));
+        for (world, log) in worlds() {
+            for which in scenario
+                .head
+                .runs
+                .iter()
+                .filter(|_| scenario.head.worlds.contains(&world))
+            {
+                wrong.extend(complaints(&name, world, &simulated(&scenario, *which, log)));
             }
         }
     }
@@ -62,7 +75,9 @@ fn each_run_comes_out_as_its_file_expects() {
 fn a_run_is_the_same_each_time() {
     let text = include_str!("../../../scenarios/a21-zombie.lab");
     let scenario = parse("a21-zombie.lab", text).expect("a scenario");
-    let once = simulated(&scenario, Run::Broken).observations;
-    assert_eq!(once, simulated(&scenario, Run::Broken).observations);
-    assert!(once.len() > 10);
+    for (_, log) in worlds() {
+        let once = simulated(&scenario, Run::Broken, log).observations;
+        assert_eq!(once, simulated(&scenario, Run::Broken, log).observations);
+        assert!(once.len() > 10);
+    }
 }

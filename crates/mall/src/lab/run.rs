@@ -83,6 +83,8 @@ pub struct RunArgs {
 enum World {
     /// One thread and virtual time, in memory
     Simulated,
+    /// The same on simulated Kafka brokers
+    SimulatedKafka,
     /// Real processes on a data folder and ports of their own
     Embedded,
     /// Real processes on Kafka and MySQL
@@ -93,6 +95,7 @@ impl World {
     fn name(self) -> WorldName {
         match self {
             Self::Simulated => WorldName::Simulated,
+            Self::SimulatedKafka => WorldName::SimulatedKafka,
             Self::Embedded => WorldName::Embedded,
             Self::Real => WorldName::Real,
         }

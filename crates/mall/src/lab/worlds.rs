@@ -3,7 +3,7 @@
 use clap::Args;
 use lab::scenario::{Setup, WorldName};
 use lab::simulation::SimulatedWorld;
-use lab::simulation::log::LogKind;
+use lab::simulation::log::{Brokers, LogKind};
 use lab::world::{Trouble, World};
 use shop::text;
 
@@ -11,7 +11,12 @@ use super::processes::{Processes, Servers};
 use crate::config::{BootstrapServers, DatabaseUrl};
 
 /// The worlds of this build, in the sequence in which they are chosen if nobody names one.
-pub const HERE: &[WorldName] = &[WorldName::Simulated, WorldName::Embedded, WorldName::Real];
+pub const HERE: &[WorldName] = &[
+    WorldName::Simulated,
+    WorldName::SimulatedKafka,
+    WorldName::Embedded,
+    WorldName::Real,
+];
 
 /// The options that name the servers of the real world.
 #[derive(Debug, Args)]
@@ -43,6 +48,10 @@ impl ServerOptions {
 pub fn world(name: WorldName, setup: &Setup, servers: Option<&Servers>) -> Result<Box<dyn World>, Trouble> {
     match (name, servers) {
         (WorldName::Simulated, _) => Ok(Box::new(SimulatedWorld::new(setup, LogKind::Embedded)?)),
+        (WorldName::SimulatedKafka, _) => Ok(Box::new(SimulatedWorld::new(
+            setup,
+            LogKind::Kafka(Brokers::default()),
+        )?)),
         (WorldName::Embedded, _) => Ok(Box::new(Processes::start(setup, None)?)),
         (WorldName::Real, Some(servers)) => Ok(Box::new(Processes::start(setup, Some(servers))?)),
         (other, _) => Err(Trouble::CannotBeShown(text!(
