@@ -16,6 +16,8 @@ use planted::Bug;
 const MOST_HISTORIES: u64 = 1_000;
 /// How many histories are tried to make one smaller.
 const BUDGET: usize = 300;
+/// The same where the mall doesn't come to rest, which takes it a long time to find out.
+const STUCK_BUDGET: usize = 40;
 
 /// What was found of a defect.
 struct Found {
@@ -26,6 +28,7 @@ struct Found {
     /// The first harm by name, and what is said of it first.
     harm: String,
     says: String,
+    budget: usize,
 }
 
 /// The first history that does harm.
@@ -36,6 +39,7 @@ fn find() -> Option<Found> {
         let conditions = conditions(mode, Logs::Both, seed);
         let (ending, steps, _) = history(&conditions, false).end();
         let harm = ending.harm.first()?.clone();
+        let is_stuck = ending.harm.contains("stuck");
         let says = ending.says.first().cloned().unwrap_or_default();
         Some(Found {
             number,
@@ -43,6 +47,7 @@ fn find() -> Option<Found> {
             steps,
             harm,
             says,
+            budget: if is_stuck { STUCK_BUDGET } else { BUDGET },
         })
     })
 }
@@ -56,8 +61,9 @@ fn look_for(bug: Bug) -> Option<String> {
         steps,
         harm,
         says,
+        budget,
     } = find()?;
-    let smallest = minimize(&conditions, steps, &harm, BUDGET);
+    let smallest = minimize(&conditions, steps, &harm, budget);
     let length = smallest.length();
     Some(format!(
         "{bug}: {harm} in history {number} ({says}), made small: {length} actions and faults\n{smallest}"
