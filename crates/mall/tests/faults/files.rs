@@ -138,19 +138,6 @@ fn not_ready(role: &Role, check: &str) -> String {
     })
 }
 
-#[track_caller]
-fn told_once(role: &Role, sentence: &str) {
-    role.wait_line(&format!("over: {sentence}"));
-    let lines = role.lines();
-    let count = |over: bool| {
-        let counted = lines
-            .iter()
-            .filter(|line| line.contains(sentence) && line.contains("over: ") == over);
-        counted.count()
-    };
-    assert_eq!((count(false), count(true)), (1, 1), "{}", role.said());
-}
-
 #[test]
 fn a_disk_without_room_is_waited_out() {
     let _alone = alone();
@@ -168,8 +155,8 @@ fn a_disk_without_room_is_waited_out() {
     for role in [&mall.order, &mall.delivery] {
         limit(role, None);
     }
-    told_once(&mall.order, NO_WRITES);
-    told_once(&mall.delivery, NO_WRITES);
+    mall.order.told_once(NO_WRITES);
+    mall.delivery.told_once(NO_WRITES);
     mall.goes_on();
 }
 
@@ -192,7 +179,7 @@ fn files_that_are_removed_are_not_written_and_can_be_put_back() {
         let why = not_ready(&mall.order, "writable");
         assert!(why.contains(&format!("{name} was removed or replaced")), "{why}");
         put_back(&aside, &path);
-        told_once(&mall.order, NO_WRITES);
+        mall.order.told_once(NO_WRITES);
         mall.goes_on();
     }
 }
@@ -216,8 +203,8 @@ fn a_log_that_is_removed_is_waited_for() {
     assert!(told.contains("log.db was deleted or replaced"), "{told}");
     role_says(&mall.delivery, "the log can't be read");
     put_back(&aside, &path);
-    told_once(&mall.order, NO_LOG);
-    told_once(&mall.delivery, "the log can't be read");
+    mall.order.told_once(NO_LOG);
+    mall.delivery.told_once("the log can't be read");
     mall.goes_on();
 }
 
@@ -236,7 +223,7 @@ fn somebody_who_keeps_a_database_is_named() {
     );
     mall.refuses();
     drop(turn);
-    told_once(&mall.order, NO_DATABASE);
+    mall.order.told_once(NO_DATABASE);
     mall.goes_on();
 }
 
@@ -256,6 +243,6 @@ fn somebody_who_keeps_the_log_is_named_and_orders_wait() {
         "{told}"
     );
     drop(turn);
-    told_once(&mall.order, NO_LOG);
+    mall.order.told_once(NO_LOG);
     mall.goes_on();
 }

@@ -47,18 +47,6 @@ fn delivered(stack: &Stack, orders: &[i64]) {
     }
 }
 
-/// Told once when it begins and once when it is over.
-#[track_caller]
-fn told_once(role: &Role, line: &str) {
-    let over = format!("over: {line}");
-    // The health of a role may be mended a moment before the role says so.
-    role.wait_line(&over);
-    let lines = role.lines();
-    let ends = lines.iter().filter(|said| said.contains(&over)).count();
-    let begins = lines.iter().filter(|said| said.contains(line)).count() - ends;
-    assert_eq!((begins, ends), (1, 1), "{}", role.said());
-}
-
 #[test]
 fn the_topic_is_deleted_and_made_again() {
     let _alone = super::alone();
@@ -77,7 +65,7 @@ fn the_topic_is_deleted_and_made_again() {
     done(java("kafka-topics", real).args(["--create", "--topic", &real.topic, "--partitions", "3"]));
     delivered(&stack, &[meanwhile.id()]);
     becomes(&order, "log", "UP");
-    told_once(&order, AWAY);
+    order.told_once(AWAY);
     assert!(!delivery.said().contains("panicked"), "{}", delivery.said());
 }
 
@@ -111,7 +99,7 @@ fn an_event_that_is_too_large_blocks_its_order_until_the_topic_takes_it() {
     delivered(&stack, &[post(order.address(), "/orders", &ORDER).id()]);
     limit(real, "1048576");
     becomes(&order, "blocked", "UP");
-    told_once(&order, BLOCKED);
+    order.told_once(BLOCKED);
     let refusals = order
         .lines()
         .iter()

@@ -77,6 +77,18 @@ impl Role {
         line
     }
 
+    /// Waits until the trouble that this sentence tells is over; it has been told once when it began and once when it ended.
+    #[track_caller]
+    pub fn told_once(&self, sentence: &str) {
+        let over = format!("over: {sentence}");
+        // The health of a role may be mended a moment before the role says so.
+        self.wait_line(&over);
+        let lines = self.lines();
+        let ends = lines.iter().filter(|line| line.contains(&over)).count();
+        let begins = lines.iter().filter(|line| line.contains(sentence)).count() - ends;
+        assert_eq!((begins, ends), (1, 1), "{sentence}: {}", self.said());
+    }
+
     /// The processes that it has started, by the kernel's own list.
     pub fn children(&self) -> Vec<Pid> {
         let id = self.child.id();
