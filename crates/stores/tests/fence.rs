@@ -253,6 +253,7 @@ fn instance(name: &str, delay: Duration) -> Instance {
     Instance {
         name: name.into(),
         group: "delivery".into(),
+        letters: shop::delivery::DEAD_LETTERS.into(),
         delay: ModifyDelay {
             time: delay,
             customer: None,

@@ -461,6 +461,7 @@ fn fence(store: &Arc<SqliteStore>, name: &str, delay: bool) -> Arc<Fence> {
     let instance = Instance {
         name: name.into(),
         group: "delivery".into(),
+        letters: shop::delivery::DEAD_LETTERS.into(),
         delay: ModifyDelay {
             time: if delay {
                 Duration::from_micros(100)

@@ -69,6 +69,7 @@ impl World {
         Instance {
             name: "delivery-1/7".into(),
             group: "delivery".into(),
+            letters: shop::delivery::DEAD_LETTERS.into(),
             delay: ModifyDelay {
                 time: Duration::from_millis(1),
                 customer: None,

@@ -181,6 +181,7 @@ impl Mall {
         let instance = Instance {
             name: "delivery-1".into(),
             group: "delivery".into(),
+            letters: shop::delivery::DEAD_LETTERS.into(),
             delay: ModifyDelay {
                 time: Duration::from_secs(1),
                 customer: None,

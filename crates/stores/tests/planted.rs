@@ -156,6 +156,7 @@ fn fence(store: &Arc<SqliteStore>, name: &str, delay: Duration) -> Arc<Fence> {
     let instance = Instance {
         name: name.into(),
         group: "delivery".into(),
+        letters: shop::delivery::DEAD_LETTERS.into(),
         delay: ModifyDelay {
             time: delay,
             customer: None,

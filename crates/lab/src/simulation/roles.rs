@@ -156,6 +156,7 @@ fn describe(ground: &Ground, setup: &Setup, name: Arc<str>) -> Instance {
     Instance {
         name,
         group: GROUP.into(),
+        letters: shop::delivery::DEAD_LETTERS.into(),
         delay: ModifyDelay {
             time: setup.modify_delay,
             customer: None,

@@ -15,6 +15,7 @@ use shop::text;
 use shop::text::Text;
 
 use super::found::{Found, find, shipped};
+use super::processes::wait_for_groups;
 use super::report::{self, Outcome};
 use super::screen::{Colour, Screen};
 use super::worlds::{self, ServerOptions};
@@ -118,6 +119,7 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     for (found, world) in &chosen {
         outcomes.extend(one(args, screen, found, *world)?);
     }
+    wait_for_groups();
     if !args.json && outcomes.len() > 2 {
         report::table(&outcomes, screen, args.language);
     }

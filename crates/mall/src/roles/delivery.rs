@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use keylane_log::{Consumer, Subscription};
 use shop::LogCalls;
-use shop::delivery::{DeliveryMetrics, Hold, Instance, ModifyDelay};
+use shop::delivery::{DEAD_LETTERS, DeliveryMetrics, Hold, Instance, ModifyDelay};
 use shop::domain::Source;
 use shop::service::{Delivering, DeliveringOptions, Guard, Lanes, Service};
 use tokio_util::sync::CancellationToken;
@@ -87,9 +87,11 @@ fn name(settings: &Settings, port: u16) -> String {
 /// Starts the instance that no other process has the name of.
 fn deliver(role: &Startup, service: &Service, name: String, shutdown: &CancellationToken) -> (Delivering, Lanes) {
     let options = role.options();
+    let letters = role.gates.as_ref().and_then(Gates::letters);
     let instance = Instance {
         name: name.into(),
         group: options.group.as_str().into(),
+        letters: letters.unwrap_or_else(|| DEAD_LETTERS.to_owned()).into(),
         delay: ModifyDelay {
             time: options.modify_delay,
             customer: options.modify_delay_customer,

@@ -24,6 +24,9 @@ pub const FOLDER: &str = "MALL_LAB_GATES";
 /// The variable that names this role as scenarios do.
 pub const ROLE: &str = "MALL_LAB_ROLE";
 
+/// The variable that names the topic of this scenario's dead letters.
+pub const LETTERS: &str = "MALL_LAB_LETTERS";
+
 /// The pause between two looks at a closed gate.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
@@ -60,6 +63,11 @@ impl Gates {
             folder: folder.into(),
             role: std::env::var(ROLE).ok()?,
         })
+    }
+
+    /// The topic of the dead letters, so that those of a scenario on servers don't come among a real mall's.
+    pub fn letters(&self) -> Option<String> {
+        std::env::var(LETTERS).ok()
     }
 
     fn is_closed(&self, place: &str) -> bool {

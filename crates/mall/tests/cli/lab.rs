@@ -1,13 +1,16 @@
 //! `mall lab` as a person meets it: what there is, what it says, and what is refused.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::program::{Folder, ended};
+use super::real::required;
 use crate::support::wait_for;
 
 #[test]
@@ -107,17 +110,18 @@ fn the_same_seeds_give_the_same_output_and_harm_is_shown_as_a_small_history() {
     assert_eq!(wrong.code, Some(64), "{wrong:?}");
 }
 
-/// The number of tests among which the scenarios are shared out, so that they run at the same time.
+/// The number of parts into which the scenarios are shared out, so that they run at the same time.
 const PARTS: usize = 3;
 
-/// Every scenario that claims to run in the world of real processes on the embedded default comes out there as its file says.
-fn comes_out(part: usize) {
+/// Every scenario of this part that claims to run in a world of real processes comes out there as its file says; `servers` are
+/// the options that name Kafka and the database, where the world has them.
+fn comes_out(world: &str, servers: &[&str], part: usize) {
     let folder = Folder::new();
     let list = folder.run(&["lab", "list", "--json"]);
     let all: Vec<Value> = serde_json::from_str(&list.out).expect("JSON");
     let shown = |scenario: &&Value| {
         let worlds = scenario["worlds"].as_array().expect("worlds");
-        worlds.iter().any(|world| world == "embedded")
+        worlds.iter().any(|claimed| claimed == world)
     };
     let names = all
         .iter()
@@ -125,7 +129,7 @@ fn comes_out(part: usize) {
         .map(|scenario| scenario["name"].as_str().expect("a name"));
     let names: Vec<&str> = names.skip(part).step_by(PARTS).collect();
     assert!(names.len() > 5, "{names:?}");
-    let words = [&["lab", "run", "--json", "--world", "embedded"], &names[..]].concat();
+    let words = [&["lab", "run", "--json", "--world", world], servers, &names[..]].concat();
     let output = folder.command(&words).env("TMPDIR", folder.path()).output();
     let told = ended(output.expect("it runs"));
     assert_eq!(told.code, Some(0), "{told:?}");
@@ -140,23 +144,28 @@ fn entries(folder: &Path) -> usize {
 
 #[test]
 fn a_first_part_of_the_scenarios_comes_out_on_the_embedded_default() {
-    comes_out(0);
+    comes_out("embedded", &[], 0);
 }
 
 #[test]
 fn a_second_part_of_the_scenarios_comes_out_on_the_embedded_default() {
-    comes_out(1);
+    comes_out("embedded", &[], 1);
 }
 
 #[test]
 fn a_third_part_of_the_scenarios_comes_out_on_the_embedded_default() {
-    comes_out(2);
+    comes_out("embedded", &[], 2);
 }
 
 #[test]
 fn who_is_interrupted_leaves_neither_files_nor_processes_behind() {
+    interrupted(&["--world", "embedded"]);
+}
+
+/// Interrupts a scenario while one of its processes is frozen: neither its files nor its processes stay.
+fn interrupted(world: &[&str]) {
     let folder = Folder::new();
-    let mut command = folder.command(&["lab", "run", "zombie", "--fixed", "--world", "embedded"]);
+    let mut command = folder.command(&[&["lab", "run", "zombie", "--fixed"], world].concat());
     let command = command.env("TMPDIR", folder.path()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("it runs");
     let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
@@ -172,6 +181,56 @@ fn who_is_interrupted_leaves_neither_files_nor_processes_behind() {
     wait_for("its roles to be gone", || {
         (processes_that_name(&here) == 0).then_some(())
     });
+}
+
+#[test]
+fn who_is_interrupted_leaves_nothing_on_servers() {
+    on_servers(|servers| interrupted(&[&["--world", "real"], servers].concat()));
+}
+
+#[test]
+fn the_scenarios_come_out_on_kafka_and_mariadb() {
+    on_servers(|servers| {
+        std::thread::scope(|scope| {
+            for part in 0..PARTS {
+                scope.spawn(move || comes_out("real", servers, part));
+            }
+        });
+    });
+}
+
+/// Held by who runs scenarios on the servers, since what they leave there can be told only while no others are at work.
+static SERVERS: Mutex<()> = Mutex::new(());
+
+/// Runs scenarios with the options that name Kafka and the database, and checks that they leave no topic, no group and no database
+/// there.
+fn on_servers(run: impl FnOnce(&[&str])) {
+    let _alone = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let kafka = required("MALL_TEST_KAFKA");
+    // Each scenario makes a database of its own, so that the one that the URL names stays untouched.
+    let database = required("MALL_TEST_MYSQL") + "/information_schema";
+    let before = kept(&kafka, &database);
+    run(&["--bootstrap-server", &*kafka, "--database-url", &*database]);
+    // A broker may name a topic for a moment after it was deleted.
+    wait_for("the topics, groups and databases of the scenarios to be gone", || {
+        kept(&kafka, &database).is_subset(&before).then_some(())
+    });
+}
+
+/// The topics, groups and databases on the servers that belong to scenarios.
+fn kept(kafka: &str, database: &str) -> BTreeSet<String> {
+    let folder = Folder::new();
+    let topics = folder.run(&["kafka-topics", "--list", "--bootstrap-server", kafka]);
+    assert_eq!(topics.code, Some(0), "{topics:?}");
+    let groups = folder.run(&["kafka-consumer-groups", "--list", "--bootstrap-server", kafka]);
+    assert_eq!(groups.code, Some(0), "{groups:?}");
+    let schemas = "select schema_name from schemata";
+    let databases = folder.run(&["sql", "--database-url", database, schemas]);
+    assert_eq!(databases.code, Some(0), "{databases:?}");
+    let all = [topics.out, groups.out, databases.out].join("\n");
+    let words = all.split_whitespace();
+    let theirs = words.filter(|word| word.contains(".lab-") || word.starts_with("mall_lab_"));
+    theirs.map(str::to_owned).collect()
 }
 
 /// How many processes have this text on their command lines, dead ones that nobody has waited for left out.

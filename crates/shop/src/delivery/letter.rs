@@ -2,8 +2,6 @@
 //! names that Kafka Connect and Spring give them, so that the tools of both understand a letter. A record that did not come
 //! from the log has no headers for its place.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use keylane_log::Header;
 
@@ -11,7 +9,7 @@ use super::Instance;
 use crate::domain::fence::NewDeadLetter;
 use crate::domain::{EventRecord, OrderId, Version};
 
-/// The topic that dead letters are published to.
+/// The topic that dead letters are published to, unless a scenario has one of its own.
 pub const DEAD_LETTERS: &str = "dlq-kafka.delivery";
 
 /// The value of the headers in which Kafka Connect and Spring give the class of the exception.
@@ -31,7 +29,7 @@ pub(super) fn of(
     NewDeadLetter {
         order_id,
         version,
-        topic: Arc::from(DEAD_LETTERS),
+        topic: instance.letters.clone(),
         timestamp: (instance.clock)(),
         key: record.key.clone(),
         value: record.value.clone(),

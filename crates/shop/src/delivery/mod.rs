@@ -53,6 +53,8 @@ pub struct Instance {
     pub name: Arc<str>,
     /// The instance's consumer group, which its dead letters name.
     pub group: Arc<str>,
+    /// The topic of its dead letters.
+    pub letters: Arc<str>,
     /// How long the slow work of a modification takes.
     pub delay: ModifyDelay,
     /// The wall clock, which gives dead letters their timestamps and leases their time.

@@ -46,6 +46,7 @@ fn fence(store: &Arc<dyn Store>) -> Arc<Fence> {
     let instance = Instance {
         name: "gaps".into(),
         group: "delivery".into(),
+        letters: shop::delivery::DEAD_LETTERS.into(),
         delay: ModifyDelay {
             time: Duration::ZERO,
             customer: None,

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::place::Remains;
+use super::remains::{Remains, wait_for_groups};
 
 /// The processes that have to end with the program.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +56,7 @@ pub fn clear_up(runtime: &Runtime, living: Living, remains: Remains) -> std::io:
         living.kill_all();
         std::thread::spawn(move || {
             remains.clear();
+            wait_for_groups();
             std::process::exit(128 + number.as_raw());
         });
     });

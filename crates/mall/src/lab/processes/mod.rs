@@ -16,6 +16,7 @@ mod interrupt;
 mod listener;
 mod place;
 mod process;
+mod remains;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ use self::listener::Heard;
 pub use self::place::Servers;
 use self::place::{Place, Shared, failed, of_store};
 use self::process::Process;
+pub use self::remains::wait_for_groups;
 use crate::clock;
 use crate::roles::gates;
 

@@ -1,4 +1,4 @@
-//! Where the processes of one world keep things: a folder of its own; and in the real world a topic, a group and a database of
+//! Where the processes of one world keep things: a folder of its own; and in the real world topics, a group and a database of
 //! its own. All of it is gone with the world.
 
 use std::path::PathBuf;
@@ -10,18 +10,18 @@ use keylane_log::{EventLog, LogError, Offset};
 use lab::checker::{History, Selection};
 use lab::scenario::{Assignor, Differently, Guard, Journal, KeyMode, Role, Setup};
 use lab::world::Trouble;
+use shop::delivery::DEAD_LETTERS;
 use shop::domain::{OrderId, Source};
 use shop::store::{Store, StoreError};
 use shop::text;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::adapters::log::{KafkaLog, OpenFor, kafka, open_log};
-use crate::adapters::{mysql, open_store};
+use super::remains::Remains;
+use crate::adapters::log::{OpenFor, kafka, open_log};
+use crate::adapters::open_store;
 use crate::config::{BootstrapServers, DatabaseUrl, Storage};
-use crate::console;
 use crate::roles::gates;
-use crate::runtime;
 use crate::verify::{HistoryOptions, Sources, gather};
 
 /// The Kafka and the MySQL or MariaDB of the real world.
@@ -41,6 +41,8 @@ pub struct Place {
     pub topic: String,
     /// The group of the delivery instances.
     pub group: String,
+    /// The topic of the dead letters.
+    letters: String,
 }
 
 /// What the roles of a place share, opened by the world.
@@ -94,6 +96,7 @@ impl Place {
             storage,
             topic: named("kafka.scaling"),
             group: named("delivery"),
+            letters: named(DEAD_LETTERS),
         })
     }
 
@@ -128,6 +131,7 @@ impl Place {
             .current_dir(self.folder.path())
             .env(gates::FOLDER, self.gates())
             .env(gates::ROLE, role.to_string())
+            .env(gates::LETTERS, &self.letters)
             .arg(match role {
                 Role::Order(_) => "order",
                 Role::Delivery(_) => "delivery",
@@ -239,47 +243,8 @@ impl Place {
         Remains {
             folder: self.folder.path().to_owned(),
             storage: self.storage.clone(),
-            topic: self.topic.clone(),
-        }
-    }
-}
-
-/// What a place leaves behind unless it is removed.
-#[derive(Debug, Clone)]
-pub struct Remains {
-    folder: PathBuf,
-    storage: Storage,
-    topic: String,
-}
-
-impl Remains {
-    /// Removes the files, the topic and the database. What stays is told.
-    pub fn clear(&self) {
-        if let Some(Err(error)) = kafka(&self.storage).map(|kafka| self.delete_topic(&kafka?)) {
-            console::say(&format!(
-                "mall: the topic {} of the scenario stays: {error}",
-                self.topic
-            ));
-        }
-        if let Some(url) = &self.storage.database_url
-            && let Err(error) =
-                runtime::on_this_thread().and_then(|runtime| Ok(runtime.block_on(mysql::drop_database(url))?))
-        {
-            console::say(&format!(
-                "mall: the database {} of the scenario stays: {error:#}",
-                url.database()
-            ));
-        }
-        // What can't be removed stays in the system's folder for such files, which the system clears.
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-
-    fn delete_topic(&self, kafka: &KafkaLog) -> Result<(), LogError> {
-        match kafka.partitions(&self.topic) {
-            // No process has come to create it.
-            Err(LogError::Refused(_)) => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => kafka.delete_topic(&self.topic),
+            topics: [self.topic.clone(), self.letters.clone()],
+            group: self.group.clone(),
         }
     }
 }
