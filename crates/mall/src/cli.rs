@@ -52,7 +52,7 @@ enum Commands {
     Order(RoleArgs),
     /// Runs one delivery instance
     Delivery(DeliveryArgs),
-    /// Runs the gateway: one address for both services
+    /// Runs the gateway: one address for both services, and the live page
     Gateway(RoleArgs),
     /// Creates, grows and shows topics, as Kafka's tool does
     #[command(disable_help_flag = true)]

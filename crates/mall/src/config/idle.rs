@@ -56,10 +56,24 @@ const IDLE: [(&str, &[&str]); 7] = [
     ("audit", &["database_url"]),
 ];
 
-/// The commands with the options hidden that have no effect on them. They are still accepted.
+/// What options say on the command `gateway`, which only reads and creates nothing.
+const READ_ONLY: [(&str, &str); 2] = [
+    ("topic", "Topic of order and delivery events, which the page shows"),
+    (
+        "database_url",
+        "MySQL or MariaDB, instead of the embedded database, which the page shows",
+    ),
+];
+
+/// The commands with the options hidden that have no effect on them. They are still accepted. What is left says what it does there.
 pub fn hide_idle_options(command: Command) -> Command {
-    IDLE.into_iter().fold(command, |command, (name, ids)| {
+    let command = IDLE.into_iter().fold(command, |command, (name, ids)| {
         command.mut_subcommand(name, |subcommand| hide(subcommand, ids))
+    });
+    command.mut_subcommand("gateway", |gateway| {
+        READ_ONLY
+            .into_iter()
+            .fold(gateway, |gateway, (id, help)| gateway.mut_arg(id, |arg| arg.help(help)))
     })
 }
 
