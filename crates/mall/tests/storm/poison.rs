@@ -89,7 +89,8 @@ fn what_java_sends_and_nobody_can_read_swallows_no_event() {
 
 fn fleet() -> Fleet {
     let mut fleet = Fleet::new(Assignor::CooperativeSticky, "2");
-    fleet.start("delivery-1", &["--modify-delay", "0s"]);
+    // The order service would settle what is parked once the deadline of a gap has passed, and here a person has to.
+    fleet.start("delivery-1", &["--modify-delay", "0s", "--gap-deadline", "1h"]);
     fleet
 }
 
