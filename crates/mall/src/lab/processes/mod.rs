@@ -9,7 +9,8 @@
 //!
 //! # Invariants
 //! * Interleavings are made by gates and by what was observed, never by the clock.
-//! * No process outlives its world, and no file does, nor a topic or database, unless the program is killed.
+//! * No process outlives its world, and no file does, nor a topic or database, unless the program is killed. A group outlives it
+//!   until the sessions of its killed members are over, but never the program.
 
 mod customer;
 mod interrupt;
