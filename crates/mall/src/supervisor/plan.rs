@@ -102,17 +102,11 @@ impl Plan {
             kind,
             port,
         };
-        let given = |kind: &str, port: u16, more: Vec<OsString>| {
-            let mut given = passed_on(kind);
-            let own = [kind.into(), format!("--port={port}").into()];
-            given.words = own.into_iter().chain(given.words).chain(more).collect();
-            given
-        };
         let mut roles = vec![planned(
             "order".into(),
             "order",
             self.order,
-            given("order", self.order, Vec::new()),
+            role(passed_on("order"), "order", self.order, []),
         )];
         for (name, port) in net::delivery_names(&self.deliveries).into_iter().zip(&self.deliveries) {
             roles.push(planned(name.clone(), "delivery", *port, self.instance(&name, *port)));
@@ -129,18 +123,15 @@ impl Plan {
             "gateway".into(),
             "gateway",
             self.gateway,
-            given("gateway", self.gateway, urls),
+            role(passed_on("gateway"), "gateway", self.gateway, urls),
         ));
         roles
     }
 
     /// What a delivery instance of this name is given.
     fn instance(&self, name: &str, port: u16) -> PassedOn {
-        let mut given = self.delivery.clone();
-        let own = ["delivery".into(), format!("--port={port}").into()];
-        let name = [format!("--name={name}").into()];
-        given.words = own.into_iter().chain(given.words).chain(name).collect();
-        given
+        let name = OsString::from(format!("--name={name}"));
+        role(self.delivery.clone(), "delivery", port, [name])
     }
 
     /// One more delivery instance beside those of these names: its name, its port and what it is given.
@@ -237,4 +228,11 @@ impl Plan {
             ),
         ]
     }
+}
+
+/// What a role of this kind is given on this port: besides what was passed on, these words.
+fn role(mut given: PassedOn, kind: &str, port: u16, more: impl IntoIterator<Item = OsString>) -> PassedOn {
+    let own = [kind.into(), format!("--port={port}").into()];
+    given.words = own.into_iter().chain(given.words).chain(more).collect();
+    given
 }
