@@ -186,7 +186,7 @@ fn a_second_terminal_on_kafka_and_mariadb() {
 }
 
 fn order_services_publish_with_one_key(stack: &Stack) {
-    let mut first = stack.role("order", &["--course"]);
+    let mut first = publisher(stack, &["--course"]);
     let refused = refused(stack, &["order", "--port", "0"]);
     assert!(
         refused.contains(&format!(
@@ -201,11 +201,25 @@ fn order_services_publish_with_one_key(stack: &Stack) {
     drop((stopped(standby), stopped(mixed)));
     // One that has stopped has given its lease back, and one that was killed is waited for.
     assert_eq!(first.stop(), Some(0));
-    let mut killed = stack.role("order", &[]);
+    let mut killed = publisher(stack, &[]);
     killed.kill();
     let waited = Role::start("order", &mut stack.command(&["order", "--port", "0", "--course"]));
     waited.wait_line("publishes this journal with --key order-id; waiting 7s at most, in case its process has crashed");
     waited.address();
+}
+
+/// An order service that has the lease, which it takes some time after it has begun to listen.
+#[track_caller]
+fn publisher(stack: &Stack, options: &[&str]) -> Role {
+    let order = stack.role("order", options);
+    wait_for(
+        &format!("the lease of the order service, which said:\n{}", order.said()),
+        || {
+            let metrics = get(order.address(), "/metrics").body;
+            metrics.contains("\nmall_relay_lease_held 1\n").then_some(())
+        },
+    );
+    order
 }
 
 #[test]
