@@ -340,6 +340,8 @@ pub struct GroupInfo {
     pub assignor: Option<String>,
     /// The broker that coordinates the group; `None` on the embedded log, whose members do so themselves.
     pub coordinator: Option<Coordinator>,
+    /// A number that rises whenever members or their partitions change; `None` on Kafka, whose admin calls don't tell it.
+    pub generation: Option<i64>,
     /// The group's members, including those without partitions.
     pub members: Vec<GroupMember>,
     /// The committed offset of each partition for which the group has committed one.

@@ -153,7 +153,8 @@ export class Gathered {
     const harm = new Set(this.found.filter(({ kind }) => kind === "harm").map(({ order }) => order)).size;
     const hazards = new Set(this.found.map(({ order }) => order)).size - harm;
     const underWay = [...this.rows.values()].some((row) => row.inFlight);
-    const state = harm ? "harm" : "ordered";
+    const settled = underWay ? "unknown" : "ordered";
+    const state = harm ? "harm" : settled;
     this.add(seen, "verdict", {
       state,
       orders: this.orders.size,

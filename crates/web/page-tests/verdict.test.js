@@ -25,6 +25,11 @@ test("the banner says whether order holds, and why it isn't known", () => {
   ];
   const unknown = says(judged({ state: "unknown", orders: 1, harm: 0, hazards: 0, underWay: true, found: [], doubts }));
   assert.deepEqual([unknown.word, unknown.why], ["… NOT KNOWN YET", "partition 0: the group has come to 3 of 5"]);
+  const soFar = says(
+    judged({ state: "unknown", orders: 3, harm: 0, hazards: 1, underWay: true, found: [], doubts: [] }),
+  );
+  assert.deepEqual([soFar.state, soFar.word], ["so-far", "… ORDERED SO FAR"], "what is under way is not final");
+  assert.match(soFar.why, /Orders without harm: 3\. Hazards without harm: 1\./);
   assert.equal(
     says(judged({ state: "starting", orders: 0, harm: 0, hazards: 0, underWay: true, found: [] })).state,
     "starting",

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::roster::bump_epoch;
+use super::roster::{bump_epoch, epoch};
 use super::schema::{read, write};
 use super::topics;
 use crate::group::{GroupKind, GroupListing, GroupState, OffsetKept};
@@ -41,6 +41,7 @@ pub(super) fn describe(conn: &Connection, group: &str, ended: impl Fn(&str) -> b
             kind: GroupKind::Classic,
             assignor: (!idle).then(|| ASSIGNOR.to_owned()),
             coordinator: None,
+            generation: Some(epoch(tx, group)?),
             members,
             commits: commits(tx, group)?,
             leader_epochs: BTreeMap::new(),
@@ -261,11 +262,14 @@ mod tests {
             "{refused:?}"
         );
 
+        let before = seen.generation;
         let seen = describe(&conn, "g", |_| true).unwrap().unwrap();
         assert_eq!((seen.state, seen.members), (GroupState::Empty, Vec::new()));
+        assert_eq!(seen.generation, before, "to look changes nothing");
         reset(&conn, "g", &to(0, 1), |_| true).unwrap();
         let seen = describe(&conn, "g", |_| false).unwrap().unwrap();
         assert_eq!((seen.state, seen.commits), (GroupState::Empty, to(0, 1)));
+        assert!(seen.generation > before, "{:?}", seen.generation);
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(super) fn describe(settings: &Settings, group: &str) -> Result<Option<GroupI
         kind: described.kind,
         assignor: described.assignor,
         coordinator: described.coordinator,
+        generation: None,
         members: described.members,
         commits: BTreeMap::new(),
         leader_epochs: BTreeMap::new(),

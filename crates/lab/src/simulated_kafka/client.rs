@@ -201,6 +201,7 @@ impl EventLog for Client {
             kind: GroupKind::Classic,
             assignor: (!group.members.is_empty()).then(|| assignor.to_owned()),
             coordinator: None,
+            generation: i64::try_from(group.generation).ok(),
             members: group.members.iter().map(member_info).collect(),
             commits: group
                 .commits

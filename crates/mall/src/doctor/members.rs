@@ -173,6 +173,7 @@ mod tests {
             state: GroupState::Stable,
             assignor: None,
             coordinator: None,
+            generation: None,
             members: members.collect(),
             commits: BTreeMap::new(),
             kind: keylane_log::GroupKind::Classic,

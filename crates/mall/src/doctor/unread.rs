@@ -91,6 +91,7 @@ mod tests {
             kind: GroupKind::Classic,
             assignor: None,
             coordinator: None,
+            generation: None,
             members: Vec::new(),
             commits: commits.collect(),
             leader_epochs: BTreeMap::new(),

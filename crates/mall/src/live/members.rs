@@ -59,7 +59,7 @@ fn group(info: &GroupInfo, topic: &str, partitions: usize) -> Group {
     members.truncate(MOST);
     Group {
         state: info.state.to_string(),
-        generation: None,
+        generation: info.generation,
         members,
     }
 }
@@ -89,6 +89,7 @@ mod tests {
             kind: GroupKind::Classic,
             assignor: None,
             coordinator: None,
+            generation: Some(7),
             members: owned.iter().enumerate().map(member).collect(),
             commits: BTreeMap::new(),
             leader_epochs: BTreeMap::new(),
@@ -112,10 +113,11 @@ mod tests {
             "it will get one"
         );
         assert_eq!(idle(GroupState::CompletingRebalance, &[&[], &[], &[]], 2), [false; 3]);
-        let shown = &group(&info(GroupState::Stable, &[&[1]]), "t", 1).members[0];
+        let group = group(&info(GroupState::Stable, &[&[1]]), "t", 1);
+        let shown = &group.members[0];
         assert_eq!(
-            (shown.name.as_str(), shown.partitions.as_slice()),
-            ("delivery-0", &[1][..])
+            (group.generation, shown.name.as_str(), shown.partitions.as_slice()),
+            (Some(7), "delivery-0", &[1][..])
         );
     }
 }

@@ -70,8 +70,6 @@ struct Judged {
     is_news: bool,
     /// What it came to when everything had come to its end; none before that, or since something has happened.
     settled: Option<Outcome>,
-    /// Whether it could not be told then.
-    was_unknown: bool,
 }
 
 impl Default for Judged {
@@ -80,7 +78,6 @@ impl Default for Judged {
             last: Verdict::STARTING,
             is_news: false,
             settled: None,
-            was_unknown: false,
         }
     }
 }
@@ -120,7 +117,7 @@ impl Judged {
         }
         (self.last.harm, self.last.hazards) = watch.counts();
         self.last.orders = watch.orders();
-        self.last.state = state(self.last.harm, self.last.orders, self.settled, self.was_unknown);
+        self.last.state = state(self.last.harm, self.last.orders, self.settled);
         std::mem::take(&mut self.is_news) || self.counts() != before
     }
 
@@ -137,23 +134,17 @@ impl Judged {
     }
 
     fn settle(&mut self, found: &Found) {
-        let outcome = found.outcome();
-        self.settled = Some(outcome);
-        self.was_unknown = outcome == Outcome::Unknown;
+        self.settled = Some(found.outcome());
         self.last.doubts = found.doubts.kept.iter().map(report::doubt_in_both_languages).collect();
     }
 }
 
-/// What it comes to. While something is under way, order holds as far as is known.
-fn state(harm: usize, orders: usize, settled: Option<Outcome>, was_unknown: bool) -> Holds {
+/// What it comes to, as `mall verify` says it at this moment: what is under way can't be judged yet.
+fn state(harm: usize, orders: usize, settled: Option<Outcome>) -> Holds {
     match settled {
         _ if harm > 0 => Holds::Harm,
-        _ if orders == 0 => Holds::Unknown,
-        Some(Outcome::NoHarm) => Holds::Ordered,
-        Some(Outcome::Harm) => Holds::Harm,
-        Some(Outcome::Unknown) => Holds::Unknown,
-        None if was_unknown => Holds::Unknown,
-        None => Holds::Ordered,
+        Some(Outcome::NoHarm) if orders > 0 => Holds::Ordered,
+        _ => Holds::Unknown,
     }
 }
 

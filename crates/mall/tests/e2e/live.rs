@@ -165,11 +165,19 @@ impl<'a> Mall<'a> {
         }
     }
 
-    /// What `mall verify` says in the end.
+    /// What `mall verify` says in the end, and with it the metric: events took effect out of order, or none did.
     #[track_caller]
     fn verify(&self, code: i32) {
         let verified = self.stack.run(&["verify", "--wait", "60s"]);
         assert_eq!(verified.status.code(), Some(code), "{verified:?}");
+        let deliveries = self.deliveries.iter();
+        let counts = deliveries.map(|delivery| {
+            let page = get(delivery.address(), "/metrics").body;
+            let mut lines = page.lines();
+            let count = lines.find_map(|line| line.strip_prefix("mall_delivery_out_of_order_total "));
+            count.and_then(|count| count.parse::<u64>().ok()).expect("a count")
+        });
+        assert_eq!(counts.sum::<u64>() > 0, code == 1, "the metric says the same");
     }
 }
 
@@ -201,6 +209,7 @@ fn who_looks_sees_order_break(stack: &Stack) {
     let delivery = page.role("delivery-2");
     assert_eq!((&delivery["modes"], &delivery["supervised"]), (&modes, &json!(false)));
     assert_eq!(page.part("group")["members"][0]["modes"], modes);
+    assert_eq!(page.part("group")["generation"].is_number(), stack.real.is_none());
     let kinds = match &stack.real {
         Some(_) => ("kafka", "mysql"),
         None => ("embedded", "sqlite"),
@@ -280,8 +289,20 @@ fn who_looks_sees_order_kept(stack: &Stack) {
     page.until("the roles", |page| page.serve(&["order", "delivery-1", "delivery-2"]));
     let id = post(mall.at, "/orders", &ORDER).id();
     page.until("the delivery", |page| page.saw("finished", 1).is_some());
+    // Nobody calls final what is under way.
+    mall.deliveries
+        .iter()
+        .for_each(|delivery| delivery.signal(Signal::STOP));
     patch(mall.at, &format!("/orders/{id}"), &[("address", "SEOUL")]);
     delete(mall.at, &format!("/orders/{id}"));
+    page.until("that it can't be told yet", |page| {
+        let verdict = page.part("verdict");
+        verdict["state"] == "unknown" && verdict["underWay"] == true
+    });
+    assert_eq!(mall.stack.run(&["verify"]).status.code(), Some(2));
+    mall.deliveries
+        .iter()
+        .for_each(|delivery| delivery.signal(Signal::CONT));
     page.until("order kept", |page| {
         page.verdict("ordered") && page.rows.get(&id).is_some_and(|row| row["actual"]["version"] == 3)
     });

@@ -13,11 +13,11 @@ export function banner(state, language, say) {
     case "harm":
       return words("harm", "▲", countOf(verdict, say), harmWhy(verdict, language, say));
     case "ordered":
-      return words("ordered", "✓", say("ordered"), orderedWhy(verdict, say));
+      return words("ordered", "✓", say("ordered"), withHazards("orderedWhy", verdict, say));
     case "starting":
       return words("starting", "…", say("starting"), say("startingWhy"));
     default:
-      return words("unknown", "…", say("unknown"), whyUnknown(state, language) || say("unknownWhy"));
+      return unknown(state, language, say);
   }
 }
 
@@ -34,9 +34,18 @@ function isQuiet({ state, found, doubts }) {
   return (state === "ordered" || state === "unknown") && !found.length && !doubts?.length;
 }
 
-function orderedWhy({ orders, hazards, underWay }, say) {
-  const more = [hazards ? capital(say("hazards", { count: hazards })) : "", underWay ? say("underWay") : ""];
-  return [say("orderedWhy", { orders }), ...more].filter(Boolean).join(" ");
+/** What can't be told: because something can't be read or judged, or only because events are under way. */
+function unknown(state, language, say) {
+  const { verdict } = state;
+  const why = whyUnknown(state, language);
+  if (verdict.state === "unknown" && verdict.underWay && !why)
+    return words("so-far", "…", say("soFar"), withHazards("soFarWhy", verdict, say));
+  return words("unknown", "…", say("unknown"), why || say("unknownWhy"));
+}
+
+function withHazards(why, { orders, hazards }, say) {
+  const more = hazards ? ` ${capital(say("hazards", { count: hazards }))}` : "";
+  return say(why, { orders }) + more;
 }
 
 function capital(text) {

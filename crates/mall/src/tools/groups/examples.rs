@@ -21,6 +21,7 @@ pub fn group(members: Vec<GroupMember>) -> GroupInfo {
         kind: GroupKind::Classic,
         assignor: None,
         coordinator: None,
+        generation: None,
         members,
         commits: [commit(0, 3), commit(3, 9)].into(),
         leader_epochs: [(TopicPartition::new("t", Partition(0)), 4)].into(),
