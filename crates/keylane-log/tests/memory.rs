@@ -390,3 +390,23 @@ fn a_log_that_was_emptied_begins_anew_once_nobody_else_has_it_open() {
         log.create_topic("orders", 2).unwrap();
     }
 }
+
+#[test]
+fn a_limit_holds_for_every_process_until_it_is_taken_back() {
+    let world = World::default();
+    let log = world.log(1);
+    let other = log.process(world.clocks(0, 100));
+    let record = |bytes: usize| NewRecord {
+        partition: Some(Partition(0)),
+        timestamp: Timestamp(0),
+        key: None,
+        value: Some(vec![0; bytes].into()),
+        headers: Vec::new(),
+    };
+    log.limit(Some(10));
+    let answers = other.append("orders", vec![record(11), record(10)], Duration::ZERO);
+    assert!(matches!(&answers[0], Err(LogError::Refused(why)) if why.contains("11") && why.contains("10")));
+    assert_eq!(answers[1].as_ref().map(|placed| placed.offset), Ok(Offset(0)));
+    other.limit(None);
+    assert!(log.append("orders", vec![record(11)], Duration::ZERO)[0].is_ok());
+}

@@ -59,7 +59,7 @@ pub enum Answer {
     Done,
     /// It was done, and the order has this number.
     Placed(OrderId),
-    /// The service has refused the request, in these words.
+    /// It was refused, in these words.
     Refused(String),
 }
 

@@ -81,3 +81,41 @@ fn a_run_is_the_same_each_time() {
         assert!(once.len() > 10);
     }
 }
+
+/// Where nobody can be asked what version 2 was, a person decides: it is tried once more, in vain, and then passed over.
+const DECIDED: &str = "\
+place KIM qty=3
+settle
+retry KIM
+expect refused
+discard KIM v7
+expect refused
+hold relay
+modify KIM qty=4
+forge KIM v2 unreadable
+kill order
+release relay
+wait until KIM v2 poison by delivery-1
+retry KIM
+wait until KIM v2 poison by delivery-1
+discard KIM v2
+wait until KIM v2 passed-over by delivery-1
+discard KIM v2
+expect refused
+start order
+modify KIM qty=5
+settle
+expect times 2 KIM v2 poison
+expect never KIM v2 applied
+expect delivery KIM \"DELIVERY MODIFIED\" qty=5
+";
+
+#[test]
+fn a_person_decides_about_what_is_parked() {
+    let scenario = parse("decided.lab", DECIDED).unwrap_or_else(|error| panic!("{error}"));
+    for (world, log) in worlds() {
+        let report = simulated(&scenario, Run::Fixed, log);
+        let wrong = complaints("decided.lab", world, &report);
+        assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    }
+}

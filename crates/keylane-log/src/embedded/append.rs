@@ -12,7 +12,7 @@ use crate::port::{LogError, Result};
 use crate::record::{NewRecord, Offset, Partition, Placed, Timestamp};
 
 /// The most bytes of a record's key, value and headers together. Kafka's default limit is 1 MiB.
-const MAX_RECORD_BYTES: usize = 16 << 20;
+pub(super) const MAX_RECORD_BYTES: usize = 16 << 20;
 
 const INSERT: &str = "insert into records (topic, partition, offset, timestamp, appended, key, value, headers)
      values (?, ?, ?, ?, ?, ?, ?, ?)";
@@ -30,8 +30,8 @@ pub(super) struct Batch<'a> {
 #[derive(Debug, Default)]
 pub(super) struct RoundRobin(HashMap<String, u32>);
 
-/// Appends all `batches` in one transaction. `now` is the log's own time. Returns one result for each record of each
-/// batch, in order; a record that can't be appended is [`LogError::Refused`] alone.
+/// Appends all `batches` in one transaction. `now` is the log's own time, and `largest` the most bytes of a record. Returns
+/// one result for each record of each batch, in order; a record that can't be appended is [`LogError::Refused`] alone.
 ///
 /// # Errors
 /// If the transaction failed, so that nothing was written.
@@ -39,12 +39,13 @@ pub(super) fn append(
     conn: &Connection,
     batches: &[Batch<'_>],
     now: Timestamp,
+    largest: usize,
     keyless: &mut RoundRobin,
 ) -> Result<Vec<Vec<Result<Placed>>>> {
     write(conn, |tx| {
         batches
             .iter()
-            .map(|batch| append_one(tx, batch, now, keyless))
+            .map(|batch| append_one(tx, batch, now, largest, keyless))
             .collect()
     })
 }
@@ -53,6 +54,7 @@ fn append_one(
     tx: &Connection,
     batch: &Batch<'_>,
     now: Timestamp,
+    largest: usize,
     keyless: &mut RoundRobin,
 ) -> Result<Vec<Result<Placed>>> {
     let mut ends = Ends::load(tx, batch.topic)?;
@@ -60,7 +62,7 @@ fn append_one(
     let mut blob = Vec::new();
     let mut results = Vec::with_capacity(batch.records.len());
     for record in batch.records {
-        let placed = ends.place(batch.topic, record, keyless);
+        let placed = check_size(record, largest).and_then(|()| ends.place(batch.topic, record, keyless));
         if let Ok(Placed { partition, offset }) = placed {
             blob.clear();
             headers::encode(&record.headers, &mut blob);
@@ -105,7 +107,6 @@ impl Ends {
         if count == 0 {
             return Err(unknown(topic));
         }
-        check_size(record)?;
         let partition = match (record.partition, &record.key) {
             (Some(partition), _) => partition,
             (None, Some(key)) => partition_of(key, count),
@@ -133,16 +134,16 @@ impl Ends {
     }
 }
 
-fn check_size(record: &NewRecord) -> Result<()> {
+fn check_size(record: &NewRecord, largest: usize) -> Result<()> {
     let length = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len());
     let headers = record
         .headers
         .iter()
         .map(|header| header.name.len() + length(&header.value));
     let size = length(&record.key) + length(&record.value) + headers.sum::<usize>();
-    if size > MAX_RECORD_BYTES {
+    if size > largest {
         return Err(LogError::Refused(format!(
-            "a record of {size} bytes is too large; {MAX_RECORD_BYTES} bytes are allowed"
+            "a record of {size} bytes is too large; {largest} bytes are allowed"
         )));
     }
     Ok(())
@@ -202,7 +203,14 @@ mod tests {
             topic: "orders",
             records: &records,
         };
-        let answers = append(&conn, &[batch], Timestamp(0), &mut RoundRobin::default()).unwrap();
+        let answers = append(
+            &conn,
+            &[batch],
+            Timestamp(0),
+            MAX_RECORD_BYTES,
+            &mut RoundRobin::default(),
+        )
+        .unwrap();
         assert_eq!(places(&answers[0]), [(0, 0), (1, 0), (2, 0), (2, 1), (0, 1)]);
     }
 
@@ -219,7 +227,14 @@ mod tests {
             topic,
             records: &records,
         });
-        let answers = append(&conn, &batches, Timestamp(0), &mut RoundRobin::default()).unwrap();
+        let answers = append(
+            &conn,
+            &batches,
+            Timestamp(0),
+            MAX_RECORD_BYTES,
+            &mut RoundRobin::default(),
+        )
+        .unwrap();
         let refused = |answer: &Result<Placed>| matches!(answer, Err(LogError::Refused(_)));
         assert!(refused(&answers[0][0]) && refused(&answers[0][1]));
         assert_eq!(places(&answers[0][2..]), [(0, 0)]);

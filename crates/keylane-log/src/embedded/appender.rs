@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::append::{Batch, RoundRobin, append};
+use super::append::{Batch, MAX_RECORD_BYTES, RoundRobin, append};
 use super::file::LogFile;
 use super::retention::{Holder, Pruned, Retention, prune};
 use crate::port::{LogError, Result};
@@ -152,7 +152,9 @@ impl Worker {
             calls.push(call);
         }
         let batches: Vec<Batch<'_>> = calls.iter().map(Call::batch).collect();
-        let done = self.file.write(|conn| append(conn, &batches, now(), &mut self.keyless));
+        let done = self
+            .file
+            .write(|conn| append(conn, &batches, now(), MAX_RECORD_BYTES, &mut self.keyless));
         let results = done.unwrap_or_else(|error| {
             let all = |call: &Call| vec![Err(error.clone()); call.records.len()];
             calls.iter().map(all).collect()

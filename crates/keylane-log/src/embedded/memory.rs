@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::append::{Batch, RoundRobin, append};
+use super::append::{Batch, MAX_RECORD_BYTES, RoundRobin, append};
 use super::member::{self, Member};
 use super::participant::{Ground, Participant};
 use super::retention::{Pruned, Retention, prune};
@@ -74,6 +74,8 @@ struct Shared {
     version: i64,
     /// The truncations so far: a partition, and the end it got.
     truncations: Vec<(TopicPartition, Offset)>,
+    /// The most bytes of a record's key, value and headers together.
+    largest_record: usize,
     /// How many processes have opened the log.
     processes: u64,
     /// The processes that have ended.
@@ -113,6 +115,7 @@ impl InMemoryLog {
             conn,
             version: 0,
             truncations: Vec::new(),
+            largest_record: MAX_RECORD_BYTES,
             processes: 0,
             ended: BTreeSet::new(),
             members: BTreeMap::new(),
@@ -182,6 +185,11 @@ impl InMemoryLog {
         Ok(())
     }
 
+    /// Refuses records with more bytes of key, value and headers from now on; none means the usual limit.
+    pub fn limit(&self, bytes: Option<usize>) {
+        self.shared().largest_record = bytes.unwrap_or(MAX_RECORD_BYTES);
+    }
+
     fn shared(&self) -> MutexGuard<'_, Shared> {
         lock(&self.shared)
     }
@@ -225,9 +233,9 @@ impl EventLog for InMemoryLog {
         let records = &records[..];
         let now = (self.clocks.wall)();
         let batch = [Batch { topic, records }];
-        let results = self
-            .shared()
-            .write(|conn| append(conn, &batch, now, &mut lock(&self.keyless)));
+        let mut shared = self.shared();
+        let largest = shared.largest_record;
+        let results = shared.write(|conn| append(conn, &batch, now, largest, &mut lock(&self.keyless)));
         match results {
             Ok(results) => results.into_iter().flatten().collect(),
             Err(error) => vec![Err(error); records.len()],

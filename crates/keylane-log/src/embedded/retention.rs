@@ -240,7 +240,7 @@ fn remove(tx: &Connection, first: &FirstRecord, due: &Due) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::append::{Batch, RoundRobin, append};
+    use super::super::append::{Batch, MAX_RECORD_BYTES, RoundRobin, append};
     use super::super::schema::in_memory;
     use super::super::topics;
     use super::*;
@@ -259,7 +259,14 @@ mod tests {
             topic: "orders",
             records: &vec![record; count],
         };
-        append(conn, &[batch], Timestamp(appended), &mut RoundRobin::default()).unwrap();
+        append(
+            conn,
+            &[batch],
+            Timestamp(appended),
+            MAX_RECORD_BYTES,
+            &mut RoundRobin::default(),
+        )
+        .unwrap();
     }
 
     /// Gives a group these committed offsets by partition.

@@ -51,8 +51,8 @@ struct Walk<'a> {
     partitions: u32,
     /// The gates at which work stops, each with the line of its `hold`.
     held: BTreeMap<&'a Gate, usize>,
-    /// Whether the last step was a request, which may be refused.
-    request: bool,
+    /// Whether the last step was one that may be refused: a request, or what a person decides.
+    refusable: bool,
     expects: bool,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
             roles: roles.map(|role| (role, State::Running)).collect(),
             partitions: setup.partitions,
             held: BTreeMap::new(),
-            request: false,
+            refusable: false,
             expects: false,
         }
     }
@@ -101,13 +101,13 @@ impl<'a> Walk<'a> {
     }
 
     fn step(&mut self, number: usize, step: &'a Step) -> Result<(), String> {
-        let request = std::mem::take(&mut self.request);
+        let refusable = std::mem::take(&mut self.refusable);
         match step {
             Step::Do(action) => self.action(number, action),
             Step::WaitUntil(sight) => self.sight(sight),
             Step::Settle => self.nothing_is_held().map_err(|(_, says)| says),
-            Step::Expect(Expectation::Refused) if !request => {
-                Err("only a request of the line before can be refused".to_owned())
+            Step::Expect(Expectation::Refused) if !refusable => {
+                Err("only a request, retry or discard of the line before can be refused".to_owned())
             }
             Step::Expect(expectation) => {
                 self.expects = true;
@@ -120,10 +120,7 @@ impl<'a> Walk<'a> {
     fn action(&mut self, number: usize, action: &'a Action) -> Result<(), String> {
         match action {
             Action::Request(request) => self.request(request),
-            Action::Publish { event, .. }
-            | Action::Lose(event)
-            | Action::Forge { event, .. }
-            | Action::Discard(event) => self.event(event),
+            Action::Publish { event, .. } | Action::Lose(event) | Action::Forge { event, .. } => self.event(event),
             Action::Hold(gate) => {
                 self.gate(gate)?;
                 match self.held.insert(gate, number) {
@@ -151,12 +148,15 @@ impl<'a> Walk<'a> {
                 Err(format!("the topic has {} partitions, counted from P0", self.partitions))
             }
             Action::Truncate(_) | Action::Seek(_) | Action::Limit(_) => Ok(()),
-            Action::Retry(order) => self.known(order),
+            Action::Retry(order) | Action::Discard(EventName { order, .. }) => {
+                self.refusable = true;
+                self.known(order)
+            }
         }
     }
 
     fn request(&mut self, request: &'a Request) -> Result<(), String> {
-        self.request = true;
+        self.refusable = true;
         request.via.map_or(Ok(()), |role| self.role(role))?;
         let order = &request.order;
         match request.wish {

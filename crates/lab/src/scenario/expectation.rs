@@ -9,7 +9,7 @@ use crate::checker::Anomaly;
 /// What has to come out of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expectation {
-    /// The service refuses the request of the line before this one.
+    /// What the line before this one asks for is refused: a request, or what a person decides about what is parked.
     Refused,
     /// The checker finds no harm, and has no doubt but those that are expected. Hazards are allowed.
     Clean,

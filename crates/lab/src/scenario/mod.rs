@@ -51,8 +51,9 @@
 //! ([`Change`]).
 //!
 //! *Expectations* ([`Expectation`]): `expect inversion KIM` (any verdict of the checker), `expect clean`, `expect refused` (the
-//! request of the line before), `expect delivery KIM "DELIVERY CANCELLED" address=SEOUL`, `expect deliveries KIM 2`,
-//! `expect doubt parked KIM`, `expect seen SIGHT`, `expect never SIGHT`, `expect times 4 SIGHT`, `expect seen SIGHT before SIGHT`.
+//! request, or the person's decision, of the line before), `expect delivery KIM "DELIVERY CANCELLED" address=SEOUL`,
+//! `expect deliveries KIM 2`, `expect doubt parked KIM`, `expect seen SIGHT`, `expect never SIGHT`, `expect times 4 SIGHT`,
+//! `expect seen SIGHT before SIGHT`.
 //!
 //! # Invariants
 //! * Reading, checking and writing are pure. What was read and is written reads the same again.

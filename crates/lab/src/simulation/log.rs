@@ -3,7 +3,7 @@
 //! ```text
 //!   LogKind ─▶ Log ─┬─ outside()   as nobody's process: what is judged, and what a person does
 //!                   ├─ process()   as one process has it open
-//!                   └─ withdraw, give_up, repeat, answer_late, limit: what only brokers do
+//!                   └─ withdraw, give_up, repeat, answer_late: what only brokers do
 //! ```
 //!
 //! # Invariants
@@ -249,10 +249,14 @@ impl Log {
         })
     }
 
-    /// From now on brokers refuse records with more bytes; none means the usual limit. Returns whether there are brokers.
-    pub fn limit(&mut self, bytes: Option<u32>) -> bool {
+    /// From now on records with more bytes are refused; none means the usual limit.
+    pub fn limit(&mut self, bytes: Option<u32>) {
+        let bytes = bytes.map(|bytes| bytes as usize);
+        if let Stand::Embedded(log) = &self.stand {
+            log.limit(bytes);
+        }
         let usual = Behaviour::default().largest_record;
-        self.behave(|behaviour| behaviour.largest_record = bytes.map_or(usual, |bytes| bytes as usize))
+        self.behave(|behaviour| behaviour.largest_record = bytes.unwrap_or(usual));
     }
 
     fn behave(&mut self, change: impl FnOnce(&mut Behaviour)) -> bool {

@@ -42,7 +42,7 @@ pub type Answer = Result<OrderOutcome, StoreError>;
 pub struct Mall {
     setup: Setup,
     orders: Arc<Mutex<Database>>,
-    deliveries: Arc<Mutex<Database>>,
+    pub(super) deliveries: Arc<Mutex<Database>>,
     /// The log on which it stands.
     pub log: Log,
     /// What is counted of it.

@@ -18,6 +18,7 @@ pub mod log;
 mod mall;
 pub mod many;
 pub mod minimize;
+mod person;
 mod process;
 mod published;
 mod roles;

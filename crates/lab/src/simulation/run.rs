@@ -76,6 +76,8 @@ pub struct Counts {
     pub growths: u64,
     /// Times at which records were removed.
     pub removals: u64,
+    /// Times at which the topic began to refuse records.
+    pub limits: u64,
     /// Partitions that moved from one instance to another.
     pub moves: u64,
     /// Times at which a relay's lease went to another process than the one that had it last.
@@ -100,8 +102,6 @@ pub struct Counts {
     pub repeats: u64,
     /// Unclean elections that took records away.
     pub cuts: u64,
-    /// Times at which the topic began to refuse records.
-    pub limits: u64,
 }
 
 /// A hash of what happens, and the lines of it if somebody wants to read them.
@@ -208,13 +208,12 @@ impl Run {
                 mall.remove(partition);
                 counts.removals += 1;
             }
+            Step::Limit(bytes) => {
+                mall.log.limit(bytes);
+                counts.limits += u64::from(bytes.is_some());
+            }
             Step::Kill(_) | Step::Stop(_) | Step::Start(_) | Step::Freeze(_) | Step::Wake(_) => return false,
-            Step::Late(..)
-            | Step::Rebalance(_)
-            | Step::GiveUp(_)
-            | Step::Repeat(..)
-            | Step::Cut(..)
-            | Step::Limit(_) => {
+            Step::Late(..) | Step::Rebalance(_) | Step::GiveUp(_) | Step::Repeat(..) | Step::Cut(..) => {
                 return self.apply_to_brokers(step);
             }
         }
@@ -233,8 +232,6 @@ impl Run {
             Step::GiveUp(role) => (mall.log.give_up(role), &mut counts.losses),
             Step::Repeat(role, records) => (mall.log.repeat(role, records.into()), &mut counts.repeats),
             Step::Cut(partition, records) => (mall.cut(partition, records), &mut counts.cuts),
-            Step::Limit(Some(bytes)) => (mall.log.limit(Some(bytes)), &mut counts.limits),
-            Step::Limit(None) => return mall.log.limit(None),
             _ => return false,
         };
         *count += u64::from(done);
@@ -360,6 +357,7 @@ impl Counts {
             ("freezes", self.freezes),
             ("growths", self.growths),
             ("removals", self.removals),
+            ("limits", self.limits),
             ("moves", self.moves),
             ("takeovers", self.takeovers),
             ("unmade", self.unmade),
@@ -372,7 +370,6 @@ impl Counts {
             ("losses", self.losses),
             ("repeats", self.repeats),
             ("cuts", self.cuts),
-            ("limits", self.limits),
         ]
     }
 }

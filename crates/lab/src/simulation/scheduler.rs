@@ -70,12 +70,12 @@ struct Temper {
     freezes: u32,
     growths: u32,
     removals: u32,
+    limits: u32,
     /// Only brokers do these.
     rebalances: u32,
     losses: u32,
     repeats: u32,
     cuts: u32,
-    limits: u32,
     /// How likely a gate is held when it is reached, until nothing else is left to do or chance opens it.
     holds: u32,
     /// How likely time passes.
@@ -200,11 +200,11 @@ impl Scheduler {
             freezes: some(&[0, 0, 5, 15]),
             growths: some(&[0, 0, 0, 4]),
             removals: some(&[0, 0, 0, 3]),
+            limits: some(&[0, 0, 0, 10]),
             rebalances: some(&[0, 0, 5, 20]),
             losses: some(&[0, 0, 4, 15]),
             repeats: some(&[0, 0, 10, 40]),
             cuts: some(&[0, 0, 15, 60]),
-            limits: some(&[0, 0, 0, 10]),
             holds: some(&[0, 0, 50, 200]),
             time: some(&[40, 100, 250]),
         };
@@ -263,6 +263,7 @@ impl Scheduler {
             freezes,
             growths,
             removals,
+            limits,
             ..
         } = self.temper;
         let all: Vec<(Role, bool)> = run.mall.roles().collect();
@@ -293,6 +294,9 @@ impl Scheduler {
         if self.chance(removals) {
             return Some(Step::Remove(self.rng.u32(..3)));
         }
+        if self.chance(limits) {
+            return Some(Step::Limit(self.rng.bool().then_some(LOW_LIMIT)));
+        }
         if run.mall.log.is_kafka() {
             return self.broker_trouble(&all);
         }
@@ -306,7 +310,6 @@ impl Scheduler {
             losses,
             repeats,
             cuts,
-            limits,
             ..
         } = self.temper;
         let members = all.iter().map(|(role, _)| *role);
@@ -325,9 +328,6 @@ impl Scheduler {
         if self.chance(cuts) {
             let partition = self.rng.u32(..3);
             return Some(Step::Cut(partition, self.rng.u32(1..=MOST_CUT)));
-        }
-        if self.chance(limits) {
-            return Some(Step::Limit(self.rng.bool().then_some(LOW_LIMIT)));
         }
         None
     }

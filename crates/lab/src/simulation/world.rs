@@ -12,7 +12,7 @@ use shop::domain::{
     Change, Condition, JournalEntry, OrderCommand, OrderId, OrderOutcome, OrderPatch, OrderRequest, Source, Version,
     Versions,
 };
-use shop::store::JournalRow;
+use shop::store::{JournalRow, StoreError};
 use shop::text;
 
 use super::holds::{Held, What};
@@ -298,12 +298,11 @@ impl World for SimulatedWorld {
                 removed.map_err(|error| Trouble::Failed(error.to_string()))?;
             }
             Action::Seek(spot) => self.seek(spot)?,
-            Action::Limit(bytes) if self.mall.log.limit(*bytes) => {}
-            Action::Limit(_) | Action::Retry(_) | Action::Discard(_) => {
-                return Err(Trouble::CannotBeShown(text!(
-                    "the simulated world can't do this: {action}",
-                    "시뮬레이션 세계에서는 할 수 없음: {action}"
-                )));
+            Action::Limit(bytes) => self.mall.log.limit(*bytes),
+            Action::Retry(order) => return decided(self.mall.retry(self.order(order))),
+            Action::Discard(event) => {
+                let (order, version) = (self.order(&event.order), Version(event.version));
+                return decided(self.mall.discard(order, version));
             }
         }
         self.look();
@@ -358,6 +357,11 @@ fn check(setup: &Setup, log: LogKind) -> Result<(), Trouble> {
             "{log} 로그에서 이 세계는 {assignor} 방식으로 파티션을 나누지 못함"
         ))),
     }
+}
+
+/// How a person's decision was answered.
+fn decided(answer: Result<Answer, StoreError>) -> Result<Answer, Trouble> {
+    answer.map_err(|error| Trouble::Failed(error.to_string()))
 }
 
 fn patch(fields: &Fields) -> OrderPatch {

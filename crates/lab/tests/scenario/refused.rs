@@ -80,7 +80,7 @@ fn what_cant_be_meant_is_refused_in_the_run_in_which_it_cant() {
     assert!(said("partitions 4\ngrow 4").ends_with("the topic has 4 partitions already, and never gets fewer"));
     assert!(said("seek P0@0").ends_with("only while no delivery instance runs"));
     assert!(said("deliveries 0\nseek P1@0").ends_with("the topic has 1 partitions, counted from P0"));
-    assert!(said("expect refused").ends_with("only a request of the line before can be refused"));
+    assert!(said("expect refused").ends_with("only a request, retry or discard of the line before can be refused"));
     assert_eq!(
         said("place KIM\nfixed expect clean"),
         "own.lab:2: in the broken run, nothing is expected; expect clean, for example"

@@ -1,4 +1,4 @@
-use super::super::append::{Batch, RoundRobin, append};
+use super::super::append::{Batch, MAX_RECORD_BYTES, RoundRobin, append};
 use super::super::fetch::{Fetched, fetch};
 use super::super::positions::{commit, release};
 use super::super::retention::{Pruned, Retention, prune};
@@ -71,7 +71,14 @@ fn fill(conn: &Connection, numbers: &[u32]) {
         topic: "orders",
         records: &records,
     };
-    append(conn, &[batch], Timestamp(0), &mut RoundRobin::default()).unwrap();
+    append(
+        conn,
+        &[batch],
+        Timestamp(0),
+        MAX_RECORD_BYTES,
+        &mut RoundRobin::default(),
+    )
+    .unwrap();
 }
 
 fn fetched(conn: &Connection, member: &mut Member) -> Vec<(u32, u64)> {

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use keylane_log::{NewRecord, TopicPartition};
 use lab::checker::History;
+use lab::person;
 use lab::played::{Played, forged};
 use lab::scenario::{
     Action, Assignor, Consumer, Deed, Differently, EventName, Gate, Journal, Name, Request, Role, Setup, Wish,
@@ -285,14 +286,14 @@ impl Processes {
         Ok(())
     }
 
-    fn mark_parked(&self, order: &Name, discarded: Option<i64>) -> Result<(), Trouble> {
+    fn mark_parked(&self, order: &Name, discarded: Option<i64>) -> Result<Answer, Trouble> {
         let id = self.number(order)?;
         let store: &dyn Store = &**self.shared().store(Journal::Deliveries);
         let now = clock::now();
         self.runtime.block_on(async {
             match discarded {
-                Some(version) => shop::parked::discard(store, id, Version(version), now).await.map(drop),
-                None => shop::parked::retry(store, id, now).await.map(drop),
+                Some(version) => person::discard(store, id, Version(version), now).await,
+                None => person::retry(store, id, now).await,
             }
             .map_err(|error| of_store(&error))
         })
@@ -363,8 +364,8 @@ impl World for Processes {
                 )));
             }
             Action::Limit(bytes) => self.place.limit(*bytes)?,
-            Action::Retry(order) => self.mark_parked(order, None)?,
-            Action::Discard(event) => self.mark_parked(&event.order, Some(event.version))?,
+            Action::Retry(order) => return self.mark_parked(order, None),
+            Action::Discard(event) => return self.mark_parked(&event.order, Some(event.version)),
         }
         Ok(Answer::Done)
     }
