@@ -141,45 +141,30 @@ impl Running {
                 Ok(self.plan.command(&member.kind, &role, granting.switched))
             }
             Wish::Stop { role } => {
-                self.service(&role)?;
-                let pid = self.ask(&role, Ask::Stop).await?;
-                self.say(&text!(
-                    "stopping {role}, as was asked",
-                    "요청에 따라 {role} 프로세스를 종료함"
-                ));
-                Ok(signal("TERM", pid))
+                let done = text!("stopping {role}, as was asked", "요청에 따라 {role} 프로세스를 종료함");
+                self.signal(&role, Ask::Stop, "TERM", done).await
             }
             Wish::Kill { role } => {
-                self.service(&role)?;
-                let pid = self.ask(&role, Ask::Kill).await?;
-                self.say(&text!(
+                let done = text!(
                     "killed {role}, as was asked",
                     "요청에 따라 {role} 프로세스를 강제로 종료함"
-                ));
-                Ok(signal("KILL", pid))
+                );
+                self.signal(&role, Ask::Kill, "KILL", done).await
             }
+            Wish::Freeze { role } if self.service(&role)?.state == State::Starting => Err(text!(
+                "{role} doesn't serve yet",
+                "{role} 프로세스가 아직 준비되지 않음"
+            )),
             Wish::Freeze { role } => {
-                if self.service(&role)?.state == State::Starting {
-                    return Err(text!(
-                        "{role} doesn't serve yet",
-                        "{role} 프로세스가 아직 준비되지 않음"
-                    ));
-                }
-                let pid = self.ask(&role, Ask::Freeze).await?;
-                self.say(&text!(
-                    "froze {role}, as was asked",
-                    "요청에 따라 {role} 프로세스를 멈춰 둠"
-                ));
-                Ok(signal("STOP", pid))
+                let done = text!("froze {role}, as was asked", "요청에 따라 {role} 프로세스를 멈춰 둠");
+                self.signal(&role, Ask::Freeze, "STOP", done).await
             }
             Wish::Wake { role } => {
-                self.service(&role)?;
-                let pid = self.ask(&role, Ask::Wake).await?;
-                self.say(&text!(
+                let done = text!(
                     "woke {role}, as was asked",
                     "요청에 따라 {role} 프로세스를 다시 움직이게 함"
-                ));
-                Ok(signal("CONT", pid))
+                );
+                self.signal(&role, Ask::Wake, "CONT", done).await
             }
             Wish::Grow { partitions } => {
                 self.grow(partitions).await?;
@@ -195,6 +180,14 @@ impl Running {
                 self.switch(switch, &mut granting).await
             }
         }
+    }
+
+    /// Does to the process of a service what this signal does, and tells it. Answers with the command that sends the signal.
+    async fn signal(&self, role: &str, ask: Ask, signal: &str, done: Text) -> Result<String, Text> {
+        self.service(role)?;
+        let pid = self.ask(role, ask).await?;
+        self.say(&done);
+        Ok(pid.map(|pid| format!("kill -{signal} {pid}")).unwrap_or_default())
     }
 
     /// Gives the topic more partitions.
@@ -350,9 +343,4 @@ async fn opens(gate: Option<watch::Receiver<Option<Ready>>>, goals: &mut watch::
         ready = first.wait_for(Option::is_some) => ready.is_ok(),
         _ = goals.wait_for(|goal| *goal != Goal::Run) => false,
     }
-}
-
-/// The command that sends a process a signal.
-fn signal(name: &str, pid: Option<u32>) -> String {
-    pid.map(|pid| format!("kill -{name} {pid}")).unwrap_or_default()
 }

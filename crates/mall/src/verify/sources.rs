@@ -52,28 +52,13 @@ impl Sources {
     /// Opens the log and both databases.
     pub fn open(options: &HistoryOptions) -> Result<Self> {
         let HistoryOptions { topic, group, storage } = options;
-        let runtime = runtime()?;
-        let log = open_existing_log(storage)?;
-        databases_must_exist(storage)?;
-        let _in_use = storage
-            .uses_folder()
-            .then(|| data_dir::hold(&storage.data))
-            .transpose()?;
-        let (orders, deliveries) = runtime.block_on(async {
-            let orders = open_store_to_read(storage, Source::Orders).await?;
-            Ok::<_, anyhow::Error>((orders, open_store_to_read(storage, Source::Deliveries).await?))
-        })?;
-        Ok(Self {
-            log,
-            topic: topic.to_owned(),
-            group: group.to_owned(),
-            orders,
-            deliveries,
-            storage: storage.clone(),
-            runtime,
-            stop: None,
-            _in_use,
-        })
+        let log = existing_log(storage)?;
+        let in_use = storage.uses_folder().then(|| data_dir::hold(&storage.data));
+        let in_use = in_use.transpose()?;
+        let open = async |source| open_store_to_read(storage, source).await;
+        let mut sources = Self::with_stores(log, (storage, topic, group), open)?;
+        sources._in_use = in_use;
+        Ok(sources)
     }
 
     /// Opens the log and both databases as they are: nothing is waited for or brought up to date.
@@ -81,13 +66,20 @@ impl Sources {
     /// # Errors
     /// Says what is not there, or can't be read.
     pub fn look_into(storage: &Storage, topic: &str, group: &str) -> Result<Self> {
+        let log = existing_log(storage)?;
+        Self::with_stores(log, (storage, topic, group), async |source| {
+            Ok(look_into_store(storage, source).await?)
+        })
+    }
+
+    fn with_stores(
+        log: Arc<dyn EventLog>,
+        (storage, topic, group): (&Storage, &str, &str),
+        open: impl AsyncFn(Source) -> Result<Arc<dyn Store>>,
+    ) -> Result<Self> {
         let runtime = runtime()?;
-        let log = open_existing_log(storage)?;
-        databases_must_exist(storage)?;
-        let (orders, deliveries) = runtime.block_on(async {
-            let orders = look_into_store(storage, Source::Orders).await?;
-            Ok::<_, store::StoreError>((orders, look_into_store(storage, Source::Deliveries).await?))
-        })?;
+        let opened = async { Ok::<_, anyhow::Error>((open(Source::Orders).await?, open(Source::Deliveries).await?)) };
+        let (orders, deliveries) = runtime.block_on(opened)?;
         Ok(Self {
             log,
             topic: topic.to_owned(),
@@ -179,10 +171,11 @@ fn runtime() -> Result<Runtime> {
     runtime.context("can't start the asynchronous runtime")
 }
 
-/// Refuses a data folder without databases, because opening an embedded database would create it.
-fn databases_must_exist(storage: &Storage) -> Result<()> {
+/// The log of a mall whose databases exist as well, because opening an embedded database would create it.
+fn existing_log(storage: &Storage) -> Result<Arc<dyn EventLog>> {
+    let log = open_existing_log(storage)?;
     if storage.database_url.is_some() {
-        return Ok(());
+        return Ok(log);
     }
     for database in [DataFile::Orders, DataFile::Deliveries] {
         if !storage.data.join(database.name()).exists() {
@@ -192,7 +185,7 @@ fn databases_must_exist(storage: &Storage) -> Result<()> {
             );
         }
     }
-    Ok(())
+    Ok(log)
 }
 
 #[cfg(test)]

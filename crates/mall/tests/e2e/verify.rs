@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::course::{both_partitions_are_written, change_and_cancel, place, wait_status};
+use crate::support::role::Role;
 use crate::support::stack::Stack;
 use crate::support::tools::{feed, grow};
 use crate::support::wait_for;
@@ -35,14 +36,21 @@ fn with_the_key_there_is_no_harm_on_kafka_and_mariadb() {
     with_the_key(&Stack::real());
 }
 
-#[expect(clippy::too_many_lines, reason = "one story")]
-fn without_a_key(stack: &Stack) {
-    let order = stack.role("order", &["--course"]);
-    let first = stack.role("delivery", &["--course", "--modify-delay", "2s"]);
+/// The services of the course's second experiment, with these options: two partitions, and a delivery instance for each.
+#[track_caller]
+fn second_experiment(stack: &Stack, options: &[&str]) -> (Role, [Role; 2]) {
+    let order = stack.role("order", options);
+    let delivery = [options, &["--modify-delay", "2s"]].concat();
+    let first = stack.role("delivery", &delivery);
     first.wait_line("assigned");
     grow(stack, 2);
-    let second = stack.role("delivery", &["--course", "--modify-delay", "2s"]);
+    let second = stack.role("delivery", &delivery);
     second.wait_line("assigned");
+    (order, [first, second])
+}
+
+fn without_a_key(stack: &Stack) {
+    let (order, _deliveries) = second_experiment(stack, &["--course"]);
     both_partitions_are_written(stack, order.address());
     let park = place(stack, order.address());
     change_and_cancel(order.address(), park);
@@ -194,14 +202,7 @@ fn the_fence_keeps_the_order_without_a_key_on_kafka_and_mariadb() {
 }
 
 fn fenced(stack: &Stack) {
-    let keyless = ["--course", "--guard", "version"];
-    let order = stack.role("order", &keyless);
-    let delivery = [&keyless[..], &["--modify-delay", "2s"]].concat();
-    let first = stack.role("delivery", &delivery);
-    first.wait_line("assigned");
-    grow(stack, 2);
-    let second = stack.role("delivery", &delivery);
-    second.wait_line("assigned");
+    let (order, _deliveries) = second_experiment(stack, &["--course", "--guard", "version"]);
     both_partitions_are_written(stack, order.address());
     let park = place(stack, order.address());
     change_and_cancel(order.address(), park);
@@ -442,12 +443,7 @@ fn what_breaks_is_told_while_it_breaks_on_kafka_and_mariadb() {
 }
 
 fn watched_without_a_key(stack: &Stack) {
-    let order = stack.role("order", &["--course"]);
-    let first = stack.role("delivery", &["--course", "--modify-delay", "2s"]);
-    first.wait_line("assigned");
-    grow(stack, 2);
-    let second = stack.role("delivery", &["--course", "--modify-delay", "2s"]);
-    second.wait_line("assigned");
+    let (order, _deliveries) = second_experiment(stack, &["--course"]);
     both_partitions_are_written(stack, order.address());
     let (watch, json) = (Watching::of(stack, &["--lang", "en"]), Watching::of(stack, &["--json"]));
     let begun = |line: &str| line.contains(" order(s): ") || line.contains("\"what\"");
@@ -482,14 +478,7 @@ fn watched_without_a_key(stack: &Stack) {
 #[test]
 fn what_does_not_break_is_not_told() {
     let stack = Stack::embedded();
-    let keyless = ["--course", "--guard", "version"];
-    let order = stack.role("order", &keyless);
-    let delivery = [&keyless[..], &["--modify-delay", "2s"]].concat();
-    let first = stack.role("delivery", &delivery);
-    first.wait_line("assigned");
-    grow(&stack, 2);
-    let second = stack.role("delivery", &delivery);
-    second.wait_line("assigned");
+    let (order, _deliveries) = second_experiment(&stack, &["--course", "--guard", "version"]);
     let watch = Watching::of(&stack, &[]);
     watch.until("the first look", |line| line.contains(" order(s): "));
     both_partitions_are_written(&stack, order.address());
