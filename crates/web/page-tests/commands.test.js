@@ -2,16 +2,30 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addPartition, ask, crew, mayCommand, movesKeys, removeInstance, switchMode } from "../src/page/commands.js";
+import {
+  addPartition,
+  ask,
+  crew,
+  mayCommand,
+  mayOrder,
+  movesKeys,
+  needsToken,
+  removeInstance,
+  switchMode,
+} from "../src/page/commands.js";
 import { apply, initial } from "../src/page/model.js";
 import { snapshot } from "./frames.js";
 
-const shown = (made) => apply(initial, snapshot({ commands: true, ...made }));
+const shown = (made) => apply(initial, snapshot({ commands: "open", ...made }));
 
 test("nothing can be asked of a mall that says so, or of which nothing is known", () => {
   assert.equal(mayCommand(initial), false);
-  assert.equal(mayCommand(shown({ commands: false })), false);
-  assert.equal(mayCommand(shown()), true);
+  const may = (commands) => [mayOrder, mayCommand, needsToken].map((asked) => asked(shown({ commands })));
+  assert.deepEqual(may("open"), [true, true, false]);
+  assert.deepEqual(may("token"), [true, true, true]);
+  assert.deepEqual(may("no-token"), [true, false, false]);
+  assert.deepEqual(may("unsupervised"), [true, false, false]);
+  assert.deepEqual(may("read-only"), [false, false, false]);
 });
 
 test("a mode is switched to what it isn't, unless that isn't known", () => {
@@ -55,10 +69,21 @@ test("growth says how many partitions there will be, and whether keys move", () 
 
 test("an answer tells the command for a terminal, a refusal its reason in both languages", async () => {
   const answer = (status, body) => async () => new Response(body, { status });
-  const done = await ask({ do: "start" }, answer(200, '{"done":true,"shell":"mall delivery"}'));
+  const done = await ask({ do: "start" }, null, answer(200, '{"done":true,"shell":"mall delivery"}'));
   assert.deepEqual([done.ok, done.shell], [true, "mall delivery"]);
-  const refused = await ask({ do: "start" }, answer(409, '{"message":"no","korean":"안 됨"}'));
+  const refused = await ask({ do: "start" }, null, answer(409, '{"message":"no","korean":"안 됨"}'));
   assert.deepEqual(refused.message, { english: "no", korean: "안 됨" });
-  const away = await ask({ do: "start" }, async () => Promise.reject(new TypeError("away")));
+  const away = await ask({ do: "start" }, null, async () => Promise.reject(new TypeError("away")));
   assert.equal(away.message, null);
+});
+
+test("the token is sent as the gateway wants it, and only if there is one", async () => {
+  const sent = [];
+  const fetching = async (_, { headers }) => {
+    sent.push(headers.authorization);
+    return new Response("{}");
+  };
+  await ask({ do: "start" }, "a-token", fetching);
+  await ask({ do: "start" }, null, fetching);
+  assert.deepEqual(sent, ["Bearer a-token", undefined]);
 });

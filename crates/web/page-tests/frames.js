@@ -23,7 +23,7 @@ export function snapshot({
   guard = "off",
   lanes = 1,
   now = START,
-  commands = false,
+  commands = "unsupervised",
 } = {}) {
   const modes = { key, guard, lanes };
   const names = Array.from({ length: deliveries }, (_, at) => `delivery-${at + 1}`);

@@ -43,13 +43,17 @@ function drop(mysql, database) {
   spawnSync("mariadb", [...where, "-e", `drop database if exists \`${database}\``], { env });
 }
 
-/** Starts `mall up`; `url` is that of its gateway. `stop` ends it in good order and removes what it has left. */
-export async function startMall(stack, options) {
+/**
+ * Starts `mall up`, with these variables beside the options; `url` is that of its gateway. `stop` ends it in good order and removes
+ * what it has left.
+ */
+export async function startMall(stack, options, variables = {}) {
   if (!existsSync(PROGRAM))
     throw new Error(`${PROGRAM} is not there: build it (cargo build), or say where it is with MALL_TEST_PROGRAM`);
   const folder = mkdtempSync(join(tmpdir(), "mall-page-"));
   const { options: where, end } = stack(folder);
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MALL_")));
+  const others = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MALL_")));
+  const env = { ...others, ...variables };
   const child = spawn(PROGRAM, ["up", ...where, ...FREE_PORTS, ...options], { cwd: folder, env });
   const told = new Lines(child);
   const ended = new Promise((done) => child.on("exit", done));
@@ -60,7 +64,7 @@ export async function startMall(stack, options) {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const line = await told.wait(/gateway {5}(http:\/\/localhost:\d+)/);
+    const line = await told.wait(/gateway {5}(http:\/\/[\w.]+:\d+)/);
     await told.wait(/order .* on http:/);
     await told.wait(/gateway .* on http:/);
     return { url: `${line[1]}/`, told, stop };

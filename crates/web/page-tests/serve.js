@@ -15,13 +15,14 @@ export async function standIn(first) {
   const told = [];
   const requests = [];
   const orders = new Map();
-  const wishes = [];
+  /** `wishes` are the commands that were taken; where a page says that they need a token, `token` is the right one. */
+  const here = { wishes: [], token: null };
   const server = createServer((request, response) => answer(request, response));
 
   function answer(request, response) {
     const { pathname, searchParams } = new URL(request.url, "http://here");
     requests.push(`${request.method} ${request.url}`);
-    if (pathname === "/live/commands") return command(request, response, wishes);
+    if (pathname === "/live/commands") return command(request, response, here);
     if (pathname === "/live") return listen(request, response, searchParams);
     if (pathname.startsWith("/orders")) return order(request, response, pathname, orders);
     const name = pathname === "/" ? "index.html" : pathname.replace(/^\/page\//, "");
@@ -51,11 +52,10 @@ export async function standIn(first) {
   }
 
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  return {
+  Object.assign(here, {
     url: `http://127.0.0.1:${server.address().port}/`,
     requests,
     orders,
-    wishes,
     tell(...frames) {
       for (const frame of frames) {
         told.push(frame);
@@ -71,15 +71,18 @@ export async function standIn(first) {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
     },
-  };
+  });
+  return here;
 }
 
-function command(request, response, wishes) {
+function command(request, response, { wishes, token }) {
   let text = "";
   request.on("data", (piece) => {
     text += piece;
   });
   request.on("end", () => {
+    const sent = request.headers.authorization;
+    if (sent !== undefined && sent !== `Bearer ${token}`) return response.writeHead(401).end('{"message":"no"}');
     wishes.push(JSON.parse(text));
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify({ done: true, shell: `mall as asked: ${text}` }));

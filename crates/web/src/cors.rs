@@ -88,6 +88,12 @@ impl FromIterator<Origin> for Origins {
 }
 
 impl Origins {
+    /// Whether one of the given origins has this host, and its port if it has one.
+    pub(super) fn have_host(&self, host: &str) -> bool {
+        let hosts = self.0.iter().filter_map(|origin| origin.0.split_once("://"));
+        hosts.into_iter().any(|(_, known)| host.eq_ignore_ascii_case(known))
+    }
+
     fn allow(&self, origin: &HeaderValue) -> bool {
         let Ok(text) = origin.to_str() else { return false };
         self.0.iter().any(|known| known.0 == text) || is_of_this_machine(text)

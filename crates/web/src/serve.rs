@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -159,8 +160,10 @@ impl Server {
             .max_header_size(self.limits.head_bytes);
         let client = Arc::clone(&permit.client);
         // A client that is gone already has no address, and nobody to be believed.
-        let trusted = stream.peer_addr().is_ok_and(|peer| self.front.proxies.trust(peer.ip()));
+        let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+        let trusted = peer.is_some_and(|peer| self.front.proxies.trust(peer));
         let service = Fronted {
+            peer,
             front: self.front.clone(),
             streams: self.streams.clone(),
             trusted,
@@ -207,11 +210,17 @@ impl Server {
     }
 }
 
+/// The address of whoever has sent a request. Only one that carries an `Authorization` has it, as noting it costs an allocation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub IpAddr);
+
 /// What stands around the router for one connection. No layer of the router does this, because that would cost an allocation
 /// for each request.
 struct Fronted {
     front: Front,
     streams: Streams,
+    /// The client's address; none if it is gone already.
+    peer: Option<IpAddr>,
     /// Whether this client is a proxy whose `Forwarded` headers are believed.
     trusted: bool,
     client: Arc<Client>,
@@ -229,6 +238,9 @@ impl Fronted {
             let (client, streams) = (Arc::clone(&self.client), self.streams.clone());
             let (busy, traffic) = (client.asks(), Arc::clone(&self.front.traffic));
             forwarded::note(&mut request, self.trusted);
+            if let Some(peer) = self.peer.filter(|_| request.headers().contains_key(AUTHORIZATION)) {
+                request.extensions_mut().insert(Peer(peer));
+            }
             let admitted = match head::normalise(&mut request).and_then(|()| self.front.origins.caller(&request)) {
                 Ok(caller) => Ok((router.call(request), caller)),
                 Err(problem) => Err(problem),

@@ -8,7 +8,8 @@ use observe::{Effect, Ending, Event, Observation, Place, What};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use web::live::{
-    Actual, Away, Expected, Frame, Group, Holds, Mall, Modes, Partition, Picture, Record, Role, RoleState, Verdict,
+    Acting, Actual, Away, Expected, Frame, Group, Holds, Mall, Modes, Partition, Picture, Record, Role, RoleState,
+    Verdict,
 };
 
 fn mall() -> Mall {
@@ -18,7 +19,7 @@ fn mall() -> Mall {
         log: "embedded",
         database: "sqlite",
         supervised: false,
-        commands: false,
+        commands: Acting::Unsupervised,
     }
 }
 

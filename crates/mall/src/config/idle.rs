@@ -11,6 +11,7 @@ use anyhow::Result;
 use clap::{ArgMatches, Command};
 use shop::spelling::distance;
 
+use super::command_token::COMMAND_TOKEN;
 use super::file::ConfigFile;
 use super::masked::MASK;
 use super::options::{Guard, RoleOptions};
@@ -31,9 +32,10 @@ const IDLE: [(&str, &[&str]); 7] = [
             "session_timeout",
             "order_url",
             "delivery_url",
+            "read_only",
         ],
     ),
-    ("delivery", &["delivery_url"]),
+    ("delivery", &["delivery_url", "read_only"]),
     (
         "gateway",
         &[
@@ -137,7 +139,13 @@ fn refuse(sentence: &str) -> Result<()> {
 }
 
 /// Variables that the program and its scripts use, and that are no options.
-const OTHER_VARIABLES: [&str; 4] = ["MALL_SUPERVISED", "MALL_COLOURED", "MALL_CHECKOUT", "MALL_CONFIG"];
+const OTHER_VARIABLES: [&str; 5] = [
+    "MALL_SUPERVISED",
+    "MALL_COLOURED",
+    "MALL_CHECKOUT",
+    "MALL_CONFIG",
+    COMMAND_TOKEN,
+];
 
 /// Refuses a variable whose name is nearly that of an option, since its value would be ignored. Variables of other programs
 /// may begin with MALL_ too (Kubernetes names some after a service), so names that are not similar are left alone.

@@ -11,6 +11,7 @@
 //! * A wrong value is refused before anything starts, naming option, value, source and what is allowed.
 //! * No secret is shown: not by `mall config`, not in a help text, not in an error.
 
+mod command_token;
 mod database_url;
 mod file;
 mod idle;
@@ -22,6 +23,7 @@ mod refusal;
 mod shown;
 mod value;
 
+pub use command_token::{COMMAND_TOKEN, command_token, raw_command_token};
 pub use database_url::DatabaseUrl;
 pub use file::{ConfigFile, wants_json};
 pub use idle::{hide_idle_options, idle_options, refuse_idle_options, refuse_misspelt_variables};

@@ -1,6 +1,6 @@
 //! The options themselves, as clap reads them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -116,9 +116,14 @@ pub struct RoleOptions {
     #[arg(long, env = "MALL_LISTEN", default_value = "127.0.0.1", value_parser = value::listen, value_name = "IP", help_heading = NETWORK)]
     pub listen: IpAddr,
 
-    /// Listens on an address that other machines can reach: whoever reaches it may place and change orders
+    /// Listens on an address that other machines can reach: whoever reaches it may place and change orders. The page's commands
+    /// to the mall's processes need a token there, which is given in the variable MALL_COMMAND_TOKEN
     #[arg(long, env = "MALL_INSECURE", value_parser = clap::builder::BoolishValueParser::new(), help_heading = NETWORK)]
     pub insecure: bool,
+
+    /// Has the gateway take no write, neither orders nor commands; with mall up the services then listen on the loopback alone
+    #[arg(long, env = "MALL_READ_ONLY", value_parser = clap::builder::BoolishValueParser::new(), help_heading = NETWORK)]
+    pub read_only: bool,
 
     /// Origin whose pages may call from a browser, besides this machine's; repeatable (https://shop.example)
     // The text is shown as help, where a link would have brackets.
@@ -387,6 +392,15 @@ impl RoleOptions {
     pub fn delivery_url(&self) -> BaseUrl {
         let local = || BaseUrl::local(FIRST_DELIVERY_PORT);
         self.delivery_url.clone().unwrap_or_else(local)
+    }
+
+    /// The address on which a role of this kind listens that `mall up` starts. Beside a gateway that only reads, no other machine
+    /// may write to the services.
+    pub fn listen_of(&self, kind: &str) -> IpAddr {
+        match self.read_only && !self.listen.is_loopback() && kind != "gateway" {
+            true => Ipv4Addr::LOCALHOST.into(),
+            false => self.listen,
+        }
     }
 
     /// Takes these values of the course.

@@ -5,8 +5,9 @@ use std::ffi::{OsStr, OsString};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
+use super::command_token::{COMMAND_TOKEN, raw_command_token};
 use super::file::ConfigFile;
-use super::masked::SECRET_OPTIONS;
+use super::masked::{MASK, SECRET_OPTIONS};
 use super::options::CourseValue;
 use super::shown::shown;
 use crate::console::columns;
@@ -109,6 +110,9 @@ pub fn listing(command: &Command, matches: &ArgMatches, file: &ConfigFile, cours
                 source_of(matches, file, id, arg),
             ],
         });
+    }
+    if raw_command_token().is_some() {
+        rows.push([COMMAND_TOKEN, MASK, "environment"].map(str::to_owned));
     }
     let width = |column: usize| rows.iter().map(|row| columns::width(&row[column])).max().unwrap_or(0);
     let (name, value) = (width(0), width(1));

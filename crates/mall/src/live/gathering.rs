@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use keylane_log::EventLog;
 use observe::Observation;
 use web::BaseUrl;
-use web::live::{Away, Live, Mall, Session};
+use web::live::{Acting, Away, Live, Mall, Session};
 
 use super::finding::Finding;
 use crate::adapters::log::open_existing_log;
@@ -65,7 +65,7 @@ impl Sight {
     }
 
     /// The live picture of this, of which nothing is gathered yet.
-    pub fn picture(&self, commands: bool) -> Live {
+    pub fn picture(&self, commands: Acting) -> Live {
         let (kafka, mysql) = (
             self.storage.bootstrap_server.is_some(),
             self.storage.database_url.is_some(),

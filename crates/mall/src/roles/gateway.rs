@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
+use rustix::system::uname;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use web::BaseUrl;
 use web::gateway::commands::{Commands, Refused};
+use web::gateway::door::{Door, Token};
+use web::live::Acting;
 
 use super::startup::Startup;
-use crate::config::Settings;
+use crate::config::{self, RoleOptions, Settings};
 use crate::exit::Usage;
 use crate::live::{self, Sight};
 use crate::supervised::Link;
@@ -18,6 +21,7 @@ use crate::supervised::words::Wish;
 
 /// Runs until `shutdown` is cancelled, then finishes the requests in flight.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> {
+    let token = config::command_token()?;
     let role = Startup::begin("gateway", settings, shutdown, |_, _| "gateway".to_owned())?;
     let (order, delivery) = (role.options().order_url(), role.options().delivery_url());
     refuse_itself(role.address, &order, &delivery)?;
@@ -27,10 +31,14 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         order.as_str(),
         delivery.as_str()
     );
-    let commands = commands(role.address);
+    let commands = commands(door(role.options(), token));
     let sight = Sight::of(role.options());
-    let live = sight.picture(commands.is_some());
-    let router = web::gateway::router(order, delivery, live.clone(), commands);
+    let read_only = role.options().read_only;
+    let live = sight.picture(acting(read_only, commands.as_ref()));
+    let router = match read_only {
+        true => web::gateway::read_only(order, delivery, live.clone(), commands),
+        false => web::gateway::router(order, delivery, live.clone(), commands),
+    };
     live::keep(live, sight)?;
     let stop = role.shutdown.clone();
     role.serve(&ready, router, None, stop).await;
@@ -50,12 +58,35 @@ fn refuse_itself(here: SocketAddr, order: &BaseUrl, delivery: &BaseUrl) -> Resul
     Ok(())
 }
 
-/// Does what a person on the page wants, if a supervisor of this machine has started this gateway. On another address than the
-/// loopback nobody's commands are taken.
-fn commands(here: SocketAddr) -> Option<Commands> {
-    let link = Link::of_this_process().filter(|_| here.ip().is_loopback())?;
+/// Who may give commands here.
+fn door(options: &RoleOptions, token: Option<Token>) -> Door {
+    match token {
+        Some(token) => {
+            let name = uname().nodename().to_string_lossy().into_owned();
+            Door::with(token, name, options.cors_origin.iter().cloned().collect())
+        }
+        None if options.listen.is_loopback() => Door::Loopback,
+        None => Door::Closed,
+    }
+}
+
+/// What can be done here, as the page is told.
+fn acting(read_only: bool, commands: Option<&Commands>) -> Acting {
+    match commands.map(|commands| &commands.door) {
+        _ if read_only => Acting::ReadOnly,
+        None => Acting::Unsupervised,
+        Some(Door::Loopback) => Acting::Open,
+        Some(Door::Token(_)) => Acting::Token,
+        Some(Door::Closed) => Acting::NoToken,
+    }
+}
+
+/// Does what a person on the page wants, if a supervisor of this machine has started this gateway.
+fn commands(door: Door) -> Option<Commands> {
+    let link = Link::of_this_process()?;
     let crew = link.crew();
     Some(Commands {
+        door,
         take: Arc::new(move |body| {
             let wish: Result<Wish, _> = serde_json::from_slice(&body);
             Box::pin(async move {

@@ -24,7 +24,7 @@ use super::crew::Crew;
 use super::output::{Output, Stream};
 use super::policy::{ChildRun, RestartDecision, Restarts};
 use super::requests::Requests;
-use crate::config::PassedOn;
+use crate::config::{COMMAND_TOKEN, PassedOn};
 use crate::exit::Exit;
 use crate::supervised::words::State;
 use crate::supervised::{AGAIN, FromRole, Ready, SUPERVISED, SupervisorEnd, ToRole};
@@ -390,6 +390,8 @@ impl Child {
         let mut command = Command::new(&self.program);
         command
             .args(&self.given.words)
+            // Of the roles, the gateway alone is given it.
+            .env_remove(COMMAND_TOKEN)
             .envs(self.given.variables.iter().cloned())
             .env(SUPERVISED, state)
             .env_remove("MALL_PORT")

@@ -35,7 +35,7 @@ use shop::text;
 use tokio::sync::{mpsc, watch};
 use web::BaseUrl;
 
-use crate::config::{PassedOn, Ports, RoleOptions};
+use crate::config::{self, PassedOn, Ports, RoleOptions};
 use crate::exit::Exit;
 use crate::roles::elsewhere;
 use crate::runtime;
@@ -52,10 +52,11 @@ use running::Running;
 /// Runs the mall until a signal comes. `passed_on` gives those options of the command line that a role knows.
 pub fn run(ports: &Ports, options: &RoleOptions, passed_on: &dyn Fn(&str) -> PassedOn) -> Result<Exit> {
     runtime::on_this_thread()?.block_on(async {
+        config::command_token()?;
         beside::refuse_second(options)?;
         beside::refuse_misfits(options)?;
         let plan = Plan::new(ports, options, passed_on)?;
-        let orders = BaseUrl::of_listener(options.listen, plan.order);
+        let orders = BaseUrl::of_listener(options.listen_of("order"), plan.order);
         let place = beside::claim(options, orders.as_str())?;
         let roles = plan.roles(options, passed_on);
         let output = Output::new(

@@ -13,7 +13,7 @@ use web::BaseUrl;
 
 use super::child::Child;
 use super::switch::Switch;
-use crate::config::{PassedOn, Ports, RoleOptions};
+use crate::config::{COMMAND_TOKEN, PassedOn, Ports, RoleOptions, raw_command_token};
 use crate::console;
 use crate::console::json;
 use crate::modes::Modes;
@@ -51,31 +51,31 @@ impl Plan {
     pub fn new(ports: &Ports, options: &RoleOptions, passed_on: &dyn Fn(&str) -> PassedOn) -> Result<Self> {
         // All ports are held until the last is found, or two roles could get the same one.
         let mut held = Vec::new();
-        let mut take = |port: Port, option: &str| -> Result<u16> {
-            let listener = net::bind(options.listen, port, option)?;
+        let mut take = |kind: &str, port: Port, option: &str| -> Result<u16> {
+            let listener = net::bind(options.listen_of(kind), port, option)?;
             let port = listener.local_addr()?.port();
             held.push(listener);
             Ok(port)
         };
-        let order = take(Port::Fixed(ports.order_port), "--order-port")?;
-        let gateway = take(Port::Fixed(ports.gateway_port), "--gateway-port")?;
+        let order = take("order", Port::Fixed(ports.order_port), "--order-port")?;
+        let gateway = take("gateway", Port::Fixed(ports.gateway_port), "--gateway-port")?;
         let mut deliveries = Vec::new();
         let mut next = match ports.delivery_port {
             Some(port) => Port::Fixed(port),
             None => Port::FirstFreeFrom(FIRST_DELIVERY_PORT),
         };
         for _ in 0..ports.deliveries {
-            let port = take(next, "--delivery-port")?;
+            let port = take("delivery", next, "--delivery-port")?;
             // 0 stands for any free port, for each instance anew.
             if !matches!(next, Port::Fixed(0)) {
                 next = Port::FirstFreeFrom(port.saturating_add(1));
             }
             deliveries.push(port);
         }
-        let shared = passed_on("delivery");
+        let shared = listening(passed_on("delivery"), "delivery", options);
         let mut delivery = shared.clone();
         if options.order_url.is_none() {
-            let order = BaseUrl::of_listener(options.listen, order);
+            let order = BaseUrl::of_listener(options.listen_of("order"), order);
             delivery.words.push(format!("--order-url={}", order.as_str()).into());
         }
         Ok(Self {
@@ -106,26 +106,33 @@ impl Plan {
             "order".into(),
             "order",
             self.order,
-            role(passed_on("order"), "order", self.order, []),
+            role(listening(passed_on("order"), "order", options), "order", self.order, []),
         )];
         for (name, port) in net::delivery_names(&self.deliveries).into_iter().zip(&self.deliveries) {
             roles.push(planned(name.clone(), "delivery", *port, self.instance(&name, *port)));
-        }
-        let url = |port: u16| BaseUrl::of_listener(options.listen, port).as_str().to_owned();
-        let mut urls: Vec<OsString> = Vec::new();
-        if options.order_url.is_none() {
-            urls.push(format!("--order-url={}", url(self.order)).into());
-        }
-        if let (None, Some(port)) = (&options.delivery_url, self.deliveries.first()) {
-            urls.push(format!("--delivery-url={}", url(*port)).into());
         }
         roles.push(planned(
             "gateway".into(),
             "gateway",
             self.gateway,
-            role(passed_on("gateway"), "gateway", self.gateway, urls),
+            self.gateway(options, passed_on("gateway")),
         ));
         roles
+    }
+
+    /// What the gateway is given besides what was passed on.
+    fn gateway(&self, options: &RoleOptions, mut given: PassedOn) -> PassedOn {
+        let url = |kind, port: u16| BaseUrl::of_listener(options.listen_of(kind), port).as_str().to_owned();
+        let mut urls: Vec<OsString> = Vec::new();
+        if options.order_url.is_none() {
+            urls.push(format!("--order-url={}", url("order", self.order)).into());
+        }
+        if let (None, Some(port)) = (&options.delivery_url, self.deliveries.first()) {
+            urls.push(format!("--delivery-url={}", url("delivery", *port)).into());
+        }
+        let token = raw_command_token().map(|token| (COMMAND_TOKEN.into(), token));
+        given.variables.extend(token);
+        role(given, "gateway", self.gateway, urls)
     }
 
     /// What a delivery instance of this name is given.
@@ -141,7 +148,7 @@ impl Plan {
             true => Port::Fixed(0),
             false => Port::FirstFreeFrom(last),
         };
-        let port = net::bind(options.listen, wanted, "--delivery-port")?
+        let port = net::bind(options.listen_of("delivery"), wanted, "--delivery-port")?
             .local_addr()?
             .port();
         let counted = (names.len() + 1..).map(|number| format!("delivery-{number}"));
@@ -180,7 +187,7 @@ impl Plan {
     /// What was started and where, as fields of a JSON line.
     pub fn facts(&self, options: &RoleOptions) -> Map<String, Value> {
         let storage = &options.storage;
-        let url = |port: u16| Value::from(BaseUrl::of_listener(options.listen, port).as_str());
+        let url = |kind, port: u16| Value::from(BaseUrl::of_listener(options.listen_of(kind), port).as_str());
         let embedded = || Value::from(storage.data.display().to_string());
         let log = storage
             .bootstrap_server
@@ -191,12 +198,12 @@ impl Plan {
         let modes = modes.map(|(mode, value)| (mode.to_owned(), Value::from(value)));
         Map::from_iter([
             json::message("started"),
-            ("orders".into(), url(self.order)),
+            ("orders".into(), url("order", self.order)),
             (
                 "deliveries".into(),
-                self.deliveries.iter().map(|port| url(*port)).collect(),
+                self.deliveries.iter().map(|port| url("delivery", *port)).collect(),
             ),
-            ("gateway".into(), url(self.gateway)),
+            ("gateway".into(), url("gateway", self.gateway)),
             ("log".into(), log.unwrap_or_else(embedded)),
             ("database".into(), database.unwrap_or_else(embedded)),
             ("topic".into(), Value::from(options.topic.as_str())),
@@ -208,17 +215,18 @@ impl Plan {
     pub fn greeting(&self, options: &RoleOptions) -> Vec<Text> {
         let storage = &options.storage;
         let modes = Modes::of(options);
-        let shown = |port: u16| match options.listen {
+        let shown = |kind, port: u16| match options.listen_of(kind) {
             IpAddr::V4(Ipv4Addr::LOCALHOST) => format!("http://localhost:{port}"),
-            _ => BaseUrl::of_listener(options.listen, port).as_str().to_owned(),
+            listen => BaseUrl::of_listener(listen, port).as_str().to_owned(),
         };
-        let deliveries: Vec<_> = self.deliveries.iter().map(|port| shown(*port)).collect();
-        let (orders, deliveries, gateway) = (shown(self.order), deliveries.join(", "), shown(self.gateway));
+        let deliveries: Vec<_> = self.deliveries.iter().map(|port| shown("delivery", *port)).collect();
+        let (orders, deliveries) = (shown("order", self.order), deliveries.join(", "));
+        let gateway = Text::from(shown("gateway", self.gateway)) + acting(options);
         let flags = modes.flags(Source::Deliveries);
         vec![
             text!("orders      {orders}", "주문          {orders}"),
             text!("deliveries  {deliveries}", "배송          {deliveries}"),
-            text!("gateway     {gateway}", "게이트웨이    {gateway}"),
+            text!("gateway     ", "게이트웨이    ") + gateway,
             text!("log         ", "로그          ") + storage.log_place(),
             text!("database    ", "데이터베이스  ") + storage.database_place(),
             text!("modes       {flags}: ", "모드          {flags}: ") + modes.meaning(Source::Deliveries),
@@ -235,4 +243,29 @@ fn role(mut given: PassedOn, kind: &str, port: u16, more: impl IntoIterator<Item
     let own = [kind.into(), format!("--port={port}").into()];
     given.words = own.into_iter().chain(given.words).chain(more).collect();
     given
+}
+
+/// What is given where it should listen elsewhere than the options say.
+fn listening(mut given: PassedOn, kind: &str, options: &RoleOptions) -> PassedOn {
+    let listen = options.listen_of(kind);
+    if listen != options.listen {
+        given.replace(vec![format!("--listen={listen}").into()]);
+    }
+    given
+}
+
+/// What can be done at the gateway, where that is not what everybody expects.
+fn acting(options: &RoleOptions) -> Text {
+    match (options.read_only, raw_command_token().is_some()) {
+        (true, _) => text!(" (for reading only)", " (읽기 전용)"),
+        (false, true) => text!(
+            " (commands need the token in {COMMAND_TOKEN})",
+            " (명령에는 {COMMAND_TOKEN}의 토큰이 필요함)"
+        ),
+        (false, false) if !options.listen.is_loopback() => text!(
+            " (takes no commands: start with {COMMAND_TOKEN} to allow them)",
+            " (명령을 받지 않음: 허용하려면 {COMMAND_TOKEN}을 지정해 시작할 것)"
+        ),
+        (false, false) => Text::default(),
+    }
 }

@@ -97,7 +97,9 @@ impl Running {
         self.crew.add(Member {
             name: name.clone(),
             kind: kind.to_owned(),
-            url: BaseUrl::of_listener(self.options.listen, port).as_str().to_owned(),
+            url: BaseUrl::of_listener(self.options.listen_of(kind), port)
+                .as_str()
+                .to_owned(),
             state: State::Starting,
             pid: None,
         });

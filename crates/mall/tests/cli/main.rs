@@ -22,5 +22,6 @@ mod rights;
 mod secrets;
 mod secure;
 mod supervisor;
+mod token;
 mod tools;
 mod typed;

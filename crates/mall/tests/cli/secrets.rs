@@ -36,6 +36,8 @@ fn a_secret_that_stands_in_the_wrong_place_is_not_repeated() {
         &["up", property],
         &["up", "-phunter2"],
         &["up", "--hunter2"],
+        &["up", "--command-token", SECRET],
+        &["up", "--command-token=hunter2"],
         &["order", "--databse-url", url],
         &["order", "--databse-url=mysql://root:hunter2@h/d"],
         &["order", "--kafka-proprety=sasl.password=hunter2"],

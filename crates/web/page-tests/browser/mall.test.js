@@ -1,6 +1,7 @@
 // The course from the page alone, with the program that was built, on both stacks: its three experiments, growth, kill and freeze.
 
 import assert from "node:assert/strict";
+import { networkInterfaces } from "node:os";
 import { after, before, test } from "node:test";
 import { launch, open } from "../browser.js";
 import { embedded, real, startMall } from "../mall.js";
@@ -13,9 +14,9 @@ before(async () => {
 after(() => browser.close());
 
 /** Runs a test on the page of a mall, and holds the page to what every page must not do. */
-async function live(stack, options, steps) {
-  const mall = await startMall(stack, options);
-  const opened = await open(browser, mall.url);
+async function live(stack, options, steps, { variables, address = (url) => url } = {}) {
+  const mall = await startMall(stack, options, variables);
+  const opened = await open(browser, address(mall.url));
   opened.page.setDefaultTimeout(60_000);
   try {
     await opened.page.locator('#live[data-state="live"]').waitFor();
@@ -125,3 +126,39 @@ test("two tabs, values that look like markup, and a burst of 500 events", async 
     await other.context.close();
   });
 });
+
+/** An address of this machine at which others reach it, if it has one. */
+function ownAddress() {
+  const all = Object.values(networkInterfaces()).flat();
+  return all.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
+}
+
+test("from another address the page commands with the token, and for reading only it changes nothing", async () => {
+  const token = "a-token-for-the-page-1";
+  const everywhere = ["--listen=0.0.0.0", "--insecure"];
+  const elsewhere = { variables: { MALL_COMMAND_TOKEN: token }, address: atOwnAddress };
+  const grown = async (page, mall) => {
+    await page.locator("#token").fill(token);
+    await page.locator("#token").press("Enter");
+    await page.locator("#add-partition").click();
+    await page.locator("#tracks .growth").waitFor({ state: "attached" });
+    await page.locator("#kim").click();
+    await settled(page, 1, "=");
+    assert.doesNotMatch(mall.told.text, new RegExp(token));
+  };
+  await live(embedded, ["--key=none", ...everywhere], grown, elsewhere);
+  const read = async (page) => {
+    await page.locator("#no-commands", { hasText: "--read-only" }).waitFor();
+    await page.keyboard.press("p");
+    const status = await page.evaluate(() => fetch("/live/crew").then((answer) => answer.status));
+    assert.equal(status, 200);
+    assert.equal(await page.locator("#verdict-word").textContent(), "NO ORDERS YET");
+  };
+  await live(embedded, ["--read-only", ...everywhere], read, elsewhere);
+});
+
+function atOwnAddress(url) {
+  const there = new URL(url);
+  there.hostname = ownAddress();
+  return there.href;
+}

@@ -165,7 +165,7 @@ test("all of it by keyboard alone, also with a Korean keyboard on", async () => 
 });
 
 test("processes and modes are commanded where that is possible, and a growing keyed topic warns first", async () => {
-  await shown([snapshot({ commands: true, key: "order-id" })], {}, async ({ page, here }) => {
+  await shown([snapshot({ commands: "open", key: "order-id" })], {}, async ({ page, here }) => {
     await page.locator("#commands").waitFor();
     await page.keyboard.press("g");
     await page.locator('#commands-outcome[data-ok="true"]').waitFor();
@@ -192,6 +192,55 @@ test("a mall that takes no commands shows none, and says so", async () => {
     await page.keyboard.press("g");
     await page.keyboard.press("BracketRight");
     assert.equal(here.wishes.length, 0);
+  });
+});
+
+test("where commands need a token the page asks for it once, and again only if it was wrong", async () => {
+  const options = { allowed: (text) => /status of 401/.test(text) };
+  await shown([snapshot({ commands: "token" })], options, async ({ page, here }) => {
+    await page.locator("#token-form").waitFor();
+    assert.equal(await page.locator("#commands").isVisible(), false);
+    await page.keyboard.press("g");
+    await page.locator("#token").fill("not-the-right-one");
+    await page.locator("#token").press("Enter");
+    await page.locator("#add-instance").click();
+    await page.locator('#token-outcome[data-ok="false"]', { hasText: "not the token" }).waitFor();
+    assert.equal(await page.locator("#token").inputValue(), "");
+    await accessible(page);
+    here.token = "the-right-token-1";
+    await page.locator("#token").fill("the-right-token-1");
+    await page.locator("#token-form button").click();
+    await page.locator("#add-instance").click();
+    await page.locator('#commands-outcome[data-ok="true"]').waitFor();
+    await page.locator("#switch-guard").click();
+    await page.waitForFunction(() => document.getElementById("command").textContent.includes("guard"));
+    assert.deepEqual(here.wishes, [{ do: "start" }, { do: "switch", guard: "version" }]);
+    const kept = await page.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
+    );
+    assert.doesNotMatch(kept, /right-token/);
+    assert.doesNotMatch(await page.content(), /right-token/);
+  });
+});
+
+test("a page for reading only offers nothing else, and says so", async () => {
+  const frames = gathered(observed("keyless"));
+  frames[0].data.mall.commands = "read-only";
+  await shown(frames, {}, async ({ page, here }) => {
+    await page.locator("#no-commands", { hasText: "--read-only" }).waitFor();
+    here.orders.set(1, [
+      { type: "OrderPlaced", payload: { customerId: 2000, productName: "RADIO", qty: 3, address: "PUSAN" } },
+    ]);
+    await page.getByRole("button", { name: "Show order 1" }).click();
+    await page.waitForFunction(() => document.getElementById("selected-line").textContent.includes("RADIO"));
+    for (const what of ["#choices", "#change", "#commands", "#token-form", "#command-part"])
+      assert.equal(await page.locator(what).isVisible(), false, what);
+    for (const key of ["p", "Shift+p", "m", "x", "k", "g", "BracketRight"]) await page.keyboard.press(key);
+    await page.keyboard.press("Shift+Slash");
+    assert.doesNotMatch(await text(page, "#help-keys"), /place|modify|switch/);
+    const asked = here.requests.filter((request) => !request.startsWith("GET "));
+    assert.deepEqual(asked, []);
+    await accessible(page);
   });
 });
 

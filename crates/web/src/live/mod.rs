@@ -21,8 +21,8 @@ mod stream;
 
 pub use picture::{FOLLOWED, Frame, Picture};
 pub use shown::{
-    Actual, Away, Expected, Group, Growth, Holds, Mall, Member, Modes, Partition, Rates, Record, Role, RoleState, Row,
-    Verdict,
+    Acting, Actual, Away, Expected, Group, Growth, Holds, Mall, Member, Modes, Partition, Rates, Record, Role,
+    RoleState, Row, Verdict,
 };
 pub use stream::routes;
 

@@ -16,8 +16,24 @@ pub struct Mall {
     pub database: &'static str,
     /// Whether `mall up` runs this gateway.
     pub supervised: bool,
-    /// Whether this gateway takes commands.
-    pub commands: bool,
+    /// Whether this gateway takes commands, or why not.
+    pub commands: Acting,
+}
+
+/// What can be done through a gateway, beside reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Acting {
+    /// Everything.
+    Open,
+    /// Commands need the token; orders need none.
+    Token,
+    /// Only orders are taken: other machines reach the gateway, and no token was set for commands.
+    NoToken,
+    /// Only orders are taken: nobody runs this gateway who could do what commands say.
+    Unsupervised,
+    /// Nothing.
+    ReadOnly,
 }
 
 /// A role that is known to be there.

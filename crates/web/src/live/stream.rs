@@ -121,7 +121,7 @@ fn add(text: &mut String, incarnation: u64, number: u64, Frame { kind, data }: &
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Away, Mall};
+    use super::super::{Acting, Away, Mall};
     use super::*;
     use crate::sse::Events;
     use crate::sse::tests::{frame, wish};
@@ -133,7 +133,7 @@ mod tests {
             log: "embedded",
             database: "sqlite",
             supervised: false,
-            commands: false,
+            commands: Acting::Unsupervised,
         };
         Live::of(mall, || 17)
     }

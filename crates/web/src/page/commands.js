@@ -10,7 +10,17 @@ const OTHER = { "order-id": "none", none: "order-id", version: "off", off: "vers
 
 /** Whether this page may ask for anything at all. */
 export function mayCommand(state) {
-  return state.mall?.commands === true;
+  return state.mall?.commands === "open" || needsToken(state);
+}
+
+/** Whether it may ask only with the token that the mall was started with. */
+export function needsToken(state) {
+  return state.mall?.commands === "token";
+}
+
+/** Whether orders can be placed and changed here. */
+export function mayOrder(state) {
+  return state.mall?.commands !== "read-only";
 }
 
 /** The delivery instances that can be started, stopped, killed, frozen and woken, each with what can be asked of it now. */
@@ -70,9 +80,13 @@ function raw(state, name) {
   return on ? "version" : "off";
 }
 
-/** Asks for a wish. The outcome has `ok`, the `shell` command that does the same, or the `message` of a refusal in both languages. */
-export async function ask(wish, fetching = fetch) {
+/**
+ * Asks for a wish, with the token if there is one. The outcome has `ok`, the `shell` command that does the same, or the `message` of
+ * a refusal in both languages.
+ */
+export async function ask(wish, token = null, fetching = fetch) {
   const headers = { accept: "application/json", "content-type": "application/json" };
+  if (token) headers.authorization = `Bearer ${token}`;
   try {
     const answer = await fetching("/live/commands", { method: "POST", headers, body: JSON.stringify(wish) });
     const told = await answer.json().catch(() => ({}));

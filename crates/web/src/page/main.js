@@ -5,7 +5,7 @@
 //
 // While the page is paused, frames are taken in as ever and what was shown stays.
 
-import { addInstance, mayCommand } from "./commands.js";
+import { addInstance, mayCommand, mayOrder } from "./commands.js";
 import { byId, set, say as text } from "./dom.js";
 import { draw } from "./draw.js";
 import { meaning } from "./keys.js";
@@ -79,6 +79,7 @@ function redraw() {
   byId("lens-empty").hidden = shown.orders.size > 0;
   drawDeliveries(shown, view);
   drawAnomalies(shown, view);
+  controls.allow(mayOrder(shown));
   commands.draw();
   read();
   rove();
@@ -167,7 +168,7 @@ function write() {
 }
 
 function showHelp() {
-  drawHelp(sayIn(language), room.em, mayCommand(shown));
+  drawHelp(sayIn(language), room.em, { orders: mayOrder(shown), commands: mayCommand(shown) });
   byId("help-dialog").showModal();
 }
 

@@ -6,7 +6,7 @@ import { byId, set, say as text } from "./dom.js";
 export class Controls {
   /** `select` is told of an order that was placed. */
   constructor({ select, say }) {
-    Object.assign(this, { select, say, order: null, known: null, sent: null, shown: null });
+    Object.assign(this, { select, say, order: null, known: null, sent: null, shown: null, may: true });
     byId("kim").addEventListener("click", () => this.place("kim"));
     byId("park").addEventListener("click", () => this.place("park"));
     byId("kim-all").addEventListener("click", () => this.placeAndCancel());
@@ -18,6 +18,13 @@ export class Controls {
     });
     byId("address").addEventListener("input", () => this.draw());
     this.command = place(CUSTOMERS.kim, location.host).command;
+  }
+
+  /** Says whether orders can be placed and changed here. */
+  allow(may) {
+    if (may === this.may) return;
+    this.may = may;
+    this.draw();
   }
 
   place(customer) {
@@ -51,6 +58,7 @@ export class Controls {
   }
 
   async ask(action) {
+    if (!this.may) return { ok: false, order: null };
     this.command = action.command;
     const answer = await send(action);
     this.sent = { ...action, ...answer };
@@ -93,7 +101,9 @@ export class Controls {
     byId("selected-name").hidden = order === null;
     text(byId("selected-name"), say("selectedOrder", { order }));
     text(byId("selected-line"), this.line(say));
-    byId("change").hidden = !known || known.cancelled;
+    byId("choices").hidden = !this.may;
+    byId("change").hidden = !known || known.cancelled || !this.may;
+    byId("command-part").hidden = !this.may;
     text(byId("command"), this.command);
     text(byId("copy"), say("copy"));
     set(byId("outcome"), "data-ok", sent ? String(sent.ok) : null);
@@ -102,7 +112,7 @@ export class Controls {
 
   line(say) {
     const { order, known } = this;
-    if (order === null) return say("noneSelected");
+    if (order === null) return say(this.may ? "noneSelected" : "noneShown");
     if (!known) return say("orderUnknown");
     return say(known.cancelled ? "orderGone" : "orderLine", {
       customer: known.customerId,

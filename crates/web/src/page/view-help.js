@@ -20,12 +20,16 @@ const KEYS = [
   ["?", "helpHelp"],
 ];
 
-/** What only a mall does whose processes can be commanded. */
-const COMMANDS = new Set(["helpKey", "helpGuard", "helpInstances"]);
+/** What keys do only where that can be done. */
+const ONLY = {
+  orders: ["helpPlace", "helpPark", "helpModify", "helpCancel"],
+  commands: ["helpKey", "helpGuard", "helpInstances"],
+};
 
-/** Writes the help in the language of `say`. */
-export function drawHelp(say, em, commands) {
-  const known = KEYS.filter(([, what]) => commands || !COMMANDS.has(what));
+/** Writes the help in the language of `say`, of the keys that do something here. */
+export function drawHelp(say, em, may) {
+  const idle = Object.keys(ONLY).flatMap((what) => (may[what] ? [] : ONLY[what]));
+  const known = KEYS.filter(([, what]) => !idle.includes(what));
   const keys = known.flatMap(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, say(what))]);
   byId("help-keys").replaceChildren(...keys);
   const drawn = signs(em, say).flatMap(({ shapes, says }) => {

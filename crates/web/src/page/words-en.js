@@ -73,6 +73,16 @@ export const english = {
   wakeRole: "wake",
   asking: "…",
   noCommands: "Processes and modes can be changed here only if mall up has started this gateway.",
+  noToken:
+    "Other machines can reach this gateway, so it takes no commands unless it has a token: start mall up with the variable MALL_COMMAND_TOKEN.",
+  readOnly: "For reading only: this gateway was started with --read-only and takes neither orders nor commands.",
+  noneShown: "Choose an order to see it here.",
+  token: "Token",
+  tokenWhy:
+    "Commands to this mall need the token that it was started with (MALL_COMMAND_TOKEN). This page keeps it until it is closed or loaded again.",
+  useToken: "Use",
+  tokenWrong: "That was not the token, and nothing was done.",
+  tokensTooMany: "Too many wrong tokens came from here: try again in a few seconds.",
   command: "The same in a terminal",
   copy: "Copy",
   copied: "Copied",

@@ -73,6 +73,16 @@ export const korean = {
   wakeRole: "깨우기",
   asking: "…",
   noCommands: "프로세스와 모드는 mall up이 이 게이트웨이를 시작했을 때만 여기에서 바꿀 수 있습니다.",
+  noToken:
+    "다른 기기에서 접근할 수 있는 게이트웨이이므로 토큰이 없으면 명령을 받지 않습니다. MALL_COMMAND_TOKEN 변수를 지정해 mall up을 시작하세요.",
+  readOnly: "읽기 전용: --read-only로 시작한 게이트웨이라서 주문도 명령도 받지 않습니다.",
+  noneShown: "주문을 고르면 여기에 보입니다.",
+  token: "토큰",
+  tokenWhy:
+    "이 mall에 명령하려면 시작할 때 지정한 토큰(MALL_COMMAND_TOKEN)이 필요합니다. 페이지를 닫거나 새로 고칠 때까지만 이 페이지가 기억합니다.",
+  useToken: "사용",
+  tokenWrong: "토큰이 맞지 않아 아무것도 하지 않았습니다.",
+  tokensTooMany: "잘못된 토큰이 너무 많이 들어왔습니다. 몇 초 뒤에 다시 시도하세요.",
   command: "터미널에서는",
   copy: "복사",
   copied: "복사됨",
