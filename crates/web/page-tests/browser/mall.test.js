@@ -1,4 +1,5 @@
-// The course from the page alone, with the program that was built, on both stacks: its three experiments, growth, kill and freeze.
+// The course from the page alone, with the program that was built, on both stacks: its three experiments, growth, kill
+// and freeze, two tabs, a burst, a gateway that dies, and the token.
 
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
@@ -14,9 +15,9 @@ before(async () => {
 after(() => browser.close());
 
 /** Runs a test on the page of a mall, and holds the page to what every page must not do. */
-async function live(stack, options, steps, { variables, address = (url) => url } = {}) {
+async function live(stack, options, steps, { variables, allowed, address = (url) => url } = {}) {
   const mall = await startMall(stack, options, variables);
-  const opened = await open(browser, address(mall.url));
+  const opened = await open(browser, address(mall.url), { allowed });
   opened.page.setDefaultTimeout(60_000);
   try {
     await opened.page.locator('#live[data-state="live"]').waitFor();
@@ -103,29 +104,120 @@ for (const stack of [embedded, real]) {
   });
 }
 
-test("two tabs, values that look like markup, and a burst of 500 events", async (context) => {
-  const evil = '<img src=x onerror="globalThis.pwned=1">';
-  await live(embedded, ["--partitions=4", "--modify-delay=0s"], async (page, mall, { redraws }) => {
-    const other = await open(browser, mall.url);
-    const body = JSON.stringify({ customerId: 1, productId: evil, productName: evil, qty: 1, address: evil });
-    const place = () =>
-      fetch(new URL("/orders", mall.url), { method: "POST", headers: { "content-type": "application/json" }, body });
-    await place();
-    await row(page, 1).locator("button").click();
-    await page.waitForFunction((wanted) => document.getElementById("selected-line").textContent.includes(wanted), evil);
-    await redraws();
-    await Promise.all(Array.from({ length: 499 }, place));
-    for (const each of [page, other.page]) {
-      await each.waitForFunction(() => / 500\./.test(document.getElementById("verdict-why").textContent));
-      await each.locator('#verdict[data-state="ordered"]').waitFor();
-      assert.equal(await each.locator("img").count(), 0);
-    }
-    assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
-    context.diagnostic(await redraws());
-    assert.deepEqual(other.complaints, []);
-    await other.context.close();
+for (const stack of [embedded, real]) {
+  test(`two tabs, values that look like markup, and a burst of 500 events (${stack.name})`, async (context) => {
+    const evil = '<img src=x onerror="globalThis.pwned=1">';
+    await live(stack, ["--partitions=4", "--modify-delay=0s"], async (page, mall, { redraws }) => {
+      const other = await open(browser, mall.url);
+      const place = () => write(mall, "POST", "/orders", { productId: evil, productName: evil, address: evil });
+      await place();
+      await row(page, 1).locator("button").click();
+      await page.waitForFunction(
+        (wanted) => document.getElementById("selected-line").textContent.includes(wanted),
+        evil,
+      );
+      await redraws();
+      await Promise.all(Array.from({ length: 499 }, place));
+      for (const each of [page, other.page]) {
+        await judged(each, 500);
+        assert.equal(await each.locator("img").count(), 0);
+      }
+      assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
+      await page.waitForFunction(() => {
+        const ends = [...document.querySelectorAll("#tracks text")].map((each) => /^end (\d+)/.exec(each.textContent));
+        // Each order has an event of the order service, and one of the delivery service.
+        return ends.reduce((sum, end) => sum + Number(end?.[1] ?? 0), 0) === 1000;
+      });
+      context.diagnostic(await redraws());
+      assert.deepEqual(other.complaints, []);
+      await other.context.close();
+    });
   });
-});
+
+  test(`the topic grows while orders flow, and order is kept (${stack.name})`, async () => {
+    await live(stack, ["--modify-delay=0s"], async (page, mall) => {
+      const flowing = await flow(mall);
+      await page.locator("#add-partition").click();
+      await page.locator("#grow-warning", { hasText: "The keys will move" }).waitFor();
+      await page.locator("#add-partition").click();
+      await page.locator("#tracks .growth").waitFor({ state: "attached" });
+      await flowing.more(10);
+      await page.locator("#add-instance").click();
+      await shared(page, 2);
+      await flowing.more(10);
+      const orders = await flowing.end();
+      await judged(page, orders);
+      assert.equal(await page.locator("#lens .arrow, .wrong, .story:not(.hazard)").count(), 0);
+    });
+  });
+
+  test(`a gateway that dies and comes back leaves no gap and no double (${stack.name})`, async () => {
+    const allowed = (text) => /ERR_(?:INCOMPLETE|CONNECTION|EMPTY)/.test(text);
+    const steps = async (page, mall) => {
+      const crew = await fetch(new URL("/live/crew", mall.url)).then((answer) => answer.json());
+      const [order, gateway] = ["order", "gateway"].map((name) => crew.find((role) => role.name === name));
+      for (const number of [1, 2, 3]) await placed(mall, number);
+      await judged(page, 3);
+      process.kill(gateway.pid, "SIGKILL");
+      await page.locator('#live[data-state="away"]').waitFor();
+      for (const number of [4, 5, 6]) await placed({ url: order.url }, number);
+      await page.locator('#live[data-state="live"]').waitFor();
+      await judged(page, 6);
+      await page.waitForFunction(() => document.querySelectorAll("#mirror-records tr").length === 12);
+      const offsets = await page.locator("#mirror-records tr").evaluateAll((rows) => {
+        return rows.map((row) => Number(row.cells[1].textContent)).sort((one, other) => one - other);
+      });
+      assert.deepEqual(offsets, [...Array(12).keys()], "each record once");
+    };
+    await live(stack, ["--modify-delay=0s"], steps, { allowed });
+  });
+}
+
+/** Waits until so many orders were judged, of which each was in order. */
+async function judged(page, orders) {
+  await page.waitForFunction(
+    (many) => document.getElementById("verdict-why").textContent.includes(`Orders judged: ${many}.`),
+    orders,
+  );
+  await page.locator('#verdict[data-state="ordered"]').waitFor();
+}
+
+async function write(mall, method, path, fields) {
+  const body = JSON.stringify({ customerId: 1, productId: "100", qty: 1, address: "SEOUL", ...fields });
+  const headers = { "content-type": "application/json", accept: "application/json" };
+  const answer = await fetch(new URL(path, mall.url), { method, headers, body });
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+  return answer;
+}
+
+/** Places an order, which has to be this one. */
+async function placed(mall, number) {
+  const answer = await write(mall, "POST", "/orders");
+  assert.match(answer.headers.get("location"), new RegExp(`/orders/${number}$`));
+}
+
+/** Places and modifies one order after the other until it is ended. `more` waits for so many more orders. */
+async function flow(mall) {
+  let [orders, ends] = [0, false];
+  const flowing = (async () => {
+    while (!ends) {
+      orders += 1;
+      await placed(mall, orders);
+      await write(mall, "PATCH", `/orders/${orders}`, { address: "PUSAN" });
+    }
+  })();
+  const more = async (many) => {
+    const wanted = orders + many;
+    while (orders < wanted) await Promise.race([flowing, new Promise((done) => setTimeout(done, 20))]);
+  };
+  const end = async () => {
+    ends = true;
+    await flowing;
+    return orders;
+  };
+  await more(3);
+  return { more, end };
+}
 
 /** An address of this machine at which others reach it, if it has one. */
 function ownAddress() {
