@@ -37,6 +37,7 @@ export async function open(browser, url, options = {}) {
     globalThis.violations = [];
     globalThis.redraws = [];
     const next = globalThis.requestAnimationFrame;
+    globalThis.unmeasured = (draw) => next(draw);
     globalThis.requestAnimationFrame = (draw) =>
       next((time) => {
         const began = performance.now();

@@ -109,13 +109,14 @@ function drawPicture(svg, { shapes, height }) {
   draw(svg, shapes);
 }
 
-/** Writes the tables, now or once the last ones have stood for a while. */
+/** Has the tables written once the last ones have stood for a while, and never within a frame of the picture. */
 function read() {
   if (reading) return;
-  drawMirror(shown, viewed());
   reading = setTimeout(() => {
     reading = 0;
     drawMirror(shown, viewed());
+    // Laid out here, or it would be with the next frame of the picture.
+    byId("mirror").getBoundingClientRect();
   }, READING);
 }
 
