@@ -72,6 +72,21 @@ fn each_run_comes_out_as_its_file_expects() {
 }
 
 #[test]
+fn what_is_told_later_did_not_happen_earlier() {
+    for (name, scenario) in scenarios() {
+        for (world, log) in worlds() {
+            let of_world = scenario.head.worlds.contains(&world);
+            for which in scenario.head.runs.iter().filter(|_| of_world) {
+                let observations = simulated(&scenario, *which, log).observations;
+                for pair in observations.windows(2) {
+                    assert!(pair[0].at <= pair[1].at, "{name} ({which}, {world}): {pair:#?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_run_is_the_same_each_time() {
     let text = include_str!("../../../scenarios/a21-zombie.lab");
     let scenario = parse("a21-zombie.lab", text).expect("a scenario");

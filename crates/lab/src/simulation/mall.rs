@@ -222,8 +222,9 @@ impl Mall {
         opened
     }
 
-    /// Lets time pass for all processes that are not frozen.
+    /// Lets time pass for all processes that are not frozen, rounded up to whole milliseconds: timers know no others.
     pub fn pass(&mut self, time: Duration) {
+        let time = Duration::from_millis(time.as_nanos().div_ceil(1_000_000) as u64);
         self.now += time;
         self.log.note_time(self.now);
         let roles: Vec<Role> = self.running.keys().copied().collect();
@@ -235,10 +236,9 @@ impl Mall {
         }
     }
 
-    /// What was observed since the last call, by time.
+    /// What was observed since the last call, by time: by a clock that is right, also of a process whose clock isn't.
     pub fn observations(&mut self) -> Vec<Observation> {
-        let roles: Vec<Role> = self.running.keys().copied().collect();
-        roles.into_iter().for_each(|role| self.collect(role));
+        self.collect_all();
         let mut observed = self.observed.as_mut().map(std::mem::take).unwrap_or_default();
         observed.sort_by_key(|observation| observation.at);
         observed
@@ -246,19 +246,32 @@ impl Mall {
 
     /// Adds something that somebody outside of all processes has observed.
     pub fn note(&mut self, who: &str, what: observe::What) {
-        let now = self.time().0;
+        self.collect_all();
+        let at = self.time().0;
         if let Some(observed) = &mut self.observed {
-            // The clock of a process may be a moment ahead of the mall's.
-            let at = observed.iter().map(|seen| seen.at).fold(now, i64::max);
             let (seq, who) = (0, who.into());
             observed.push(Observation { seq, at, who, what });
         }
     }
 
+    fn collect_all(&mut self) {
+        let roles: Vec<Role> = self.running.keys().copied().collect();
+        roles.into_iter().for_each(|role| self.collect(role));
+    }
+
     fn collect(&mut self, role: Role) {
+        let ahead = self.millis_ahead(role);
         if let (Some(running), Some(observed)) = (self.running.get_mut(&role), &mut self.observed) {
-            observed.extend(running.observations.read(usize::MAX).observations);
+            let seen = running.observations.read(usize::MAX).observations;
+            observed.extend(seen.into_iter().map(|seen| Observation {
+                at: seen.at - ahead,
+                ..seen
+            }));
         }
+    }
+
+    fn millis_ahead(&self, role: Role) -> i64 {
+        self.setup.clocks.get(&role).copied().unwrap_or(0)
     }
 
     /// Starts a process that doesn't run.
@@ -274,8 +287,7 @@ impl Mall {
         }
         self.starts += 1;
         let instance: Arc<str> = format!("{role}/{}", self.starts).into();
-        let ahead = self.setup.clocks.get(&role).copied().unwrap_or(0);
-        let mut process = Process::new(Timestamp(self.time().0 + ahead));
+        let mut process = Process::new(Timestamp(self.time().0 + self.millis_ahead(role)));
         let gates = Gates::default();
         let log = self.log.process();
         let database = match role {

@@ -51,6 +51,9 @@ pub struct Process {
     runtime: Runtime,
     idle: Arc<Idle>,
     wall: WallClock,
+    /// How much time has passed since the start, as far as the process was told. Timers fire in whole milliseconds, so what is
+    /// waited for is always a moment counted from the start, and no process gets ahead of the others bit by bit.
+    age: Duration,
     /// The tasks without which the process has ended.
     tasks: Vec<JoinHandle<()>>,
 }
@@ -75,6 +78,7 @@ impl Process {
             runtime,
             idle,
             wall: WallClock { started, at_start: now },
+            age: Duration::ZERO,
             tasks: Vec::new(),
         }
     }
@@ -110,12 +114,15 @@ impl Process {
 
     /// Lets time pass, and runs the tasks meanwhile.
     pub fn pass_time(&mut self, time: Duration) {
-        self.block_on(async move { tokio::time::sleep(time).await });
+        self.age += time;
+        let until = self.wall.started + self.age;
+        self.block_on(async move { tokio::time::sleep_until(until).await });
         self.run();
     }
 
     /// Lets time pass that the process doesn't notice before it is over, then runs its tasks.
     pub fn jump(&mut self, time: Duration) {
+        self.age += time;
         self.block_on(tokio::time::advance(time));
         self.run();
     }
@@ -203,6 +210,15 @@ mod tests {
         assert_eq!(count.load(Ordering::Relaxed), 501);
         assert_eq!(age(&mut process), Duration::from_millis(8));
         assert!(!process.has_lost_a_task());
+    }
+
+    #[test]
+    fn fractions_of_milliseconds_do_not_add_up_to_more() {
+        let mut process = Process::new(Timestamp(0));
+        for _ in 0..1_000 {
+            process.pass_time(Duration::from_micros(7_500));
+        }
+        assert_eq!(age(&mut process), Duration::from_millis(7_500));
     }
 
     #[test]
