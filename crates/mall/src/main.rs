@@ -22,6 +22,7 @@ mod console;
 mod data_dir;
 mod doctor;
 mod exit;
+mod history;
 mod lab;
 mod language;
 mod live;

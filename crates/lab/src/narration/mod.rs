@@ -47,6 +47,16 @@ pub enum Tone {
     Good,
 }
 
+/// What is said of a step before it is done. None for what is expected, which is told at the end.
+pub fn says_of_step(step: &Step) -> Option<Text> {
+    step::step(step)
+}
+
+/// What is said of an observation, and how that is meant. None if there is nothing to tell a reader.
+pub fn says_of(what: &What, cast: &Cast) -> Option<(Text, Tone)> {
+    sentence::sentence(what, cast)
+}
+
 /// Tells one run.
 #[derive(Debug)]
 pub struct Narrator {

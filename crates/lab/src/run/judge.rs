@@ -160,16 +160,12 @@ impl Outcome<'_> {
         let Some(row) = self.rows(name).pop() else {
             return (false, text!("there is no delivery", "배송이 없음"));
         };
-        let status = row.status.as_deref();
-        let met = expected.status.is_none() || expected.status.as_deref() == status;
-        let met = met && (expected.qty.is_none() || expected.qty == row.fields.qty);
-        let met = met && (expected.address.is_none() || expected.address == row.fields.address);
         let found = Row {
             status: row.status.clone(),
             qty: row.fields.qty,
             address: row.fields.address.clone(),
         };
-        (met, found.to_string().trim_start().into())
+        (stands_so(expected, row), found.to_string().trim_start().into())
     }
 
     fn sequence(&self, first: &Sight, second: &Sight) -> (bool, Text) {
@@ -184,6 +180,13 @@ impl Outcome<'_> {
             (_, None) => (false, text!("never seen: {second}", "관찰되지 않음: {second}")),
         }
     }
+}
+
+/// Whether a delivery is as it is expected.
+pub fn stands_so(expected: &Row, row: &Delivery) -> bool {
+    (expected.status.is_none() || expected.status == row.status)
+        && (expected.qty.is_none() || expected.qty == row.fields.qty)
+        && (expected.address.is_none() || expected.address == row.fields.address)
 }
 
 fn often(count: usize) -> Text {

@@ -18,7 +18,7 @@ mod judge;
 mod sighting;
 
 pub use cast::Cast;
-pub use judge::Finding;
+pub use judge::{Finding, stands_so};
 
 use observe::Observation;
 use shop::domain::Delivery;

@@ -4,6 +4,8 @@
 //!  scenarios/*.lab ─ shipped ─┐
 //!  a file of one's own ───────┴─ found ─▶ list │ show │ explain │ run ─ worlds ─▶ lab::run ─ screen, report ─▶
 //!
+//!                              on_page ─▶ the gateway's /live/scenarios
+//!
 //!  seeds ─▶ simulate ─▶ lab::simulation ─▶ counts, and the smallest history that does harm
 //! ```
 //!
@@ -12,8 +14,9 @@
 //! * What this build can't do is refused by name, before anything is run.
 
 mod explain;
-mod found;
+pub mod found;
 mod list;
+pub mod on_page;
 mod processes;
 mod report;
 mod run;

@@ -1,7 +1,8 @@
 //! `mall lab run`: scenarios that happen, told as they go on, and compared with what was expected.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
 use lab::narration::Narrator;
 use lab::run::{Failure, Report, Told};
-use lab::scenario::{Run, WorldName};
+use lab::scenario::{Run, Scenario, WorldName};
 use lab::world::Trouble;
 use shop::text;
 use shop::text::Text;
@@ -21,6 +22,7 @@ use super::screen::{Colour, Screen};
 use super::worlds::{self, ServerOptions};
 use crate::console;
 use crate::exit::{Exit, Usage};
+use crate::history::{self, Recording};
 use crate::language::LanguageOption;
 
 pub const HELP: &str = "\
@@ -29,6 +31,8 @@ Examples:
   mall lab run zombie --fixed --step   waits for Enter before each step
   mall lab run --all --junit results.xml
   mall lab run ./mine.lab              a file of one's own (mall lab show zombie > mine.lab)
+  mall lab run zombie --broken --record zombie.jsonl
+                                       a file that the live page opens, and goes over forth and back
 
 Exit codes: 0 everything came out as the file expects, 1 something did not, 2 it could not be run, 64 wrong usage.";
 
@@ -72,6 +76,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
+    /// Writes the history of the run to this file, which the live page opens; with two runs, --broken or --fixed says which
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    record: Option<PathBuf>,
+
     #[command(flatten)]
     servers: ServerOptions,
 
@@ -114,6 +122,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Runs what was asked for.
 pub fn run(args: &RunArgs) -> Result<Exit> {
     let chosen = chosen(args)?;
+    one_is_recorded(args, &chosen)?;
     let screen = Screen::stdout();
     let mut outcomes = Vec::new();
     for (found, world) in &chosen {
@@ -128,6 +137,18 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         written.with_context(|| format!("can't write {}", file.display()))?;
     }
     Ok(exit_of(&outcomes))
+}
+
+/// A file holds one run.
+fn one_is_recorded(args: &RunArgs, chosen: &[(Found, WorldName)]) -> Result<()> {
+    let runs: usize = chosen.iter().map(|(found, _)| runs(args, found).len()).sum();
+    match args.record {
+        Some(_) if runs > 1 => {
+            let sentence = "--record takes one run of one scenario; add --broken or --fixed, and name one scenario";
+            Err(Usage(sentence.to_owned()).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn exit_of(outcomes: &[Outcome]) -> Exit {
@@ -293,26 +314,83 @@ fn happen(args: &RunArgs, screen: Screen, found: &Found, world: WorldName, run: 
         Ok(made) => made,
         Err(trouble) => return Ok(outcome(not_made(run, trouble))),
     };
-    if !told {
-        return Ok(outcome(lab::run::run(scenario, run, made.as_mut(), &mut |_| {})));
-    }
-    let mut narrator = Narrator::new(scenario, run, args.language.language(), screen.width);
-    let mut pace = Pace::of(args);
-    screen.narrated(&narrator.heading());
-    let report = lab::run::run(scenario, run, made.as_mut(), &mut |told| match told {
-        Told::Step(line) => {
-            screen.narrated(&narrator.step(line));
-            pace.step();
-        }
-        Told::Observed(observation, cast) => {
-            let lines = narrator.observed(observation, cast);
-            if !lines.is_empty() {
-                pace.until(observation.at);
-            }
-            screen.narrated(&lines);
+    let mut record = Record::begin(args, found, run, world)?;
+    let mut teller = told.then(|| Teller::begin(args, screen, scenario, run));
+    let report = lab::run::run(scenario, run, made.as_mut(), &mut |told| {
+        record.take(told);
+        if let Some(teller) = &mut teller {
+            teller.tell(told);
         }
     });
+    record.end(&report)?;
     Ok(outcome(report))
+}
+
+/// The file into which a run is recorded, if one is wanted.
+struct Record<'a> {
+    file: Option<(&'a Path, Recording<BufWriter<File>>)>,
+    done: io::Result<()>,
+}
+
+impl<'a> Record<'a> {
+    fn begin(args: &'a RunArgs, found: &Found, run: Run, world: WorldName) -> Result<Self> {
+        let file = match args.record.as_deref() {
+            None => None,
+            Some(path) => {
+                let recording = Recording::begin(found, run, world, history::file(path)?);
+                Some((path, history::written(path, recording)?))
+            }
+        };
+        Ok(Self { file, done: Ok(()) })
+    }
+
+    fn take(&mut self, told: Told<'_>) {
+        if let (Some((_, recording)), Ok(())) = (&mut self.file, &self.done) {
+            self.done = recording.take(told);
+        }
+    }
+
+    fn end(self, report: &Report) -> Result<()> {
+        let Some((path, recording)) = self.file else {
+            return Ok(());
+        };
+        history::written(path, self.done.and_then(|()| recording.end(report)).map(drop))
+    }
+}
+
+/// Tells a run to a person while it goes on.
+struct Teller {
+    narrator: Narrator,
+    pace: Pace,
+    screen: Screen,
+}
+
+impl Teller {
+    fn begin(args: &RunArgs, screen: Screen, scenario: &Scenario, run: Run) -> Self {
+        let narrator = Narrator::new(scenario, run, args.language.language(), screen.width);
+        screen.narrated(&narrator.heading());
+        Self {
+            narrator,
+            pace: Pace::of(args),
+            screen,
+        }
+    }
+
+    fn tell(&mut self, told: Told<'_>) {
+        match told {
+            Told::Step(line) => {
+                self.screen.narrated(&self.narrator.step(line));
+                self.pace.step();
+            }
+            Told::Observed(observation, cast) => {
+                let lines = self.narrator.observed(observation, cast);
+                if !lines.is_empty() {
+                    self.pace.until(observation.at);
+                }
+                self.screen.narrated(&lines);
+            }
+        }
+    }
 }
 
 /// A world that could not be made.

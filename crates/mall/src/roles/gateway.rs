@@ -10,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 use web::BaseUrl;
 use web::gateway::commands::{Commands, Refused};
 use web::gateway::door::{Door, Token};
+use web::gateway::scenarios;
 use web::live::Acting;
 
 use super::startup::Startup;
 use crate::config::{self, RoleOptions, Settings};
 use crate::exit::Usage;
+use crate::lab::on_page;
 use crate::live::{self, Sight};
 use crate::supervised::Link;
 use crate::supervised::words::Wish;
@@ -39,6 +41,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<()> 
         true => web::gateway::read_only(order, delivery, live.clone(), commands),
         false => web::gateway::router(order, delivery, live.clone(), commands),
     };
+    let router = router.merge(scenarios::routes(on_page::scenarios()));
     live::keep(live, sight)?;
     let stop = role.shutdown.clone();
     role.serve(&ready, router, None, stop).await;

@@ -7,6 +7,8 @@
 mod read;
 mod shown;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
 use lab::checker::{check, stories, timeline};
@@ -16,7 +18,7 @@ use shop::text;
 use crate::console;
 use crate::exit::Exit;
 use crate::language::LanguageOption;
-use crate::verify::{HistoryOptions, Sources};
+use crate::verify::{HistoryOptions, Sources, export};
 
 /// The options of `mall timeline`.
 #[derive(Debug, Args)]
@@ -30,6 +32,10 @@ pub struct TimelineArgs {
     #[arg(long)]
     json: bool,
 
+    /// Also writes it to this file, which the live page opens
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+
     #[command(flatten)]
     history: HistoryOptions,
 
@@ -41,6 +47,7 @@ const HELP: &str = "\
 Examples:
   mall timeline 2
   mall timeline 2 --json
+  mall timeline 2 --export order-2.jsonl    a file for a colleague, whose live page opens it
 
 A record has the time that its producer gave it, which on the mall's own is that of the journal's
 row. The place where something went wrong is marked ◀. The topic and the apply history are read
@@ -66,6 +73,9 @@ pub fn run(args: &TimelineArgs) -> Result<Exit> {
              확인하세요."
         )));
         return Ok(Exit::NO);
+    }
+    if let Some(path) = &args.export {
+        export::of_order(path, order, &history, &judgement, &args.history)?;
     }
     let story = stories(judgement.verdicts).pop();
     let text = match args.json {

@@ -8,6 +8,7 @@
 //!   final rows ──────┘ ─ only what is new ─▶ watch: each verdict once it is certain ─────────────────────┘
 //! ```
 
+pub mod export;
 pub mod found;
 pub mod gather;
 pub mod look;
@@ -17,6 +18,7 @@ mod since;
 mod sources;
 pub mod watch;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -64,6 +66,10 @@ pub struct VerifyArgs {
     #[arg(long, conflicts_with = "wait")]
     watch: bool,
 
+    /// Also writes what was read and found to this file, which the live page opens
+    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+    export: Option<PathBuf>,
+
     #[command(flatten)]
     history: HistoryOptions,
 
@@ -78,6 +84,10 @@ Examples:
   mall verify --since 10m --json
   mall verify --since last-start      leaves earlier experiments aside
   mall verify --watch                 says what breaks while it breaks, until Ctrl-C
+  mall verify --export night.jsonl    a file for a colleague, whose live page opens it
+
+--export writes everything of 120 orders at most: those with harm, then those with hazards, then the
+newest ones.
 
 --watch looks at everything once and then reads only what is new. An inversion or a skip is told at
 once; that something is missing only when nothing of its order is under way any more. Whenever all
@@ -100,6 +110,9 @@ pub fn run(args: &VerifyArgs) -> Result<Exit> {
         return watch(args, &sources);
     }
     let found = look_until_settled(args, &sources)?;
+    if let Some(path) = &args.export {
+        export::verified(path, &sources, &args.history, scope(args, &sources)?, &found)?;
+    }
     let _ = console::print(&match args.json {
         true => report::json(&found),
         false => args.language.read(report::text(&found)),

@@ -93,6 +93,49 @@ fn what_makes_no_sense_is_refused_with_what_would() {
 }
 
 #[test]
+fn a_run_is_recorded_as_a_history_that_is_the_same_each_time() {
+    let folder = Folder::new();
+    let record = |file: &str, words: &[&str]| {
+        let ended = folder.run(&[&["lab", "run", "zombie", "--record", file], words].concat());
+        (ended.code, ended.err)
+    };
+    assert_eq!(record("one.jsonl", &["--broken"]).0, Some(0));
+    assert_eq!(record("two.jsonl", &["--broken", "--json"]).0, Some(0));
+    let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).expect(file);
+    assert_eq!(read("one.jsonl"), read("two.jsonl"));
+    let lines: Vec<Value> = read("one.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
+    let header = &lines[0];
+    assert_eq!(
+        (&header["history"], &header["scenario"]["name"], &header["run"]),
+        (&1.into(), &"zombie".into(), &"broken".into())
+    );
+    assert_eq!(lines[1]["event"], "snapshot");
+    let verdict = lines.iter().rev().find(|line| line["event"] == "verdict");
+    assert_eq!(verdict.expect("a verdict")["data"]["state"], "harm");
+    assert_eq!(lines.last().expect("an end")["event"], "outcome");
+
+    let embedded = record("real.jsonl", &["--fixed", "--world", "embedded"]);
+    assert_eq!(embedded.0, Some(0), "{embedded:?}");
+    let real = read("real.jsonl");
+    assert!(
+        real.contains("\"world\":\"embedded\"") && real.contains("\"harm\":false"),
+        "{real}"
+    );
+
+    let (code, why) = record("both.jsonl", &[]);
+    assert!(code == Some(64) && why.contains("add --broken or --fixed"), "{why}");
+    let (code, why) = record("none/at/all.jsonl", &["--broken"]);
+    assert!(
+        code == Some(2) && why.contains("can't be written to none/at/all.jsonl"),
+        "{why}"
+    );
+    assert!(!folder.path().join("both.jsonl").exists());
+}
+
+#[test]
 fn the_same_seeds_give_the_same_output_and_harm_is_shown_as_a_small_history() {
     let folder = Folder::new();
     let naive = ["lab", "simulate", "--mode", "naive", "--seeds", "12", "--lang", "en"];

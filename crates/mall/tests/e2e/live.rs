@@ -346,6 +346,54 @@ fn who_looks_sees_order_kept(stack: &Stack) {
 }
 
 #[test]
+fn scenarios_are_listed_and_run_without_touching_the_mall() {
+    let stack = Stack::embedded();
+    let mall = Mall::start(&stack, "1", 1, &["--modify-delay", "0s"]);
+    let listed = get(mall.at, "/live/scenarios").json();
+    let all = listed["scenarios"].as_array().expect("a list");
+    let first = all
+        .iter()
+        .find(|one| one["name"] == "missing-key")
+        .expect("it is there");
+    assert_eq!(first["runs"], json!(["broken", "fixed"]));
+    assert!(
+        first["question"]["korean"]
+            .as_str()
+            .is_some_and(|text| text.contains("행"))
+    );
+    let ran = get(mall.at, "/live/scenarios/missing-key?run=broken");
+    assert_eq!(
+        (ran.status, ran.header("content-type")),
+        (200, Some("application/x-ndjson"))
+    );
+    assert_eq!(
+        ran.body,
+        get(mall.at, "/live/scenarios/missing-key").body,
+        "the first run, and the same bytes"
+    );
+    let unknown = get(mall.at, "/live/scenarios/missing-keys?run=broken");
+    assert_eq!(unknown.status, 404);
+    assert!(
+        unknown.json()["message"]
+            .as_str()
+            .is_some_and(|says| says.contains("missing-key?"))
+    );
+    let without = get(mall.at, "/live/scenarios/lesson-1?run=broken");
+    assert_eq!(without.status, 400);
+    assert!(
+        without.json()["message"]
+            .as_str()
+            .is_some_and(|says| says.contains("run=fixed"))
+    );
+    assert_eq!(
+        post(mall.at, "/orders", &ORDER).id(),
+        1,
+        "no scenario has placed an order here"
+    );
+    mall.verify(0);
+}
+
+#[test]
 fn a_client_goes_on_where_it_was_and_after_a_restart_it_begins_anew() {
     let stack = Stack::embedded();
     let mut mall = Mall::start(&stack, "1", 1, &["--modify-delay", "0s"]);

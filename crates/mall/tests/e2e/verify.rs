@@ -99,6 +99,7 @@ fn without_a_key(stack: &Stack) {
         .expect("keyless");
     assert_eq!(split["kind"], "hazard", "{text}");
 
+    a_history_is_exported(stack, park);
     broken_timeline(stack, park);
     the_doctor_knows(stack, park);
 
@@ -131,6 +132,52 @@ fn without_a_key(stack: &Stack) {
         (code, &found["answer"], &found["doubts"][0]["name"]),
         (Some(2), &"unknown".into(), &"nothing-compared".into())
     );
+}
+
+/// What was found goes into a file that the live page opens: everything, or one order alone.
+fn a_history_is_exported(stack: &Stack, park: i64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("night.jsonl");
+    let path = file.to_str().expect("a plain path");
+    let lines = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&file).expect("a history");
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect()
+    };
+    let last = |lines: &[Value], event: &str| lines.iter().rev().find(|line| line["event"] == event).cloned();
+
+    let (code, text) = verify(stack, &["--export", path]);
+    assert_eq!(code, Some(1), "{text}");
+    let all = lines();
+    assert_eq!(
+        (&all[0]["source"], &all[1]["event"]),
+        (&"verify".into(), &"snapshot".into())
+    );
+    let verdict = last(&all, "verdict").expect("a verdict");
+    assert_eq!(verdict["data"]["state"], "harm", "{verdict}");
+    let of_park = |line: &&Value| line["event"] == "seen" && line["data"][0]["event"]["order"] == park;
+    let endings = all
+        .iter()
+        .filter(of_park)
+        .filter_map(|line| line["data"][0]["ending"].as_str());
+    assert_eq!(
+        endings.collect::<Vec<_>>(),
+        ["applied", "applied-early", "out-of-order"]
+    );
+    let partitions = last(&all, "partitions").expect("partitions");
+    assert_eq!(partitions["data"][1]["lag"], 0, "{partitions}");
+
+    let (code, text) = said(stack.run(&["timeline", &park.to_string(), "--export", path]));
+    assert_eq!(code, Some(0), "{text}");
+    let one = lines();
+    assert_eq!(
+        (&one[0]["source"], &one[0]["order"]),
+        (&"timeline".into(), &park.into())
+    );
+    let row = last(&one, "deliveries").expect("a row");
+    assert_eq!(row["data"][0]["expected"]["status"], "DELIVERY CANCELLED", "{row}");
+    assert_eq!(row["data"][0]["actual"]["status"], "DELIVERY MODIFIED", "{row}");
 }
 
 fn the_doctor_knows(stack: &Stack, park: i64) {

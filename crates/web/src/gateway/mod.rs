@@ -6,6 +6,7 @@
 //!         ── /order/observations, /delivery/observations ──▶ /observations of these
 //!         ── /live ───────────▶ the live picture
 //!         ── /live/commands, /live/crew ──▶ whoever runs the mall's processes
+//!         ── /live/scenarios, /live/scenarios/NAME ──▶ the scenarios, and their histories
 //!         ── /, /page/** ─────▶ the page's files
 //! ```
 //!
@@ -20,6 +21,7 @@ pub mod door;
 mod guesses;
 mod page;
 mod proxy;
+pub mod scenarios;
 
 use axum::Router;
 use axum::extract::{Request, State};

@@ -4,6 +4,8 @@
 //!   whoever gathers ── Session ─▶ Picture ─ every 100 ms ─▶ Feed: the last frames ─┬─▶ client
 //!                                    └───────── snapshot ─────────────────────────┴─▶ client
 //! ```
+//! A [`Recorder`] writes what a picture tells as a file that can be opened again.
+//!
 //! How it is gathered, this crate doesn't know: a [`Live`] is asked whether somebody listens, and what is read then is told to
 //! its [`Session`].
 //!
@@ -16,10 +18,12 @@ mod feed;
 mod load;
 mod orders;
 mod picture;
+mod recorder;
 mod shown;
 mod stream;
 
 pub use picture::{FOLLOWED, Frame, Picture};
+pub use recorder::Recorder;
 pub use shown::{
     Acting, Actual, Away, Expected, Group, Growth, Holds, Mall, Member, Modes, Partition, Rates, Record, Role,
     RoleState, Row, Verdict,
