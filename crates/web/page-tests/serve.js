@@ -1,6 +1,6 @@
 // A stand-in for the gateway: the page's own files, and a stream that tells what a test wants told.
 
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 
@@ -23,6 +23,7 @@ export async function standIn(first) {
     const { pathname, searchParams } = new URL(request.url, "http://here");
     requests.push(`${request.method} ${request.url}`);
     if (pathname === "/live/commands") return command(request, response, here);
+    if (pathname.startsWith("/live/scenarios")) return scenario(response, pathname, searchParams);
     if (pathname === "/live") return listen(request, response, searchParams);
     if (pathname.startsWith("/orders")) return order(request, response, pathname, orders);
     const name = pathname === "/" ? "index.html" : pathname.replace(/^\/page\//, "");
@@ -111,6 +112,20 @@ function order(request, response, pathname, orders) {
     if (part === "events") return say(200, events);
     change(request.method, events, body, say);
   });
+}
+
+/** The scenarios whose histories lie in `recorded/`. */
+function scenario(response, pathname, query) {
+  const [, , , name] = pathname.split("/");
+  const kind = { "content-type": name ? "application/x-ndjson" : "application/json" };
+  if (!name)
+    return response.writeHead(200, kind).end(readFileSync(new URL("recorded/scenarios.json", import.meta.url)));
+  const file = fileURLToPath(new URL(`recorded/${name}-${query.get("run")}.jsonl`, import.meta.url));
+  if (existsSync(file)) return response.writeHead(200, kind).end(readFileSync(file));
+  response.writeHead(503, { "content-type": "application/problem+json" });
+  response.end(
+    JSON.stringify({ message: "2 scenarios run at this moment, which is the most; ask again in a second." }),
+  );
 }
 
 function change(method, events, body, say) {

@@ -19,8 +19,8 @@ use shop::text;
 use shop::text::Text;
 use web::live::{Mall, Recorder, Verdict};
 
-use super::both;
 use super::scene::Scene;
+use crate::verify::report::both;
 
 /// The order service's name, and that of whoever has parked an event.
 const ORDER: &str = "order";

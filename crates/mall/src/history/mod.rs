@@ -23,13 +23,6 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
-use shop::text::Text;
-
-/// A text in both languages, as the page reads it.
-pub fn both(text: &Text) -> Value {
-    json!({ "english": text.english, "korean": text.korean })
-}
 
 /// A file for a history. One that is there already is replaced.
 ///

@@ -9,14 +9,15 @@ use lab::scenario::{Run, Step, WorldName};
 use lab::simulation::log::MORNING;
 use observe::Observation;
 use serde_json::{Map, Value, json};
+use shop::text;
 use shop::text::Text;
 use web::live::{Acting, Mall, Recorder};
 
-use super::both;
 use super::guess::{self, Choice};
 use super::scene::{Scene, judged};
 use crate::clock;
 use crate::lab::found::Found;
+use crate::verify::report::both;
 
 /// A run that is being recorded.
 pub struct Recording<W> {
@@ -97,13 +98,13 @@ impl<W: Write> Recording<W> {
         self.recorder.note("says", &says)
     }
 
-    /// In a simulated world things are observed in the sequence in which they happen, and the processes' clocks differ. They get
-    /// the time of the world.
+    /// In a simulated world things are observed in the sequence in which they happen, many at one time, and the processes' clocks
+    /// differ. They get the time of the world, and none that of the one before it, so that a picture by time has their sequence.
     fn in_sequence(&self, seen: &Observation) -> Observation {
         let mut seen = seen.clone();
         if let Some(ahead) = &self.ahead {
             let right = seen.at - ahead.get(&*seen.who).copied().unwrap_or(0);
-            seen.at = right.max(self.recorder.now());
+            seen.at = right.max(self.recorder.now() + 1);
         }
         seen
     }
@@ -130,7 +131,16 @@ impl<W: Write> Recording<W> {
             "answer": both(&self.answer),
             "cure": both(&self.cure),
         });
+        self.say(&ending(report), "step", None)?;
         self.recorder.end("outcome", &outcome)
+    }
+}
+
+fn ending(report: &Report) -> Text {
+    match (&report.failure, report.judgement.harm().next()) {
+        (Some(failure), _) => text!("it ended before its time: ", "도중에 끝남: ") + failure.says.clone(),
+        (None, Some(_)) => text!("the end: harm was done", "끝: 피해가 생김"),
+        (None, None) => text!("the end: no harm", "끝: 피해 없음"),
     }
 }
 

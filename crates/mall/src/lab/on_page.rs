@@ -10,7 +10,8 @@ use web::gateway::scenarios::{NoRun, Scenarios};
 
 use super::found::{Found, shipped};
 use super::worlds;
-use crate::history::{Recording, both, guess};
+use crate::history::{Recording, guess};
+use crate::verify::report::both;
 
 /// The scenarios, for the gateway.
 pub fn scenarios() -> Scenarios {

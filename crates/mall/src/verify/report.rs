@@ -254,7 +254,8 @@ pub fn doubt_in_both_languages(told: &Doubt) -> Value {
     object
 }
 
-fn both(text: &Text) -> Value {
+/// A text in both languages, as the page reads it.
+pub fn both(text: &Text) -> Value {
     json!({ "english": text.english, "korean": text.korean })
 }
 

@@ -104,6 +104,28 @@ for (const stack of [embedded, real]) {
   });
 }
 
+test("a scenario is run by the gateway, and the mall itself sees none of it", async () => {
+  await live(embedded, [], async (page) => {
+    await page.locator('#verdict[data-state="empty"]').waitFor();
+    await page.locator("#side-scenes").click();
+    await page.locator("#scene-body").waitFor();
+    assert.ok((await page.locator("#scene option").count()) > 30);
+    await page.locator("#scene").selectOption("missing-key");
+    for (const [run, state] of [
+      ["broken", "harm"],
+      ["fixed", "ordered"],
+    ]) {
+      await page.locator(`#runs button[data-run="${run}"]`).click();
+      await page.locator("#player").waitFor();
+      await page.locator("#speed-fast").click();
+      await page.locator("#step-on:disabled").waitFor();
+      await page.locator(`#verdict[data-state="${state}"]`).waitFor();
+    }
+    await page.locator("#player-back").click();
+    await page.locator('#verdict[data-state="empty"]').waitFor();
+  });
+});
+
 for (const stack of [embedded, real]) {
   test(`two tabs, values that look like markup, and a burst of 500 events (${stack.name})`, async (context) => {
     const evil = '<img src=x onerror="globalThis.pwned=1">';

@@ -1,13 +1,11 @@
 // The page in a headless Chromium, driven as a person does, against a stand-in that tells what real malls have told.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { launch, open } from "../browser.js";
 import { Gathered, gathered, observed, START, snapshot, Told } from "../frames.js";
-import { standIn } from "../serve.js";
+import { accessible, count, shownIn, text } from "../shown.js";
 
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const at = (partition, offset) => ({ partition, offset });
 let browser;
 
@@ -16,38 +14,7 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** Runs a test on a page that is shown these frames, and holds the page to what every page must not do. */
-async function shown(frames, options, steps) {
-  const [first, ...others] = frames;
-  const here = await standIn(first);
-  here.tell(...others);
-  const opened = await open(browser, here.url, options);
-  try {
-    await opened.page.locator('#live[data-state="live"]').waitFor();
-    await steps({ ...opened, here });
-    assert.deepEqual(opened.complaints, []);
-    assert.deepEqual(await opened.violations(), []);
-  } finally {
-    await opened.context.close();
-    await here.close();
-  }
-}
-
-async function accessible(page) {
-  // The page's own policy forbids scripts within it, so that the checker comes by the browser's side door.
-  const source = await import("node:fs").then(({ readFileSync }) => readFileSync(AXE, "utf8"));
-  await page.evaluate(source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-  const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-  assert.deepEqual(told, []);
-}
-
-// biome-ignore lint/performance/useDomNodeTextContent: what a person reads is what matters, as laid out.
-const text = (page, selector) => page.locator(selector).innerText();
-
-/** Waits until there are so many. */
-const count = (page, selector, many) =>
-  page.waitForFunction(([what, wanted]) => document.querySelectorAll(what).length === wanted, [selector, many]);
+const shown = (frames, options, steps) => shownIn(browser, frames, options, steps);
 
 test("the second experiment: banner, arrow, wrong row, and a jump to the place", async () => {
   await shown(gathered(observed("keyless")), {}, async ({ page, here }) => {

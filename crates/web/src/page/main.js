@@ -3,16 +3,20 @@
 //   stream.js ─frames─▶ model.js ─state─▶ layout-*.js ─shapes─▶ draw.js
 //                                   └───▶ view-*.js
 //
-// While the page is paused, frames are taken in as ever and what was shown stays.
+// While the page is paused, frames are taken in as ever and what was shown stays. So they are while a history is shown, whose
+// frames a player.js goes over.
 
 import { addInstance, mayCommand, mayOrder } from "./commands.js";
 import { byId, set, say as text } from "./dom.js";
 import { draw } from "./draw.js";
+import { liveHeader } from "./history.js";
 import { meaning } from "./keys.js";
 import { layoutLens } from "./layout-lens.js";
 import { layoutTracks } from "./layout-tracks.js";
 import { apply, initial } from "./model.js";
 import { isOpen } from "./orders.js";
+import { Recent } from "./recent.js";
+import { go, rove } from "./roving.js";
 import { Stream } from "./stream.js";
 import { drawBanner } from "./view-banner.js";
 import { Commands } from "./view-commands.js";
@@ -20,17 +24,25 @@ import { Controls } from "./view-controls.js";
 import { drawHelp } from "./view-help.js";
 import { drawAnomalies, drawDeliveries } from "./view-lists.js";
 import { drawMirror } from "./view-mirror.js";
+import { PlayerView } from "./view-player.js";
+import { Scenes } from "./view-scenes.js";
 import { preferred, sayIn } from "./words.js";
 
 /** How often elapsed times and arcs move on while something is under way. */
 const TICK = 200;
 /** How often the tables are written anew, which nobody reads as fast as the picture moves. */
 const READING = 1000;
+/** A browser that has drawn nothing for longer, as in a tab behind others, has shown nothing either. */
+const LONGEST_PAUSE = 250;
 
 let state = initial;
 let shown = initial;
 let link = "away";
 let paused = false;
+/** The history that is shown; none while it is the live mall. */
+let player = null;
+/** When it last went on, by the clock of the screen's frames. */
+let played = null;
 let selected = null;
 /** How far the mall's clock is ahead of this browser's. */
 let ahead = 0;
@@ -48,12 +60,29 @@ const commands = new Commands({
   language: () => language,
   say: () => sayIn(language),
 });
+const recent = new Recent();
+const scenes = new Scenes({
+  show: (history) => look(history),
+  shown: () => player,
+  kept: () => ({ header: liveHeader(state.mall), frames: recent.taken() }),
+  language: () => language,
+  say: () => sayIn(language),
+});
+const strip = new PlayerView({
+  player: () => player,
+  changed: soon,
+  back: () => look(null),
+  save: () => scenes.save(),
+  language: () => language,
+  say: () => sayIn(language),
+});
 
-function heard(frame) {
+function heard(frame, length) {
   state = apply(state, frame);
   if (frame.event === "snapshot" && frame.data.now) ahead = frame.data.now - Date.now();
-  if (state.rates?.thinned) stream.follow(selected);
-  if (!paused) soon();
+  recent.heard(frame, Date.now() + ahead, length);
+  if (state.rates?.thinned && !player) stream.follow(selected);
+  if (!paused && !player) soon();
 }
 
 function connected(now) {
@@ -63,16 +92,69 @@ function connected(now) {
 
 function soon() {
   if (drawing) return;
-  drawing = requestAnimationFrame(() => {
+  drawing = requestAnimationFrame((time) => {
     drawing = 0;
+    if (player) return drawHistory(time);
     if (!paused) shown = state;
     redraw();
   });
 }
 
+/** A file may hold what nobody has thought of. It must not keep the page from showing the live mall again. */
+function drawHistory(time) {
+  try {
+    playOn(time);
+    redraw();
+  } catch {
+    look(null);
+    showSide("scenes");
+    scenes.broken();
+  }
+}
+
+/** Shows a history, or the live mall again. */
+function look(history) {
+  player = history;
+  paused = false;
+  selected = null;
+  controls.show(null);
+  showSide(history ? "scenes" : "mall");
+  shown = history ? shown : state;
+  write();
+  soon();
+  // Where the banner doesn't stay in sight by itself, as on a phone.
+  byId("banner").scrollIntoView({ block: "nearest" });
+}
+
+function playOn(time) {
+  if (played !== null) player.pass(Math.min(LONGEST_PAUSE, time - played));
+  played = player.playing ? time : null;
+  shown = player.state();
+  if (player.ended) player.seen = true;
+  if (player.playing) soon();
+}
+
+/** The left column: what can be done with the live mall, or the scenarios. */
+function showSide(side) {
+  const asked = side === "scenes";
+  byId("controls").hidden = asked;
+  byId("scenes").hidden = !asked;
+  set(byId("side-mall"), "aria-pressed", String(!asked));
+  set(byId("side-scenes"), "aria-pressed", String(asked));
+  if (asked) scenes.list();
+}
+
+/** Goes to the side that is not shown. Who leaves the scenarios comes back to the live mall. */
+function otherSide(side = byId("scenes").hidden ? "scenes" : "mall") {
+  if (side === "mall" && player) look(null);
+  else showSide(side);
+}
+
 function redraw() {
   if (!room.width) measure();
   const view = viewed();
+  strip.draw();
+  scenes.draw();
   drawBanner(shown, view);
   drawPicture(byId("tracks"), layoutTracks(shown, view));
   drawPicture(byId("lens"), layoutLens(shown, view));
@@ -86,17 +168,21 @@ function redraw() {
 }
 
 function viewed() {
-  const now = paused ? shown.now : Date.now() + ahead;
   return {
     language,
     say: sayIn(language),
     selected,
-    link,
+    link: player ? "recorded" : link,
     paused,
-    now,
+    now: timeShown(),
     ...room,
     lanes: lanesFor(innerHeight / room.em),
   };
+}
+
+function timeShown() {
+  if (player) return player.now();
+  return paused ? shown.now : Date.now() + ahead;
 }
 
 function measure() {
@@ -128,18 +214,20 @@ function lanesFor(height) {
 /** Selects an order everywhere; the same one again, or null, selects none. */
 function select(order) {
   selected = order;
-  controls.show(order);
-  if (state.rates?.thinned) stream.follow(order);
+  // The orders of a history are not those of the live mall.
+  if (!player) controls.show(order);
+  if (state.rates?.thinned && !player) stream.follow(order);
   redrawNow();
 }
 
 /** Redraws what is shown, also while the page is paused. */
 function redrawNow() {
-  if (paused) redraw();
+  if (paused && !player) redraw();
   else soon();
 }
 
 function pause() {
+  if (player) return strip.play();
   paused = !paused;
   if (!paused) shown = state;
   write();
@@ -162,6 +250,8 @@ function write() {
     set(element, "aria-label", say(element.dataset.sayLabel));
   text(byId("pause"), say(paused ? "resume" : "pause"));
   set(byId("pause"), "aria-pressed", String(paused));
+  // The strip has a button of its own.
+  byId("pause").hidden = player !== null;
   text(byId("language"), language === "ko" ? "EN" : "한");
   set(byId("language"), "aria-label", language === "ko" ? "EN, English" : "한국어");
   set(byId("language"), "lang", language === "ko" ? "en" : "ko");
@@ -180,40 +270,14 @@ function showTables() {
   if (on) byId("mirror").scrollIntoView({ block: "nearest" });
 }
 
-/** Of the chips and lanes one can be reached by Tab, and from there the others by arrows. */
-function rove() {
-  for (const id of ["tracks", "lens"]) {
-    const stops = [...byId(id).querySelectorAll('[role="button"]')];
-    const current = stops.find((stop) => stop === document.activeElement) ?? stops.at(id === "tracks" ? -1 : 0);
-    for (const stop of stops) set(stop, "tabindex", stop === current ? "0" : "-1");
-  }
-}
-
-function go(where) {
-  const current = document.activeElement.closest('[role="button"]');
-  const svg = current?.closest("svg");
-  if (!svg) return;
-  const stops = [...svg.querySelectorAll('[role="button"]')];
-  const to = { first: stops[0], last: stops.at(-1), ...next(stops, current) }[where];
-  to?.focus();
-  rove();
-}
-
-/** The neighbours of a chip: in its track to the left and right, and the nearest ones above and below. */
-function next(stops, current) {
-  const at = stops.indexOf(current);
-  const here = current.getBoundingClientRect();
-  const rows = stops.map((stop) => ({ stop, box: stop.getBoundingClientRect() }));
-  const nearest = (below) => {
-    const that = rows.filter(({ box }) => (below ? box.top > here.top + 1 : box.top < here.top - 1));
-    const distance = ({ box }) => Math.abs(box.top - here.top) * 100 + Math.abs(box.left - here.left);
-    return that.sort((one, other) => distance(one) - distance(other))[0]?.stop;
-  };
-  return { left: stops[at - 1], right: stops[at + 1], up: nearest(false), down: nearest(true) };
-}
+/** What is done to the live mall, and not while a history is shown. */
+const LIVE = new Set(["place", "park", "modify", "cancel", "key", "guard", "more", "fewer"]);
 
 const DO = {
   pause,
+  scenes: () => otherSide(),
+  back: () => strip.step(-1),
+  on: () => strip.step(1),
   place: () => controls.place("kim"),
   park: () => controls.place("park"),
   modify: () => controls.modify(),
@@ -235,7 +299,7 @@ function onKey(event) {
     return chooseFrom(event.target);
   }
   const what = meaning(event);
-  if (!what) return;
+  if (!what || (player && LIVE.has(what))) return;
   event.preventDefault();
   if (DO[what]) DO[what]();
   else go(what);
@@ -276,6 +340,8 @@ byId("pause").addEventListener("click", pause);
 byId("language").addEventListener("click", DO.language);
 byId("table").addEventListener("click", showTables);
 byId("help").addEventListener("click", showHelp);
+byId("side-mall").addEventListener("click", () => otherSide("mall"));
+byId("side-scenes").addEventListener("click", () => otherSide("scenes"));
 document.addEventListener("keydown", onKey);
 document.querySelector("main").addEventListener("click", (event) => chooseFrom(event.target));
 new ResizeObserver(() => {
@@ -283,9 +349,10 @@ new ResizeObserver(() => {
   redrawNow();
 }).observe(document.querySelector("main"));
 setInterval(() => {
-  if (!paused && !document.hidden && underWay()) soon();
+  if (!paused && !player && !document.hidden && underWay()) soon();
 }, TICK);
 
+showSide("mall");
 write();
 redraw();
 stream.open();

@@ -53,7 +53,7 @@ export class Stream {
 
   told(event, { data, lastEventId }) {
     if (lastEventId) this.last = lastEventId;
-    this.heard({ event, data: JSON.parse(data) });
+    this.heard({ event, data: JSON.parse(data) }, data.length);
   }
 
   broken(events) {

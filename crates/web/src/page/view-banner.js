@@ -5,7 +5,8 @@ import { stateName } from "./layout-instances.js";
 import { banner, modes } from "./verdict.js";
 
 export function drawBanner(state, { language, say, link, paused }) {
-  const { state: kind, word, why } = banner(state, language, say);
+  const { state: kind, word, why: told } = banner(state, language, say);
+  const why = kind === "empty" && link === "recorded" ? say("recordedNoneWhy") : told;
   set(byId("verdict"), "data-state", kind);
   // What was true when the connection broke may be so no longer.
   const stale = state.known && link === "away";
