@@ -26,6 +26,7 @@ use super::log::{Log, MORNING, MOST_RECORDS, Opened};
 use super::process::Process;
 use super::published::Published;
 use super::roles::{self, GROUP, Ground, Orders, TOPIC};
+use super::shuffle::Shuffle;
 use super::spare;
 use super::tally::Tally;
 use super::watch::Watch;
@@ -63,6 +64,8 @@ pub struct Mall {
     elections: u32,
     /// What a scenario holds.
     pub holds: Holds,
+    /// In which sequence things go on that may go on in any.
+    pub(super) shuffle: Shuffle,
     /// What was observed and not yet asked for; none if nobody observes.
     observed: Option<Vec<Observation>>,
 }
@@ -108,6 +111,7 @@ impl Mall {
             removed: Vec::new(),
             elections: 0,
             holds: Holds::default(),
+            shuffle: Shuffle::default(),
             observed,
         };
         (1..=setup.relays).for_each(|number| mall.start(Role::Order(number)));

@@ -8,9 +8,13 @@
 //! Each process is a Tokio runtime of its own whose time is virtual. Whatever reaches out of a process (a call of its store
 //! or of the log, a step of a loop) waits at a gate until the scheduler opens it.
 //!
+//! A history that did harm is made small ([`minimize`]) and then a scenario ([`found`]), which real processes can play.
+//!
 //! # Invariants
 //! * A run is a pure function of its configuration and its choices; the seed makes the choices.
 
+mod chronicle;
+pub mod found;
 mod gated;
 pub mod gates;
 mod holds;
@@ -26,6 +30,7 @@ pub mod run;
 pub mod scheduler;
 mod settle;
 mod shrink;
+mod shuffle;
 mod spare;
 pub mod step;
 mod tally;

@@ -53,6 +53,14 @@ pub struct Ending {
     pub hash: u64,
 }
 
+impl Ending {
+    /// The harm that says most: that something stays wrong, if it does. None if no harm was done.
+    pub fn worst(&self) -> Option<&str> {
+        let divergence = self.harm.iter().find(|name| *name == "divergence");
+        divergence.or(self.harm.first()).map(String::as_str)
+    }
+}
+
 /// What happened in one or several histories, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -114,10 +122,19 @@ struct Trace {
 impl Run {
     /// Begins a history.
     pub fn begin(conditions: &Conditions) -> Self {
+        Self::in_mall(conditions, Mall::new)
+    }
+
+    /// Begins a history, of which somebody observes what happens. It goes on like one that nobody observes.
+    pub(super) fn observed(conditions: &Conditions) -> Self {
+        Self::in_mall(conditions, Mall::observed)
+    }
+
+    fn in_mall(conditions: &Conditions, made: fn(&Setup, Log) -> Mall) -> Self {
         fastrand::seed(conditions.seed);
         let log = Log::new(conditions.log, &conditions.setup, Rng::with_seed(conditions.seed));
         Self {
-            mall: Mall::new(&conditions.setup, log),
+            mall: made(&conditions.setup, log),
             steps: Vec::new(),
             counts: Counts {
                 histories: 1,

@@ -72,12 +72,9 @@ impl Mall {
     /// Every loop takes a step, and every call is answered that nobody holds.
     pub fn round(&mut self) -> Result<(), String> {
         self.answer_calls()?;
-        let turns: Vec<_> = self
-            .waiting()
-            .into_iter()
-            .filter(|(.., point)| point.side == Side::Turn)
-            .collect();
-        for (role, _, point) in turns {
+        let turns = self.waiting().into_iter();
+        let turns = turns.filter(|(.., point)| point.side == Side::Turn).collect();
+        for (role, _, point) in self.shuffle.turns(turns) {
             self.open(role, point, Grant::Go);
             self.answer_calls()?;
         }
@@ -86,15 +83,23 @@ impl Mall {
 
     fn answer_calls(&mut self) -> Result<(), String> {
         for _ in 0..MOST_CALLS {
-            let goes = |role: Role, _, point: Point| {
-                (point.side != Side::Turn && !self.holds.stops(role, point)).then_some((role, point))
-            };
-            let Some((role, point)) = self.find_waiting(goes) else {
+            let Some((role, point)) = self.next_call() else {
                 return Ok(());
             };
             self.open(role, point, Grant::Go);
         }
         Err(format!("calls go on and on, such as {:?}", self.waiting().first()))
+    }
+
+    /// The call that is answered next: the first that nobody holds, or by chance any of them.
+    fn next_call(&mut self) -> Option<(Role, Point)> {
+        let goes = |role: Role, point: Point| point.side != Side::Turn && !self.holds.stops(role, point);
+        if !self.shuffle.is_on() {
+            return self.find_waiting(|role, _, point| goes(role, point).then_some((role, point)));
+        }
+        let all = self.waiting().into_iter().map(|(role, _, point)| (role, point));
+        let all = all.filter(|(role, point)| goes(*role, *point)).collect();
+        self.shuffle.call(all)
     }
 
     /// Fails with what still has to happen.

@@ -7,7 +7,8 @@
 //! place via order
 //! flow
 //! ```
-//! Empty lines, and what stands behind `#`, mean nothing.
+//! Empty lines, and what stands behind `#`, mean nothing. A file of another kind, such as a scenario, may carry a history: in
+//! lines that begin with `#|`, beside which its others mean nothing.
 //!
 //! # Invariants
 //! * What was written reads the same again.
@@ -60,6 +61,15 @@ const CALLS: &[&str] = &[
     "unpublished",
 ];
 
+/// Begins each line of a history that another file carries.
+const CARRIED: &str = "#|";
+
+/// A history as lines that a scenario carries.
+pub fn carried(history: &Smallest) -> String {
+    let lines = history.to_string();
+    lines.lines().map(|line| format!("{CARRIED} {line}\n")).collect()
+}
+
 impl fmt::Display for Smallest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Conditions { setup, log, seed } = &self.conditions;
@@ -106,7 +116,12 @@ pub fn parse(text: &str) -> Result<Smallest, String> {
         },
         steps: Vec::new(),
     };
+    let carried = text.lines().any(|line| line.starts_with(CARRIED));
     for (number, line) in (1..).zip(text.lines()) {
+        let line = match carried {
+            true => line.strip_prefix(CARRIED).unwrap_or_default(),
+            false => line,
+        };
         let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
         if words.is_empty() {
             continue;
@@ -226,6 +241,17 @@ mod tests {
             let written = Smallest { conditions, steps };
             assert_eq!(parse(&written.to_string()).as_ref(), Ok(&written));
         }
+    }
+
+    #[test]
+    fn a_history_is_read_out_of_a_scenario_that_carries_it() {
+        let conditions = conditions(Mode::Naive, Logs::Both, 7);
+        let steps = history(&conditions, false).steps().to_vec();
+        let written = Smallest { conditions, steps };
+        let scenario = format!("title en Found\nplace KIM\n{}settle\n", carried(&written));
+        assert_eq!(parse(&scenario), Ok(written));
+        let wrong = parse("place KIM\n#| seed 1\n#| frobnicate\n").unwrap_err();
+        assert!(wrong.contains("line 3") && wrong.contains("frobnicate"), "{wrong}");
     }
 
     #[test]

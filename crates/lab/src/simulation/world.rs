@@ -19,6 +19,7 @@ use super::holds::{Held, What};
 use super::log::{Log, LogKind};
 use super::mall::{self, Mall};
 use super::roles::{GROUP, TOPIC};
+use super::shuffle::Shuffle;
 use crate::checker::History;
 use crate::played::{self, Played};
 use crate::scenario::{
@@ -30,7 +31,7 @@ use crate::world::{Answer, Progress, Trouble, World};
 /// The steps in which time passes while something is waited for: small ones, in which what has begun goes on, and then larger
 /// ones, in which sessions and leases end.
 const LARGEST_STEP: Duration = Duration::from_secs(1);
-/// After so much time in which nothing was observed, nothing moves any more.
+/// How long a world waits by default for something to be observed.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long nothing is observed of a mall that has come to rest, besides the slow work's time.
 const QUIET: Duration = Duration::from_secs(1);
@@ -50,6 +51,8 @@ pub struct SimulatedWorld {
     played: Played,
     /// What was observed and not yet asked for.
     seen: Vec<Observation>,
+    /// After so much time in which nothing was observed, nothing moves any more.
+    patience: Duration,
 }
 
 impl SimulatedWorld {
@@ -58,6 +61,16 @@ impl SimulatedWorld {
     /// # Errors
     /// This world can't show that.
     pub fn new(setup: &Setup, log: LogKind) -> Result<Self, Trouble> {
+        Self::made(setup, log, Shuffle::default(), PATIENCE)
+    }
+
+    /// The same on the embedded log, where things go on in a sequence that may be a seed's choice, and what isn't observed for
+    /// so long never comes.
+    pub(super) fn on_trial(setup: &Setup, shuffle: Shuffle, patience: Duration) -> Result<Self, Trouble> {
+        Self::made(setup, LogKind::Embedded, shuffle, patience)
+    }
+
+    fn made(setup: &Setup, log: LogKind, shuffle: Shuffle, patience: Duration) -> Result<Self, Trouble> {
         check(setup, log)?;
         let log = Log::new(log, setup, Rng::with_seed(SEED));
         let mut world = Self {
@@ -65,7 +78,9 @@ impl SimulatedWorld {
             orders: BTreeMap::new(),
             played: Played::new(setup.key),
             seen: Vec::new(),
+            patience,
         };
+        world.mall.shuffle = shuffle;
         let wanted = if setup.deliveries > 0 {
             setup.partitions as usize
         } else {
@@ -90,7 +105,7 @@ impl SimulatedWorld {
             if let Some(answer) = answer(self) {
                 return Ok(answer);
             }
-            if self.mall.now() - began > PATIENCE {
+            if self.mall.now() - began > self.patience {
                 return Err(Trouble::Failed(otherwise.to_owned()));
             }
             self.mall.pass(step);

@@ -6,7 +6,7 @@
 //!
 //!                              on_page ─▶ the gateway's /live/scenarios
 //!
-//!  seeds ─▶ simulate ─▶ lab::simulation ─▶ counts, and the smallest history that does harm
+//!  seeds ─▶ simulate ─▶ lab::simulation ─▶ counts, and a scenario of the smallest history that does harm
 //! ```
 //!
 //! # Invariants

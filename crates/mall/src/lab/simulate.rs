@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use lab::simulation::found::{self, Found};
 use lab::simulation::many::in_order;
 use lab::simulation::minimize::{Smallest, minimize};
 use lab::simulation::run::{Counts, Ending, Run};
@@ -22,9 +23,11 @@ use lab::simulation::scheduler::{self, Logs, Mode};
 use lab::simulation::text as written;
 use serde_json::json;
 use shop::text;
+use shop::text::Text;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::console;
+use crate::console::shell_word;
 use crate::exit::{Exit, Usage};
 use crate::language::LanguageOption;
 
@@ -36,6 +39,8 @@ Exit code: 0 if no history did harm, 1 if one did, 2 if they could not be run, 1
 Examples:
   mall lab simulate --seeds 10000
   mall lab simulate --mode naive --seeds 100
+  mall lab simulate --mode naive --seeds 100 --save found.lab
+  mall lab run found.lab               does the same harm
   mall lab simulate --mode naive --seed 12 --seeds 1 --trace
   mall lab simulate --replay found.lab";
 
@@ -72,6 +77,10 @@ pub struct SimulateArgs {
     /// Runs the history in this file instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seed", "mode", "log"])]
     replay: Option<PathBuf>,
+
+    /// Writes the scenario of the smallest history that did harm to this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["replay", "json"])]
+    save: Option<PathBuf>,
 
     /// Prints one JSON object
     #[arg(long)]
@@ -124,7 +133,7 @@ pub fn run(args: &SimulateArgs) -> Result<Exit> {
         let _ = console::print(&summary(&outcome, args.language));
         rate(&outcome, began.elapsed(), args.language);
         if let Some(seed) = outcome.first {
-            let _ = console::print(&smallest(kind, seed, args));
+            let _ = console::print(&smallest(kind, seed, args)?);
         }
     }
     Ok(match outcome.first {
@@ -288,21 +297,50 @@ fn rate(outcome: &Outcome, time: Duration, language: LanguageOption) {
     eprintln!("{}", language.read(says));
 }
 
-/// Makes the history of this seed as small as it can be, and says how it is run again.
-fn smallest((mode, logs): Kind, seed: u64, args: &SimulateArgs) -> String {
+/// Makes the history of this seed as small as it can be, and a scenario of it.
+fn smallest((mode, logs): Kind, seed: u64, args: &SimulateArgs) -> Result<String> {
     let conditions = scheduler::conditions(mode, logs, seed);
     let (ending, steps, _) = scheduler::history(&conditions, false).end();
-    let worst = |name: &&String| name.as_str() == "divergence";
-    let harm = ending.harm.iter().find(worst).or(ending.harm.first());
-    let harm = harm.cloned().unwrap_or_default();
-    let found = minimize(&conditions, steps, &harm, BUDGET);
-    let length = found.length();
+    let harm = ending.worst().unwrap_or_default();
+    let history = minimize(&conditions, steps, harm, BUDGET);
+    let found = found::scenario(&history, harm);
+    let length = history.length();
     let says = args.language.read(text!(
         "The first history that did harm, made as small as it can be: {harm} after {length} actions and faults",
         "처음으로 피해를 낸 이력을 가장 작게 줄인 것: 행동과 장애 {length}개로 {harm}"
     ));
     let (mode, log) = (mode.name(), logs.name());
-    format!("\n# {says}\n# mall lab simulate --mode {mode} --log {log} --seed {seed} --seeds 1\n{found}")
+    let file = format!(
+        "# mall lab simulate --mode {mode} --log {log} --seed {seed} --seeds 1\n\n{}",
+        found.text
+    );
+    let next = args.language.read(next(&found, args.save.as_deref()));
+    Ok(match &args.save {
+        None => format!("\n# {says}\n{file}\n# {next}\n"),
+        Some(path) => {
+            std::fs::write(path, file).with_context(|| format!("can't write {}", path.display()))?;
+            format!("\n{says}\n{next}\n")
+        }
+    })
+}
+
+/// How the file of a scenario is run.
+fn next(found: &Found, saved: Option<&Path>) -> Text {
+    let file = match saved {
+        Some(path) => shell_word(&path.display().to_string()),
+        None => "found.lab".to_owned(),
+    };
+    let command = match found.worlds.last() {
+        Some(world) => format!("mall lab run {file} --world {world}"),
+        None => format!("mall lab simulate --replay {file}"),
+    };
+    match saved {
+        Some(_) => text!("To run it: {command}", "실행: {command}"),
+        None => text!(
+            "To run it, save it (--save {file} does): {command}",
+            "저장한 뒤(--save {file}) 실행: {command}"
+        ),
+    }
 }
 
 fn replay(history: &Smallest, args: &SimulateArgs) -> Exit {

@@ -142,15 +142,45 @@ fn the_same_seeds_give_the_same_output_and_harm_is_shown_as_a_small_history() {
     let (first, second) = (folder.run(&naive), folder.run(&naive));
     assert_eq!(first.code, Some(1), "{first:?}");
     assert_eq!(first.out, second.out);
-    let (_, history) = first.out.split_once("\n\n").expect("the counts, and then a history");
-    let file = folder.path().join("found.lab");
-    std::fs::write(&file, history).expect("a file");
-    let again = folder.run(&["lab", "simulate", "--replay", file.to_str().expect("a plain path")]);
+    let (_, file) = first.out.split_once("\n\n").expect("the counts, and then a file");
+    std::fs::write(folder.path().join("found.lab"), file).expect("a file");
+    let again = folder.run(&["lab", "simulate", "--replay", "found.lab"]);
     assert_eq!(again.code, Some(1), "{again:?}");
+    let run = folder.run(&["lab", "run", "found.lab"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
     let fixed = folder.run(&["lab", "simulate", "--seeds", "5"]);
     assert_eq!(fixed.code, Some(0), "{fixed:?}");
     let wrong = folder.run(&["lab", "simulate", "--mode", "odd"]);
     assert_eq!(wrong.code, Some(64), "{wrong:?}");
+}
+
+#[test]
+fn harm_that_was_found_by_a_seed_is_done_again_by_real_processes() {
+    let folder = Folder::new();
+    let naive = [
+        "lab", "simulate", "--mode", "naive", "--seed", "3", "--seeds", "1", "--lang", "en",
+    ];
+    let found = folder.run(&[&naive[..], &["--save", "found.lab"]].concat());
+    assert_eq!(found.code, Some(1), "{found:?}");
+    let (_, command) = found.out.rsplit_once("To run it: mall ").expect("how it is run");
+    let words: Vec<&str> = command.split_whitespace().collect();
+    assert_eq!(words, ["lab", "run", "found.lab", "--world", "embedded"], "{found:?}");
+    let ran = folder.run(&[&words[..], &["--broken", "--json"]].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let report: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(report["world"], "embedded");
+    let findings = report["findings"].as_array().expect("findings").iter();
+    let did: BTreeSet<&str> = findings
+        .map(|finding| finding["expected"].as_str().expect("words"))
+        .collect();
+    let harm = found
+        .out
+        .lines()
+        .find_map(|line| line.strip_prefix("harm: "))
+        .expect("a line");
+    let harm: BTreeSet<String> = harm.split(", ").map(|name| name.replace(" 1", " KIM")).collect();
+    assert_eq!(did, harm.iter().map(String::as_str).collect());
+    assert!(did.contains("divergence KIM"), "{did:?}");
 }
 
 /// The number of parts into which the scenarios are shared out, so that they run at the same time.
