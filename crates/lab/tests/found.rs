@@ -80,3 +80,15 @@ fn one_history_gives_the_same_bytes_twice() {
     assert_eq!(found, scenario(&history, &worst));
     assert!(found.text.contains(&format!("#| seed {}", history.conditions.seed)));
 }
+
+#[test]
+fn a_history_without_a_scenario_is_described_and_can_still_be_run_again() {
+    let (history, _) = (1..).find_map(|seed| smallest(Mode::Naive, seed)).expect("a seed");
+    // What the simulation alone watches is none of the verdicts that a scenario expects.
+    let found = scenario(&history, "violation");
+    assert!(found.worlds.is_empty() && found.runs.is_empty(), "{found:?}");
+    let described = parse("found.lab", &found.text).unwrap_or_else(|error| panic!("{error}\n{}", found.text));
+    let why = described.head.described.expect("it says why");
+    assert!(why.english.contains("none of the verdicts"), "{}", why.english);
+    assert_eq!(text::parse(&found.text), Ok(history));
+}

@@ -53,3 +53,35 @@ pub fn harm(report: &Report) -> BTreeSet<(Anomaly, String)> {
         .map(|verdict| (verdict.anomaly, report.cast.name(verdict.order)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::parse;
+
+    /// Two instances take a record each; nothing says who does first.
+    fn tried(expected: &str) -> Came {
+        let text = format!(
+            "partitions 2\ndeliveries 2\nkey none\nruns broken\n\nhold relay\nplace KIM\nplace PARK\nkill order\n\
+             release relay\npublish KIM v1 to P0\npublish PARK v1 to P1\nsettle\nexpect {expected}\n"
+        );
+        let scenario = parse("trial", &text).unwrap_or_else(|error| panic!("{error}"));
+        of(&scenario, Run::Broken, None)
+    }
+
+    #[test]
+    fn what_only_the_usual_sequence_leads_to_is_told_apart_from_what_always_comes() {
+        assert_eq!(tried("clean"), Came::Always);
+        assert_eq!(tried("seen KIM v1 applied before PARK v1 applied"), Came::Once);
+        assert_eq!(tried("inversion KIM"), Came::Never);
+    }
+
+    #[test]
+    fn other_harm_than_is_wanted_is_not_the_same() {
+        let text = "runs broken\nplace KIM\nsettle\nexpect clean\n";
+        let scenario = parse("trial", text).unwrap_or_else(|error| panic!("{error}"));
+        let wanted = BTreeSet::from([(Anomaly::Inversion, "KIM".to_owned())]);
+        assert_eq!(of(&scenario, Run::Broken, Some(&wanted)), Came::Never);
+        assert_eq!(of(&scenario, Run::Broken, Some(&BTreeSet::new())), Came::Always);
+    }
+}
