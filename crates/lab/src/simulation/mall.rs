@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use keylane_log::{Offset, Partition, Record, Timestamp, TopicPartition};
+use keylane_log::{Offset, Record, Timestamp};
 use observe::{Observation, Observer, Reader};
 use shop::LogCalls;
 use shop::delivery::{OrderJournal, journal_answer};
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::gated::Gated;
 use super::gates::{Gates, Grant, Point, Side};
 use super::holds::Holds;
-use super::log::{Log, MORNING, MOST_RECORDS, Opened};
+use super::log::{Log, MORNING, Opened};
 use super::process::Process;
 use super::published::Published;
 use super::roles::{self, GROUP, Ground, Orders, TOPIC};
@@ -31,10 +31,6 @@ use super::spare;
 use super::tally::Tally;
 use super::watch::Watch;
 use crate::scenario::{Role, Setup};
-
-/// The records that an election has taken count as a partition of their own from this number on, because others stand in their
-/// places.
-const LOST: u32 = 1_000;
 
 /// How a customer's command was answered.
 pub type Answer = Result<OrderOutcome, StoreError>;
@@ -49,7 +45,7 @@ pub struct Mall {
     /// What is counted of it.
     pub tally: Tally,
     pub(super) watch: Watch,
-    published: Published,
+    pub(super) published: Published,
     running: BTreeMap<Role, Running>,
     /// How much time has passed.
     now: Duration,
@@ -59,9 +55,9 @@ pub struct Mall {
     serves: Arc<AtomicBool>,
     violations: Vec<String>,
     /// The records that retention or an election has removed.
-    removed: Vec<Record>,
+    pub(super) removed: Vec<Record>,
     /// How many elections have removed some.
-    elections: u32,
+    pub(super) elections: u32,
     /// What a scenario holds.
     pub holds: Holds,
     /// In which sequence things go on that may go on in any.
@@ -416,54 +412,6 @@ impl Mall {
     pub fn grow(&mut self, partitions: u32) {
         // It may have as many already.
         let _ = self.log.outside().grow_topic(TOPIC, partitions);
-    }
-
-    /// Removes the records of a partition that the group has committed, as retention does.
-    pub fn remove(&mut self, partition: u32) {
-        let Some(Some(committed)) = self.committed().get(partition as usize).copied() else {
-            return;
-        };
-        let partition = TopicPartition::new(TOPIC, Partition(partition));
-        let mut records = self
-            .log
-            .outside()
-            .read(&partition, Offset(0), MOST_RECORDS)
-            .expect("the partition is there");
-        records.retain(|record| record.offset < committed);
-        self.removed.extend(records);
-        let removed = self.log.delete_before(&partition, committed);
-        removed.expect("a group commits nothing behind the end");
-    }
-
-    /// An unclean election takes the last records of a partition away, up to so many, as far as the group has handled them.
-    /// What nobody has handled yet would be lost for good, against which nobody is safe. Returns whether there were any, and
-    /// brokers.
-    pub fn cut(&mut self, partition: u32, most: u32) -> bool {
-        let number = Partition(partition);
-        let records = self.log.look(number, Offset(0));
-        let lost = self.watch.handled_at_the_end(&records, most as usize);
-        let Some(first) = lost.first().filter(|_| self.log.is_kafka()) else {
-            return false;
-        };
-        self.watch.cut(number, first.offset);
-        self.published.cut(number, first.offset);
-        let partition = TopicPartition::new(TOPIC, number);
-        let elected = self.log.elect_uncleanly(&partition, first.offset);
-        let partition = Partition(LOST + self.elections);
-        self.elections += 1;
-        let lost = lost.iter().cloned();
-        self.removed.extend(lost.map(|record| Record { partition, ..record }));
-        elected
-    }
-
-    /// The numbers of the partitions for which a history takes what elections have removed.
-    pub fn lost(&self) -> impl Iterator<Item = Partition> + use<> {
-        (LOST..LOST + self.elections).map(Partition)
-    }
-
-    /// The records that are gone from the log.
-    pub fn removed(&self) -> &[Record] {
-        &self.removed
     }
 
     /// Whether a process that was asked to end still runs.

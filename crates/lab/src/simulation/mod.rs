@@ -19,6 +19,7 @@ mod gated;
 pub mod gates;
 mod holds;
 pub mod log;
+mod losses;
 mod mall;
 pub mod many;
 pub mod minimize;

@@ -6,6 +6,7 @@ use shop::text;
 
 use super::found::{Found, find};
 use super::screen::{Colour, Screen};
+use crate::console::shell_word;
 use crate::exit::Exit;
 use crate::language::LanguageOption;
 
@@ -32,7 +33,9 @@ pub struct ExplainArgs {
 
 /// Prints the explanation.
 pub fn run(args: &ExplainArgs) -> Result<Exit> {
-    let Found { name, scenario, .. } = find(&args.name)?;
+    let Found { scenario, .. } = find(&args.name)?;
+    // A file of one's own is found by its path alone.
+    let name = shell_word(&args.name);
     let (screen, head) = (Screen::stdout(), scenario.head);
     let read = |text| args.language.read(text);
     screen.line(&read(head.title), Colour::Bold);
@@ -50,12 +53,11 @@ pub fn run(args: &ExplainArgs) -> Result<Exit> {
         screen.lines(&read(head.question), Colour::Bold);
     }
     screen.line("", Colour::Plain);
+    let helps = |cure| read(text!("What helps: ", "해결책: ") + cure);
     if args.answer {
         screen.lines(&read(head.answer), Colour::Plain);
-        screen.lines(&read(text!("What helps: ", "해결책: ") + head.cure), Colour::Green);
-    } else if head.runs.is_empty() {
-        screen.lines(&read(text!("What helps: ", "해결책: ") + head.cure), Colour::Green);
-    } else {
+        screen.lines(&helps(head.cure), Colour::Green);
+    } else if !head.runs.is_empty() {
         screen.line(
             &read(text!(
                 "See it: mall lab run {name}      The answer: mall lab explain {name} --answer",
@@ -63,6 +65,8 @@ pub fn run(args: &ExplainArgs) -> Result<Exit> {
             )),
             Colour::Dim,
         );
+    } else if head.cure != text!("", "") {
+        screen.lines(&helps(head.cure), Colour::Green);
     }
     Ok(Exit::DONE)
 }
