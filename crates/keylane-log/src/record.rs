@@ -54,7 +54,7 @@ pub struct Header {
     pub value: Option<Bytes>,
 }
 
-/// A record that was read from a log.
+/// A record that was read from a log. Its bytes may share memory with those of other records ([`Record::unshare`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The topic that the record was read from.
@@ -125,6 +125,15 @@ impl Record {
         TopicPartition {
             topic: self.topic.clone(),
             partition: self.partition,
+        }
+    }
+
+    /// Moves the record's bytes into memory of its own. A log may hand out records that share memory, and all of it is
+    /// kept as long as one of them is; so whoever keeps a single record for long calls this.
+    pub fn unshare(&mut self) {
+        let values = self.headers.iter_mut().map(|header| &mut header.value);
+        for bytes in values.chain([&mut self.key, &mut self.value]).flatten() {
+            *bytes = Bytes::copy_from_slice(bytes);
         }
     }
 

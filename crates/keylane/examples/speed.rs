@@ -4,7 +4,7 @@
 //!
 //! | workload | records of 150 B | what is measured |
 //! |---|---|---|
-//! | `w1` | 1,000,000 with 100,000 keys | records a second: of librdkafka polled alone, and of the runner with its commits |
+//! | `w1` | 1,000,000 with 100,000 keys | records a second, three times in turn: of librdkafka polled alone, and of the runner with its commits |
 //! | `w2` | 20,000 with 1,000 Zipf keys | time for a handler of 10 ms, divided by the least possible; with 16 lanes, 64 lanes, and 64 lanes with runs of a key |
 //! | `w4` | 200,000 with a key each | a runner is killed when all records but offset 100 are done: how soon the next one is done, and how many records it repeats |
 //! | `w5` | 200,000 with 1,000 Zipf keys | the handler never returns for the hottest key: how many other records are done, in how much memory |
@@ -12,8 +12,12 @@
 //!
 //! Each step of a workload is a process of its own, so that its memory can be measured. The process ends by `abort`,
 //! without leaving its group. Its result is a line of JSON: `load` is the machine's load of the last minute before the
-//! step, `seconds` count from the first record, `first_s` are the seconds from the start to the first record, and
-//! `peak_mb` is the greatest resident memory.
+//! step, `seconds` count from the first record, `first_s` are the seconds from the start to the first record, `cpu_s` is
+//! the processor time that the step has had, and `peak_mb` is the greatest resident memory. On a machine that has other
+//! work, processor times compare better than seconds.
+//!
+//! `-- <host:port> raw|runner <topic> <number>` takes one step of `w1` again, on a topic that `w1 <topic>` has written;
+//! the number tells it from other times.
 use std::error::Error;
 use std::process::{Command, Stdio, abort, id};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -45,11 +49,12 @@ fn main() -> Result<()> {
     let place = Place {
         brokers,
         topic: &words.get(2).cloned().unwrap_or(format!("speed-{work}-{}", id())),
+        round: words.get(3).map_or("0", String::as_str),
         properties: &properties,
     };
     let uniform = || Vec::from_iter((0..MILLION).map(|_| fastrand::u32(..100_000)));
     match work.as_str() {
-        "w1" => place.perform(4, &uniform(), &["raw", "runner"]),
+        "w1" => place.perform(4, &uniform(), &["raw", "runner", "raw", "runner", "raw", "runner"]),
         "w2" => place.perform(4, &zipf(20_000), &["lanes-16", "lanes-64", "runs-64"]),
         "w4" => place.perform(1, &Vec::from_iter(0..200_000), &["stuck", "restarted"]),
         "w5" => place.perform(4, &zipf(200_000), &["hot"]),
@@ -82,6 +87,8 @@ fn is_hottest(record: &Record) -> bool {
 struct Place<'a> {
     brokers: &'a str,
     topic: &'a str,
+    /// What tells the groups of a step from those of the same step at another time.
+    round: &'a str,
     properties: &'a [String],
 }
 
@@ -102,11 +109,13 @@ impl Place<'_> {
             placed.into_iter().collect::<keylane_log::Result<Vec<_>>>()?;
         }
         let mut done = 0;
-        for step in steps {
+        for (number, step) in steps.iter().enumerate() {
+            // The steps of one group follow each other.
+            let round = (number / 2).to_string();
             let load = std::fs::read_to_string("/proc/loadavg")?;
             let mut child = Command::new(std::env::current_exe()?);
             child
-                .args([self.brokers, step, self.topic])
+                .args([self.brokers, step, self.topic, &round])
                 .args(self.properties)
                 .stderr(Stdio::inherit());
             let said = child.output()?.stdout;
@@ -149,7 +158,7 @@ impl Place<'_> {
         let mut config: ClientConfig = pairs(&own).chain(pairs(self.properties)).collect();
         config
             .set("bootstrap.servers", self.brokers)
-            .set("group.id", self.topic);
+            .set("group.id", format!("{}-raw-{}", self.topic, self.round));
         let consumer: BaseConsumer = config.create()?;
         consumer.subscribe(&[self.topic])?;
         let (mut records, mut begun) = (0, Instant::now());
@@ -161,7 +170,7 @@ impl Place<'_> {
             Ok(records == MILLION)
         })?;
         let per_second = MILLION as f64 / begun.elapsed().as_secs_f64();
-        Ok(json!({"reached": reached, "per_second": per_second, "peak_mb": peak_mb()?}))
+        Ok(json!({"reached": reached, "per_second": per_second, "cpu_s": cpu_s()?, "peak_mb": peak_mb()?}))
     }
 
     /// Runs a runner until `records` records are done or skipped, and also committed if the handler does nothing.
@@ -169,7 +178,7 @@ impl Place<'_> {
         let begun = Instant::now();
         let (log, runtime) = (self.log()?, tokio::runtime::Runtime::new()?);
         let subscription = Subscription {
-            group: format!("{}-{group}", self.topic),
+            group: format!("{}-{group}-{}", self.topic, self.round),
             topics: vec![self.topic.to_owned()],
             member: "speed".into(),
             note: String::new(),
@@ -196,7 +205,7 @@ impl Place<'_> {
         let seconds = first.elapsed().as_secs_f64();
         std::thread::sleep(SETTLED);
         let mut line = json!({"reached": reached, "done": metrics.done.get(), "skipped": metrics.skipped.get(),
-            "queued": metrics.queued.get(), "commits": metrics.commits.get(), "committed": committed()?, "peak_mb": peak_mb()?,
+            "queued": metrics.queued.get(), "commits": metrics.commits.get(), "committed": committed()?, "cpu_s": cpu_s()?, "peak_mb": peak_mb()?,
             "first_s": (first - begun).as_secs_f64(), "seconds": seconds, "per_second": metrics.done.get() as f64 / seconds});
         if let Work::Delay { .. } = probe.work {
             probe.compare(seconds, lanes as f64, &mut line);
@@ -294,6 +303,14 @@ fn until(mut reached: impl FnMut() -> Result<bool>) -> Result<bool> {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// The processor time that this process has had so far, in seconds.
+fn cpu_s() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit(')').next().ok_or("no fields")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    Ok(ticks.sum::<std::result::Result<u64, _>>()? as f64 / 100.0)
 }
 
 /// The greatest resident memory of this process so far, in MiB.

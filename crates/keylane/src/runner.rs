@@ -76,7 +76,8 @@ pub struct Runner<H: Handler> {
     pool: Arc<Pool<H>>,
     rebalance: PoolRebalance<H>,
     options: Options,
-    incoming: Vec<(LaneKey, Record)>,
+    /// The lanes of the records that are offered next.
+    keys: Vec<LaneKey>,
     polling: Outage,
     committing: Outage,
     /// Since when there is something to commit; `None` if there is nothing.
@@ -129,7 +130,7 @@ impl<H: Handler> Runner<H> {
             rebalance: PoolRebalance::new(pool.clone(), shutdown, options.shutdown_timeout, now),
             pool,
             options,
-            incoming: Vec::with_capacity(OFFER_CHUNK),
+            keys: Vec::with_capacity(OFFER_CHUNK),
             polling: Outage::new("the log can't be read; trying again"),
             committing: Outage::new("the log doesn't take commits; trying again"),
             dirty_since: None,
@@ -190,14 +191,14 @@ impl<H: Handler> Runner<H> {
         self.inherit_done();
         self.took_in |= !records.is_empty();
         let mut records = records.into_iter();
-        loop {
-            for record in records.by_ref().take(OFFER_CHUNK) {
-                self.incoming.push((self.lane_key(&record), record));
-            }
-            if self.incoming.is_empty() {
-                break;
-            }
-            self.pool.offer(self.incoming.drain(..), self.rebalance.now());
+        while !records.as_slice().is_empty() {
+            let chunk = &records.as_slice()[..OFFER_CHUNK.min(records.len())];
+            let mut keys = std::mem::take(&mut self.keys);
+            keys.extend(chunk.iter().map(|record| self.lane_key(record)));
+            // The keys come first, so that the zip takes no record more than there are keys.
+            self.pool
+                .offer(keys.drain(..).zip(records.by_ref()), self.rebalance.now());
+            self.keys = keys;
         }
         let rewound = self.pool.lock().engine.rewound();
         for partition in rewound {
@@ -206,12 +207,12 @@ impl<H: Handler> Runner<H> {
     }
 
     fn lane_key(&self, record: &Record) -> LaneKey {
-        let partition = || LaneKey::Partition(record.topic_partition());
+        let partition = || LaneKey::partition(record.topic_partition());
         match self.options.mode {
-            Mode::OneByOne => LaneKey::Instance,
+            Mode::OneByOne => LaneKey::INSTANCE,
             Mode::ByPartition => partition(),
             Mode::ByKey => match self.pool.handler.key(record) {
-                Some(key) => LaneKey::Key(key),
+                Some(key) => LaneKey::key(&key),
                 None => partition(),
             },
         }

@@ -28,8 +28,12 @@ impl Topics {
     }
 }
 
-/// Copies a message out of librdkafka's memory.
-pub(super) fn record(message: &BorrowedMessage<'_>, topics: &mut Topics) -> Record {
+/// Copies a message out of librdkafka's memory; `copy` copies each of its texts.
+pub(super) fn record(
+    message: &BorrowedMessage<'_>,
+    topics: &mut Topics,
+    mut copy: impl FnMut(&[u8]) -> Bytes,
+) -> Record {
     Record {
         topic: topics.intern(message.topic()),
         partition: partition(message.partition()),
@@ -39,19 +43,19 @@ pub(super) fn record(message: &BorrowedMessage<'_>, topics: &mut Topics) -> Reco
             NativeTimestamp::LogAppendTime(_) => TimestampType::LogAppendTime,
             NativeTimestamp::CreateTime(_) | NativeTimestamp::NotAvailable => TimestampType::CreateTime,
         },
-        key: message.key().map(Bytes::copy_from_slice),
-        value: message.payload().map(Bytes::copy_from_slice),
+        key: message.key().map(&mut copy),
+        value: message.payload().map(&mut copy),
         headers: message
             .headers()
-            .map(|native| readable_headers(native, message))
+            .map(|native| readable_headers(native, message, copy))
             .unwrap_or_default(),
     }
 }
 
 /// The headers of a message, or none if the name of one is not UTF-8. rdkafka panics at such a name, and a record that
 /// can't be read would stop every member of every group.
-fn readable_headers<H: Headers>(native: &H, message: &impl Message) -> Vec<Header> {
-    let read = catch_unwind(AssertUnwindSafe(|| headers(native)));
+fn readable_headers<H: Headers>(native: &H, message: &impl Message, copy: impl FnMut(&[u8]) -> Bytes) -> Vec<Header> {
+    let read = catch_unwind(AssertUnwindSafe(|| headers(native, copy)));
     read.unwrap_or_else(|_| {
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
         tracing::warn!(
@@ -62,10 +66,10 @@ fn readable_headers<H: Headers>(native: &H, message: &impl Message) -> Vec<Heade
     })
 }
 
-fn headers<H: Headers>(native: &H) -> Vec<Header> {
+fn headers<H: Headers>(native: &H, mut copy: impl FnMut(&[u8]) -> Bytes) -> Vec<Header> {
     let header = |header: NativeHeader<'_, &[u8]>| Header {
         name: header.key.to_owned(),
-        value: header.value.map(Bytes::copy_from_slice),
+        value: header.value.map(&mut copy),
     };
     native.iter().map(header).collect()
 }
@@ -179,6 +183,6 @@ mod tests {
     #[test]
     fn headers_that_can_t_be_read_do_not_stop_their_record() {
         let message = OwnedMessage::new(None, None, "orders".into(), NativeTimestamp::NotAvailable, 0, 7, None);
-        assert_eq!(readable_headers(&Foreign, &message), []);
+        assert_eq!(readable_headers(&Foreign, &message, Bytes::copy_from_slice), []);
     }
 }

@@ -29,6 +29,7 @@ mod groups;
 mod limits;
 mod member;
 mod native;
+mod page;
 mod positions;
 mod producer;
 mod rebalances;

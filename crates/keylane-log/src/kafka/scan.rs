@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rdkafka::Offset as NativeOffset;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -297,7 +298,7 @@ impl Reader {
             let patience = deadline.saturating_duration_since(Instant::now());
             match self.client.poll(patience) {
                 Some(Ok(message)) => {
-                    records.push(convert::record(&message, &mut self.topics));
+                    records.push(convert::record(&message, &mut self.topics, Bytes::copy_from_slice));
                     next = Offset(message.offset().max(0) as u64).next();
                 }
                 // This end of the partition may have been noticed before the read began, and records may have come
@@ -336,7 +337,7 @@ impl Reader {
         while !progress.is_done() {
             match self.client.poll(deadline.saturating_duration_since(Instant::now())) {
                 Some(Ok(message)) => {
-                    let record = convert::record(&message, &mut self.topics);
+                    let record = convert::record(&message, &mut self.topics, Bytes::copy_from_slice);
                     if progress.takes(&record) {
                         see(&record);
                         deadline = Instant::now() + CALL_TIMEOUT;

@@ -137,7 +137,7 @@ impl Engine {
             Delivery::Open => {
                 listener(Event::TakenIn { record: &record, epoch });
                 grant.bytes += weight(&record);
-                self.scheduler.offer(key, epoch, record);
+                self.scheduler.offer(key, epoch, record, Record::unshare);
             }
             Delivery::AlreadyDone => {
                 listener(Event::Skipped { record: &record, epoch });
@@ -247,6 +247,7 @@ impl Engine {
             grant.bytes -= if stale { weight(record) } else { 0 };
             !stale
         });
+        wanted.iter_mut().for_each(Record::unshare);
         grant.in_flight -= 1;
         if grant.in_flight == 0 {
             grant.rewinds.clear();

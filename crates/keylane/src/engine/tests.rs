@@ -32,7 +32,7 @@ fn assigned(engine: &mut Engine, number: u32, position: u64) {
 }
 
 fn offer(engine: &mut Engine, key: &'static str, record: Record) {
-    engine.offer([(LaneKey::Key(Bytes::from_static(key.as_bytes())), record)], |_| {});
+    engine.offer([(LaneKey::key(key.as_bytes()), record)], |_| {});
 }
 
 fn take(engine: &mut Engine) -> Option<Run<Record>> {

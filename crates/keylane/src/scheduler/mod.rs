@@ -21,22 +21,18 @@
 //!   Records of the newer epoch wait behind that run, so that two workers never have the same key.
 //! * There is no clock and no input or output in here; times are passed in.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod key;
+mod queue;
 
-use bytes::Bytes;
-use keylane_log::TopicPartition;
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::BuildHasher;
+use std::num::NonZeroU32;
 
-/// Names a lane: records with equal lane keys must not overtake each other.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum LaneKey {
-    /// The key that the handler named. Its records share the lane even if they come from several partitions, as they do
-    /// after a topic has grown.
-    Key(Bytes),
-    /// The records of a partition for which the handler named no key, or all of its records in that mode.
-    Partition(TopicPartition),
-    /// All records that this instance reads.
-    Instance,
-}
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+pub(crate) use key::LaneKey;
+use queue::{Places, Queue};
 
 /// The number of one assignment of one partition. No two assignments in the life of a runner have the same number, and
 /// a later one has a higher number.
@@ -75,9 +71,13 @@ pub(crate) enum Items<T> {
 #[derive(Debug)]
 pub(crate) struct Scheduler<T> {
     /// The lane of each key that has one. It is only looked into by key, since the order of its entries is random.
-    by_key: HashMap<LaneKey, LaneId>,
+    by_key: HashTable<LaneId>,
+    /// Differs from process to process, so that nobody can choose keys that collide.
+    hasher: RandomState,
     /// Lanes by number; those in `unused` are empty and have no key.
-    lanes: Vec<Lane<T>>,
+    lanes: Vec<Lane>,
+    /// The records that wait in lanes.
+    places: Places<Queued<T>>,
     unused: Vec<LaneId>,
     /// Lanes that may start, the next one first.
     ready: VecDeque<LaneId>,
@@ -98,13 +98,15 @@ pub(crate) struct Scheduler<T> {
 }
 
 #[derive(Debug)]
-struct Lane<T> {
+struct Lane {
     key: LaneKey,
-    queue: VecDeque<Queued<T>>,
+    /// The key's hash.
+    hash: u64,
+    queue: Queue,
     /// The run in flight.
     current: Option<InFlight>,
     /// The run that is to be tried again; its records stand first in the queue.
-    postponed: Option<Postponed>,
+    postponed: Option<Box<Postponed>>,
     /// Whether the lane was put at the front of the ready queue and its next run has not ended yet.
     favoured: bool,
     /// Arrival number of the record that was started last.
@@ -115,17 +117,17 @@ struct Lane<T> {
 struct InFlight {
     /// When the run was taken for its first try.
     since: u64,
-    attempt: u32,
+    attempt: NonZeroU32,
     /// Arrival number of the run's first record.
     first_arrival: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Postponed {
     /// When the run was taken for its first try.
     since: u64,
     /// Which try comes next.
-    attempt: u32,
+    attempt: NonZeroU32,
     /// How many records are to be taken together again.
     records: usize,
     /// When the next try is due. Until then the lane stands in [`Scheduler::waiting`].
@@ -140,16 +142,18 @@ struct Queued<T> {
     item: T,
 }
 
-/// The most records that an empty lane keeps memory for, so that it need not allocate when it is used again.
-const KEPT_CAPACITY: usize = 8;
+/// How many lanes may be ready before a record whose lane is ready too is taken to wait for long.
+const SOON: usize = 4096;
 
 impl<T> Scheduler<T> {
     /// Makes a scheduler with at most `limit` lanes in flight at once.
     pub(crate) fn new(limit: usize) -> Self {
         assert!(limit > 0, "at least one lane must be allowed in flight");
         Self {
-            by_key: HashMap::new(),
+            by_key: HashTable::new(),
+            hasher: RandomState::default(),
             lanes: Vec::new(),
+            places: Places::new(),
             unused: Vec::new(),
             ready: VecDeque::new(),
             waiting: BTreeSet::new(),
@@ -163,16 +167,20 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// Appends a record to its lane.
-    pub(crate) fn offer(&mut self, key: LaneKey, epoch: Epoch, item: T) {
+    /// Appends a record to its lane. If it may have to wait for long, `keep` is called with it before.
+    pub(crate) fn offer(&mut self, key: LaneKey, epoch: Epoch, mut item: T, keep: impl FnOnce(&mut T)) {
         let id = self.lane(key);
         self.arrivals += 1;
         let arrival = self.arrivals;
         let lane = &mut self.lanes[id.index()];
-        if lane.queue.is_empty() && lane.current.is_none() {
+        let starts_next = lane.queue.is_empty() && lane.current.is_none();
+        if starts_next {
             self.ready.push_back(id);
         }
-        lane.queue.push_back(Queued { arrival, epoch, item });
+        if !starts_next || self.ready.len() > SOON {
+            keep(&mut item);
+        }
+        self.places.push_back(&mut lane.queue, Queued { arrival, epoch, item });
         self.queued += 1;
     }
 
@@ -197,7 +205,7 @@ impl<T> Scheduler<T> {
         }
         let id = self.ready.pop_front()?;
         let lane = &mut self.lanes[id.index()];
-        let (run, violations) = lane.take(id, (self.taken, now), max);
+        let (run, violations) = lane.take(&mut self.places, id, (self.taken, now), max);
         self.taken += 1;
         self.in_flight += 1;
         self.queued -= run.items.len();
@@ -227,19 +235,19 @@ impl<T> Scheduler<T> {
         assert!(!items.is_empty(), "a postponed run has at least one record");
         let ended = self.end_run(id);
         let lane = &mut self.lanes[id.index()];
-        lane.postponed = Some(Postponed {
+        lane.postponed = Some(Box::new(Postponed {
             since: ended.since,
             attempt: ended.attempt.saturating_add(1),
             records: items.len(),
             due,
-        });
+        }));
         lane.last_arrival = ended.first_arrival - 1;
         self.queued += items.len();
         // Arrival numbers in a lane ascend by at least one, so counting from the first keeps these below all later
         // ones.
         let numbered = items.into_iter().zip(ended.first_arrival..);
         for (item, arrival) in numbered.collect::<Vec<_>>().into_iter().rev() {
-            lane.queue.push_front(Queued { arrival, epoch, item });
+            self.places.push_front(&mut lane.queue, Queued { arrival, epoch, item });
         }
         self.waiting.insert((due, id));
     }
@@ -271,15 +279,15 @@ impl<T> Scheduler<T> {
                 continue;
             }
             let id = LaneId(index as u32);
-            let postponed = lane.postponed.map_or(0, |postponed| postponed.records);
+            let postponed = lane.postponed.as_ref().map_or(0, |postponed| postponed.records);
             let mut left = 0;
-            for (at, queued) in std::mem::take(&mut lane.queue).into_iter().enumerate() {
+            for (at, queued) in self.places.take(&mut lane.queue).into_iter().enumerate() {
                 if queued.epoch == epoch && unwanted(&queued.item) {
                     self.queued -= 1;
                     dropped(queued.item);
                 } else {
                     left += usize::from(at < postponed);
-                    lane.queue.push_back(queued);
+                    self.places.push_back(&mut lane.queue, queued);
                 }
             }
             if lane
@@ -327,7 +335,7 @@ impl<T> Scheduler<T> {
             .iter()
             .filter_map(|lane| lane.current)
             .map(|current| current.since);
-        let postponed = self.lanes.iter().filter_map(|lane| lane.postponed);
+        let postponed = self.lanes.iter().filter_map(|lane| lane.postponed.as_deref());
         in_flight.chain(postponed.map(|postponed| postponed.since)).min()
     }
 
@@ -339,37 +347,37 @@ impl<T> Scheduler<T> {
 
     /// The lane of `key`; a lane that is not used is given to it if it has none.
     fn lane(&mut self, key: LaneKey) -> LaneId {
-        if let Some(id) = self.by_key.get(&key) {
+        let (hash, lanes) = (self.hasher.hash_one(&key), &mut self.lanes);
+        if let Some(id) = self.by_key.find(hash, |id| lanes[id.index()].key == key) {
             return *id;
         }
-        let id = self.unused.pop().unwrap_or(LaneId(self.lanes.len() as u32));
-        match self.lanes.get_mut(id.index()) {
-            Some(lane) => lane.key = key.clone(),
-            None => self.lanes.push(Lane::new(key.clone())),
+        let id = self.unused.pop().unwrap_or(LaneId(lanes.len() as u32));
+        match lanes.get_mut(id.index()) {
+            Some(lane) => (lane.key, lane.hash) = (key, hash),
+            None => lanes.push(Lane::new(key, hash)),
         }
-        self.by_key.insert(key, id);
+        self.by_key.insert_unique(hash, id, |id| lanes[id.index()].hash);
         id
     }
 
     /// Frees an empty lane for another key.
     fn retire(&mut self, id: LaneId) {
         let lane = &mut self.lanes[id.index()];
-        let key = std::mem::replace(&mut lane.key, LaneKey::Instance);
-        if lane.queue.capacity() > KEPT_CAPACITY {
-            lane.queue = VecDeque::new();
-        }
+        lane.key = LaneKey::INSTANCE;
         lane.last_arrival = 0;
         self.favoured -= usize::from(std::mem::take(&mut lane.favoured));
-        self.by_key.remove(&key);
+        let entry = self.by_key.find_entry(lane.hash, |other| *other == id);
+        entry.expect("a lane with a key is found by it").remove();
         self.unused.push(id);
     }
 }
 
-impl<T> Lane<T> {
-    fn new(key: LaneKey) -> Self {
+impl Lane {
+    fn new(key: LaneKey, hash: u64) -> Self {
         Self {
             key,
-            queue: VecDeque::new(),
+            hash,
+            queue: Queue::EMPTY,
             current: None,
             postponed: None,
             favoured: false,
@@ -377,21 +385,27 @@ impl<T> Lane<T> {
         }
     }
 
-    fn take(&mut self, id: LaneId, (number, now): (u64, u64), max: usize) -> (Run<T>, u64) {
+    fn take<T>(
+        &mut self,
+        places: &mut Places<Queued<T>>,
+        id: LaneId,
+        (number, now): (u64, u64),
+        max: usize,
+    ) -> (Run<T>, u64) {
         let again = self.postponed.take();
-        let max = again.map_or(max, |again| again.records);
-        let first = self.queue.pop_front().expect("a ready lane has a record");
+        let max = again.as_ref().map_or(max, |again| again.records);
+        let first = places.pop_front(&mut self.queue).expect("a ready lane has a record");
         let mut violations = self.note(first.arrival);
         let current = InFlight {
-            since: again.map_or(now, |again| again.since),
-            attempt: again.map_or(1, |again| again.attempt),
+            since: again.as_ref().map_or(now, |again| again.since),
+            attempt: again.map_or(NonZeroU32::MIN, |again| again.attempt),
             first_arrival: first.arrival,
         };
         self.current = Some(current);
         let epoch = first.epoch;
         let mut items = Items::One(first.item);
-        while items.len() < max && self.queue.front().is_some_and(|next| next.epoch == epoch) {
-            let next = self.queue.pop_front().expect("the queue has a first record");
+        while items.len() < max && places.front(&self.queue).is_some_and(|next| next.epoch == epoch) {
+            let next = places.pop_front(&mut self.queue).expect("the queue has a first record");
             violations += self.note(next.arrival);
             items.push(next.item);
         }
@@ -399,7 +413,7 @@ impl<T> Lane<T> {
             lane: id,
             epoch,
             number,
-            attempt: current.attempt,
+            attempt: current.attempt.get(),
             items,
         };
         (run, violations)

@@ -143,14 +143,14 @@ impl Model {
 }
 
 fn key(key: u8) -> LaneKey {
-    LaneKey::Key(Bytes::copy_from_slice(&[key]))
+    LaneKey::key(&[key])
 }
 
 fn one_step(rng: &mut Rng, scheduler: &mut Scheduler<Item>, model: &mut Model, step: u64) {
     match rng.usize(..20) {
         0..8 => {
             let item = (rng.usize(..6) as u8, rng.usize(..3) as u64, step);
-            scheduler.offer(key(item.0), Epoch(item.1), item);
+            scheduler.offer(key(item.0), Epoch(item.1), item, |_| {});
             model.offer(item);
         }
         8..13 => {
@@ -198,9 +198,15 @@ fn one_step(rng: &mut Rng, scheduler: &mut Scheduler<Item>, model: &mut Model, s
         19 => {
             let epoch = rng.usize(..3) as u64;
             let mut dropped = Vec::new();
-            let places: HashMap<LaneKey, LaneId> = scheduler.by_key.clone();
+            let lanes = Vec::from_iter(scheduler.lanes.iter().map(|lane| lane.key.clone()));
+            let place = |number| {
+                lanes
+                    .iter()
+                    .position(|lane| *lane == key(number))
+                    .expect("the key has a lane")
+            };
             scheduler.drop_epoch(Epoch(epoch), |item| dropped.push(item));
-            let mut expected = model.drop_epoch(epoch, |number| places[&key(number)]);
+            let mut expected = model.drop_epoch(epoch, |number| LaneId(place(number) as u32));
             dropped.sort_unstable();
             expected.sort_unstable();
             assert_eq!(dropped, expected);
@@ -241,10 +247,10 @@ fn the_scheduler_does_what_a_plain_list_does() {
 #[test]
 fn a_newer_epoch_waits_for_what_is_in_flight_of_an_older_one() {
     let mut scheduler = Scheduler::new(8);
-    scheduler.offer(key(1), Epoch(1), "old");
+    scheduler.offer(key(1), Epoch(1), "old", |_| {});
     let old = scheduler.take(1, 0).unwrap();
     scheduler.drop_epoch(Epoch(1), |_| panic!("nothing is queued"));
-    scheduler.offer(key(1), Epoch(2), "new");
+    scheduler.offer(key(1), Epoch(2), "new", |_| {});
     assert!(scheduler.take(1, 0).is_none());
     scheduler.finish(old.lane);
     assert_eq!(scheduler.take(1, 0).unwrap().items[0], "new");
@@ -253,8 +259,8 @@ fn a_newer_epoch_waits_for_what_is_in_flight_of_an_older_one() {
 #[test]
 fn a_lane_with_more_than_its_share_goes_first_and_the_others_go_on() {
     let mut scheduler = Scheduler::new(2);
-    (0..10).for_each(|number| scheduler.offer(key(0), Epoch(1), (0, number)));
-    (1..4).for_each(|other| scheduler.offer(key(other), Epoch(1), (other, 0)));
+    (0..10).for_each(|number| scheduler.offer(key(0), Epoch(1), (0, number), |_| {}));
+    (1..4).for_each(|other| scheduler.offer(key(other), Epoch(1), (other, 0), |_| {}));
     let mut order = Vec::new();
     while let (Some(first), second) = (scheduler.take(1, 0), scheduler.take(1, 0)) {
         for run in [Some(first), second].into_iter().flatten() {
@@ -270,12 +276,12 @@ fn a_lane_with_more_than_its_share_goes_first_and_the_others_go_on() {
 fn a_short_lane_is_not_passed_over_for_ever() {
     const HOT: u8 = 4;
     let mut scheduler = Scheduler::new(HOT.into());
-    (0..HOT).for_each(|hot| scheduler.offer(key(hot), Epoch(1), hot));
+    (0..HOT).for_each(|hot| scheduler.offer(key(hot), Epoch(1), hot, |_| {}));
     let mut in_flight: VecDeque<_> = (0..HOT).map(|_| scheduler.take(1, 0).unwrap()).collect();
-    scheduler.offer(key(HOT), Epoch(1), HOT);
+    scheduler.offer(key(HOT), Epoch(1), HOT, |_| {});
     let passed_over = (0..100).take_while(|_| {
         let run = in_flight.pop_front().unwrap();
-        scheduler.offer(key(run.items[0]), Epoch(1), run.items[0]);
+        scheduler.offer(key(run.items[0]), Epoch(1), run.items[0], |_| {});
         scheduler.finish(run.lane);
         in_flight.push_back(scheduler.take(1, 0).unwrap());
         in_flight.back().unwrap().items[0] != HOT
@@ -290,7 +296,7 @@ fn a_short_lane_is_not_passed_over_for_ever() {
 fn a_run_that_waits_for_its_next_try_leaves_its_place_to_others() {
     let mut scheduler = Scheduler::new(1);
     for item in [(1, "first"), (1, "second"), (2, "other")] {
-        scheduler.offer(key(item.0), Epoch(1), item.1);
+        scheduler.offer(key(item.0), Epoch(1), item.1, |_| {});
     }
     let run = scheduler.take(1, 0).unwrap();
     assert_eq!((run.items[0], run.attempt), ("first", 1));
@@ -319,9 +325,9 @@ fn a_run_that_waits_for_its_next_try_leaves_its_place_to_others() {
 #[test]
 fn records_behind_a_dropped_postponed_run_may_start_at_once() {
     let mut scheduler = Scheduler::new(1);
-    scheduler.offer(key(1), Epoch(1), "old");
+    scheduler.offer(key(1), Epoch(1), "old", |_| {});
     let run = scheduler.take(1, 0).unwrap();
-    scheduler.offer(key(1), Epoch(2), "new");
+    scheduler.offer(key(1), Epoch(2), "new", |_| {});
     scheduler.postpone(run.lane, run.epoch, run.items.into_vec(), u64::MAX);
     let mut dropped = Vec::new();
     scheduler.drop_epoch(Epoch(1), |item| dropped.push(item));
@@ -334,7 +340,7 @@ fn records_behind_a_dropped_postponed_run_may_start_at_once() {
 #[test]
 fn the_age_of_the_oldest_run_in_flight_is_known() {
     let mut scheduler = Scheduler::new(8);
-    (0..3).for_each(|item| scheduler.offer(key(item), Epoch(1), item));
+    (0..3).for_each(|item| scheduler.offer(key(item), Epoch(1), item, |_| {}));
     let first = scheduler.take(1, 5).unwrap();
     scheduler.take(1, 7).unwrap();
     assert_eq!(scheduler.oldest(), Some(5));
@@ -345,8 +351,13 @@ fn the_age_of_the_oldest_run_in_flight_is_known() {
 #[test]
 fn the_sentinel_sees_a_record_that_was_overtaken() {
     let mut scheduler = Scheduler::new(8);
-    (0..3).for_each(|item| scheduler.offer(key(1), Epoch(1), item));
-    scheduler.lanes[0].queue.swap(0, 1);
+    (0..3).for_each(|item| scheduler.offer(key(1), Epoch(1), item, |_| {}));
+    let (lane, places) = (&mut scheduler.lanes[0], &mut scheduler.places);
+    let (first, second) = (places.pop_front(&mut lane.queue), places.pop_front(&mut lane.queue));
+    [first, second]
+        .into_iter()
+        .flatten()
+        .for_each(|queued| places.push_front(&mut lane.queue, queued));
     scheduler.take(3, 0).unwrap();
     assert_eq!(scheduler.take_violations(), 1);
 }

@@ -34,6 +34,7 @@ use crate::kafka::bootstrap::{self, Bootstrap};
 use crate::kafka::client;
 use crate::kafka::committer::Committer;
 use crate::kafka::fault::Right;
+use crate::kafka::page::Page;
 use crate::kafka::positions::positions;
 use crate::kafka::rebalances::{Event, Events, unassign};
 use crate::kafka::repeats::Repeats;
@@ -76,6 +77,7 @@ pub(super) struct Member {
     subscription: Subscription,
     assigned: BTreeSet<TopicPartition>,
     topics: convert::Topics,
+    page: Page,
     repeats: Repeats,
     /// The error of every later call: librdkafka has failed for good, or the member has left.
     ended: Option<LogError>,
@@ -105,6 +107,7 @@ impl Member {
             subscription: subscription.clone(),
             assigned: BTreeSet::new(),
             topics: convert::Topics::default(),
+            page: Page::default(),
             repeats: Repeats::default(),
             ended: None,
             trouble: None,
@@ -114,6 +117,7 @@ impl Member {
 
     /// Answers all waiting events. Records of partitions that are given back are removed from `records`.
     fn answer_events(&mut self, records: &mut Vec<Record>, rebalance: &mut dyn Rebalance) -> Result<()> {
+        self.repeats.keep(records);
         while let Some(event) = self.client.context().first() {
             match &event {
                 Event::Assign(list) => {
@@ -283,6 +287,7 @@ impl Member {
 
     /// Returns records of a poll. That they came ends every trouble.
     fn hand_out(&mut self, records: Vec<Record>) -> Result<Vec<Record>> {
+        self.repeats.keep(&records);
         self.trouble = None;
         self.connection_checked = Instant::now();
         Ok(records)
@@ -359,15 +364,14 @@ impl Consumer for Member {
             None => None,
         };
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
             let waiting = records.is_empty() && trouble.is_none();
-            let patience = if waiting { whole_millis(left) } else { Duration::ZERO };
+            let left = || deadline.saturating_duration_since(Instant::now());
+            let patience = if waiting { whole_millis(left()) } else { Duration::ZERO };
             match self.client.poll(patience) {
                 Some(Ok(message)) => {
-                    let record = convert::record(&message, &mut self.topics);
-                    if !self.repeats.note(&record) {
-                        records.push(record);
-                    }
+                    let page = &mut self.page;
+                    let record = convert::record(&message, &mut self.topics, |bytes| page.copy(bytes));
+                    self.repeats.push(record, &mut records);
                 }
                 Some(Err(error)) if records.is_empty() => trouble = self.passing_trouble(&error)?.or(trouble),
                 Some(Err(error)) => {
