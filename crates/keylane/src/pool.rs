@@ -1,6 +1,5 @@
 //! What the polling thread and the workers share: the engine behind one lock, and the wait for records in flight.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,11 +49,14 @@ pub(crate) struct PoolState {
     pub(crate) parked: u64,
 }
 
-/// What one worker has taken from the engine, and what it has finished but not handed in yet.
+/// What one worker has taken from the engine, and how its calls of the handler have ended.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) runs: VecDeque<Run<Record>>,
-    pub(crate) ended: Vec<(Run<Record>, Ending)>,
+    /// The runs in the order in which they are handled. As many of the first ones have ended as there are `endings`.
+    pub(crate) runs: Vec<Option<Run<Record>>>,
+    pub(crate) endings: Vec<Ending>,
+    /// Memory for the next runs.
+    pub(crate) spare: Vec<Option<Run<Record>>>,
     /// Whether the worker waits for a handler, and no longer counts as active because another has taken its place.
     pub(crate) aside: bool,
 }
@@ -123,25 +125,27 @@ impl<H: Handler> Pool<H> {
         let runs = &mut batch.runs;
         state
             .engine
-            .take(share.clamp(1, MAX_BATCH), self.max_run, now, |run| runs.push_back(run));
+            .take(share.clamp(1, MAX_BATCH), self.max_run, now, |run| runs.push(Some(run)));
     }
 
-    /// Hands ended runs in to the engine. Returns whether one of them is to be tried again, so that an alarm may be
-    /// needed.
-    pub(crate) fn hand_in(&self, state: &mut PoolState, ended: &mut Vec<(Run<Record>, Ending)>) -> bool {
-        let (mut drained, mut retried) = (false, false);
-        for (run, ending) in ended.drain(..) {
+    /// Hands ended runs in to the engine. Their records are left to be dropped without the lock. Returns whether one run
+    /// is to be tried again, so that an alarm may be needed.
+    pub(crate) fn hand_in(&self, state: &mut PoolState, runs: &mut [Option<Run<Record>>], endings: &[Ending]) -> bool {
+        let (mut drained, mut retried, mut done) = (false, false, 0);
+        for (slot, ending) in runs.iter_mut().zip(endings) {
+            let run = slot.as_ref().expect("a run is handed in once");
             let mut finished = run.items.len() as u64;
             match ending {
-                Ending::Done => state.done += finished,
+                Ending::Done => done += finished,
                 Ending::Parked => state.parked += finished,
                 Ending::Retry(_) => finished = 0,
             }
             let finish = match ending {
-                Ending::Done | Ending::Parked => state.engine.finish(&run, true),
+                Ending::Done | Ending::Parked => state.engine.finish(run, true),
                 Ending::Retry(after) => {
                     retried = true;
-                    state.engine.postpone(run, self.due(after))
+                    let run = slot.take().expect("it is there");
+                    state.engine.postpone(run, self.due(*after))
                 }
             };
             match finish {
@@ -150,6 +154,8 @@ impl<H: Handler> Pool<H> {
                 Finish::Late => self.metrics.late.inc_by(finished),
             }
         }
+        state.done += done;
+        self.metrics.done.inc_by(done);
         if drained || (state.closing && state.engine.scheduler().in_flight() == 0) {
             self.drained.notify_all();
         }

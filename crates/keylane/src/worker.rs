@@ -33,9 +33,12 @@ use crate::scheduler::{LaneKey, Run};
 /// The task of one worker: handles its batch, exchanges it for another, and ends when there is no more work.
 async fn work<H: Handler>(pool: Arc<Pool<H>>, mut batch: Batch) {
     loop {
-        while let Some(run) = batch.runs.pop_front() {
-            let ending = handle(&pool, &run, &mut batch).await;
-            batch.ended.push((run, ending));
+        while batch.endings.len() < batch.runs.len() {
+            let ending = handle(&pool, &mut batch).await;
+            if batch.aside {
+                batch.runs.retain(Option::is_some);
+            }
+            batch.endings.push(ending);
         }
         if !pool.exchange(&mut batch) {
             return;
@@ -44,14 +47,23 @@ async fn work<H: Handler>(pool: Arc<Pool<H>>, mut batch: Batch) {
     }
 }
 
-/// Handles one run. If that takes longer than the first poll, another worker gets the rest of the batch.
-async fn handle<H: Handler>(pool: &Arc<Pool<H>>, run: &Run<Record>, batch: &mut Batch) -> Ending {
+/// Handles the first run of the batch that has not ended. If that takes longer than the first poll, another worker gets
+/// all other runs, and the batch is left with this one.
+async fn handle<H: Handler>(pool: &Arc<Pool<H>>, batch: &mut Batch) -> Ending {
+    let Batch {
+        runs, endings, aside, ..
+    } = batch;
+    let (ended, rest) = runs.split_at_mut(endings.len());
+    let (run, rest) = rest.split_first_mut().expect("a run has not ended");
+    let run = run.as_ref().expect("it is there until it is handed in");
     let mut alarm = UnfinishedAlarm { pool, run, armed: true };
     let mut handling = pin!(pool.call_handler(run));
     let ending = poll_fn(|context| {
         let poll = handling.as_mut().poll(context);
-        if poll == Poll::Pending && !batch.aside {
-            pool.step_aside(batch);
+        if poll == Poll::Pending && !*aside {
+            *aside = true;
+            let others = ended.iter_mut().chain(rest.iter_mut()).map(Option::take);
+            pool.step_aside(others.collect(), std::mem::take(endings));
         }
         poll
     })
@@ -111,43 +123,57 @@ impl<H: Handler> Pool<H> {
         self.runtime.spawn(work(self.clone(), batch));
     }
 
-    /// Hands in the runs of `batch` that have ended, and refills it. Returns `false` if there is no more work, so that
-    /// the worker must end.
+    /// Hands in the runs of `batch`, which have ended, and takes others in their place. Returns `false` if there is no
+    /// more work, so that the worker must end.
     fn exchange(self: &Arc<Self>, batch: &mut Batch) -> bool {
-        let mut state = self.lock();
-        self.hand_in_and_set_alarm(&mut state, batch);
-        self.fill(&mut state, batch, self.now());
-        let busy = !batch.runs.is_empty();
-        match (batch.aside, busy) {
-            (true, true) => state.active += 1,
-            (false, false) => state.active -= 1,
-            _ => {}
-        }
-        batch.aside = false;
+        let mut ended = std::mem::replace(&mut batch.runs, std::mem::take(&mut batch.spare));
+        let busy = {
+            let mut state = self.lock();
+            self.hand_in_and_set_alarm(&mut state, &mut ended, &batch.endings);
+            self.fill(&mut state, batch, self.now());
+            let busy = !batch.runs.is_empty();
+            match (batch.aside, busy) {
+                (true, true) => state.active += 1,
+                (false, false) => state.active -= 1,
+                _ => {}
+            }
+            busy
+        };
+        ended.clear();
+        batch.endings.clear();
+        (batch.spare, batch.aside) = (ended, false);
         busy
     }
 
-    /// Passes the rest of `batch`, or else the next work there is, to a new worker, because the worker of `batch` has
-    /// to wait for its handler.
-    fn step_aside(self: &Arc<Self>, batch: &mut Batch) {
-        let mut rest = std::mem::take(batch);
-        batch.aside = true;
-        if rest.runs.is_empty() || !rest.ended.is_empty() {
+    /// Passes these runs, the first of which have `endings`, or else the next work there is, to a new worker, because
+    /// their worker has to wait for its handler.
+    fn step_aside(self: &Arc<Self>, mut runs: Vec<Option<Run<Record>>>, endings: Vec<Ending>) {
+        let mut ended = Vec::from_iter(runs.drain(..endings.len()));
+        let mut batch = Batch {
+            runs,
+            ..Batch::default()
+        };
+        if batch.runs.is_empty() || !ended.is_empty() {
             let mut state = self.lock();
-            self.hand_in_and_set_alarm(&mut state, &mut rest);
-            if rest.runs.is_empty() {
-                self.fill(&mut state, &mut rest, self.now());
+            self.hand_in_and_set_alarm(&mut state, &mut ended, &endings);
+            if batch.runs.is_empty() {
+                self.fill(&mut state, &mut batch, self.now());
             }
-            if rest.runs.is_empty() {
+            if batch.runs.is_empty() {
                 state.active -= 1;
                 return;
             }
         }
-        self.spawn(rest);
+        self.spawn(batch);
     }
 
-    fn hand_in_and_set_alarm(self: &Arc<Self>, state: &mut PoolState, batch: &mut Batch) {
-        if self.hand_in(state, &mut batch.ended) {
+    fn hand_in_and_set_alarm(
+        self: &Arc<Self>,
+        state: &mut PoolState,
+        ended: &mut [Option<Run<Record>>],
+        endings: &[Ending],
+    ) {
+        if self.hand_in(state, ended, endings) {
             self.set_alarm(state);
         }
     }
@@ -199,10 +225,7 @@ impl<H: Handler> Pool<H> {
         });
         let number = records.len() as u64;
         match outcome {
-            Outcome::Done => {
-                self.metrics.done.inc_by(number);
-                Ending::Done
-            }
+            Outcome::Done => Ending::Done,
             Outcome::Park(reason) => {
                 self.metrics.parked.inc_by(number);
                 let first = &records[0];

@@ -189,6 +189,7 @@ impl Engine {
     /// Starts up to `max` lanes, each with up to `max_run` records, and passes their runs to `taken`.
     pub(crate) fn take(&mut self, max: usize, max_run: usize, now: u64, mut taken: impl FnMut(Run<Record>)) {
         self.scheduler.wake(now);
+        self.scheduler.look_ahead(max);
         for _ in 0..max {
             let Some(run) = self.scheduler.take(max_run, now) else {
                 return;

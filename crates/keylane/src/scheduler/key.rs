@@ -37,6 +37,11 @@ impl LaneKey {
         })
     }
 
+    /// Whether the name may have memory of its own, or keep a topic's name in memory.
+    pub(super) fn is_long(&self) -> bool {
+        !matches!(self.0, Name::Short(..) | Name::Instance)
+    }
+
     /// The records of a partition for which the handler named no key, or all of its records in that mode.
     pub(crate) fn partition(partition: TopicPartition) -> Self {
         Self(Name::Partition(partition))

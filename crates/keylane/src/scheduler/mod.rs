@@ -74,11 +74,12 @@ pub(crate) struct Scheduler<T> {
     by_key: HashTable<LaneId>,
     /// Differs from process to process, so that nobody can choose keys that collide.
     hasher: RandomState,
-    /// Lanes by number; those in `unused` are empty and have no key.
+    /// Lanes by number.
     lanes: Vec<Lane>,
     /// The records that wait in lanes.
     places: Places<Queued<T>>,
-    unused: Vec<LaneId>,
+    /// Lanes that were idle when they came in here. One that still is may be given to another key.
+    idle: Vec<LaneId>,
     /// Lanes that may start, the next one first.
     ready: VecDeque<LaneId>,
     /// Waiting lanes, each with the time at which it is due, soonest first.
@@ -99,19 +100,35 @@ pub(crate) struct Scheduler<T> {
 
 #[derive(Debug)]
 struct Lane {
+    state: State,
     key: LaneKey,
     /// The key's hash.
     hash: u64,
+}
+
+/// What changes of a lane with each run. It lies in one line of the processor's cache, because threads take turns in
+/// changing it.
+#[derive(Debug)]
+#[repr(align(64))]
+struct State {
     queue: Queue,
     /// The run in flight.
     current: Option<InFlight>,
     /// The run that is to be tried again; its records stand first in the queue.
     postponed: Option<Box<Postponed>>,
-    /// Whether the lane was put at the front of the ready queue and its next run has not ended yet.
-    favoured: bool,
     /// Arrival number of the record that was started last.
     last_arrival: u64,
+    /// Whether the lane was put at the front of the ready queue and its next run has not ended yet.
+    favoured: bool,
+    /// Whether the lane stands in [`Scheduler::idle`].
+    listed: bool,
+    /// Whether the lane has a key.
+    named: bool,
+    /// Whether the key has memory of its own.
+    long: bool,
 }
+
+const _: () = assert!(size_of::<State>() == 64, "it fits into one line of the cache");
 
 #[derive(Debug, Clone, Copy)]
 struct InFlight {
@@ -144,6 +161,8 @@ struct Queued<T> {
 
 /// How many lanes may be ready before a record whose lane is ready too is taken to wait for long.
 const SOON: usize = 4096;
+/// How many takes, and how many offers, are looked ahead at most.
+const LOOK_AHEAD: usize = 32;
 
 impl<T> Scheduler<T> {
     /// Makes a scheduler with at most `limit` lanes in flight at once.
@@ -154,7 +173,7 @@ impl<T> Scheduler<T> {
             hasher: RandomState::default(),
             lanes: Vec::new(),
             places: Places::new(),
-            unused: Vec::new(),
+            idle: Vec::new(),
             ready: VecDeque::new(),
             waiting: BTreeSet::new(),
             limit,
@@ -169,11 +188,14 @@ impl<T> Scheduler<T> {
 
     /// Appends a record to its lane. If it may have to wait for long, `keep` is called with it before.
     pub(crate) fn offer(&mut self, key: LaneKey, epoch: Epoch, mut item: T, keep: impl FnOnce(&mut T)) {
+        if self.arrivals.is_multiple_of(LOOK_AHEAD as u64) {
+            self.look_at_free();
+        }
         let id = self.lane(key);
         self.arrivals += 1;
         let arrival = self.arrivals;
-        let lane = &mut self.lanes[id.index()];
-        let starts_next = lane.queue.is_empty() && lane.current.is_none();
+        let lane = &mut self.lanes[id.index()].state;
+        let starts_next = lane.is_idle();
         if starts_next {
             self.ready.push_back(id);
         }
@@ -204,7 +226,7 @@ impl<T> Scheduler<T> {
             return None;
         }
         let id = self.ready.pop_front()?;
-        let lane = &mut self.lanes[id.index()];
+        let lane = &mut self.lanes[id.index()].state;
         let (run, violations) = lane.take(&mut self.places, id, (self.taken, now), max);
         self.taken += 1;
         self.in_flight += 1;
@@ -216,9 +238,9 @@ impl<T> Scheduler<T> {
     /// Ends a run that [`take`](Self::take) started, so that its lane may start the next.
     pub(crate) fn finish(&mut self, id: LaneId) {
         self.end_run(id);
-        let lane = &mut self.lanes[id.index()];
+        let lane = &mut self.lanes[id.index()].state;
         if lane.queue.is_empty() {
-            self.retire(id);
+            self.rest(id);
         } else if lane.queue.len().saturating_mul(self.limit) > self.queued && self.favoured + 1 < self.limit {
             lane.favoured = true;
             self.favoured += 1;
@@ -234,7 +256,7 @@ impl<T> Scheduler<T> {
     pub(crate) fn postpone(&mut self, id: LaneId, epoch: Epoch, items: Vec<T>, due: u64) {
         assert!(!items.is_empty(), "a postponed run has at least one record");
         let ended = self.end_run(id);
-        let lane = &mut self.lanes[id.index()];
+        let lane = &mut self.lanes[id.index()].state;
         lane.postponed = Some(Box::new(Postponed {
             since: ended.since,
             attempt: ended.attempt.saturating_add(1),
@@ -254,7 +276,7 @@ impl<T> Scheduler<T> {
 
     /// Takes the lane's run out of flight.
     fn end_run(&mut self, id: LaneId) -> InFlight {
-        let lane = &mut self.lanes[id.index()];
+        let lane = &mut self.lanes[id.index()].state;
         let ended = lane.current.take().expect("only a lane in flight has a run to end");
         self.in_flight -= 1;
         self.favoured -= usize::from(std::mem::take(&mut lane.favoured));
@@ -274,7 +296,8 @@ impl<T> Scheduler<T> {
     /// Drops those queued records of this epoch that are `unwanted`, and passes each to `dropped`.
     pub(crate) fn drop_some(&mut self, epoch: Epoch, unwanted: impl Fn(&T) -> bool, mut dropped: impl FnMut(T)) {
         let mut emptied = Vec::new();
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
+        let states = self.lanes.iter_mut().map(|lane| &mut lane.state);
+        for (index, lane) in states.enumerate() {
             if lane.queue.is_empty() {
                 continue;
             }
@@ -297,15 +320,37 @@ impl<T> Scheduler<T> {
                 // The postponed records are gone, and those behind them need not wait.
                 self.ready.push_back(id);
             }
-            if lane.queue.is_empty() && lane.current.is_none() {
+            if lane.is_idle() {
                 emptied.push(id);
             }
         }
         if !emptied.is_empty() {
             let lanes = &self.lanes;
-            self.ready.retain(|id| !lanes[id.index()].queue.is_empty());
+            self.ready.retain(|id| !lanes[id.index()].state.queue.is_empty());
         }
-        emptied.into_iter().for_each(|id| self.retire(id));
+        emptied.into_iter().for_each(|id| self.rest(id));
+    }
+
+    /// Reads what the next `count` takes will change, which is mostly in another processor's cache. Such reads go on side by
+    /// side, while those of one take wait for each other.
+    pub(crate) fn look_ahead(&self, count: usize) {
+        let mut firsts = [0; LOOK_AHEAD];
+        let ready = self.ready.iter().take(count);
+        for (first, id) in firsts.iter_mut().zip(ready) {
+            *first = self.lanes[id.index()].state.queue.first();
+        }
+        for first in &firsts[..count.min(LOOK_AHEAD)] {
+            std::hint::black_box(self.places.peek(*first).map(|queued| (queued.arrival, queued.epoch)));
+        }
+    }
+
+    /// Reads what the next offers will probably change; see [`Self::look_ahead`].
+    fn look_at_free(&self) {
+        for id in self.idle.iter().rev().take(LOOK_AHEAD) {
+            let lane = &self.lanes[id.index()];
+            std::hint::black_box((lane.state.listed, lane.hash));
+        }
+        self.places.look_ahead(LOOK_AHEAD);
     }
 
     /// How many lanes could start now.
@@ -330,12 +375,9 @@ impl<T> Scheduler<T> {
 
     /// When the run was first taken that has been in flight longest, waits between its tries included.
     pub(crate) fn oldest(&self) -> Option<u64> {
-        let in_flight = self
-            .lanes
-            .iter()
-            .filter_map(|lane| lane.current)
-            .map(|current| current.since);
-        let postponed = self.lanes.iter().filter_map(|lane| lane.postponed.as_deref());
+        let states = || self.lanes.iter().map(|lane| &lane.state);
+        let in_flight = states().filter_map(|lane| lane.current).map(|current| current.since);
+        let postponed = states().filter_map(|lane| lane.postponed.as_deref());
         in_flight.chain(postponed.map(|postponed| postponed.since)).min()
     }
 
@@ -345,44 +387,82 @@ impl<T> Scheduler<T> {
         std::mem::take(&mut self.violations)
     }
 
-    /// The lane of `key`; a lane that is not used is given to it if it has none.
+    /// The lane of `key`; one that has nothing to do is given to it if it has none.
     fn lane(&mut self, key: LaneKey) -> LaneId {
-        let (hash, lanes) = (self.hasher.hash_one(&key), &mut self.lanes);
-        if let Some(id) = self.by_key.find(hash, |id| lanes[id.index()].key == key) {
+        let hash = self.hasher.hash_one(&key);
+        let found = self.by_key.find(hash, |id| self.lanes[id.index()].key == key);
+        if let Some(id) = found {
             return *id;
         }
-        let id = self.unused.pop().unwrap_or(LaneId(lanes.len() as u32));
-        match lanes.get_mut(id.index()) {
-            Some(lane) => (lane.key, lane.hash) = (key, hash),
-            None => lanes.push(Lane::new(key, hash)),
-        }
+        let id = self.idle_lane();
+        let lane = &mut self.lanes[id.index()];
+        (lane.state.named, lane.state.long) = (true, key.is_long());
+        (lane.key, lane.hash) = (key, hash);
+        let lanes = &self.lanes;
         self.by_key.insert_unique(hash, id, |id| lanes[id.index()].hash);
         id
     }
 
-    /// Frees an empty lane for another key.
-    fn retire(&mut self, id: LaneId) {
-        let lane = &mut self.lanes[id.index()];
-        lane.key = LaneKey::INSTANCE;
-        lane.last_arrival = 0;
+    /// A lane that has nothing to do and no key any more.
+    fn idle_lane(&mut self) -> LaneId {
+        while let Some(id) = self.idle.pop() {
+            let lane = &mut self.lanes[id.index()].state;
+            lane.listed = false;
+            if lane.is_idle() {
+                self.forget_key(id);
+                return id;
+            }
+        }
+        self.lanes.push(Lane::new());
+        LaneId(self.lanes.len() as u32 - 1)
+    }
+
+    /// Notes that a lane has nothing to do. It stays its key's until another one needs a lane, unless the key is long.
+    fn rest(&mut self, id: LaneId) {
+        let lane = &mut self.lanes[id.index()].state;
         self.favoured -= usize::from(std::mem::take(&mut lane.favoured));
-        let entry = self.by_key.find_entry(lane.hash, |other| *other == id);
-        entry.expect("a lane with a key is found by it").remove();
-        self.unused.push(id);
+        if !std::mem::replace(&mut lane.listed, true) {
+            self.idle.push(id);
+        }
+        if lane.long {
+            self.forget_key(id);
+        }
+    }
+
+    /// Takes a lane away from its key, if it has one.
+    fn forget_key(&mut self, id: LaneId) {
+        let lane = &mut self.lanes[id.index()];
+        if std::mem::take(&mut lane.state.named) {
+            let entry = self.by_key.find_entry(lane.hash, |other| *other == id);
+            entry.expect("a lane is found by its key").remove();
+            lane.key = LaneKey::INSTANCE;
+        }
     }
 }
 
 impl Lane {
-    fn new(key: LaneKey, hash: u64) -> Self {
+    fn new() -> Self {
         Self {
-            key,
-            hash,
-            queue: Queue::EMPTY,
-            current: None,
-            postponed: None,
-            favoured: false,
-            last_arrival: 0,
+            state: State {
+                queue: Queue::EMPTY,
+                current: None,
+                postponed: None,
+                last_arrival: 0,
+                favoured: false,
+                listed: false,
+                named: false,
+                long: false,
+            },
+            key: LaneKey::INSTANCE,
+            hash: 0,
         }
+    }
+}
+
+impl State {
+    /// Whether nothing of the lane waits or is in flight.
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.current.is_none()
     }
 
     fn take<T>(

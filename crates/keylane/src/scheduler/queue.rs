@@ -7,13 +7,13 @@ use std::iter;
 #[derive(Debug)]
 pub(super) struct Places<T> {
     places: Vec<Place<T>>,
-    /// The free place that is used next, or [`NONE`].
-    free: u32,
+    /// The free places; the last is used next.
+    free: Vec<u32>,
 }
 
 #[derive(Debug)]
 struct Place<T> {
-    /// The place of the next item of the queue, or the next free place; [`NONE`] behind the last.
+    /// The place of the next item of the queue; [`NONE`] behind the last.
     next: u32,
     /// `None` in a free place.
     item: Option<T>,
@@ -44,13 +44,18 @@ impl Queue {
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
+
+    /// Where the first item is, if there is one.
+    pub(super) fn first(&self) -> u32 {
+        self.first
+    }
 }
 
 impl<T> Places<T> {
     pub(super) fn new() -> Self {
         Self {
             places: Vec::new(),
-            free: NONE,
+            free: Vec::new(),
         }
     }
 
@@ -74,15 +79,20 @@ impl<T> Places<T> {
     }
 
     pub(super) fn front(&self, queue: &Queue) -> Option<&T> {
-        self.places.get(queue.first as usize)?.item.as_ref()
+        self.peek(queue.first)
+    }
+
+    /// The item at a place.
+    pub(super) fn peek(&self, place: u32) -> Option<&T> {
+        self.places.get(place as usize)?.item.as_ref()
     }
 
     pub(super) fn pop_front(&mut self, queue: &mut Queue) -> Option<T> {
         let freed = queue.first;
         let place = self.places.get_mut(freed as usize)?;
-        queue.first = std::mem::replace(&mut place.next, self.free);
+        queue.first = place.next;
         queue.len -= 1;
-        self.free = freed;
+        self.free.push(freed);
         place.item.take()
     }
 
@@ -91,18 +101,23 @@ impl<T> Places<T> {
         iter::from_fn(|| self.pop_front(queue)).collect()
     }
 
+    /// Reads the next `count` free places.
+    pub(super) fn look_ahead(&self, count: usize) {
+        for free in self.free.iter().rev().take(count) {
+            std::hint::black_box(self.places[*free as usize].next);
+        }
+    }
+
     /// Puts an item into a free place, before the place `next`.
     fn occupy(&mut self, item: T, next: u32) -> u32 {
-        let place = self.free;
-        let item = Some(item);
-        match self.places.get_mut(place as usize) {
+        let place = Place { next, item: Some(item) };
+        match self.free.pop() {
             Some(free) => {
-                self.free = free.next;
-                (free.next, free.item) = (next, item);
-                place
+                self.places[free as usize] = place;
+                free
             }
             None => {
-                self.places.push(Place { next, item });
+                self.places.push(place);
                 self.places.len() as u32 - 1
             }
         }

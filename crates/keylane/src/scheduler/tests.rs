@@ -239,8 +239,10 @@ fn the_scheduler_does_what_a_plain_list_does() {
             }
         }
         assert_eq!(scheduler.take_violations(), 0);
-        let lanes = scheduler.by_key.len() + scheduler.unused.len();
-        assert_eq!(lanes, scheduler.lanes.len(), "every lane is either in use or unused");
+        let idle = (0..scheduler.lanes.len() as u32).filter(|id| scheduler.lanes[*id as usize].state.is_idle());
+        let listed = scheduler.idle.iter().map(|id| id.0).collect::<BTreeSet<u32>>();
+        assert!(idle.clone().all(|id| listed.contains(&id)), "idle lanes are found");
+        assert!(scheduler.lanes.len() <= 6, "and used again");
     }
 }
 
@@ -352,7 +354,7 @@ fn the_age_of_the_oldest_run_in_flight_is_known() {
 fn the_sentinel_sees_a_record_that_was_overtaken() {
     let mut scheduler = Scheduler::new(8);
     (0..3).for_each(|item| scheduler.offer(key(1), Epoch(1), item, |_| {}));
-    let (lane, places) = (&mut scheduler.lanes[0], &mut scheduler.places);
+    let (lane, places) = (&mut scheduler.lanes[0].state, &mut scheduler.places);
     let (first, second) = (places.pop_front(&mut lane.queue), places.pop_front(&mut lane.queue));
     [first, second]
         .into_iter()
