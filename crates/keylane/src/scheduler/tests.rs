@@ -146,6 +146,11 @@ fn key(key: u8) -> LaneKey {
     LaneKey::key(&[key])
 }
 
+fn place(scheduler: &Scheduler<Item>, number: u8) -> LaneId {
+    let of_key = |lane: &Lane| lane.key == key(number);
+    LaneId(scheduler.lanes.iter().position(of_key).expect("the key has a lane") as u32)
+}
+
 fn one_step(rng: &mut Rng, scheduler: &mut Scheduler<Item>, model: &mut Model, step: u64) {
     match rng.usize(..20) {
         0..8 => {
@@ -198,15 +203,8 @@ fn one_step(rng: &mut Rng, scheduler: &mut Scheduler<Item>, model: &mut Model, s
         19 => {
             let epoch = rng.usize(..3) as u64;
             let mut dropped = Vec::new();
-            let lanes = Vec::from_iter(scheduler.lanes.iter().map(|lane| lane.key.clone()));
-            let place = |number| {
-                lanes
-                    .iter()
-                    .position(|lane| *lane == key(number))
-                    .expect("the key has a lane")
-            };
             scheduler.drop_epoch(Epoch(epoch), |item| dropped.push(item));
-            let mut expected = model.drop_epoch(epoch, |number| LaneId(place(number) as u32));
+            let mut expected = model.drop_epoch(epoch, |number| place(scheduler, number));
             dropped.sort_unstable();
             expected.sort_unstable();
             assert_eq!(dropped, expected);
