@@ -76,7 +76,7 @@ pub struct Runner<H: Handler> {
     pool: Arc<Pool<H>>,
     rebalance: PoolRebalance<H>,
     options: Options,
-    /// The lanes of the records that are offered next.
+    /// Memory for the lanes of the records of a poll.
     keys: Vec<LaneKey>,
     polling: Outage,
     committing: Outage,
@@ -130,7 +130,7 @@ impl<H: Handler> Runner<H> {
             rebalance: PoolRebalance::new(pool.clone(), shutdown, options.shutdown_timeout, now),
             pool,
             options,
-            keys: Vec::with_capacity(OFFER_CHUNK),
+            keys: Vec::new(),
             polling: Outage::new("the log can't be read; trying again"),
             committing: Outage::new("the log doesn't take commits; trying again"),
             dirty_since: None,
@@ -190,16 +190,15 @@ impl<H: Handler> Runner<H> {
     fn take_in(&mut self, records: Vec<Record>) {
         self.inherit_done();
         self.took_in |= !records.is_empty();
-        let mut records = records.into_iter();
-        while !records.as_slice().is_empty() {
-            let chunk = &records.as_slice()[..OFFER_CHUNK.min(records.len())];
-            let mut keys = std::mem::take(&mut self.keys);
-            keys.extend(chunk.iter().map(|record| self.lane_key(record)));
-            // The keys come first, so that the zip takes no record more than there are keys.
-            self.pool
-                .offer(keys.drain(..).zip(records.by_ref()), self.rebalance.now());
-            self.keys = keys;
+        // All keys are looked at before the first record may be in other hands.
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.extend(records.iter().map(|record| self.lane_key(record)));
+        let mut keyed = keys.drain(..).zip(records);
+        while keyed.len() > 0 {
+            self.pool.offer(keyed.by_ref().take(OFFER_CHUNK), self.rebalance.now());
         }
+        drop(keyed);
+        self.keys = keys;
         let rewound = self.pool.lock().engine.rewound();
         for partition in rewound {
             tracing::warn!(%partition, "the log has gone back, because it was truncated or repeats records, and is read from there");

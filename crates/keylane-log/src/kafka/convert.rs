@@ -1,77 +1,32 @@
 //! Converts records and positions between the port's types and librdkafka's.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rdkafka::Offset as NativeOffset;
-use rdkafka::message::{
-    BorrowedMessage, Header as NativeHeader, Headers, Message, OwnedHeaders, Timestamp as NativeTimestamp,
-};
+use rdkafka::message::{Header as NativeHeader, OwnedHeaders};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
 use crate::port::Position;
-use crate::record::{Header, Offset, Partition, Record, Timestamp, TimestampType, TopicPartition};
+use crate::record::{Header, Offset, Partition, TopicPartition};
 
 /// Keeps one shared name for each topic, so that a record needs no copy of it.
 #[derive(Default)]
 pub(super) struct Topics(Vec<Arc<str>>);
 
 impl Topics {
-    pub(super) fn intern(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.iter().find(|known| ***known == *name) {
+    pub(super) fn intern(&mut self, name: &[u8]) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| known.as_bytes() == name) {
             return known.clone();
         }
-        let new: Arc<str> = name.into();
+        let new: Arc<str> = String::from_utf8_lossy(name).into();
         self.0.push(new.clone());
         new
     }
-}
 
-/// Copies a message out of librdkafka's memory; `copy` copies each of its texts.
-pub(super) fn record(
-    message: &BorrowedMessage<'_>,
-    topics: &mut Topics,
-    mut copy: impl FnMut(&[u8]) -> Bytes,
-) -> Record {
-    Record {
-        topic: topics.intern(message.topic()),
-        partition: partition(message.partition()),
-        offset: Offset(message.offset().max(0) as u64),
-        timestamp: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
-        timestamp_type: match message.timestamp() {
-            NativeTimestamp::LogAppendTime(_) => TimestampType::LogAppendTime,
-            NativeTimestamp::CreateTime(_) | NativeTimestamp::NotAvailable => TimestampType::CreateTime,
-        },
-        key: message.key().map(&mut copy),
-        value: message.payload().map(&mut copy),
-        headers: message
-            .headers()
-            .map(|native| readable_headers(native, message, copy))
-            .unwrap_or_default(),
+    /// Forgets the names, so that records to come don't share them with records that other threads have.
+    pub(super) fn renew(&mut self) {
+        self.0.clear();
     }
-}
-
-/// The headers of a message, or none if the name of one is not UTF-8. rdkafka panics at such a name, and a record that
-/// can't be read would stop every member of every group.
-fn readable_headers<H: Headers>(native: &H, message: &impl Message, copy: impl FnMut(&[u8]) -> Bytes) -> Vec<Header> {
-    let read = catch_unwind(AssertUnwindSafe(|| headers(native, copy)));
-    read.unwrap_or_else(|_| {
-        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-        tracing::warn!(
-            tally = "headers left out",
-            "the headers of {topic}-{partition}@{offset} are left out: a name of theirs is not UTF-8"
-        );
-        Vec::new()
-    })
-}
-
-fn headers<H: Headers>(native: &H, mut copy: impl FnMut(&[u8]) -> Bytes) -> Vec<Header> {
-    let header = |header: NativeHeader<'_, &[u8]>| Header {
-        name: header.key.to_owned(),
-        value: header.value.map(&mut copy),
-    };
-    native.iter().map(header).collect()
 }
 
 /// Headers for librdkafka; `None` if there are none.
@@ -115,7 +70,7 @@ pub(super) fn offset(element: &TopicPartitionListElem<'_>) -> Option<Offset> {
 /// The partitions that a list names.
 pub(super) fn partitions(list: &TopicPartitionList, topics: &mut Topics) -> Vec<TopicPartition> {
     let name = |element: TopicPartitionListElem<'_>| TopicPartition {
-        topic: topics.intern(element.topic()),
+        topic: topics.intern(element.topic().as_bytes()),
         partition: partition(element.partition()),
     };
     list.elements().into_iter().map(name).collect()
@@ -155,34 +110,4 @@ pub(super) fn commit_list(positions: &[&Position]) -> TopicPartitionList {
             .expect("an offset that is not negative can be set");
     }
     list
-}
-
-#[cfg(test)]
-mod tests {
-    use rdkafka::message::OwnedMessage;
-
-    use super::*;
-
-    /// Behaves like rdkafka's own headers. It has one header that can be read, and one whose name is not UTF-8.
-    struct Foreign;
-
-    impl Headers for Foreign {
-        fn count(&self) -> usize {
-            2
-        }
-
-        fn try_get(&self, index: usize) -> Option<NativeHeader<'_, &[u8]>> {
-            let name: &[u8] = [&b"fine"[..], b"\xff"].get(index)?;
-            Some(NativeHeader {
-                key: str::from_utf8(name).unwrap(),
-                value: None,
-            })
-        }
-    }
-
-    #[test]
-    fn headers_that_can_t_be_read_do_not_stop_their_record() {
-        let message = OwnedMessage::new(None, None, "orders".into(), NativeTimestamp::NotAvailable, 0, 7, None);
-        assert_eq!(readable_headers(&Foreign, &message, Bytes::copy_from_slice), []);
-    }
 }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rdkafka::Offset as NativeOffset;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -18,6 +17,7 @@ use crate::kafka::cause::Cause;
 use crate::kafka::client::{self, Watch};
 use crate::kafka::fault::Right;
 use crate::kafka::first_answer::FirstAnswer;
+use crate::kafka::native::message;
 use crate::kafka::scan_progress::ScanProgress;
 use crate::kafka::settings::Settings;
 use crate::kafka::timeouts::CALL_TIMEOUT;
@@ -298,7 +298,7 @@ impl Reader {
             let patience = deadline.saturating_duration_since(Instant::now());
             match self.client.poll(patience) {
                 Some(Ok(message)) => {
-                    records.push(convert::record(&message, &mut self.topics, Bytes::copy_from_slice));
+                    records.push(message::of_rdkafka(&message, &mut self.topics));
                     next = Offset(message.offset().max(0) as u64).next();
                 }
                 // This end of the partition may have been noticed before the read began, and records may have come
@@ -337,7 +337,7 @@ impl Reader {
         while !progress.is_done() {
             match self.client.poll(deadline.saturating_duration_since(Instant::now())) {
                 Some(Ok(message)) => {
-                    let record = convert::record(&message, &mut self.topics, Bytes::copy_from_slice);
+                    let record = message::of_rdkafka(&message, &mut self.topics);
                     if progress.takes(&record) {
                         see(&record);
                         deadline = Instant::now() + CALL_TIMEOUT;

@@ -34,6 +34,7 @@ use crate::kafka::bootstrap::{self, Bootstrap};
 use crate::kafka::client;
 use crate::kafka::committer::Committer;
 use crate::kafka::fault::Right;
+use crate::kafka::native::queue::Queue;
 use crate::kafka::page::Page;
 use crate::kafka::positions::positions;
 use crate::kafka::rebalances::{Event, Events, unassign};
@@ -68,6 +69,7 @@ pub(super) struct Member {
     committer: Committer,
     /// `None` if the broker assigns partitions.
     session_keeper: Option<SessionKeeper>,
+    queue: Queue,
     client: Arc<BaseConsumer<Events>>,
     bootstrap: Bootstrap,
     /// When records came last, or when the connection was checked last.
@@ -100,6 +102,7 @@ impl Member {
         Ok(Self {
             committer: Committer::start(&client)?,
             session_keeper: session_keeper.transpose()?,
+            queue: Queue::of(&client),
             client,
             bootstrap: Bootstrap::new(settings),
             connection_checked: Instant::now(),
@@ -357,6 +360,7 @@ impl Consumer for Member {
             return Err(error.clone());
         }
         let deadline = Instant::now() + timeout;
+        self.topics.renew();
         let mut records = Vec::new();
         self.answer_events(&mut records, rebalance)?;
         let mut trouble = match self.postponed_event.take() {
@@ -367,12 +371,9 @@ impl Consumer for Member {
             let waiting = records.is_empty() && trouble.is_none();
             let left = || deadline.saturating_duration_since(Instant::now());
             let patience = if waiting { whole_millis(left()) } else { Duration::ZERO };
-            match self.client.poll(patience) {
-                Some(Ok(message)) => {
-                    let page = &mut self.page;
-                    let record = convert::record(&message, &mut self.topics, |bytes| page.copy(bytes));
-                    self.repeats.push(record, &mut records);
-                }
+            let page = &mut self.page;
+            match self.queue.pop(patience, &mut self.topics, |bytes| page.copy(bytes)) {
+                Some(Ok(record)) => self.repeats.push(record, &mut records),
                 Some(Err(error)) if records.is_empty() => trouble = self.passing_trouble(&error)?.or(trouble),
                 Some(Err(error)) => {
                     self.postponed_event = Some(error);
