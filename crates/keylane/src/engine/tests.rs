@@ -66,6 +66,28 @@ fn only_what_is_done_from_the_front_is_committed() {
 }
 
 #[test]
+fn a_record_that_may_wait_for_long_keeps_nothing_else_in_memory() {
+    let page = Bytes::from(vec![0; 1000]);
+    let of_page = |offset| Record {
+        value: Some(page.slice(..10)),
+        ..record(0, offset)
+    };
+    let mut engine = Engine::new(8, 1 << 20);
+    assigned(&mut engine, 0, 0);
+    (0..3).for_each(|offset| offer(&mut engine, "busy", of_page(offset)));
+    assert!(!page.is_unique(), "the record that starts next is not copied");
+    let first = take(&mut engine).unwrap();
+    engine.postpone(first, 7);
+    assert!(
+        page.is_unique(),
+        "neither a record that waits for its next try nor one behind it needs the page"
+    );
+    engine.take(1, 3, 7, |run| {
+        assert_eq!(run.items[0].value.as_deref(), Some(&[0; 10][..]))
+    });
+}
+
+#[test]
 fn a_commit_that_did_not_land_is_asked_for_again_and_one_that_did_is_not() {
     let mut engine = Engine::new(8, 1 << 20);
     assigned(&mut engine, 0, 0);
