@@ -22,50 +22,21 @@
 //! * There is no clock and no input or output in here; times are passed in.
 
 mod key;
+mod lane;
 mod queue;
+mod run;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::BuildHasher;
-use std::num::NonZeroU32;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 pub(crate) use key::LaneKey;
-use queue::{Places, Queue};
-
-/// The number of one assignment of one partition. No two assignments in the life of a runner have the same number, and
-/// a later one has a higher number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Epoch(pub u64);
-
-/// The number of a lane. It is used again for another key once the lane is empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct LaneId(u32);
-
-/// Records of one lane and one epoch that were taken together, in order.
-#[derive(Debug)]
-pub(crate) struct Run<T> {
-    /// The lane, to be passed to [`Scheduler::finish`] or [`Scheduler::postpone`].
-    pub(crate) lane: LaneId,
-    /// The assignment under which the records came.
-    pub(crate) epoch: Epoch,
-    /// How many runs had been taken before this one.
-    pub(crate) number: u64,
-    /// Which try of these records it is, from 1.
-    pub(crate) attempt: u32,
-    /// The records; at least one.
-    pub(crate) items: Items<T>,
-}
-
-/// One or several items. A single item is by far the most frequent case and needs no allocation.
-#[derive(Debug)]
-pub(crate) enum Items<T> {
-    /// A single item.
-    One(T),
-    /// Several items in order.
-    Many(Vec<T>),
-}
+use lane::{InFlight, Lane, Postponed, Queued};
+use queue::Places;
+pub use run::Epoch;
+pub(crate) use run::{LaneId, Run};
 
 /// All lanes, and which of them may start. See the module.
 #[derive(Debug)]
@@ -96,67 +67,6 @@ pub(crate) struct Scheduler<T> {
     taken: u64,
     /// Records started out of order since [`Scheduler::take_violations`] was called last.
     violations: u64,
-}
-
-#[derive(Debug)]
-struct Lane {
-    state: State,
-    key: LaneKey,
-    /// The key's hash.
-    hash: u64,
-}
-
-/// What changes of a lane with each run. It lies in one line of the processor's cache, because threads take turns in
-/// changing it.
-#[derive(Debug)]
-#[repr(align(64))]
-struct State {
-    queue: Queue,
-    /// The run in flight.
-    current: Option<InFlight>,
-    /// The run that is to be tried again; its records stand first in the queue.
-    postponed: Option<Box<Postponed>>,
-    /// Arrival number of the record that was started last.
-    last_arrival: u64,
-    /// Whether the lane was put at the front of the ready queue and its next run has not ended yet.
-    favoured: bool,
-    /// Whether the lane stands in [`Scheduler::idle`].
-    listed: bool,
-    /// Whether the lane has a key.
-    named: bool,
-    /// Whether the key has memory of its own.
-    long: bool,
-}
-
-const _: () = assert!(size_of::<State>() == 64, "it fits into one line of the cache");
-
-#[derive(Debug, Clone, Copy)]
-struct InFlight {
-    /// When the run was taken for its first try.
-    since: u64,
-    attempt: NonZeroU32,
-    /// Arrival number of the run's first record.
-    first_arrival: u64,
-}
-
-#[derive(Debug)]
-struct Postponed {
-    /// When the run was taken for its first try.
-    since: u64,
-    /// Which try comes next.
-    attempt: NonZeroU32,
-    /// How many records are to be taken together again.
-    records: usize,
-    /// When the next try is due. Until then the lane stands in [`Scheduler::waiting`].
-    due: u64,
-}
-
-#[derive(Debug)]
-struct Queued<T> {
-    /// Arrival number: how many records had been offered when this one was, itself included.
-    arrival: u64,
-    epoch: Epoch,
-    item: T,
 }
 
 /// How many lanes may be ready before a record whose lane is ready too is taken to wait for long.
@@ -437,122 +347,6 @@ impl<T> Scheduler<T> {
             entry.expect("a lane is found by its key").remove();
             lane.key = LaneKey::INSTANCE;
         }
-    }
-}
-
-impl Lane {
-    fn new() -> Self {
-        Self {
-            state: State {
-                queue: Queue::EMPTY,
-                current: None,
-                postponed: None,
-                last_arrival: 0,
-                favoured: false,
-                listed: false,
-                named: false,
-                long: false,
-            },
-            key: LaneKey::INSTANCE,
-            hash: 0,
-        }
-    }
-}
-
-impl State {
-    /// Whether nothing of the lane waits or is in flight.
-    fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.current.is_none()
-    }
-
-    fn take<T>(
-        &mut self,
-        places: &mut Places<Queued<T>>,
-        id: LaneId,
-        (number, now): (u64, u64),
-        max: usize,
-    ) -> (Run<T>, u64) {
-        let again = self.postponed.take();
-        let max = again.as_ref().map_or(max, |again| again.records);
-        let first = places.pop_front(&mut self.queue).expect("a ready lane has a record");
-        let mut violations = self.note(first.arrival);
-        let current = InFlight {
-            since: again.as_ref().map_or(now, |again| again.since),
-            attempt: again.map_or(NonZeroU32::MIN, |again| again.attempt),
-            first_arrival: first.arrival,
-        };
-        self.current = Some(current);
-        let epoch = first.epoch;
-        let mut items = Items::One(first.item);
-        while items.len() < max && places.front(&self.queue).is_some_and(|next| next.epoch == epoch) {
-            let next = places.pop_front(&mut self.queue).expect("the queue has a first record");
-            violations += self.note(next.arrival);
-            items.push(next.item);
-        }
-        let run = Run {
-            lane: id,
-            epoch,
-            number,
-            attempt: current.attempt.get(),
-            items,
-        };
-        (run, violations)
-    }
-
-    /// Notes that `left` of the postponed records are left. If none is, returns when they would have been due.
-    fn left_of_postponed(&mut self, left: usize) -> Option<u64> {
-        let postponed = self.postponed.as_mut()?;
-        postponed.records = left;
-        let due = postponed.due;
-        (left == 0).then(|| {
-            self.postponed = None;
-            due
-        })
-    }
-
-    /// Notes that the record with this arrival number starts. Returns 1 if a later one has been started before, or else
-    /// 0.
-    fn note(&mut self, arrival: u64) -> u64 {
-        let overtaken = arrival <= self.last_arrival;
-        self.last_arrival = arrival;
-        u64::from(overtaken)
-    }
-}
-
-impl<T> Items<T> {
-    fn push(&mut self, item: T) {
-        match std::mem::replace(self, Self::Many(Vec::new())) {
-            Self::One(first) => *self = Self::Many(vec![first, item]),
-            Self::Many(mut items) => {
-                items.push(item);
-                *self = Self::Many(items);
-            }
-        }
-    }
-
-    /// The items as a vector.
-    pub(crate) fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::One(item) => vec![item],
-            Self::Many(items) => items,
-        }
-    }
-}
-
-impl<T> std::ops::Deref for Items<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        match self {
-            Self::One(item) => std::slice::from_ref(item),
-            Self::Many(items) => items,
-        }
-    }
-}
-
-impl LaneId {
-    fn index(self) -> usize {
-        self.0 as usize
     }
 }
 
