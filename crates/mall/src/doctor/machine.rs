@@ -143,7 +143,7 @@ fn room(data: &Path, report: &mut Report) {
         report.wrong(
             text!(
                 "the disk of {shown} is nearly full, {mib} MiB are left; without room orders are refused",
-                "{shown} 폴더의 디스크에 공간이 {mib} MiB밖에 남지 않음. 공간이 없으면 주문이 거부됨"
+                "{shown} 폴더의 디스크에 공간이 {mib} MiB밖에 남지 않음. 공간이 없으면 주문이 거절됨"
             ),
             text!(
                 "make room on that disk, or give a folder on another with --data",

@@ -115,7 +115,7 @@ fn published(source: Source, journal: &Waiting, publisher: Option<&Publisher>, n
             match publisher {
                 Some(_) => text!(
                     "see what the role says of the log, and whether the log refuses an event (/readyz)",
-                    "서비스의 출력에 이벤트 로그 문제가 있는지, 거부된 이벤트가 있는지(/readyz) 확인하세요"
+                    "서비스의 출력에 이벤트 로그 문제가 있는지, 거절된 이벤트가 있는지(/readyz) 확인하세요"
                 ),
                 None => text!(
                     "start the {service}: its relay publishes them",

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use shop::text;
+use shop::text::Text;
 
 use super::found::{Found, find};
 use super::screen::{Colour, Screen};
@@ -43,30 +44,37 @@ pub fn run(args: &ExplainArgs) -> Result<Exit> {
     screen.lines(&read(head.explain), Colour::Plain);
     if let Some(why) = head.described {
         screen.line("", Colour::Plain);
-        screen.lines(
-            &read(text!("Nothing can be run: ", "실행할 수 없는 이유: ") + why),
+        screen.line(
+            &read(text!("Why nothing can be run:", "실행할 수 없는 이유:")),
             Colour::Plain,
         );
+        screen.lines(&read(why), Colour::Plain);
     }
-    if head.question != text!("", "") {
+    let asks = head.question != Text::default();
+    if asks {
         screen.line("", Colour::Plain);
         screen.lines(&read(head.question), Colour::Bold);
     }
     screen.line("", Colour::Plain);
-    let helps = |cure| read(text!("What helps: ", "해결책: ") + cure);
     if args.answer {
         screen.lines(&read(head.answer), Colour::Plain);
-        screen.lines(&helps(head.cure), Colour::Green);
-    } else if !head.runs.is_empty() {
-        screen.line(
-            &read(text!(
-                "See it: mall lab run {name}      The answer: mall lab explain {name} --answer",
-                "실행: mall lab run {name}      답: mall lab explain {name} --answer"
-            )),
-            Colour::Dim,
-        );
-    } else if head.cure != text!("", "") {
-        screen.lines(&helps(head.cure), Colour::Green);
+    }
+    if args.answer || !asks {
+        screen.lines(&read(text!("What helps: ", "해결책: ") + head.cure), Colour::Green);
+    } else {
+        screen.line(&read(way_on(&name, !head.runs.is_empty())), Colour::Dim);
     }
     Ok(Exit::DONE)
+}
+
+/// What a reader does next who has read the question.
+fn way_on(name: &str, runs: bool) -> Text {
+    let answer = text!(
+        "The answer: mall lab explain {name} --answer",
+        "답: mall lab explain {name} --answer"
+    );
+    match runs {
+        true => text!("See it: mall lab run {name}      ", "실행: mall lab run {name}      ") + answer,
+        false => answer,
+    }
 }

@@ -47,7 +47,16 @@ fn a_scenario_is_shown_as_its_file_and_explained_with_a_question() {
     let answered = folder.run(&["lab", "explain", "zombie", "--answer", "--lang", "ko"]);
     assert!(answered.out.contains("펜스가 없으면 DELIVERY MODIFIED"), "{answered:?}");
     let described = folder.run(&["lab", "explain", "kafka-transaction"]);
-    assert!(described.out.contains("Nothing can be run: "), "{described:?}");
+    assert!(
+        described.out.contains("Why nothing can be run:\nKeylane uses"),
+        "{described:?}"
+    );
+    assert!(
+        described
+            .out
+            .ends_with("The answer: mall lab explain kafka-transaction --answer\n"),
+        "{described:?}"
+    );
 }
 
 #[test]

@@ -102,7 +102,7 @@ pub(super) fn parked(reason: Reason) -> Text {
 pub(super) fn refused(by: Option<&Applier>) -> Text {
     let what = text!(
         "refused: another instance has applied it during the slow work",
-        "거부됨: 오래 걸리는 작업을 하는 동안 다른 인스턴스가 반영했음"
+        "거절됨: 오래 걸리는 작업을 하는 동안 다른 인스턴스가 반영했음"
     );
     match by {
         Some(by) => what + text!(", ", ": ") + named(by),

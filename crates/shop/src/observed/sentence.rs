@@ -225,7 +225,7 @@ fn of_role(what: &What) -> Text {
         ),
         What::OffsetRefused { partition, position } => text!(
             "commit refused: P{partition} up to {position}, as the partition is somebody else's by now",
-            "오프셋 커밋이 거부됨: P{partition}의 {position} 앞까지. 파티션이 이미 다른 멤버의 것임"
+            "오프셋 커밋이 거절됨: P{partition}의 {position} 앞까지. 파티션이 이미 다른 멤버의 것임"
         ),
         What::PassedOver { order, version } => text!(
             "order={order} v{version} … passed over for good, as it was marked",
