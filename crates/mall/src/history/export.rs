@@ -1,7 +1,7 @@
 //! The history of what was read: each row and record is told as what its service did at that time.
 //!
 //! What no row tells is left out: when somebody took a record or began its work, the keys of records, and how far the group had
-//! come before it was read.
+//! come before it was read. Who reads a partition is known from the effects: each names the assignment under which it was written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use keylane_log::Timestamp;
 use lab::checker::{Applied, DeliveryRecord, History, OrderRecord, Parked, PlaceInTopic, WaitsFor, Written};
 use lab::narration::says_of;
 use lab::run::Cast;
-use observe::{Before, Effect, Ending, Event, Observation, Place, Reason, What};
+use observe::{Assignment, Before, Effect, Ending, Event, Observation, Place, Reason, What};
 use serde_json::{Map, Value};
 use shop::domain::decide::ApplyKind;
 use shop::domain::{EventType, OrderId, Version};
@@ -43,19 +43,28 @@ pub fn export<W: Write>(
     let instances: BTreeSet<&str> = history.applied.iter().map(instance).collect();
     let mut scene = Scene::read(history.partitions.len(), &instances);
     scene.begin(now, recorder.picture());
-    recorder.moment(now)?;
     let (mut seqs, mut applies) = (BTreeMap::new(), Applies::default());
-    for (at, one) in told {
-        let (who, what, says) = one.as_observed(&mut applies);
+    let mut observed = |at: Timestamp, (who, what): (&str, What)| {
         let seq: &mut u64 = seqs.entry(who.to_owned()).or_default();
         *seq += 1;
-        let (seq, who) = (*seq, Arc::<str>::from(who));
-        let seen = Observation {
-            seq,
-            at: at.0,
-            who,
-            what,
-        };
+        let (seq, at, who) = (*seq, at.0, Arc::<str>::from(who));
+        Observation { seq, at, who, what }
+    };
+    // Whoever is the first that is known to read a partition is taken for its reader from the beginning.
+    let (first, others) = readers(history);
+    for applied in first {
+        scene.observe(&observed(Timestamp(now), reads(applied)), recorder.picture());
+    }
+    recorder.moment(now)?;
+    for (at, one) in told {
+        if let Told::Applied(applied) = one
+            && others.contains(&applied.counter)
+        {
+            scene.observe(&observed(at, reads(applied)), recorder.picture());
+            recorder.moment(at.0)?;
+        }
+        let (who, what, says) = one.as_observed(&mut applies);
+        let seen = observed(at, (who, what));
         recorder.pass(seen.at);
         let says = says.or_else(|| says_of(&seen.what, &Cast::default()).map(|(says, _)| says));
         if let Some(says) = says {
@@ -69,7 +78,41 @@ pub fn export<W: Write>(
     }
     scene.come_to(&history.partitions);
     scene.end(verdict, &history.deliveries, recorder.picture());
-    recorder.end("end", &Value::Null)
+    let mut says = both(&text!("the end of what was read", "읽은 내용의 끝"));
+    says["tone"] = "step".into();
+    recorder.end("says", &says)
+}
+
+/// The effects that show a new reader of a partition: the first one of each partition, and the numbers of those that follow.
+fn readers(history: &History) -> (Vec<&Applied>, BTreeSet<i64>) {
+    let (mut known, mut first, mut others) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+    let mut partitions = BTreeSet::new();
+    let mut applied: Vec<&Applied> = history.applied.iter().collect();
+    applied.sort_by_key(|applied| (applied.at, applied.counter));
+    for applied in applied {
+        let (Some(place), Some(epoch)) = (applied.place, applied.epoch) else {
+            continue;
+        };
+        if !known.insert((place.partition, &*applied.instance, epoch)) {
+            continue;
+        }
+        match partitions.insert(place.partition) {
+            true => first.push(applied),
+            false => drop(others.insert(applied.counter)),
+        }
+    }
+    (first, others)
+}
+
+/// Who reads the partition of this effect's record, and since when that is known.
+fn reads(applied: &Applied) -> (&str, What) {
+    let partitions = applied.place.map(|place| Assignment {
+        partition: place.partition.0,
+        position: place.offset.0,
+        epoch: applied.epoch.unwrap_or(0),
+    });
+    let partitions = partitions.into_iter().collect();
+    (instance(applied), What::Assigned { partitions })
 }
 
 fn is_broken(what: &What) -> bool {

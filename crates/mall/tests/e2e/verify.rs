@@ -154,6 +154,8 @@ fn a_history_is_exported(stack: &Stack, park: i64) {
         (&all[0]["source"], &all[1]["event"]),
         (&"verify".into(), &"snapshot".into())
     );
+    let readers = &all[1]["data"]["seen"];
+    assert_eq!(readers[0]["what"], "assigned", "{readers}");
     let verdict = last(&all, "verdict").expect("a verdict");
     assert_eq!(verdict["data"]["state"], "harm", "{verdict}");
     let of_park = |line: &&Value| line["event"] == "seen" && line["data"][0]["event"]["order"] == park;
