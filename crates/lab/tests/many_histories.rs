@@ -1,4 +1,4 @@
-//! Ten thousand histories of the mall as it ships, on the embedded log, on all cores.
+//! Ten thousand histories of the mall as it ships, on the embedded log and on the simulated Kafka, on all cores.
 #![allow(missing_docs)]
 
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ const HISTORIES: u64 = 10_000;
 #[test]
 fn ten_thousand_histories_do_no_harm() {
     let mut counts = Counts::default();
-    let work = |seed| history(&conditions(Mode::Fixed, Logs::Embedded, seed), false).end().0;
+    let work = |seed| history(&conditions(Mode::Fixed, Logs::Both, seed), false).end().0;
     in_order(HISTORIES, work, |seed, ending| {
         assert!(ending.harm.is_empty(), "seed {seed}: {:#?}", ending.says);
         counts += ending.counts;

@@ -79,7 +79,13 @@ fn the_modes_that_ship_do_no_harm_and_meet_all_kinds_of_trouble() {
         freezes,
         growths,
         removals,
+        expiries,
         limits,
+        foreign,
+        marks,
+        poisoned,
+        buried,
+        resynced,
         moves,
         takeovers,
         unmade,
@@ -95,8 +101,8 @@ fn the_modes_that_ship_do_no_harm_and_meet_all_kinds_of_trouble() {
         ..
     } = counts;
     let anywhere = [
-        commands, faults, kills, stops, starts, freezes, growths, removals, limits, moves, takeovers, unmade,
-        unanswered, parked, duplicates,
+        commands, faults, kills, stops, starts, freezes, growths, removals, expiries, limits, foreign, marks, poisoned,
+        buried, resynced, moves, takeovers, unmade, unanswered, parked, duplicates,
     ];
     let on_brokers = [kafka, late, rebalances, losses, repeats, cuts];
     for met in anywhere.into_iter().chain(on_brokers) {

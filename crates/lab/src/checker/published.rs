@@ -132,18 +132,29 @@ fn phantom(order: &OrderHistory<'_>, version: Version, record: &OrderRecord) -> 
 }
 
 fn lost_events(order: &OrderHistory<'_>, verdicts: &mut Vec<Verdict>) {
-    let gone = |written: &&&Written| {
-        written.published
-            && !written.inherited
-            && !order.published.contains(&written.version)
-            && !order.may_have_lost(written.at)
-    };
+    let gone =
+        |written: &&&Written| written.published && !written.inherited && !order.published.contains(&written.version);
     for written in order.written.values().filter(gone) {
         let version = written.version;
-        let says = text!(
-            "v{version} is marked as published, but not in the topic",
-            "v{version} 이벤트는 발행했다고 표시되어 있지만 토픽에 없음"
-        );
+        let says = match (order.may_have_lost(written.at), never_comes(order, version)) {
+            (false, _) => text!(
+                "v{version} is marked as published, but not in the topic",
+                "v{version} 이벤트는 발행했다고 표시되어 있지만 토픽에 없음"
+            ),
+            (true, true) => text!(
+                "v{version} never took effect, and is in the topic no longer: it was removed before it was read",
+                "v{version} 이벤트는 끝내 반영되지 않았고 토픽에도 더는 없음: 읽기 전에 지워짐"
+            ),
+            // It took effect first, or what is parked behind it has it asked from the order service.
+            (true, false) => continue,
+        };
         verdicts.push(Anomaly::LostEvent.of(order.id, says, vec![was_written(written)]));
     }
+}
+
+/// Whether a version that the topic no longer holds has not taken effect, and nothing that waits behind it shows that it is
+/// missing.
+fn never_comes(order: &OrderHistory<'_>, version: Version) -> bool {
+    let done = order.applied.iter().any(|applied| applied.version == Some(version));
+    !done && version > order.baseline() && order.parked.is_empty()
 }

@@ -167,14 +167,26 @@ impl Broker {
     }
 
     /// A partition that had no leader takes records again. An offset that was committed behind its end is of the past (KIP-320).
-    pub(super) fn lead_again(&mut self, partition: &TopicPartition) {
-        if self.leaderless.remove(partition)
-            && let Some(end) = self.topics.log(partition).map(|log| log.extent().end)
-        {
+    /// Returns whether it had none.
+    pub(super) fn lead_again(&mut self, partition: &TopicPartition) -> bool {
+        let led_again = self.leaderless.remove(partition);
+        if led_again && let Some(end) = self.topics.log(partition).map(|log| log.extent().end) {
             for group in self.groups.values_mut() {
                 if let Some(commit) = group.commits.get_mut(partition) {
                     commit.offset = commit.offset.min(end);
                 }
+            }
+        }
+        led_again
+    }
+
+    /// Forgets what groups have noted beside their offsets in this partition. Such a note names records by their offsets, and
+    /// other records come to stand there. Real brokers keep it, and whoever gets the partition first after the election can
+    /// tell; if that one dies before it commits, nobody can.
+    pub(super) fn forget_notes(&mut self, partition: &TopicPartition) {
+        for group in self.groups.values_mut() {
+            if let Some(commit) = group.commits.get_mut(partition) {
+                commit.metadata.clear();
             }
         }
     }

@@ -177,10 +177,12 @@ impl Member {
         let mut broker = self.broker.lock();
         let faults = broker.behaviour.faults;
         broker.may_fail(faults.assignments_unanswered, "the committed offsets can't be read")?;
-        partitions.iter().for_each(|partition| broker.lead_again(partition));
+        let mut elected = partitions.to_vec();
+        elected.retain(|partition| broker.lead_again(partition));
         let group = &self.subscription.group;
         let assignments = partitions.iter().map(|partition| assignment(&broker, group, partition));
         let assignments: Vec<Assignment> = assignments.collect();
+        elected.iter().for_each(|partition| broker.forget_notes(partition));
         let event = broker.topics.next_event();
         if let Some(group) = broker.groups.get_mut(group) {
             group.take(id, partitions);

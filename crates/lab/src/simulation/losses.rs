@@ -3,32 +3,42 @@
 //! # Invariants
 //! * What is lost is kept aside, so that a history still knows it.
 
-use keylane_log::{Offset, Partition, Record, TopicPartition};
+use keylane_log::{Offset, Partition, TopicPartition};
 
-use super::log::MOST_RECORDS;
 use super::mall::Mall;
 use super::roles::TOPIC;
-
-/// The records that an election has taken count as a partition of their own from this number on, because others stand in their
-/// places.
-const LOST: u32 = 1_000;
 
 impl Mall {
     /// Removes the records of a partition that the group has committed, as retention does.
     pub fn remove(&mut self, partition: u32) {
-        let Some(Some(committed)) = self.committed().get(partition as usize).copied() else {
-            return;
-        };
-        let partition = TopicPartition::new(TOPIC, Partition(partition));
-        let mut records = self
-            .log
-            .outside()
-            .read(&partition, Offset(0), MOST_RECORDS)
-            .expect("the partition is there");
-        records.retain(|record| record.offset < committed);
-        self.removed.extend(records);
-        let removed = self.log.delete_before(&partition, committed);
-        removed.expect("a group commits nothing behind the end");
+        if let Some(Some(committed)) = self.committed().get(partition as usize).copied() {
+            self.remove_before(Partition(partition), committed);
+        }
+    }
+
+    /// Removes the first records of a partition, up to so many, whether somebody has handled them or not. Returns whether there
+    /// were any.
+    pub fn expire(&mut self, partition: u32, most: u32) -> bool {
+        let partition = Partition(partition);
+        let records = self.log.look(partition, Offset(0));
+        let last = records.iter().take(most as usize).next_back();
+        if let Some(last) = last {
+            self.remove_before(partition, last.offset.next());
+        }
+        last.is_some()
+    }
+
+    fn remove_before(&mut self, partition: Partition, end: Offset) {
+        // What was published is looked at before it is gone.
+        self.published.look(&self.log);
+        let mut records = self.log.look(partition, Offset(0));
+        records.retain(|record| record.offset < end);
+        let (handled, unread): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| self.watch.is_handled(record));
+        self.removed.handled.extend(handled);
+        self.removed.unread.extend(unread);
+        self.watch.removed(partition, end);
+        let removed = self.log.delete_before(&TopicPartition::new(TOPIC, partition), end);
+        removed.expect("there are as many records");
     }
 
     /// An unclean election takes the last records of a partition away, up to so many, as far as the group has handled them.
@@ -45,20 +55,7 @@ impl Mall {
         self.published.cut(number, first.offset);
         let partition = TopicPartition::new(TOPIC, number);
         let elected = self.log.elect_uncleanly(&partition, first.offset);
-        let partition = Partition(LOST + self.elections);
-        self.elections += 1;
-        let lost = lost.iter().cloned();
-        self.removed.extend(lost.map(|record| Record { partition, ..record }));
+        self.removed.add_election(lost);
         elected
-    }
-
-    /// The numbers of the partitions for which a history takes what elections have removed.
-    pub fn lost(&self) -> impl Iterator<Item = Partition> + use<> {
-        (LOST..LOST + self.elections).map(Partition)
-    }
-
-    /// The records that are gone from the log.
-    pub fn removed(&self) -> &[Record] {
-        &self.removed
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use keylane_log::{Offset, Record, Timestamp};
+use keylane_log::{Offset, Timestamp};
 use observe::{Observation, Observer, Reader};
 use shop::LogCalls;
 use shop::delivery::{OrderJournal, journal_answer};
@@ -25,6 +25,7 @@ use super::holds::Holds;
 use super::log::{Log, MORNING, Opened};
 use super::process::Process;
 use super::published::Published;
+use super::removed::Removed;
 use super::roles::{self, GROUP, Ground, Orders, TOPIC};
 use super::shuffle::Shuffle;
 use super::spare;
@@ -54,10 +55,7 @@ pub struct Mall {
     /// Whether an order service runs that can be asked for its journal.
     serves: Arc<AtomicBool>,
     violations: Vec<String>,
-    /// The records that retention or an election has removed.
-    pub(super) removed: Vec<Record>,
-    /// How many elections have removed some.
-    pub(super) elections: u32,
+    pub(super) removed: Removed,
     /// What a scenario holds.
     pub holds: Holds,
     /// In which sequence things go on that may go on in any.
@@ -104,8 +102,7 @@ impl Mall {
             starts: 0,
             serves: Arc::default(),
             violations: Vec::new(),
-            removed: Vec::new(),
-            elections: 0,
+            removed: Removed::default(),
             holds: Holds::default(),
             shuffle: Shuffle::default(),
             observed,

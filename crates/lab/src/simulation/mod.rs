@@ -14,10 +14,13 @@
 //! * A run is a pure function of its configuration and its choices; the seed makes the choices.
 
 mod chronicle;
+mod counts;
+mod foreign;
 pub mod found;
 mod gated;
 pub mod gates;
 mod holds;
+mod judged;
 pub mod log;
 mod losses;
 mod mall;
@@ -26,6 +29,7 @@ pub mod minimize;
 mod person;
 mod process;
 mod published;
+mod removed;
 mod roles;
 pub mod run;
 pub mod scheduler;

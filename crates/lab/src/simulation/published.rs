@@ -19,6 +19,8 @@ pub struct Published {
     next: BTreeMap<Partition, Offset>,
     /// The versions by order, or by delivery.
     seen: BTreeMap<Stream, BTreeSet<i64>>,
+    /// Where records stand that somebody else has written, which says nothing about the relays.
+    foreign: BTreeSet<(Partition, Offset)>,
     violations: Vec<String>,
 }
 
@@ -42,7 +44,8 @@ impl Published {
         for (extent, number) in extents.into_iter().zip(0..) {
             let next = self.next.entry(Partition(number)).or_insert(Offset(0));
             if *next < extent.end {
-                new.extend(log.look(Partition(number), *next));
+                let own = |record: &Record| !self.foreign.contains(&(record.partition, record.offset));
+                new.extend(log.look(Partition(number), *next).into_iter().filter(own));
                 *next = extent.end;
             }
         }
@@ -65,11 +68,17 @@ impl Published {
         seen.insert(version);
     }
 
+    /// Notes that somebody else has written the record that stands here.
+    pub fn note_foreign(&mut self, partition: Partition, offset: Offset) {
+        self.foreign.insert((partition, offset));
+    }
+
     /// Notes that the records of a partition from `end` on are gone, and others come in their places.
     pub fn cut(&mut self, partition: Partition, end: Offset) {
         if let Some(next) = self.next.get_mut(&partition) {
             *next = end.min(*next);
         }
+        self.foreign.retain(|(of, offset)| *of != partition || *offset < end);
     }
 }
 

@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use keylane_log::{Partition, TopicPartition};
-use shop::domain::{Change, Condition, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest};
+use shop::domain::{Change, Condition, OrderCommand, OrderFields, OrderId, OrderPatch, OrderRequest, Version};
+use shop::store::StoreError;
 
+pub use super::counts::Counts;
 use super::gates::Grant;
+use super::judged::{EventId, Judged, judged};
 use super::log::{Log, LogKind};
 use super::mall::Mall;
 use super::roles::TOPIC;
 use super::step::Step;
-use super::tally::Tally;
-use crate::checker::{self, Severity};
+use crate::checker::{self, Anomaly, Severity, Verdict};
 use crate::scenario::{Role, Setup};
+use crate::world::Answer;
 
 /// What a simulated mall is, and the seed of what it draws by itself, such as pauses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,57 +62,6 @@ impl Ending {
         let divergence = self.harm.iter().find(|name| *name == "divergence");
         divergence.or(self.harm.first()).map(String::as_str)
     }
-}
-
-/// What happened in one or several histories, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Histories.
-    pub histories: u64,
-    /// Steps that did something.
-    pub steps: u64,
-    /// Commands of customers.
-    pub commands: u64,
-    /// Calls that failed.
-    pub faults: u64,
-    /// Processes that were killed.
-    pub kills: u64,
-    /// Processes that were stopped in good order.
-    pub stops: u64,
-    /// Processes that were started after the beginning.
-    pub starts: u64,
-    /// Processes that were frozen.
-    pub freezes: u64,
-    /// Times at which the topic grew.
-    pub growths: u64,
-    /// Times at which records were removed.
-    pub removals: u64,
-    /// Times at which the topic began to refuse records.
-    pub limits: u64,
-    /// Partitions that moved from one instance to another.
-    pub moves: u64,
-    /// Times at which a relay's lease went to another process than the one that had it last.
-    pub takeovers: u64,
-    /// Kills of processes that had asked for a write which was not made.
-    pub unmade: u64,
-    /// Kills of processes of which a write was made, and which didn't have the answer.
-    pub unanswered: u64,
-    /// Events that delivery instances parked until their turn.
-    pub parked: u64,
-    /// Events that delivery instances found to be applied already.
-    pub duplicates: u64,
-    /// Histories on the simulated Kafka, where alone the rest can happen.
-    pub kafka: u64,
-    /// Calls that brokers did not answer in time, so that nobody knew whether they took effect.
-    pub late: u64,
-    /// Rebalances without a reason.
-    pub rebalances: u64,
-    /// Processes that the group has given up, although they live.
-    pub losses: u64,
-    /// Times at which a process got records again.
-    pub repeats: u64,
-    /// Unclean elections that took records away.
-    pub cuts: u64,
 }
 
 /// A hash of what happens, and the lines of it if somebody wants to read them.
@@ -217,6 +169,25 @@ impl Run {
                 counts.freezes += 1;
             }
             Step::Wake(role) if mall.roles().any(|found| found == (role, true)) => mall.wake(role),
+            Step::Kill(_) | Step::Stop(_) | Step::Start(_) | Step::Freeze(_) | Step::Wake(_) => return false,
+            Step::Grow(_)
+            | Step::Remove(_)
+            | Step::Expire(..)
+            | Step::Limit(_)
+            | Step::Write(..)
+            | Step::Retry(_)
+            | Step::Discard(..) => return self.apply_to_topic(step),
+            Step::Late(..) | Step::Rebalance(_) | Step::GiveUp(_) | Step::Repeat(..) | Step::Cut(..) => {
+                return self.apply_to_brokers(step);
+            }
+        }
+        true
+    }
+
+    /// Takes a step that somebody takes who is no process of the mall.
+    fn apply_to_topic(&mut self, step: Step) -> bool {
+        let (mall, counts) = (&mut self.mall, &mut self.counts);
+        match step {
             Step::Grow(partitions) => {
                 mall.grow(partitions);
                 counts.growths += 1;
@@ -225,14 +196,25 @@ impl Run {
                 mall.remove(partition);
                 counts.removals += 1;
             }
+            Step::Expire(partition, records) => {
+                let expired = mall.expire(partition, records);
+                counts.expiries += u64::from(expired);
+                return expired;
+            }
+            Step::Write(what, partition) => {
+                let written = mall.write_foreign(what, partition);
+                counts.foreign += u64::from(written);
+                return written;
+            }
+            Step::Retry(order) => return self.decided(|mall| mall.retry(OrderId(order))),
+            Step::Discard(order, version) => {
+                return self.decided(|mall| mall.discard(OrderId(order), Version(version)));
+            }
             Step::Limit(bytes) => {
                 mall.log.limit(bytes);
                 counts.limits += u64::from(bytes.is_some());
             }
-            Step::Kill(_) | Step::Stop(_) | Step::Start(_) | Step::Freeze(_) | Step::Wake(_) => return false,
-            Step::Late(..) | Step::Rebalance(_) | Step::GiveUp(_) | Step::Repeat(..) | Step::Cut(..) => {
-                return self.apply_to_brokers(step);
-            }
+            _ => return false,
         }
         true
     }
@@ -255,15 +237,49 @@ impl Run {
         done
     }
 
+    fn decided(&mut self, decide: impl FnOnce(&Mall) -> Result<Answer, StoreError>) -> bool {
+        let marked = decide(&self.mall) == Ok(Answer::Done);
+        self.counts.marks += u64::from(marked);
+        marked
+    }
+
     fn command(&mut self, role: Role, command: OrderCommand) -> bool {
+        // Without a trace it would count as an event of an older system. What isn't sent must not draw anything.
+        let number = self.counts.commands + 1;
         let request = OrderRequest {
             command,
             condition: Condition::default(),
-            traceparent: None,
+            traceparent: Some(format!("00-{number:032x}-{number:016x}-01")),
         };
         let sent = self.mall.send(role, request).is_some();
         self.counts.commands += u64::from(sent);
         sent
+    }
+
+    /// Has the checker name what was removed before it was read, from what is still there to be read.
+    fn tell_lost(
+        &self,
+        lost: &BTreeSet<EventId>,
+        hazards: &mut BTreeSet<String>,
+        says: &mut Vec<String>,
+    ) -> Result<(), String> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let verdicts = checker::check(&self.mall.standing()?).verdicts;
+        for (order, version) in lost {
+            let of_event = |verdict: &&Verdict| {
+                let facts = verdict.facts.iter();
+                verdict.anomaly == Anomaly::LostEvent
+                    && verdict.order == *order
+                    && facts.into_iter().any(|fact| fact.version == Some(*version))
+            };
+            let told = verdicts.iter().find(of_event);
+            let told = told.ok_or_else(|| format!("order {order} v{version} was removed unread, and nothing tells"))?;
+            hazards.insert(told.anomaly.name().to_owned());
+            says.push(sentence(told));
+        }
+        Ok(())
     }
 
     /// Lets the mall come to rest, and judges its history.
@@ -285,18 +301,19 @@ impl Run {
             }
             Ok(history) => {
                 self.trace.add(&format_args!("{history:?}"));
+                let Judged { history, lost } = judged(history, self.mall.removed.unread_events());
                 for verdict in checker::check(&history).verdicts {
                     let names = match verdict.severity {
                         Severity::Harm => &mut harm,
                         Severity::Hazard => &mut hazards,
                     };
                     names.insert(verdict.anomaly.name().to_owned());
-                    says.push(format!(
-                        "order {}: {}: {}",
-                        verdict.order,
-                        verdict.anomaly.name(),
-                        verdict.says.english
-                    ));
+                    says.push(sentence(&verdict));
+                }
+                self.counts.lost += lost.len() as u64;
+                if let Err(why) = self.tell_lost(&lost, &mut hazards, &mut says) {
+                    harm.insert("untold".to_owned());
+                    says.push(why);
                 }
             }
         }
@@ -313,6 +330,13 @@ impl Run {
         };
         (ending, self.steps, self.trace.lines.unwrap_or_default())
     }
+}
+
+fn sentence(verdict: &Verdict) -> String {
+    let Verdict {
+        order, anomaly, says, ..
+    } = verdict;
+    format!("order {order}: {anomaly}: {}", says.english)
 }
 
 /// Takes these steps, and judges what came of them.
@@ -349,72 +373,5 @@ impl Trace {
         if let Some(lines) = &mut self.lines {
             lines.push(line.to_string());
         }
-    }
-}
-
-impl Counts {
-    fn add_tally(&mut self, tally: &Tally) {
-        self.takeovers += tally.takeovers;
-        self.unmade += tally.unmade;
-        self.unanswered += tally.unanswered;
-        self.parked += tally.deliveries.parked.get();
-        self.duplicates += tally.deliveries.duplicates.get() + tally.deliveries.stale_refused.get();
-    }
-
-    /// Each count with its name.
-    pub fn named(&self) -> [(&'static str, u64); 23] {
-        [
-            ("histories", self.histories),
-            ("steps", self.steps),
-            ("commands", self.commands),
-            ("faults", self.faults),
-            ("kills", self.kills),
-            ("stops", self.stops),
-            ("starts", self.starts),
-            ("freezes", self.freezes),
-            ("growths", self.growths),
-            ("removals", self.removals),
-            ("limits", self.limits),
-            ("moves", self.moves),
-            ("takeovers", self.takeovers),
-            ("unmade", self.unmade),
-            ("unanswered", self.unanswered),
-            ("parked", self.parked),
-            ("duplicates", self.duplicates),
-            ("kafka", self.kafka),
-            ("late", self.late),
-            ("rebalances", self.rebalances),
-            ("losses", self.losses),
-            ("repeats", self.repeats),
-            ("cuts", self.cuts),
-        ]
-    }
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.histories += other.histories;
-        self.steps += other.steps;
-        self.commands += other.commands;
-        self.faults += other.faults;
-        self.kills += other.kills;
-        self.stops += other.stops;
-        self.starts += other.starts;
-        self.freezes += other.freezes;
-        self.growths += other.growths;
-        self.removals += other.removals;
-        self.moves += other.moves;
-        self.takeovers += other.takeovers;
-        self.unmade += other.unmade;
-        self.unanswered += other.unanswered;
-        self.parked += other.parked;
-        self.duplicates += other.duplicates;
-        self.kafka += other.kafka;
-        self.late += other.late;
-        self.rebalances += other.rebalances;
-        self.losses += other.losses;
-        self.repeats += other.repeats;
-        self.cuts += other.cuts;
-        self.limits += other.limits;
     }
 }

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
+use shop::domain::Version;
 
+use super::foreign::Foreign;
 use super::gates::{Fault, Point, Side};
 use super::log::{Brokers, LogKind};
 use super::roles::POLL;
@@ -70,7 +72,12 @@ struct Temper {
     freezes: u32,
     growths: u32,
     removals: u32,
+    expiries: u32,
     limits: u32,
+    /// How likely somebody else writes a record.
+    foreign: u32,
+    /// How likely something befalls what is parked, if something is.
+    parked: u32,
     /// Only brokers do these.
     rebalances: u32,
     losses: u32,
@@ -86,6 +93,10 @@ struct Temper {
 const MOST_REPEATS: u32 = 3;
 /// The most records that an election takes away.
 const MOST_CUT: u32 = 4;
+/// The most records that retention removes at a time, whoever has yet to read them.
+const MOST_EXPIRED: u32 = 8;
+/// A version to which no order comes.
+const NEVER_WRITTEN: i64 = 50;
 /// Fewer bytes than any record has.
 const LOW_LIMIT: u32 = 100;
 /// The most partitions that a topic grows to.
@@ -181,7 +192,7 @@ pub fn history(conditions: &Conditions, told: bool) -> Run {
     if told {
         run = run.told();
     }
-    let mut scheduler = Scheduler::new(conditions.seed);
+    let mut scheduler = Scheduler::new(conditions);
     while let Some(step) = scheduler.next(&run) {
         run.take(step);
     }
@@ -189,10 +200,10 @@ pub fn history(conditions: &Conditions, told: bool) -> Run {
 }
 
 impl Scheduler {
-    fn new(seed: u64) -> Self {
-        let mut rng = Rng::with_seed(seed);
+    fn new(conditions: &Conditions) -> Self {
+        let mut rng = Rng::with_seed(conditions.seed);
         let mut some = |chances: &[u32]| chances[rng.usize(..chances.len())];
-        let temper = Temper {
+        let mut temper = Temper {
             faults: some(&[0, 0, 10, 60]),
             kills: some(&[0, 0, 4, 15]),
             sudden_kills: some(&[0, 0, 0, 40]),
@@ -200,7 +211,10 @@ impl Scheduler {
             freezes: some(&[0, 0, 5, 15]),
             growths: some(&[0, 0, 0, 4]),
             removals: some(&[0, 0, 0, 3]),
+            expiries: some(&[0, 0, 0, 3]),
             limits: some(&[0, 0, 0, 10]),
+            foreign: some(&[0, 0, 0, 15]),
+            parked: some(&[0, 0, 20, 100]),
             rebalances: some(&[0, 0, 5, 20]),
             losses: some(&[0, 0, 4, 15]),
             repeats: some(&[0, 0, 10, 40]),
@@ -210,6 +224,10 @@ impl Scheduler {
         };
         let commands = some(&[3, 5, 8]);
         let choices = some(&[100, 200, 400]);
+        // Without a fence any of these does harm, which would tell nothing of the order of events.
+        if conditions.setup.guard == Guard::Off {
+            (temper.expiries, temper.foreign, temper.parked) = (0, 0, 0);
+        }
         Self {
             rng,
             temper,
@@ -263,7 +281,10 @@ impl Scheduler {
             freezes,
             growths,
             removals,
+            expiries,
             limits,
+            foreign,
+            parked,
             ..
         } = self.temper;
         let all: Vec<(Role, bool)> = run.mall.roles().collect();
@@ -294,13 +315,58 @@ impl Scheduler {
         if self.chance(removals) {
             return Some(Step::Remove(self.rng.u32(..3)));
         }
+        if self.chance(expiries) {
+            return Some(Step::Expire(self.rng.u32(..3), self.rng.u32(1..=MOST_EXPIRED)));
+        }
         if self.chance(limits) {
             return Some(Step::Limit(self.rng.bool().then_some(LOW_LIMIT)));
+        }
+        if self.chance(foreign) {
+            let what = self.foreign();
+            return Some(Step::Write(what, self.rng.u32(..run.mall.setup().partitions)));
+        }
+        if self.chance(parked)
+            && let Some(step) = self.befalls_parked(run, &all)
+        {
+            return Some(step);
         }
         if run.mall.log.is_kafka() {
             return self.broker_trouble(&all);
         }
         None
+    }
+
+    /// What somebody else writes.
+    fn foreign(&mut self) -> Foreign {
+        let order = self.rng.i64(1..=self.placed + 1);
+        let version = self.rng.i64(1..=4);
+        match self.rng.u8(..4) {
+            0 => Foreign::Garbage,
+            1 => Foreign::Unreadable(order, version),
+            2 => Foreign::Forged(order, NEVER_WRITTEN + version),
+            _ => Foreign::Copy(order, version),
+        }
+    }
+
+    /// What befalls something that is parked: an instance dies while it is handled, or a person decides about it. Whoever has the
+    /// placing of an order passed over takes the ground from under its other events, which is nobody's to withstand.
+    fn befalls_parked(&mut self, run: &Run, all: &[(Role, bool)]) -> Option<Step> {
+        let keys = run.mall.parked_keys().ok()?;
+        let key = keys.get(self.rng.usize(..keys.len().max(1)))?;
+        if key.lowest.lease_until > run.mall.time() {
+            let instances = all.iter().map(|(role, _)| *role);
+            let instances: Vec<Role> = instances.filter(|role| matches!(role, Role::Delivery(_))).collect();
+            let one = instances.get(self.rng.usize(..instances.len().max(1)))?;
+            return Some(Step::Kill(*one));
+        }
+        let next = match key.has_gap() {
+            true => key.cursor.next(),
+            false => key.lowest.version,
+        };
+        Some(match self.rng.bool() && next > Version(1) {
+            true => Step::Discard(key.order_id.0, next.0),
+            false => Step::Retry(key.order_id.0),
+        })
     }
 
     /// What befalls the group or the topic on brokers, if something does now.

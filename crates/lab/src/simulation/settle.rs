@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keylane_log::{Extent, Offset, Partition, Record};
+use keylane_log::{Extent, Offset, Partition, Record, Timestamp};
 use shop::domain::fence::ParkedKey;
 use shop::domain::{DeliveryId, OrderId, Source, Version};
 
@@ -134,24 +134,50 @@ impl Mall {
                 return Err(format!("P{number}@{} isn't handled", record.offset));
             }
         }
-        let keys = self.parked_keys()?;
-        let waits = |key: &&ParkedKey| !key.lowest.is_blocked();
-        match keys.iter().find(waits) {
-            Some(key) => Err(format!("order {} v{} is parked", key.order_id, key.lowest.version)),
-            None => Ok(()),
+        for key in self.parked_keys()? {
+            let written = self.last_written(key.order_id)?;
+            // What nobody has written stays parked, which holds nothing up.
+            if key.cursor < written {
+                return Err(format!("order {} v{} is parked", key.order_id, key.lowest.version));
+            }
         }
+        Ok(())
     }
 
-    fn parked_keys(&self) -> Result<Vec<ParkedKey>, String> {
+    fn last_written(&self, order: OrderId) -> Result<Version, String> {
+        let events = self.orders().order_events(order).map_err(|error| error.to_string())?;
+        Ok(events.last().map_or(Version(0), |event| event.version))
+    }
+
+    /// The orders of which something is parked.
+    pub(super) fn parked_keys(&self) -> Result<Vec<ParkedKey>, String> {
         let keys = self.deliveries().parked_keys(OrderId::BEFORE_ALL, ALL);
         keys.map_err(|error| error.to_string())
     }
 
-    /// Everything that the checker needs.
+    /// Everything that the checker needs. Records that are gone count as if they were still there, if they had been handled.
     ///
     /// # Errors
     /// If something can't be read.
     pub fn history(&self) -> Result<History, String> {
+        let mut history = self.rows()?;
+        self.read_topic(&mut history)?;
+        self.recall(&mut history);
+        Ok(history)
+    }
+
+    /// What the checker is given of a mall by those who come later, and don't know what is gone.
+    ///
+    /// # Errors
+    /// If something can't be read.
+    pub fn standing(&self) -> Result<History, String> {
+        let mut history = self.rows()?;
+        self.read_topic(&mut history)?;
+        Ok(history)
+    }
+
+    /// What stands in the databases.
+    fn rows(&self) -> Result<History, String> {
         let mut history = History::default();
         let text = |error: shop::store::StoreError| error.to_string();
         for row in self.orders().journal(Source::Orders, 0, ALL).map_err(text)? {
@@ -159,7 +185,6 @@ impl Mall {
                 .written
                 .push(translate::written(&row).map_err(|error| error.to_string())?);
         }
-        self.read_topic(&mut history)?;
         let mut deliveries = self.deliveries();
         let applies = deliveries.applies(0, ALL).map_err(text)?;
         history.applied = applies.into_iter().map(translate::applied).collect();
@@ -176,33 +201,58 @@ impl Mall {
         Ok(history)
     }
 
-    /// Reads all records that the topic has ever held: those that were removed were kept aside.
     fn read_topic(&self, history: &mut History) -> Result<(), String> {
         let extents: Vec<Extent> = self.log.outside().extents(TOPIC).map_err(|error| error.to_string())?;
-        let mut take = |record: &Record| match translate::found(record) {
-            Some(TopicRecord::Order(record)) => history.topic.push(record),
-            Some(TopicRecord::Delivery(record)) => history.delivery_records.push(record),
-            None => {}
-        };
-        self.removed().iter().for_each(&mut take);
+        let mut take = |record: &Record| take(history, record);
         let scanned = self.log.outside().scan(TOPIC, &extents, &mut take);
         scanned.map_err(|error| error.to_string())?;
         let states = extents.iter().zip(self.committed()).zip(0..);
         let kept = states.map(|((extent, committed), number)| PartitionState {
             partition: Partition(number),
-            start: Offset(0),
+            start: extent.start,
             end: extent.end,
             committed,
-            kept_since: None,
+            kept_since: self.kept_since(Partition(number), extent.start),
         });
-        let gone = self.lost().map(|partition| PartitionState {
+        history.partitions = kept.collect();
+        Ok(())
+    }
+
+    fn kept_since(&self, partition: Partition, start: Offset) -> Option<Timestamp> {
+        let records = (start.0 > 0).then(|| self.log.look(partition, start));
+        records?.first().map(|record| record.timestamp)
+    }
+
+    /// Adds the records that are gone from the topic. Of those that had not been handled only the delivery events: no part of
+    /// the mall reads them.
+    fn recall(&self, history: &mut History) {
+        let unread = self.removed.unread.iter();
+        let unread = unread.filter(|record| matches!(translate::found(record), Some(TopicRecord::Delivery(_))));
+        self.removed
+            .handled
+            .iter()
+            .chain(unread)
+            .for_each(|record| take(history, record));
+        for state in &mut history.partitions {
+            // The group goes on behind what is gone.
+            state.committed = state.committed.max(Some(state.start));
+            (state.start, state.kept_since) = (Offset(0), None);
+        }
+        let gone = self.removed.partitions().map(|partition| PartitionState {
             partition,
             start: Offset(0),
             end: HANDLED,
             committed: Some(HANDLED),
             kept_since: None,
         });
-        history.partitions = kept.chain(gone).collect();
-        Ok(())
+        history.partitions.extend(gone);
+    }
+}
+
+fn take(history: &mut History, record: &Record) {
+    match translate::found(record) {
+        Some(TopicRecord::Order(record)) => history.topic.push(record),
+        Some(TopicRecord::Delivery(record)) => history.delivery_records.push(record),
+        None => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::foreign::Foreign;
 use super::gates::{Fault, Point};
 use crate::scenario::Role;
 
@@ -40,6 +41,16 @@ pub enum Step {
     Grow(u32),
     /// Retention removes the records of a partition that the group has committed.
     Remove(u32),
+    /// Retention removes the first records of a partition, up to so many, whether somebody has handled them or not.
+    Expire(u32, u32),
+    /// The topic refuses records with more bytes from now on; none means the usual limit.
+    Limit(Option<u32>),
+    /// Somebody else writes a record into this partition.
+    Write(Foreign, u32),
+    /// A person has the first parked event of this order handled once more.
+    Retry(i64),
+    /// A person has this version of an order passed over.
+    Discard(i64, i64),
     /// The group takes a partition away from its holder, for nobody in particular.
     Rebalance(u32),
     /// The group gives a process up that lives, and tells it at its next poll.
@@ -49,8 +60,6 @@ pub enum Step {
     /// An unclean election takes the last records of a partition away, up to so many that the group has handled. It takes no
     /// others until the group has assigned it anew.
     Cut(u32, u32),
-    /// The topic refuses records with more bytes from now on; none means the usual limit.
-    Limit(Option<u32>),
 }
 
 impl Step {
@@ -78,12 +87,16 @@ impl fmt::Display for Step {
             Self::Wake(role) => write!(f, "wake {role}"),
             Self::Grow(partitions) => write!(f, "grow {partitions}"),
             Self::Remove(partition) => write!(f, "remove P{partition}"),
+            Self::Expire(partition, records) => write!(f, "expire {records} of P{partition}"),
+            Self::Limit(Some(bytes)) => write!(f, "limit {bytes}"),
+            Self::Limit(None) => f.write_str("limit none"),
+            Self::Write(what, partition) => write!(f, "write {what} to P{partition}"),
+            Self::Retry(order) => write!(f, "retry {order}"),
+            Self::Discard(order, version) => write!(f, "discard {order} v{version}"),
             Self::Rebalance(partition) => write!(f, "rebalance P{partition}"),
             Self::GiveUp(role) => write!(f, "give-up {role}"),
             Self::Repeat(role, records) => write!(f, "repeat {records} to {role}"),
             Self::Cut(partition, records) => write!(f, "cut {records} of P{partition}"),
-            Self::Limit(Some(bytes)) => write!(f, "limit {bytes}"),
-            Self::Limit(None) => f.write_str("limit none"),
         }
     }
 }

@@ -14,8 +14,10 @@
 //! * What was written reads the same again.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
+use super::foreign::Foreign;
 use super::gates::{Fault, Point, Side};
 use super::log::{Brokers, LogKind};
 use super::minimize::Smallest;
@@ -198,15 +200,42 @@ fn step(words: &[&str]) -> Option<Step> {
         ["freeze", who] => Step::Freeze(role(who)?),
         ["wake", who] => Step::Wake(role(who)?),
         ["grow", partitions] => Step::Grow(partitions.parse().ok()?),
-        ["remove", partition] => Step::Remove(partition.strip_prefix('P')?.parse().ok()?),
-        ["rebalance", partition] => Step::Rebalance(partition.strip_prefix('P')?.parse().ok()?),
+        ["remove", partition] => Step::Remove(number('P', partition)?),
+        ["expire", records, "of", partition] => Step::Expire(number('P', partition)?, records.parse().ok()?),
+        ["write", what @ .., "to", partition] => Step::Write(foreign(what)?, number('P', partition)?),
+        ["retry", order] => Step::Retry(order.parse().ok()?),
+        ["discard", order, version] => Step::Discard(order.parse().ok()?, number('v', version)?),
+        ["rebalance", partition] => Step::Rebalance(number('P', partition)?),
         ["give-up", who] => Step::GiveUp(role(who)?),
         ["repeat", records, "to", who] => Step::Repeat(role(who)?, records.parse().ok()?),
-        ["cut", records, "of", partition] => {
-            Step::Cut(partition.strip_prefix('P')?.parse().ok()?, records.parse().ok()?)
-        }
+        ["cut", records, "of", partition] => Step::Cut(number('P', partition)?, records.parse().ok()?),
         ["limit", "none"] => Step::Limit(None),
         ["limit", bytes] => Step::Limit(Some(bytes.parse().ok()?)),
+        _ => return None,
+    })
+}
+
+/// A number behind a letter, such as `P1` or `v2`.
+fn number<T: FromStr>(letter: char, word: &str) -> Option<T> {
+    word.strip_prefix(letter)?.parse().ok()
+}
+
+fn foreign(words: &[&str]) -> Option<Foreign> {
+    let event = |order: &str, version| Some((order.parse().ok()?, number('v', version)?));
+    Some(match words {
+        ["garbage"] => Foreign::Garbage,
+        ["unreadable", order, version] => {
+            let (order, version) = event(order, version)?;
+            Foreign::Unreadable(order, version)
+        }
+        ["forged", order, version] => {
+            let (order, version) = event(order, version)?;
+            Foreign::Forged(order, version)
+        }
+        ["copy", order, version] => {
+            let (order, version) = event(order, version)?;
+            Foreign::Copy(order, version)
+        }
         _ => return None,
     })
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! # Invariants that are watched
-//! * An instance never handles two records of one key at the same time.
+//! * An instance never handles two records of one key at the same time. Those of a partition that have no key share one lane.
 //! * Under one assignment, the records of a key and a partition begin in the order of the log. A record that comes again
 //!   may begin again, also where an earlier owner has handled it.
 //! * No position is committed behind a record that was handed out and isn't done.
@@ -32,10 +32,13 @@ pub struct Watch(Arc<Mutex<Seen>>);
 /// partition and the key.
 type Lane = (Arc<str>, u64, Partition, Option<Bytes>);
 
+/// What an instance handles one record after the other: a key, or the records without one of a partition.
+type AtWork = (Arc<str>, std::result::Result<Bytes, Partition>);
+
 #[derive(Debug, Default)]
 struct Seen {
-    /// The keys that are being handled, by instance, each with its partition; none if that was lost since.
-    running: BTreeMap<(Arc<str>, Option<Bytes>), Option<Partition>>,
+    /// What is being handled, each with its partition; none if that was lost since.
+    running: BTreeMap<AtWork, Option<Partition>>,
     /// The offsets that were begun, by instance, assignment, partition and key.
     begun: BTreeMap<Lane, BTreeSet<Offset>>,
     handed_out: BTreeMap<Partition, BTreeSet<Offset>>,
@@ -68,6 +71,13 @@ impl Watch {
         seen.held.retain(|(who, _)| &**who != instance);
     }
 
+    /// Whether this record has been handled.
+    pub fn is_handled(&self, record: &Record) -> bool {
+        let seen = self.lock();
+        let done = seen.done.get(&record.partition);
+        done.is_some_and(|done| done.contains(&record.offset))
+    }
+
     /// The last of these records of a partition, up to so many, as far as all of them have been handled.
     pub fn handled_at_the_end<'a>(&self, records: &'a [Record], most: usize) -> &'a [Record] {
         let seen = self.lock();
@@ -77,6 +87,13 @@ impl Watch {
         };
         let handled = records.iter().rev().take(most).take_while(is_done).count();
         &records[records.len() - handled..]
+    }
+
+    /// Notes that the records of a partition before `start` are gone. Who was handed one out and can't finish it finds it no more.
+    pub fn removed(&self, partition: Partition, start: Offset) {
+        if let Some(handed_out) = self.lock().handed_out.get_mut(&partition) {
+            handed_out.retain(|offset| *offset >= start);
+        }
     }
 
     /// Notes that the records of a partition from `end` on are gone, and others come in their places.
@@ -198,12 +215,19 @@ impl<T> Watched<T> {
         Self { inner, instance, watch }
     }
 
+    fn at_work(&self, key: &Option<Bytes>, record: &Record) -> AtWork {
+        (self.instance.clone(), key.clone().ok_or(record.partition))
+    }
+
     fn begin(&self, key: &Option<Bytes>, records: &[Record], attempt: Attempt) {
         let mut seen = self.watch.lock();
         let first = &records[0];
         let at = format!("{}-{}@{}", first.topic, first.partition, first.offset);
-        let at_work = (self.instance.clone(), key.clone());
-        if seen.running.insert(at_work, Some(first.partition)).is_some() {
+        if seen
+            .running
+            .insert(self.at_work(key, first), Some(first.partition))
+            .is_some()
+        {
             let what = format!("{} handles two records of one key at once at {at}", self.instance);
             seen.violations.push(what);
         }
@@ -222,7 +246,7 @@ impl<T> Watched<T> {
 
     fn end(&self, key: Option<Bytes>, records: &[Record], attempt: Attempt, outcome: &Outcome) {
         let mut seen = self.watch.lock();
-        seen.running.remove(&(self.instance.clone(), key.clone()));
+        seen.running.remove(&self.at_work(&key, &records[0]));
         let lane = (self.instance.clone(), attempt.epoch.0, records[0].partition, key);
         let begun = seen.begun.get(&lane).cloned().unwrap_or_default();
         if matches!(outcome, Outcome::Done | Outcome::Park(_)) {

@@ -13,7 +13,7 @@ use shop::domain::{
     Versions,
 };
 use shop::store::{JournalRow, StoreError};
-use shop::text;
+use shop::{text, trace};
 
 use super::holds::{Held, What};
 use super::log::{Log, LogKind};
@@ -138,7 +138,7 @@ impl SimulatedWorld {
                 one_of,
                 ..Condition::default()
             },
-            traceparent: None,
+            traceparent: Some(trace::following(None)),
         };
         let role = request.via.or_else(|| self.first_service());
         let role = role.ok_or_else(|| Trouble::Failed("no order service runs".to_owned()))?;

@@ -151,6 +151,25 @@ fn what_retention_removed_is_not_lost() {
 }
 
 #[test]
+fn what_was_removed_before_it_was_read_is_lost() {
+    let mut history = with(Anomaly::LostEvent);
+    history.partitions[0].start = history.partitions[0].end;
+    history.partitions[0].kept_since = None;
+    let last = history
+        .written
+        .last()
+        .map(|row| (row.order, row.version))
+        .expect("a row");
+    history
+        .applied
+        .retain(|applied| (applied.order, applied.version) != (last.0, Some(last.1)));
+    let found = verdicts(&history);
+    assert!(found.contains(&Anomaly::LostEvent), "{found:?}");
+    let says = check(&history).verdicts.into_iter().map(|verdict| verdict.says.english);
+    assert!(says.collect::<String>().contains("removed before it was read"));
+}
+
+#[test]
 fn what_stands_behind_the_first_record_kept_may_have_been_removed() {
     let mut history = with(Anomaly::LostEvent);
     history.partitions[0].start = Offset(1);
