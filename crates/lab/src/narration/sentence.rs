@@ -25,9 +25,10 @@ pub(super) fn sentence(what: &What, cast: &Cast) -> Option<(Text, Tone)> {
             })
         }
         What::Begun { event, place, takes } => {
+            let asked = asked_for(*place);
             let event = standing(named(event), *place);
             let takes = seconds(*takes);
-            plain(text!("{event} … takes {takes}", "{event} … {takes} 걸림"))
+            plain(asked + text!("{event} … takes {takes}", "{event} … {takes} 걸림"))
         }
         What::TriedAgain { event, place, why } => {
             let event = standing(named_or_not(event.as_ref(), cast), *place);
@@ -57,7 +58,10 @@ pub(super) fn sentence(what: &What, cast: &Cast) -> Option<(Text, Tone)> {
         }
         What::Finished {
             event, place, ending, ..
-        } => finished(&standing(named_or_not(event.as_ref(), cast), *place), ending),
+        } => {
+            let (says, tone) = finished(&standing(named_or_not(event.as_ref(), cast), *place), ending)?;
+            Some((asked_for(*place) + says, tone))
+        }
         other => process(other, cast),
     }
 }
@@ -183,6 +187,14 @@ fn named_or_not(event: Option<&Event>, cast: &Cast) -> String {
 
 fn kind(event: &Event) -> &str {
     event.name.as_deref().unwrap_or("?")
+}
+
+/// What has no place among the records came from the order service's journal.
+fn asked_for(place: Option<Place>) -> Text {
+    match place {
+        Some(_) => Text::default(),
+        None => text!("asked of the order service: ", "주문 서비스에 물어 받음: "),
+    }
 }
 
 fn standing(event: String, place: Option<Place>) -> String {

@@ -9,6 +9,7 @@ use super::action::{Action, Deed, Gate, Request, Wish};
 use super::expectation::{Expectation, Sight};
 use super::model::{Line, Run, Scenario, Step};
 use super::names::{EventName, Name, Role};
+use super::setup::{Consumer, Setting};
 
 /// What can't be meant: the number of its line, and a sentence.
 pub(super) type Complaint = (usize, String);
@@ -35,6 +36,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
             (None, true) => Ok(()),
         };
     }
+    does_something(scenario)?;
     let last = lines().max().unwrap_or(1);
     scenario.head.runs.iter().try_for_each(|run| {
         Walk::of(scenario, *run)
@@ -43,8 +45,33 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
     })
 }
 
+/// Refuses a line that changes none of the runs it belongs to: a naive consumer has no guard, no lanes, and asks for no event.
+fn does_something(scenario: &Scenario) -> Result<(), Complaint> {
+    let naive = |run: &Run| scenario.setup(*run).consumer != Consumer::Keylane;
+    let idle = scenario.settings.iter().find(|line| {
+        let runs = scenario.head.runs.iter();
+        let mut runs = runs
+            .filter(|run| line.run.is_none_or(|belongs| belongs == **run))
+            .peekable();
+        let of_keylane = matches!(
+            line.says,
+            Setting::Guard(_) | Setting::Lanes(_) | Setting::GapDeadline(_)
+        );
+        of_keylane && runs.peek().is_some() && runs.all(naive)
+    });
+    match idle {
+        None => Ok(()),
+        Some(line) => Err((line.number, format!("{} does nothing here: {NAIVE}", line.says))),
+    }
+}
+
+/// What a naive consumer lacks.
+const NAIVE: &str =
+    "a naive consumer has no guard, no lanes and no gap deadline; leave it out, or take consumer keylane";
+
 /// What is known of a run after some of its steps.
 struct Walk<'a> {
+    naive: bool,
     steps: Vec<&'a Line<Step>>,
     placed: BTreeSet<&'a Name>,
     roles: BTreeMap<Role, State>,
@@ -69,6 +96,7 @@ impl<'a> Walk<'a> {
         let orders = (1..=setup.relays).map(Role::Order);
         let roles = orders.chain((1..=setup.deliveries).map(Role::Delivery));
         Self {
+            naive: setup.consumer != Consumer::Keylane,
             steps: scenario.steps(run).collect(),
             placed: BTreeSet::new(),
             roles: roles.map(|role| (role, State::Running)).collect(),
@@ -173,6 +201,9 @@ impl<'a> Walk<'a> {
             (Deed::Freeze, Running) => Frozen,
             (Deed::Wake, Frozen) => Running,
             (Deed::Kill, Running | Frozen) | (Deed::Stop, Running) => Ended,
+            (Deed::Start(with), Ended) if self.naive && (with.guard.is_some() || with.lanes.is_some()) => {
+                return Err(NAIVE.to_owned());
+            }
             (Deed::Start(_), Ended) => Running,
             (_, Running) => return Err(format!("{role} runs already")),
             (_, Frozen) => return Err(format!("{role} is frozen; wake or kill it")),

@@ -1,7 +1,7 @@
 //! What is told, in lanes and in lines, in both languages.
 
 use lab::narration::{Narrator, Shown, Tone};
-use lab::run::{Told, run};
+use lab::run::{Cast, Told, run};
 use lab::scenario::{Run, parse};
 use observe::{Applier, Ending, Reason, What};
 use shop::text::Language;
@@ -158,4 +158,27 @@ fn what_goes_wrong_and_what_keeps_it_from_that_can_be_told_apart() {
     let told = told(Language::English, 80);
     let of = |tone: Tone| told.iter().filter(|shown| shown.tone == tone).count();
     assert_eq!((of(Tone::Step), of(Tone::Bad), of(Tone::Good)), (3, 1, 2));
+}
+
+#[test]
+fn what_came_because_the_order_service_was_asked_is_told_as_such() {
+    let scenario = parse("own.lab", SCENARIO).expect("a scenario");
+    let told = |at| {
+        let What::Begun { event, takes, .. } = begun(2, place(0, 0)) else {
+            panic!("work has begun");
+        };
+        let observation = seen(
+            20,
+            "delivery-1",
+            What::Begun {
+                event,
+                place: at,
+                takes,
+            },
+        );
+        let mut narrator = Narrator::new(&scenario, Run::Fixed, Language::English, 80);
+        text(&narrator.observed(&observation, &Cast::default()))
+    };
+    assert!(told(None).contains("asked of the order service: "));
+    assert!(!told(Some(place(0, 0))).contains("asked of"));
 }

@@ -196,6 +196,14 @@ fn setting() -> impl Strategy<Value = Setting> {
     ]
 }
 
+fn is_naive(setting: &Setting) -> bool {
+    matches!(setting, Setting::Consumer(consumer) if *consumer != Consumer::Keylane)
+}
+
+fn is_of_keylane(setting: &Setting) -> bool {
+    matches!(setting, Setting::Guard(_) | Setting::Lanes(_) | Setting::GapDeadline(_))
+}
+
 /// Some steps that make sense wherever they stand, once an order has been placed.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let order = || Just(Some(Role::Order(1)));
@@ -270,6 +278,16 @@ prop_compose! {
         scenario.head.lesson = lesson;
         scenario.head.worlds = worlds;
         scenario.head.runs = runs;
+        let mut settings = settings;
+        if settings.iter().any(|(setting, _)| is_naive(setting)) {
+            // A naive consumer has none of these.
+            settings.retain(|(setting, _)| !is_of_keylane(setting));
+            for line in &mut lines {
+                if let Step::Do(Action::Process(_, Deed::Start(with))) = &mut line.says {
+                    (with.guard, with.lanes) = (None, None);
+                }
+            }
+        }
         scenario.settings = settings.into_iter().map(|(setting, run)| line(setting, run)).collect();
         scenario.steps = lines;
         scenario

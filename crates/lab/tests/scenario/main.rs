@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod generated;
+mod guide;
 mod read;
 mod refused;
 mod shipped;

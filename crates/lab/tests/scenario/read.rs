@@ -24,7 +24,7 @@ explain ko 인스턴스가 멈춘다.
 deliveries 2        # one is frozen
 modify-delay 10s
 clock delivery-2 -30s
-broken guard off
+guard off
 broken consumer no-drain
 
 place KIM address="12, \"Main\" street" qty=2
@@ -32,7 +32,7 @@ hold KIM v2 in delivery-1
 modify KIM address="x"*3 if v1 via order
 wait until KIM v2 begun by delivery-1
 publish KIM v2 key quoted to P3
-start delivery-3 guard off mixed
+fixed start delivery-3 guard off mixed
 release KIM v2 in delivery-1
 settle
 broken expect resurrection KIM
@@ -60,7 +60,7 @@ fn the_head_keeps_its_texts() {
 fn a_line_counts_in_its_run_alone() {
     let scenario = parse("z.lab", SCENARIO).expect("a scenario");
     let (broken, fixed) = (scenario.setup(Run::Broken), scenario.setup(Run::Fixed));
-    assert_eq!((broken.guard, fixed.guard), (Guard::Off, Guard::Version));
+    assert_eq!((broken.guard, fixed.guard), (Guard::Off, Guard::Off));
     assert_eq!(
         (broken.consumer, fixed.consumer),
         (Consumer::NoDrain, Consumer::Keylane)

@@ -21,6 +21,15 @@ fn a_misspelt_word_names_the_one_that_is_meant() {
         said("guard versoin"),
         "own.lab:1: found \"versoin\", did you mean version? Expected guard: version or off"
     );
+    let lacks = "a naive consumer has no guard, no lanes and no gap deadline; leave it out, or take consumer keylane";
+    assert_eq!(
+        said("broken consumer no-drain\nbroken guard version\nplace KIM\nexpect clean"),
+        format!("own.lab:2: guard version does nothing here: {lacks}")
+    );
+    assert_eq!(
+        said("consumer no-drain\nplace KIM\nstart delivery-2 lanes 1\nexpect clean"),
+        format!("own.lab:3: in the broken run, {lacks}")
+    );
     assert!(
         said("place KIM\nexpect inverison KIM").starts_with("own.lab:2: found \"inverison\", did you mean inversion?")
     );

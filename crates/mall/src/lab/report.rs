@@ -20,6 +20,8 @@ pub struct Outcome {
     pub file: String,
     pub world: WorldName,
     pub cure: Text,
+    /// Whether another consumer than the one that ships handled the events. No option of the mall helps it.
+    pub naive: bool,
     pub report: Report,
 }
 
@@ -84,7 +86,8 @@ fn causes(outcome: &Outcome, screen: Screen, language: LanguageOption) {
         .filter(|story| story.severity() == Severity::Harm)
         .collect();
     for story in &harmed {
-        screen.lines(&language.read(verdicts::plot(story)), Colour::Plain);
+        let plot = verdicts::plot(story, !outcome.naive);
+        screen.lines(&language.read(plot), Colour::Plain);
     }
     if !harmed.is_empty() {
         screen.lines(
@@ -151,7 +154,7 @@ pub fn json(outcome: &Outcome) -> String {
         "asExpected": report.is_as_expected(),
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "failure": failure.map(|failure| json!({"line": failure.line, "says": failure.says.english, "astray": failure.astray})),
-        "stories": stories.iter().map(verdicts::story).collect::<Vec<_>>(),
+        "stories": stories.iter().map(|story| verdicts::story(story, !outcome.naive)).collect::<Vec<_>>(),
         "doubts": report.judgement.doubts.iter().map(verdicts::doubt).collect::<Vec<_>>(),
         "cure": outcome.cure.english,
         "observations": report.observations.iter().map(|seen| json!(seen)).collect::<Vec<Value>>(),
@@ -238,6 +241,7 @@ mod tests {
             file: "a21-zombie.lab".to_owned(),
             world: WorldName::Simulated,
             cure: "the fence".into(),
+            naive: false,
             report: Report {
                 run: Run::Broken,
                 findings,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
 use lab::narration::Narrator;
 use lab::run::{Failure, Report, Told};
-use lab::scenario::{Run, Scenario, WorldName};
+use lab::scenario::{Consumer, Run, Scenario, WorldName};
 use lab::world::Trouble;
 use shop::text;
 use shop::text::Text;
@@ -277,6 +277,9 @@ fn one(args: &RunArgs, screen: Screen, found: &Found, world: WorldName) -> Resul
             for line in differences(found, run) {
                 screen.line(&line, Colour::Dim);
             }
+            if is_naive(&found.scenario, run) {
+                screen.line(&read(&no_guard()), Colour::Dim);
+            }
         }
         let outcome = happen(args, screen, found, world, run, told)?;
         match args.json {
@@ -301,6 +304,18 @@ fn differences(found: &Found, run: Run) -> Vec<String> {
     of_run.map(|line| format!("  {}", line.says)).collect()
 }
 
+/// Whether another consumer than the one that ships handles the events.
+fn is_naive(scenario: &Scenario, run: Run) -> bool {
+    scenario.setup(run).consumer != Consumer::Keylane
+}
+
+fn no_guard() -> Text {
+    text!(
+        "  (this consumer has no guard: events take effect as they come)",
+        "  (이 컨슈머에는 펜스가 없음: 이벤트가 오는 대로 반영됨)"
+    )
+}
+
 fn happen(args: &RunArgs, screen: Screen, found: &Found, world: WorldName, run: Run, told: bool) -> Result<Outcome> {
     let scenario = &found.scenario;
     let outcome = |report: Report| Outcome {
@@ -308,6 +323,7 @@ fn happen(args: &RunArgs, screen: Screen, found: &Found, world: WorldName, run: 
         file: found.file.clone(),
         world,
         cure: scenario.head.cure.clone(),
+        naive: is_naive(scenario, run),
         report,
     };
     let mut made = match worlds::world(world, &scenario.setup(run), args.servers.servers().as_ref()) {

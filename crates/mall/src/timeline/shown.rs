@@ -16,7 +16,7 @@ pub fn text(order: OrderId, entries: &[Entry], story: Option<&Story>, doubts: &[
     entries.iter().for_each(|entry| text += lines(entry));
     text += "\n".into();
     text += match story {
-        Some(story) => report::plot(story),
+        Some(story) => report::plot(story, true),
         None => text!(
             "no harm to order {order} is known\n",
             "{order}번 주문에는 알려진 피해가 없음\n"
@@ -58,7 +58,7 @@ pub fn json(order: OrderId, entries: &[Entry], story: Option<&Story>, doubts: &[
     let object = json!({
         "order": order.0,
         "entries": entries.iter().map(entry).collect::<Vec<_>>(),
-        "story": story.map(report::story),
+        "story": story.map(|told| report::story(told, true)),
         "doubts": doubts.iter().map(report::doubt).collect::<Vec<_>>(),
     });
     format!("{object}\n")

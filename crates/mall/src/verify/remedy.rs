@@ -28,8 +28,10 @@ pub fn remedy(order: OrderId, chapter: &Chapter) -> Text {
             "필요 없음. 이어받은 인스턴스가 썼어도 결과가 같습니다"
         ),
         Anomaly::LostEvent | Anomaly::OutLost => text!(
-            "find out what removed it from the topic: retention, compaction, or a person who deleted records",
-            "무엇이 토픽에서 지웠는지 찾으세요. 보존 기간, 압축(compaction), 레코드를 삭제한 사람 가운데 하나입니다"
+            "find out whether it was ever sent (nobody but the relay may mark events as published), or what removed it from the \
+             topic: retention, compaction, or a person who deleted records",
+            "보낸 적이 있는지(이벤트를 발행됨으로 표시하는 것은 릴레이뿐이어야 합니다), 아니면 무엇이 토픽에서 지웠는지 찾으세요. 보존 \
+             기간, 압축(compaction), 레코드를 삭제한 사람 가운데 하나입니다"
         ),
         Anomaly::Divergent | Anomaly::Phantom => text!(
             "let nobody but the order service write order events into the topic",
@@ -72,18 +74,14 @@ fn fence() -> Text {
     )
 }
 
+/// Events may be in several partitions because they have no key, or although they have one: the history of an order holds no
+/// keys, so the advice on keys says for whom it is.
 fn key_and_fence() -> Text {
-    let fence = fence();
-    Text {
-        english: format!(
-            "publish with --key order-id, so that the events of an order share a partition; and {}, also where a topic that \
-             grew has moved the keys",
-            fence.english
-        ),
-        korean: format!(
-            "--key order-id로 발행해 한 주문의 이벤트가 한 파티션에 모이게 하세요. 그리고 {}. 파티션이 늘어 키의 위치가 바뀌어도 \
-             마찬가지입니다",
-            fence.korean
-        ),
-    }
+    fence()
+        + text!(
+            "; that helps also where a topic that grew has moved the keys. Events without a key: publish with --key order-id, so \
+             that those of an order share a partition",
+            ". 파티션이 늘어 키의 위치가 바뀌었을 때도 마찬가지입니다. 이벤트에 키가 없다면 --key order-id로 발행해 한 주문의 이벤트가 \
+             한 파티션에 모이게 하세요"
+        )
 }

@@ -84,15 +84,15 @@ fn summary(found: &Found) -> Text {
 
 /// A story: the cause, what followed from it, the evidence by time, and what helps.
 fn lines(story: &Story) -> Text {
-    told(story, evidence)
+    told(story, true, evidence)
 }
 
-/// A story without its evidence, where that stands beside it.
-pub fn plot(story: &Story) -> Text {
-    told(story, |_, _| Text::default())
+/// A story without its evidence, where that stands beside it, with or without what helps.
+pub fn plot(story: &Story, remedied: bool) -> Text {
+    told(story, remedied, |_, _| Text::default())
 }
 
-fn told(story: &Story, evidence: impl Fn(&Story, &Chapter) -> Text) -> Text {
+fn told(story: &Story, remedied: bool, evidence: impl Fn(&Story, &Chapter) -> Text) -> Text {
     let mut text = Text::default();
     for (number, chapter) in story.chapters.iter().enumerate() {
         if number > 0 {
@@ -106,7 +106,9 @@ fn told(story: &Story, evidence: impl Fn(&Story, &Chapter) -> Text) -> Text {
             text += Text::from(head) + follow.says.clone() + "\n".into();
         }
         text += evidence(story, chapter);
-        text += text!("  remedy: ", "  해결책: ") + remedy(story.order, chapter) + "\n".into();
+        if remedied {
+            text += text!("  remedy: ", "  해결책: ") + remedy(story.order, chapter) + "\n".into();
+        }
     }
     text
 }
@@ -148,7 +150,7 @@ pub fn json(found: &Found) -> String {
         "orders": found.orders,
         "leftAside": found.aside.map(|aside| json!({"orders": aside.orders, "placedBefore": aside.start.0})),
         "verdicts": stories().flat_map(verdicts).collect::<Vec<_>>(),
-        "stories": stories().map(story).collect::<Vec<_>>(),
+        "stories": stories().map(|told| story(told, true)).collect::<Vec<_>>(),
         "doubts": found.doubts.kept.iter().map(doubt).collect::<Vec<_>>(),
     });
     format!("{object}\n")
@@ -193,14 +195,14 @@ fn json_line(what: &str, object: Value) -> String {
     format!("{line}\n")
 }
 
-/// A story as a JSON object.
-pub fn story(story: &Story) -> Value {
+/// A story as a JSON object, with or without what helps.
+pub fn story(story: &Story, remedied: bool) -> Value {
     let chapter = |chapter: &Chapter| {
         json!({
             "kind": chapter.severity().to_string(),
             "cause": chapter.cause.anomaly.name(),
             "follows": chapter.follows.iter().map(|verdict| verdict.anomaly.name()).collect::<Vec<_>>(),
-            "remedy": remedy(story.order, chapter).english,
+            "remedy": remedied.then(|| remedy(story.order, chapter).english),
         })
     };
     json!({

@@ -59,6 +59,21 @@ fn a_scenario_is_shown_as_its_file_and_explained_with_a_question() {
     );
 }
 
+/// What the mall's options can't help is not told as a remedy.
+#[test]
+fn a_naive_consumer_has_no_guard_to_be_advised() {
+    let folder = Folder::new();
+    let naive = folder.run(&["lab", "run", "highest-offset", "--broken"]);
+    assert!(naive.out.contains("this consumer has no guard"), "{naive:?}");
+    assert!(
+        naive.out.contains("unseen") && !naive.out.contains("remedy: "),
+        "{naive:?}"
+    );
+    let shipped = folder.run(&["lab", "run", "zombie", "--broken"]);
+    assert!(!shipped.out.contains("this consumer has no guard"), "{shipped:?}");
+    assert!(shipped.out.contains("remedy: "), "{shipped:?}");
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_with_what_would() {
     let folder = Folder::new();

@@ -191,7 +191,7 @@ fn the_doctor_knows(stack: &Stack, park: i64) {
         told.is_some_and(|line| line.contains("inversion") && line.contains("divergence")),
         "{text}"
     );
-    assert!(text.contains("remedy: publish with --key order-id"), "{text}");
+    assert!(text.contains("publish with --key order-id"), "{text}");
 }
 
 /// The timeline of an order whose cancellation overtook its modification.
