@@ -63,6 +63,18 @@ impl AddAssign for Text {
     }
 }
 
+/// A word with the Korean particle that it takes: one behind a consonant, such as `을`, and another one behind a vowel, such as
+/// `를`. A digit is read as in Korean, but `v3` as in English; letters count as ending in a vowel.
+pub fn with_particle(word: &str, consonant: &str, vowel: &str) -> String {
+    let ends_in_consonant = match word.chars().last() {
+        // Syllables stand in groups of 28, one for each consonant at their end; the first of a group has none.
+        Some(syllable @ '가'..='힣') => !(syllable as u32 - '가' as u32).is_multiple_of(28),
+        Some('3') => !word.ends_with("v3"),
+        last => matches!(last, Some('0' | '1' | '6' | '7' | '8')),
+    };
+    format!("{word}{}", if ends_in_consonant { consonant } else { vowel })
+}
+
 /// What reads the same in every language, like a name or a number.
 impl From<String> for Text {
     fn from(same: String) -> Self {
@@ -122,6 +134,23 @@ mod tests {
             "split-key: v2 took effect twice"
         );
         assert_eq!((same + text).korean, "split-keyv2 이벤트가 두 번 반영됨");
+    }
+
+    #[test]
+    fn a_word_takes_the_particle_of_its_last_sound() {
+        let read = ["delivery-1", "delivery-2", "v3", "P3", "order", "주문", "배송", "저기"]
+            .map(|word| with_particle(word, "이", "가"));
+        let written = [
+            "delivery-1이",
+            "delivery-2가",
+            "v3가",
+            "P3이",
+            "order가",
+            "주문이",
+            "배송이",
+            "저기가",
+        ];
+        assert_eq!(read, written);
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Expected {
             if is != should {
                 differences.push(text!(
                     "{name} is {is} and should be {should}",
-                    "{name} 값이 {should}이어야 하는데 {is}"
+                    "{name}: 기대값 {should}, 실제값 {is}"
                 ));
             }
         };

@@ -77,7 +77,7 @@ pub enum Anomaly {
     Resurrection,
     /// An effect was not built upon the one before it: a lost update.
     ChainBreak,
-    /// An instance wrote under an assignment that another one had followed.
+    /// An instance wrote for a partition after that had been given to another one.
     ZombieEffect,
     /// An event in the topic never took effect, but later ones did.
     LostApply,

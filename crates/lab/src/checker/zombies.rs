@@ -14,7 +14,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use keylane_log::Partition;
+use shop::observed::member;
 use shop::text;
+use shop::text::{Text, with_particle};
 
 use super::evidence::took_effect;
 use super::history::Applied;
@@ -73,12 +75,29 @@ impl Owners {
     }
 }
 
-fn verdict(owner: &Applied, late: &Applied) -> Verdict {
-    let (zombie, next) = (&late.instance, &owner.instance);
-    let says = text!(
-        "{zombie} wrote under an assignment that {next} had followed",
-        "{next} 인스턴스가 이어받은 뒤에 {zombie} 인스턴스가 이전 할당으로 썼음"
+/// Both effects have an assignment, and the late one has a place in its partition.
+fn says(owner: &Applied, late: &Applied) -> Option<Text> {
+    let (zombie, next) = (member(&late.instance), member(&owner.instance));
+    let (old, new) = (late.epoch?, owner.epoch?);
+    let partition = late.place?.partition;
+    // Some logs number the assignments of each member, and some those of the group.
+    let numbered = |epoch: u64| match old == new {
+        true => Text::default(),
+        false => text!(" (assignment {epoch})", "(할당 {epoch})"),
+    };
+    let (old, new) = (numbered(old), numbered(new));
+    let (given, late) = (
+        with_particle(&format!("P{partition}"), "을", "를"),
+        with_particle(zombie, "이", "가"),
     );
+    Some(text!(
+        "{zombie} wrote for P{partition}{old} after P{partition} had been given to {next}{new}",
+        "{next}{new} 쪽에서 {given} 이어받은 뒤 {late} 이전 할당{old}으로 씀"; old, new
+    ))
+}
+
+fn verdict(owner: &Applied, late: &Applied) -> Verdict {
+    let says = says(owner, late).unwrap_or_default();
     let mut verdict = Anomaly::ZombieEffect.of(late.order, says, vec![took_effect(owner), took_effect(late)]);
     // An effect that took its order from one version to the next is the one that the owner would have had.
     let as_the_owner_would = late.version == Some(late.after) && late.before.next() == late.after;

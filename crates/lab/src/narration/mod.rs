@@ -19,6 +19,7 @@ mod sentence;
 mod step;
 
 use observe::{Observation, What};
+use shop::text;
 use shop::text::{Language, Text};
 
 use crate::run::Cast;
@@ -53,8 +54,8 @@ pub fn says_of_step(step: &Step) -> Option<Text> {
 }
 
 /// What is said of an observation, and how that is meant. None if there is nothing to tell a reader.
-pub fn says_of(what: &What, cast: &Cast) -> Option<(Text, Tone)> {
-    sentence::sentence(what, cast)
+pub fn says_of(seen: &Observation, cast: &Cast) -> Option<(Text, Tone)> {
+    sentence::sentence(seen, cast)
 }
 
 /// Tells one run.
@@ -97,11 +98,12 @@ impl Narrator {
         if !self.is_of_interest(&observation.what) {
             return Vec::new();
         }
-        let Some((says, tone)) = sentence::sentence(&observation.what, cast) else {
+        let Some((says, tone)) = sentence::sentence(observation, cast) else {
             return Vec::new();
         };
         let since = observation.at - start;
-        shown(self.layout.entry(since, &observation.who, &self.read(says)), tone)
+        let who = self.read(actor(observation));
+        shown(self.layout.entry(since, &who, &self.read(says)), tone)
     }
 
     fn is_of_interest(&self, what: &What) -> bool {
@@ -111,6 +113,15 @@ impl Narrator {
 
     fn read(&self, text: Text) -> String {
         text.into_language(self.language)
+    }
+}
+
+/// Who saw it or did it: a process, or what the observations of no process name.
+fn actor(observation: &Observation) -> Text {
+    match (&observation.what, &*observation.who) {
+        (What::Grown { topic, .. }, who) if who == topic.as_str() => text!("the topic", "토픽"),
+        (_, "somebody") => text!("somebody", "외부"),
+        (_, who) => who.into(),
     }
 }
 

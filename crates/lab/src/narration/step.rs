@@ -9,9 +9,9 @@ use crate::scenario::{Action, Deed, Gate, Journal, Request, Step, Wish};
 pub(super) fn step(step: &Step) -> Option<Text> {
     Some(match step {
         Step::Do(action) => does(action),
-        Step::WaitUntil(sight) => text!("… until {sight}", "… {sight} 때까지 기다림"),
+        Step::WaitUntil(sight) => Text::from("… ") + sight.awaited(),
         Step::Settle => text!(
-            "… until nothing moves any more",
+            "… waiting until nothing moves any more",
             "… 아무것도 움직이지 않을 때까지 기다림"
         ),
         Step::Expect(_) => return None,
@@ -22,10 +22,11 @@ fn does(action: &Action) -> Text {
     match action {
         Action::Request(request) => asks(request),
         Action::Publish { event, by } => {
-            let by = by.to_string();
+            let by = by.told();
             text!(
                 "somebody other than the relay publishes {event}{by}",
-                "릴레이가 아닌 누군가가 발행: {event}{by}"
+                "릴레이가 아닌 외부에서 발행: {event}{by}";
+                by
             )
         }
         Action::Lose(event) => text!(
@@ -33,20 +34,24 @@ fn does(action: &Action) -> Text {
             "{event} 보내지 않음: 보내야 할 쪽이 잊어버림"
         ),
         Action::Forge { event, says, by } => {
-            let by = by.to_string();
+            let (says, by) = (says.told(), by.told());
             text!(
-                "somebody writes {event} {says}{by}, which no journal holds",
-                "저널에 없는 레코드를 누군가가 씀: {event} {says}{by}"
+                "somebody writes a record that stands in no journal: {event} {says}{by}",
+                "저널에 없는 레코드를 외부에서 씀: {event} {says}{by}";
+                says, by
             )
         }
         Action::Hold(gate) => stops(gate, true),
         Action::Release(gate) => stops(gate, false),
         Action::Process(role, deed) => match deed {
-            Deed::Freeze => text!("{role} is made to stand still", "{role} 멈추게 함"),
+            Deed::Freeze => text!("{role} is made to stand still", "{role} 일시 정지"),
             Deed::Wake => text!("{role} is woken", "{role} 깨움"),
             Deed::Kill => text!("{role} is killed", "{role} 강제 종료"),
             Deed::Stop => text!("{role} is stopped", "{role} 종료"),
-            Deed::Start(with) => text!("{role} is started{with}", "{role} 시작{with}"),
+            Deed::Start(with) => {
+                let with = with.told();
+                text!("{role} is started{with}", "{role} 시작{with}"; with)
+            }
         },
         other => topic_or_person(other),
     }
@@ -77,7 +82,7 @@ fn topic_or_person(action: &Action) -> Text {
 fn asks(request: &Request) -> Text {
     let order = &request.order;
     let what = match &request.wish {
-        Wish::Place(fields) => text!("{order} orders{fields}", "{order} 주문{fields}"),
+        Wish::Place(fields) => text!("{order} orders:{fields}", "{order} 주문 생성:{fields}"),
         Wish::Modify(fields) => text!("{order} changes the order:{fields}", "{order} 주문 수정:{fields}"),
         Wish::Cancel => text!("{order} cancels the order", "{order} 주문 취소"),
     };
@@ -100,18 +105,21 @@ fn stops(gate: &Gate, stops: bool) -> Text {
         Journal::Deliveries => text!("the delivery service's relay", "배송 서비스의 릴레이"),
     };
     let (who, before) = match gate {
-        Gate::Work { event, .. } => (text!("work on {event}", "{event} 작업"), text!("its write", "쓰기 전")),
-        Gate::BeforeSend { of, .. } => (relay(of), text!("it sends", "보내기 전")),
-        Gate::BeforeMark { of, .. } => (relay(of), text!("it marks what was sent", "발행 표시 전")),
+        Gate::Work { event, .. } => (
+            text!("work on {event}", "{event} 작업"),
+            text!("its write", "쓰기 직전"),
+        ),
+        Gate::BeforeSend { of, .. } => (relay(of), text!("it sends", "보내기 직전")),
+        Gate::BeforeMark { of, .. } => (relay(of), text!("it marks what was sent", "발행 표시 직전")),
         Gate::Commit { .. } => (
             text!("the consumer", "컨슈머"),
-            text!("it commits offsets", "오프셋 커밋 전"),
+            text!("it commits offsets", "오프셋 커밋 직전"),
         ),
     };
     match stops {
         true => {
-            text!("{who}{within} will stop before {before}", "{who}{within}: {before}에 멈추게 됨"; who, within, before)
+            text!("{who}{within} will stop before {before}", "{who}{within}: {before}에 멈추도록 설정"; who, within, before)
         }
-        false => text!("{who}{within} may go on", "{who}{within}: 계속해도 됨"; who, within),
+        false => text!("{who}{within} may go on", "{who}{within}: 멈춤 해제"; who, within),
     }
 }

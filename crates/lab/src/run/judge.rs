@@ -7,7 +7,7 @@ use shop::text::Text;
 
 use super::cast::Cast;
 use super::sighting::{times, times_in};
-use crate::checker::{Anomaly, Doubt, Judgement};
+use crate::checker::{Anomaly, Doubt, Judgement, Verdict};
 use crate::scenario::{Expectation, Line, Name, Row, Sight, Step};
 
 /// An expectation, and what was observed of it.
@@ -21,6 +21,8 @@ pub struct Finding {
     pub observed: Text,
     /// Whether that is what was expected.
     pub met: bool,
+    /// The verdict that was expected and found.
+    pub verdict: Option<Verdict>,
 }
 
 /// What became of a request that should be refused.
@@ -29,7 +31,11 @@ pub(super) fn refusal(line: usize, refused: Option<String>) -> Finding {
         line,
         expected: "refused".to_owned(),
         met: refused.is_some(),
-        observed: refused.map_or_else(|| text!("it was granted", "받아들여짐"), Text::from),
+        observed: match refused {
+            None => text!("it was granted", "받아들여짐"),
+            Some(says) => text!("{says}", "서비스의 답: \"{says}\""),
+        },
+        verdict: None,
     }
 }
 
@@ -63,6 +69,7 @@ impl Outcome<'_> {
                 expected: words.strip_prefix("expect ").unwrap_or(&words).to_owned(),
                 observed,
                 met,
+                verdict: self.found(expectation).cloned(),
             }
         };
         all.iter().map(find).collect()
@@ -78,7 +85,7 @@ impl Outcome<'_> {
             Expectation::Delivery(name, row) => self.delivery(name, row),
             Expectation::Deliveries(name, count) => {
                 let found = self.rows(name).len();
-                (found == *count as usize, text!("{found} rows", "행 {found}개"))
+                (found == *count as usize, rows(found))
             }
             Expectation::Seen(sight) => {
                 let count = times_in(sight, self.cast, self.observations);
@@ -120,18 +127,25 @@ impl Outcome<'_> {
         text!("{anomaly} {name}", "{anomaly} {name}")
     }
 
-    fn verdict(&self, anomaly: Anomaly, name: &Name) -> (bool, Text) {
+    fn verdicts(&self, name: &Name) -> impl Iterator<Item = &Verdict> {
         let order = self.cast.order(name);
-        let of_order = || {
-            self.judgement
-                .verdicts
-                .iter()
-                .filter(|verdict| Some(verdict.order) == order)
-        };
-        if let Some(found) = of_order().find(|verdict| verdict.anomaly == anomaly) {
+        let verdicts = self.judgement.verdicts.iter();
+        verdicts.filter(move |verdict| Some(verdict.order) == order)
+    }
+
+    /// The verdict that is expected, if it was found.
+    fn found(&self, expectation: &Expectation) -> Option<&Verdict> {
+        match expectation {
+            Expectation::Verdict(anomaly, name) => self.verdicts(name).find(|verdict| verdict.anomaly == *anomaly),
+            _ => None,
+        }
+    }
+
+    fn verdict(&self, anomaly: Anomaly, name: &Name) -> (bool, Text) {
+        if let Some(found) = self.verdicts(name).find(|verdict| verdict.anomaly == anomaly) {
             return (true, found.says.clone());
         }
-        let others: Vec<&str> = of_order().map(|verdict| verdict.anomaly.name()).collect();
+        let others: Vec<&str> = self.verdicts(name).map(|verdict| verdict.anomaly.name()).collect();
         let others = others.join(", ");
         let instead = match others.is_empty() {
             true => text!("nothing was found", "아무것도 발견되지 않음"),
@@ -174,10 +188,10 @@ impl Outcome<'_> {
             self.observations.iter().position(seen)
         };
         match (place(first), place(second)) {
-            (Some(one), Some(other)) if one < other => (true, text!("so it was", "그 순서대로임")),
-            (Some(_), Some(_)) => (false, text!("the other way round", "순서가 반대임")),
-            (None, _) => (false, text!("never seen: {first}", "관찰되지 않음: {first}")),
-            (_, None) => (false, text!("never seen: {second}", "관찰되지 않음: {second}")),
+            (Some(one), Some(other)) if one < other => (true, text!("seen in this order", "이 순서대로 관찰됨")),
+            (Some(_), Some(_)) => (false, text!("seen in the opposite order", "반대 순서로 관찰됨")),
+            (None, _) => (false, never(first)),
+            (_, None) => (false, never(second)),
         }
     }
 }
@@ -191,8 +205,21 @@ pub fn stands_so(expected: &Row, row: &Delivery) -> bool {
 
 fn often(count: usize) -> Text {
     match count {
-        0 => text!("never", "관찰되지 않음"),
-        1 => text!("once", "한 번"),
-        _ => text!("{count} times", "{count}번"),
+        0 => text!("never seen", "관찰되지 않음"),
+        1 => text!("seen once", "한 번 관찰됨"),
+        _ => text!("seen {count} times", "{count}번 관찰됨"),
+    }
+}
+
+fn never(sight: &Sight) -> Text {
+    let sight = sight.told();
+    text!("never seen: {sight}", "관찰되지 않음: {sight}"; sight)
+}
+
+fn rows(count: usize) -> Text {
+    match count {
+        0 => text!("no row", "행 없음"),
+        1 => text!("1 row", "행 1개"),
+        _ => text!("{count} rows", "행 {count}개"),
     }
 }

@@ -20,8 +20,10 @@ mod sighting;
 pub use cast::Cast;
 pub use judge::{Finding, stands_so};
 
-use observe::Observation;
-use shop::domain::Delivery;
+use std::collections::BTreeMap;
+
+use observe::{Observation, What};
+use shop::domain::{Delivery, OrderId};
 use shop::text;
 use shop::text::Text;
 
@@ -49,6 +51,8 @@ pub struct Report {
     pub judgement: Judgement,
     /// The rows of the delivery service at the end.
     pub deliveries: Vec<Delivery>,
+    /// The status that the row of each order should have, by the last event in the order journal.
+    pub should: BTreeMap<OrderId, &'static str>,
     /// The orders' numbers.
     pub cast: Cast,
     /// Everything that was observed.
@@ -88,11 +92,12 @@ pub fn run(scenario: &Scenario, run: Run, world: &mut dyn World, tell: &mut dyn 
     };
     let steps: Vec<&Line<Step>> = scenario.steps(run).collect();
     let mut judgement = Judgement::default();
-    let mut deliveries = Vec::new();
+    let (mut deliveries, mut should) = (Vec::new(), BTreeMap::new());
     let failure = match course.play(&steps) {
         Err(failure) => Some(failure),
         Ok(history) => {
             judgement = check(&history);
+            should = statuses(&history);
             deliveries = history.deliveries;
             None
         }
@@ -118,10 +123,21 @@ pub fn run(scenario: &Scenario, run: Run, world: &mut dyn World, tell: &mut dyn 
         findings,
         judgement,
         deliveries,
+        should,
         cast,
         observations,
         failure,
     }
+}
+
+/// The status that the last event of each order leads to.
+fn statuses(history: &History) -> BTreeMap<OrderId, &'static str> {
+    let mut events: Vec<_> = history.written.iter().collect();
+    events.sort_by_key(|written| written.version);
+    let status = events
+        .iter()
+        .map(|written| (written.order, written.event_type.delivery_status()));
+    status.collect()
 }
 
 /// A run on its way.
@@ -173,7 +189,7 @@ impl Course<'_> {
             Some(expected) => self.findings.push(judge::refusal(expected.number, refused)),
             None => {
                 if let Some(says) = refused {
-                    return Err(Failure::astray(line, text!("refused: {says}", "거절됨: {says}")));
+                    return Err(Failure::astray(line, text!("refused: {says}", "거절됨: \"{says}\"")));
                 }
             }
         }
@@ -191,13 +207,27 @@ impl Course<'_> {
             }
             let progress = self.world.advance();
             if progress.map_err(|trouble| Failure::of(Some(line), trouble))? == Progress::Still && !self.look() {
-                let says = text!(
-                    "this never came, and nothing moves any more: {sight}",
-                    "오지 않았고 더는 아무것도 움직이지 않음: {sight}"
-                );
-                return Err(Failure::astray(line, says));
+                return Err(Failure::astray(line, self.missed(sight)));
             }
         }
+    }
+
+    /// That something never came, and what was seen of its event instead.
+    fn missed(&self, sight: &Sight) -> Text {
+        let told = sight.told();
+        let says = text!(
+            "this never came, and nothing moves any more: {told}",
+            "오지 않았고 더는 아무것도 움직이지 않음: {told}"; told
+        );
+        let of_event = |seen: &&Observation| {
+            matches!(seen.what, What::Finished { .. } | What::Published { .. })
+                && sighting::is_of(sight, &self.cast, &seen.what)
+        };
+        let Some(seen) = self.observations.iter().rfind(of_event) else {
+            return says;
+        };
+        let (who, what) = (&seen.who, shop::observed::text(&seen.what));
+        says + text!("; seen last of it, by {who}: {what}", ". 마지막으로 관찰된 것({who}): {what}"; what)
     }
 
     fn settle(&mut self, line: Option<usize>) -> Result<(), Failure> {

@@ -31,6 +31,11 @@ pub fn times_in(sight: &Sight, cast: &Cast, observations: &[Observation]) -> usi
         .sum()
 }
 
+/// Whether something is about the event that a sight is about, whatever happened to it.
+pub fn is_of(sight: &Sight, cast: &Cast, what: &What) -> bool {
+    matches!(sight, Sight::Event { event, .. } if is_about(event, cast, what))
+}
+
 fn is_about(event: &EventName, cast: &Cast, what: &What) -> bool {
     let order = cast.order(&event.order).map(|order| order.0);
     let is_event = |seen: &Event| {

@@ -162,7 +162,7 @@ impl<'a> Walk<'a> {
             },
             Action::Process(role, deed) => self.deed(*role, deed),
             Action::Grow(partitions) if *partitions <= self.partitions => Err(format!(
-                "the topic has {} partitions already, and never gets fewer",
+                "grow needs more than {}, which the topic has already",
                 self.partitions
             )),
             Action::Grow(partitions) => {

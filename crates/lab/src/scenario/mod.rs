@@ -19,6 +19,7 @@ mod expectation;
 mod model;
 mod names;
 mod parse;
+mod plain;
 mod print;
 mod setup;
 mod words;

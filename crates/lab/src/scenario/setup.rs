@@ -1,6 +1,6 @@
 //! How the mall of a scenario is set up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -114,6 +114,34 @@ pub enum Assignor {
 }
 
 impl Setup {
+    /// The settings that are not as in another setup, each with the other's.
+    pub fn differences(&self, other: &Self) -> Vec<(Setting, Setting)> {
+        let pairs = self.settings().into_iter().zip(other.settings());
+        let clocks = self.clocks.keys().chain(other.clocks.keys()).copied();
+        let roles: BTreeSet<Role> = clocks.collect();
+        let ahead =
+            |setup: &Self, role: Role| Setting::Clock(role, setup.clocks.get(&role).copied().unwrap_or_default());
+        let clocks = roles.into_iter().map(|role| (ahead(self, role), ahead(other, role)));
+        pairs.chain(clocks).filter(|(one, other)| one != other).collect()
+    }
+
+    /// Every matter but the clocks.
+    fn settings(&self) -> [Setting; 11] {
+        [
+            Setting::Partitions(self.partitions),
+            Setting::Deliveries(self.deliveries),
+            Setting::Relays(self.relays),
+            Setting::Key(self.key),
+            Setting::Guard(self.guard),
+            Setting::Lanes(self.lanes),
+            Setting::ModifyDelay(self.modify_delay),
+            Setting::SessionTimeout(self.session_timeout),
+            Setting::GapDeadline(self.gap_deadline),
+            Setting::Consumer(self.consumer),
+            Setting::Assignor(self.assignor),
+        ]
+    }
+
     /// Sets one matter.
     pub(super) fn apply(&mut self, setting: &Setting) {
         match setting {

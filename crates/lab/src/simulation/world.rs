@@ -369,7 +369,7 @@ fn check(setup: &Setup, log: LogKind) -> Result<(), Trouble> {
         (_, Assignor::CooperativeSticky) | (LogKind::Kafka(_), Assignor::Range) => Ok(()),
         _ => Err(Trouble::CannotBeShown(text!(
             "on the {log} log, this world can't share partitions as {assignor} does",
-            "{log} 로그에서 이 세계는 {assignor} 방식으로 파티션을 나누지 못함"
+            "{log} 로그에서 이 실행 환경은 {assignor} 방식으로 파티션을 나누지 못함"
         ))),
     }
 }

@@ -89,12 +89,12 @@ fn a_wide_terminal_gets_a_column_for_each_process() {
     assert_eq!(
         text(&told(Language::English, 104)),
         "           order                         │ delivery-1                    │ delivery-2
-▶ KIM orders address=PUSAN
-  0.000s                                 │ gets P0 @0                    │
+▶ KIM orders: address=PUSAN
+  0.000s                                 │ gets P0, from offset 0        │
   0.012s   KIM v1 → P0@0, no key         │                               │
   0.015s                                 │ KIM v1 P0@0 … DELIVERY        │
                                          │   STARTED                     │
-▶ … until KIM v2 begun
+▶ … waiting until KIM v2 is begun
   1.020s                                 │                               │ KIM v2 P1@0 … takes 10.00s
 ▶ KIM cancels the order
   1.100s   KIM v3 → P0@2, no key         │                               │
@@ -102,11 +102,11 @@ fn a_wide_terminal_gets_a_column_for_each_process() {
                                          │   comes first                 │
   1.102s                                 │ stands still                  │
  11.020s                                 │                               │ KIM v2 P1@0 … DELIVERY
-                                         │                               │   MODIFIED, OUT OF ORDER:
-                                         │                               │   later versions came first
+                                         │                               │   MODIFIED, OUT OF ORDER: a
+                                         │                               │   later version came first
  11.021s                                 │ KIM v2 P1@0 write refused:    │
-                                         │   it took effect meanwhile,   │
-                                         │   by delivery-2               │
+                                         │   delivery-2 has already      │
+                                         │   applied v2                  │
 "
     );
 }
@@ -116,18 +116,18 @@ fn a_narrow_terminal_gets_lines() {
     assert_eq!(
         text(&told(Language::English, 80)),
         "\
-▶ KIM orders address=PUSAN
-  0.000s  delivery-1  gets P0 @0
+▶ KIM orders: address=PUSAN
+  0.000s  delivery-1  gets P0, from offset 0
   0.012s  order       KIM v1 → P0@0, no key
   0.015s  delivery-1  KIM v1 P0@0 … DELIVERY STARTED
-▶ … until KIM v2 begun
+▶ … waiting until KIM v2 is begun
   1.020s  delivery-2  KIM v2 P1@0 … takes 10.00s
 ▶ KIM cancels the order
   1.100s  order       KIM v3 → P0@2, no key
   1.101s  delivery-1  KIM v3 P0@2 is parked: v2 comes first
   1.102s  delivery-1  stands still
- 11.020s  delivery-2  KIM v2 P1@0 … DELIVERY MODIFIED, OUT OF ORDER: later versions came first
- 11.021s  delivery-1  KIM v2 P1@0 write refused: it took effect meanwhile, by delivery-2
+ 11.020s  delivery-2  KIM v2 P1@0 … DELIVERY MODIFIED, OUT OF ORDER: a later version came first
+ 11.021s  delivery-1  KIM v2 P1@0 write refused: delivery-2 has already applied v2
 "
     );
 }
@@ -137,18 +137,18 @@ fn it_is_told_in_korean_too() {
     assert_eq!(
         text(&told(Language::Korean, 80)),
         "\
-▶ KIM 주문 address=PUSAN
-  0.000s  delivery-1  할당됨 P0 @0
+▶ KIM 주문 생성: address=PUSAN
+  0.000s  delivery-1  P0 할당됨, 오프셋 0부터
   0.012s  order       KIM v1 → P0@0, 키 없음
   0.015s  delivery-1  KIM v1 P0@0 … DELIVERY STARTED
-▶ … KIM v2 begun 때까지 기다림
+▶ … KIM v2 처리가 시작될 때까지 기다림
   1.020s  delivery-2  KIM v2 P1@0 … 10.00s 걸림
 ▶ KIM 주문 취소
   1.100s  order       KIM v3 → P0@2, 키 없음
-  1.101s  delivery-1  KIM v3 P0@2 보류: v2이(가) 먼저
+  1.101s  delivery-1  KIM v3 P0@2 보류: 앞선 v2를 기다림
   1.102s  delivery-1  멈춤
- 11.020s  delivery-2  KIM v2 P1@0 … DELIVERY MODIFIED, 순서 위반: 뒤 버전이 먼저 반영됨
- 11.021s  delivery-1  KIM v2 P1@0 쓰기 거절: 그사이 이미 반영됨 (delivery-2)
+ 11.020s  delivery-2  KIM v2 P1@0 … DELIVERY MODIFIED, 순서 뒤바뀜(OUT OF ORDER): 뒤 버전이 먼저 반영됨
+ 11.021s  delivery-1  KIM v2 P1@0 쓰기 거절: 이미 delivery-2에서 v2 반영됨
 "
     );
 }

@@ -40,7 +40,7 @@ fn expected_stands_beside_observed() {
             "orphan KIM ≠ found instead: divergence, inversion, skip, resurrection, out-inversion",
             "delivery KIM \"DELIVERY CANCELLED\" ≠ \"DELIVERY MODIFIED\" qty=2 address=\"1 STREET 2\"",
             "delivery KIM \"DELIVERY MODIFIED\" qty=2 = \"DELIVERY MODIFIED\" qty=2 address=\"1 STREET 2\"",
-            "deliveries KIM 1 = 1 rows",
+            "deliveries KIM 1 = 1 row",
         ]
     );
     assert!(!report.is_as_expected());
@@ -69,11 +69,11 @@ fn sights_are_counted_and_compared() {
         found(&report),
         [
             "clean = no harm",
-            "seen KIM v2 applied = once",
-            "never KIM v3 applied = never",
-            "times 1 KIM v1 applied by delivery-1 = once",
-            "seen KIM v2 begun before KIM v2 applied = so it was",
-            "seen KIM v2 applied before KIM v1 applied ≠ the other way round",
+            "seen KIM v2 applied = seen once",
+            "never KIM v3 applied = never seen",
+            "times 1 KIM v1 applied by delivery-1 = seen once",
+            "seen KIM v2 begun before KIM v2 applied = seen in this order",
+            "seen KIM v2 applied before KIM v1 applied ≠ seen in the opposite order",
         ]
     );
 }
@@ -97,7 +97,7 @@ fn a_wait_ends_with_what_it_waits_for() {
     assert!(report(lines, beats(came), good()).is_as_expected());
     let failure = report(lines, beats(vec![]), good()).failure.expect("it never comes");
     assert_eq!((failure.line, failure.astray), (Some(3), true));
-    let says = "this never came, and nothing moves any more: delivery-1 assigned P0";
+    let says = "this never came, and nothing moves any more: delivery-1 is assigned P0";
     assert_eq!(failure.says.english, says);
 }
 

@@ -12,10 +12,7 @@ fn said(lines: &str) -> String {
 fn a_misspelt_word_names_the_one_that_is_meant() {
     assert_eq!(
         said("place KIM\nfreze delivery-1"),
-        "own.lab:2: found \"freze\", did you mean freeze? Expected a command: broken, fixed, title, anomaly, lesson, worlds, \
-         runs, described, explain, question, answer, cure, partitions, deliveries, relays, key, guard, lanes, modify-delay, \
-         session-timeout, gap-deadline, consumer, assignor, clock, place, modify, cancel, publish, lose, forge, hold, \
-         release, freeze, wake, kill, stop, start, grow, truncate, seek, limit, retry, discard, settle, wait or expect"
+        "own.lab:2: found \"freze\", did you mean freeze?"
     );
     assert_eq!(
         said("guard versoin"),
@@ -86,7 +83,7 @@ fn what_cant_be_meant_is_refused_in_the_run_in_which_it_cant() {
     assert!(said("wake delivery-1").ends_with("delivery-1 runs already"));
     assert!(said("freeze delivery-1\nstop delivery-1").ends_with("delivery-1 is frozen; wake or kill it"));
     assert!(said("place KIM\nhold KIM v2 in delivery-7").contains("there is no delivery-7"));
-    assert!(said("partitions 4\ngrow 4").ends_with("the topic has 4 partitions already, and never gets fewer"));
+    assert!(said("partitions 4\ngrow 4").ends_with("grow needs more than 4, which the topic has already"));
     assert!(said("seek P0@0").ends_with("only while no delivery instance runs"));
     assert!(said("deliveries 0\nseek P1@0").ends_with("the topic has 1 partitions, counted from P0"));
     assert!(said("expect refused").ends_with("only a request, retry or discard of the line before can be refused"));

@@ -66,7 +66,7 @@ pub fn export<W: Write>(
         let (who, what, says) = one.as_observed(&mut applies);
         let seen = observed(at, (who, what));
         recorder.pass(seen.at);
-        let says = says.or_else(|| says_of(&seen.what, &Cast::default()).map(|(says, _)| says));
+        let says = says.or_else(|| says_of(&seen, &Cast::default()).map(|(says, _)| says));
         if let Some(says) = says {
             let mut says = both(&says);
             says["tone"] = if is_broken(&seen.what) { "bad" } else { "plain" }.into();

@@ -82,7 +82,7 @@ impl<W: Write> Recording<W> {
             Told::Observed(seen, cast) => {
                 let seen = self.in_sequence(seen);
                 self.recorder.pass(seen.at);
-                if let Some((says, tone)) = says_of(&seen.what, cast) {
+                if let Some((says, tone)) = says_of(&seen, cast) {
                     self.say(&says, word(tone), Some(&seen.who))?;
                 }
                 self.scene.observe(&seen, self.recorder.picture());

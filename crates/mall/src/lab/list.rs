@@ -44,7 +44,7 @@ fn table(all: &[Found], language: LanguageOption) -> String {
     let heading = [
         text!("NAME", "이름"),
         text!("SHOWS", "보여 주는 것"),
-        text!("WORLDS", "세계"),
+        text!("WORLDS, IF NOT ALL", "실행 환경(일부만 될 때)"),
         text!("CURE", "해결책"),
     ];
     let heading = heading.map(|text| language.read(text));
@@ -60,21 +60,21 @@ fn table(all: &[Found], language: LanguageOption) -> String {
     let rows: Vec<[String; 4]> = [heading].into_iter().chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| columns::width(&row[column])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..4).map(width).collect();
-    let screen = Screen::stdout();
-    let last = match screen.terminal {
-        true => last_that_fits(&widths, screen.width),
-        false => widths.len() - 1,
-    };
+    let last = last_that_fits(&widths, Screen::stdout().width);
     let line = |row: &[String; 4]| {
         let cells: String = (0..last)
             .map(|column| columns::left(&row[column], widths[column]) + "  ")
             .collect();
-        format!("{cells}{}\n", row[last])
+        format!("{}\n", (cells + &row[last]).trim_end())
     };
-    rows.iter().map(line).collect()
+    let note = text!(
+        "* only described, by mall lab explain NAME; all others run: mall lab run NAME\n",
+        "* 설명만 있음: mall lab explain 이름. 나머지는 실행할 수 있음: mall lab run 이름\n"
+    );
+    rows.iter().map(line).chain([language.read(note)]).collect()
 }
 
-/// The last column for which there is room, since a terminal would break the lines; names and titles are always shown.
+/// The last column for which there is room, so that no line is broken; names and titles are always shown.
 fn last_that_fits(widths: &[usize], width: usize) -> usize {
     let fits = |last: &usize| widths[..=*last].iter().sum::<usize>() + 2 * last <= width;
     (1..widths.len()).rev().find(fits).unwrap_or(1)
@@ -84,15 +84,15 @@ fn last_that_fits(widths: &[usize], width: usize) -> usize {
 fn shows(head: &Head) -> Text {
     let numbers: Vec<String> = head.anomalies.iter().map(|number| format!("A{number}")).collect();
     let what = match head.lesson {
-        Some(lesson) => text!("course {lesson}: ", "과정 {lesson}: "),
-        None => Text::from(numbers.join(", ") + if numbers.is_empty() { "" } else { " " }),
+        Some(lesson) => text!("course {lesson} ", "과정 {lesson} "),
+        None => Text::from(numbers.join(", ") + if head.described.is_some() { "*" } else { "" } + " "),
     };
     what + head.title.clone()
 }
 
 fn worlds(head: &Head) -> Text {
-    if head.described.is_some() {
-        return text!("(described)", "(설명만)");
+    if head.worlds == WorldName::ALL {
+        return Text::default();
     }
     let names: Vec<&str> = head.worlds.iter().map(|world| world.word()).collect();
     names.join(", ").into()

@@ -1,4 +1,4 @@
-//! `mall lab`: shows how the events of an order go wrong, and how that is cured, by scenarios that run by themselves.
+//! `mall lab`: shows how the events of an order go wrong, and what helps, by scenarios that run by themselves.
 //!
 //! ```text
 //!  scenarios/*.lab ─ shipped ─┐
@@ -15,6 +15,7 @@
 
 mod explain;
 pub mod found;
+mod heading;
 mod list;
 pub mod on_page;
 mod processes;
@@ -43,7 +44,7 @@ pub enum LabCommand {
     /// Explains an anomaly, and asks what will come of it
     #[command(after_help = explain::HELP)]
     Explain(explain::ExplainArgs),
-    /// Runs scenarios, first as they go wrong and then cured, tells what happens, and compares it with what was expected
+    /// Runs scenarios, first broken and then fixed, tells what happens, and compares it with what was expected
     #[command(after_help = run::HELP)]
     Run(run::RunArgs),
     /// Runs the code that ships through many histories, each chosen by a seed, and shows the smallest that does harm

@@ -4,6 +4,7 @@ use lab::checker::{Severity, stories};
 use lab::run::{Finding, Report};
 use lab::scenario::{Run, WorldName};
 use serde_json::{Value, json};
+use shop::domain::{Delivery, OrderId};
 use shop::text;
 use shop::text::Text;
 
@@ -30,12 +31,11 @@ pub fn tell(outcome: &Outcome, screen: Screen, language: LanguageOption, in_full
     let (report, read) = (&outcome.report, |text| language.read(text));
     if in_full {
         screen.line("", Colour::Plain);
+        rows(report, screen, language);
+        causes(outcome, screen, language);
     }
-    if in_full || !report.is_as_expected() {
-        report
-            .findings
-            .iter()
-            .for_each(|finding| line(finding, report, screen, language));
+    if !report.findings.is_empty() && (in_full || !report.is_as_expected()) {
+        findings(report, screen, language, in_full);
     }
     if let Some(failure) = &report.failure {
         let place = match failure.line {
@@ -43,9 +43,6 @@ pub fn tell(outcome: &Outcome, screen: Screen, language: LanguageOption, in_full
             None => String::new(),
         };
         screen.line(&(place + &read(failure.says.clone())), Colour::Red);
-    }
-    if in_full {
-        causes(outcome, screen, language);
     }
     let colour = if report.is_as_expected() {
         Colour::Green
@@ -55,19 +52,66 @@ pub fn tell(outcome: &Outcome, screen: Screen, language: LanguageOption, in_full
     screen.line(&read(answer(outcome)), colour);
 }
 
+/// `The row of KIM (order 1) in Delivery_table says: DELIVERY MODIFIED (should be DELIVERY CANCELLED)`
+fn rows(report: &Report, screen: Screen, language: LanguageOption) {
+    for row in &report.deliveries {
+        let Some(order) = row.order_id else { continue };
+        let name = named(report, order);
+        let is = row.status.as_deref().unwrap_or("null");
+        let wrong = report.should.get(&order).filter(|should| **should != is);
+        let should = wrong.map_or_else(Text::default, |should| {
+            text!(" (should be {should})", " ({should}이어야 함)")
+        });
+        let says = text!(
+            "The row of {name} in Delivery_table says: {is}",
+            "Delivery_table의 {name} 행: {is}"; name
+        ) + should;
+        let colour = if wrong.is_some() { Colour::Red } else { Colour::Plain };
+        screen.line(&language.read(says), colour);
+    }
+}
+
+/// `KIM (order 1)`
+fn named(report: &Report, order: OrderId) -> Text {
+    let name = report.cast.name(order);
+    text!("{name} (order {order})", "{name}({order}번 주문)")
+}
+
+/// What was expected, beside what was found. What the stories of `told` orders say is not said again.
+fn findings(report: &Report, screen: Screen, language: LanguageOption, told: bool) {
+    let widths = report.findings.iter().map(|finding| columns::width(&finding.expected));
+    let width = widths.max().unwrap_or(0).min(WIDEST);
+    let heading = text!(
+        "What the file expects of this run, and behind it what was found (✓ as expected, ✗ not):",
+        "파일이 이 실행에서 기대한 것, 그 뒤에 실제로 나온 것(✓ 예상과 같음, ✗ 다름):"
+    );
+    screen.line(&language.read(heading), Colour::Bold);
+    for finding in &report.findings {
+        line(finding, width, found(finding, report, told), screen, language);
+    }
+}
+
+/// What was found. A hazard that did no harm says so.
+fn found(finding: &Finding, report: &Report, told: bool) -> Text {
+    let Some(verdict) = &finding.verdict else {
+        return finding.observed.clone();
+    };
+    let mut harm = report.judgement.harm();
+    match harm.any(|harm| harm.order == verdict.order) {
+        true if told => text!("found, see above", "발견됨(위 참고)"),
+        true => finding.observed.clone(),
+        false => text!("a hazard, which did no harm: ", "위험(hazard)이지만 피해 없음: ") + finding.observed.clone(),
+    }
+}
+
 /// `✓ inversion KIM             v2 took effect after v3`
-fn line(finding: &Finding, report: &Report, screen: Screen, language: LanguageOption) {
-    let widest = report
-        .findings
-        .iter()
-        .map(|finding| columns::width(&finding.expected))
-        .max();
-    let expected = columns::left(&finding.expected, widest.unwrap_or(0).min(WIDEST));
+fn line(finding: &Finding, width: usize, found: Text, screen: Screen, language: LanguageOption) {
+    let expected = columns::left(&finding.expected, width);
     let (sign, colour) = match finding.met {
         true => ("✓", Colour::Green),
         false => ("✗", Colour::Red),
     };
-    let observed = language.read(finding.observed.clone());
+    let observed = language.read(found);
     screen.write(&format!(
         "{} {expected}  {}",
         screen.painted(sign, colour),
@@ -78,7 +122,7 @@ fn line(finding: &Finding, report: &Report, screen: Screen, language: LanguageOp
 /// What is expected takes no more columns, so that what was observed stands beside it.
 const WIDEST: usize = 48;
 
-/// The stories of the orders that were harmed, with what helps.
+/// The stories of the orders that were harmed, as `mall verify` tells them.
 fn causes(outcome: &Outcome, screen: Screen, language: LanguageOption) {
     let stories = stories(outcome.report.judgement.verdicts.clone());
     let harmed: Vec<_> = stories
@@ -86,35 +130,37 @@ fn causes(outcome: &Outcome, screen: Screen, language: LanguageOption) {
         .filter(|story| story.severity() == Severity::Harm)
         .collect();
     for story in &harmed {
-        let plot = verdicts::plot(story, !outcome.naive);
+        let plot = verdicts::plot_of(story, &named(&outcome.report, story.order), !outcome.naive);
         screen.lines(&language.read(plot), Colour::Plain);
     }
-    if !harmed.is_empty() {
-        screen.lines(
-            &language.read(text!("cure: ", "해결책: ") + outcome.cure.clone()),
-            Colour::Bold,
-        );
+}
+
+/// What a run is called, in headings and results.
+pub fn run_name(run: Run) -> Text {
+    match run {
+        Run::Broken => text!("broken", "문제 재현 실행(broken)"),
+        Run::Fixed => text!("fixed", "고친 실행(fixed)"),
     }
 }
 
 /// `zombie, broken: as expected, harm was found`
 fn answer(outcome: &Outcome) -> Text {
     let Outcome { name, report, .. } = outcome;
-    let run = report.run;
+    let run = run_name(report.run);
     let harm = report.judgement.harm().next().is_some();
     match (&report.failure, report.is_as_expected()) {
         (Some(failure), _) if failure.astray => {
-            text!("{name}, {run}: it went another way", "{name}, {run}: 다르게 진행됨")
+            text!("{name}, {run}: it went another way", "{name}, {run}: 다르게 진행됨"; run)
         }
-        (Some(_), _) => text!("{name}, {run}: could not be run", "{name}, {run}: 실행하지 못함"),
-        (None, false) => text!("{name}, {run}: NOT as expected", "{name}, {run}: 예상과 다름"),
+        (Some(_), _) => text!("{name}, {run}: could not be run", "{name}, {run}: 실행하지 못함"; run),
+        (None, false) => text!("{name}, {run}: NOT as expected", "{name}, {run}: 예상과 다름"; run),
         (None, true) if harm => text!(
             "{name}, {run}: as expected, harm was found",
-            "{name}, {run}: 예상대로 피해 발견"
+            "{name}, {run}: 예상대로 피해 발견"; run
         ),
         (None, true) => text!(
             "{name}, {run}: as expected, no harm",
-            "{name}, {run}: 예상대로 피해 없음"
+            "{name}, {run}: 예상대로 피해 없음"; run
         ),
     }
 }
@@ -129,7 +175,7 @@ pub fn table(outcomes: &[Outcome], screen: Screen, language: LanguageOption) {
     let colour = if good == all { Colour::Green } else { Colour::Red };
     let text = text!(
         "{good} of {all} runs as expected",
-        "실행 {all}건 가운데 {good}건이 예상대로"
+        "실행 {all}건 중 {good}건이 예상과 같음"
     );
     screen.line(&language.read(text), colour);
 }
@@ -143,6 +189,7 @@ pub fn json(outcome: &Outcome) -> String {
             "expected": finding.expected,
             "observed": finding.observed.english,
             "met": finding.met,
+            "kind": finding.verdict.as_ref().map(|verdict| verdict.severity.to_string()),
         })
     };
     let failure = report.failure.as_ref();
@@ -156,10 +203,20 @@ pub fn json(outcome: &Outcome) -> String {
         "failure": failure.map(|failure| json!({"line": failure.line, "says": failure.says.english, "astray": failure.astray})),
         "stories": stories.iter().map(|story| verdicts::story(story, !outcome.naive)).collect::<Vec<_>>(),
         "doubts": report.judgement.doubts.iter().map(verdicts::doubt).collect::<Vec<_>>(),
+        "rows": report.deliveries.iter().map(|row| row_of(row, report)).collect::<Vec<_>>(),
         "cure": outcome.cure.english,
         "observations": report.observations.iter().map(|seen| json!(seen)).collect::<Vec<Value>>(),
     });
     format!("{object}\n")
+}
+
+/// The row of a delivery, with the status that it should have.
+fn row_of(row: &Delivery, report: &Report) -> Value {
+    json!({
+        "order": row.order_id.map(|order| order.0),
+        "status": row.status,
+        "statusShouldBe": row.order_id.and_then(|order| report.should.get(&order)),
+    })
 }
 
 /// All runs as JUnit's XML, a test suite for each world.
@@ -247,6 +304,7 @@ mod tests {
                 findings,
                 judgement: Judgement::default(),
                 deliveries: Vec::new(),
+                should: Default::default(),
                 cast: Cast::default(),
                 observations: Vec::new(),
                 failure,
@@ -260,6 +318,7 @@ mod tests {
             expected: "delivery KIM \"DELIVERY MODIFIED\"".to_owned(),
             observed: "<none>".into(),
             met,
+            verdict: None,
         }
     }
 

@@ -16,6 +16,7 @@ use shop::text;
 use shop::text::Text;
 
 use super::found::{Found, find, shipped};
+use super::heading::{ending, heading, legend, settings};
 use super::processes::wait_for_groups;
 use super::report::{self, Outcome};
 use super::screen::{Colour, Screen};
@@ -27,7 +28,7 @@ use crate::language::LanguageOption;
 
 pub const HELP: &str = "\
 Examples:
-  mall lab run zombie                  as it goes wrong, and then cured
+  mall lab run zombie                  the broken run, and then the fixed one
   mall lab run zombie --fixed --step   waits for Enter before each step
   mall lab run --all --junit results.xml
   mall lab run ./mine.lab              a file of one's own (mall lab show zombie > mine.lab)
@@ -52,11 +53,11 @@ pub struct RunArgs {
     #[arg(long, value_enum, value_name = "WORLD")]
     world: Option<World>,
 
-    /// Only as it goes wrong
+    /// Only the broken run, which shows what goes wrong
     #[arg(long, conflicts_with = "fixed")]
     broken: bool,
 
-    /// Only cured
+    /// Only the fixed run, in which what helps is in place
     #[arg(long)]
     fixed: bool,
 
@@ -260,21 +261,16 @@ fn one(args: &RunArgs, screen: Screen, found: &Found, world: WorldName) -> Resul
     if told {
         screen.line(&read(&head.title), Colour::Bold);
         screen.lines(&read(&head.question), Colour::Plain);
+        screen.lines(&read(&legend(found)), Colour::Dim);
     }
     let mut outcomes = Vec::new();
     for run in runs(args, found) {
         if told {
             screen.line("", Colour::Plain);
-            let name = &found.name;
-            let heading = match run {
-                Run::Broken => text!(
-                    "{name}, as it goes wrong (world: {world})",
-                    "{name}, 잘못되는 실행(세계: {world})"
-                ),
-                Run::Fixed => text!("{name}, cured (world: {world})", "{name}, 고친 실행(세계: {world})"),
-            };
-            screen.line(&read(&heading), Colour::Bold);
-            for line in differences(found, run) {
+            for line in heading(found, run, world, !outcomes.is_empty()) {
+                screen.line(&read(&line), Colour::Bold);
+            }
+            for line in settings(found, run) {
                 screen.line(&line, Colour::Dim);
             }
             if is_naive(&found.scenario, run) {
@@ -292,16 +288,9 @@ fn one(args: &RunArgs, screen: Screen, found: &Found, world: WorldName) -> Resul
     }
     if told {
         screen.line("", Colour::Plain);
-        screen.lines(&read(&head.answer), Colour::Plain);
+        screen.lines(&read(&ending(found, &outcomes)), Colour::Plain);
     }
     Ok(outcomes)
-}
-
-/// The lines that set this run's mall up.
-fn differences(found: &Found, run: Run) -> Vec<String> {
-    let settings = found.scenario.settings.iter();
-    let of_run = settings.filter(|line| line.run.is_none_or(|belongs| belongs == run));
-    of_run.map(|line| format!("  {}", line.says)).collect()
 }
 
 /// Whether another consumer than the one that ships handles the events.
@@ -416,6 +405,7 @@ fn not_made(run: Run, trouble: Trouble) -> Report {
         findings: Vec::new(),
         judgement: lab::checker::Judgement::default(),
         deliveries: Vec::new(),
+        should: Default::default(),
         cast: lab::run::Cast::default(),
         observations: Vec::new(),
         failure: Some(Failure::of(None, trouble)),

@@ -16,8 +16,6 @@ pub struct Screen {
     coloured: bool,
     /// How many columns a line may have.
     pub width: usize,
-    /// Whether somebody reads it as it is written, on a terminal.
-    pub terminal: bool,
 }
 
 /// Codes of ECMA-48: what begins a colour, and what ends it.
@@ -56,7 +54,6 @@ impl Screen {
         Self {
             coloured: colours(&stdout),
             width: columns.unwrap_or(COLUMNS),
-            terminal: columns.is_some(),
         }
     }
 

@@ -56,7 +56,7 @@ pub fn world(name: WorldName, setup: &Setup, servers: Option<&Servers>) -> Resul
         (WorldName::Real, Some(servers)) => Ok(Box::new(Processes::start(setup, Some(servers))?)),
         (other, _) => Err(Trouble::CannotBeShown(text!(
             "this build has no world {other}",
-            "이 빌드에는 {other} 세계가 없음"
+            "이 빌드에는 {other} 실행 환경이 없음"
         ))),
     }
 }

@@ -84,23 +84,35 @@ fn summary(found: &Found) -> Text {
 
 /// A story: the cause, what followed from it, the evidence by time, and what helps.
 fn lines(story: &Story) -> Text {
-    told(story, true, evidence)
+    told(story, &name(story), true, evidence)
+}
+
+/// `order=2`
+fn name(story: &Story) -> Text {
+    format!("order={}", story.order).into()
 }
 
 /// A story without its evidence, where that stands beside it, with or without what helps.
 pub fn plot(story: &Story, remedied: bool) -> Text {
-    told(story, remedied, |_, _| Text::default())
+    plot_of(story, &name(story), remedied)
 }
 
-fn told(story: &Story, remedied: bool, evidence: impl Fn(&Story, &Chapter) -> Text) -> Text {
+/// The same, with another name for the order.
+pub fn plot_of(story: &Story, name: &Text, remedied: bool) -> Text {
+    told(story, name, remedied, |_, _| Text::default())
+}
+
+fn told(story: &Story, name: &Text, remedied: bool, evidence: impl Fn(&Story, &Chapter) -> Text) -> Text {
     let mut text = Text::default();
     for (number, chapter) in story.chapters.iter().enumerate() {
         if number > 0 {
-            text += text!("also ", "또한 ");
+            text += text!("also ", "그 밖에: ");
         }
         let (cause, severity) = (&chapter.cause, chapter.severity());
-        let head = format!("{severity} {} order={}: ", cause.anomaly, story.order);
-        text += Text::from(head) + cause.says.clone() + "\n".into();
+        let anomaly = cause.anomaly;
+        text += text!("{severity} {anomaly} {name}: ", "{severity} {anomaly} {name}: "; name)
+            + cause.says.clone()
+            + "\n".into();
         for follow in &chapter.follows {
             let head = format!("  → {}: ", follow.anomaly);
             text += Text::from(head) + follow.says.clone() + "\n".into();

@@ -20,3 +20,4 @@ pub use orders::run_orders;
 pub use runner::listener;
 pub(crate) use sentence::Head;
 pub use sentence::{Sentence, text};
+pub use words::member;

@@ -240,6 +240,9 @@ fn all_commands(run: Option<Run>) -> Vec<&'static str> {
     .concat()
 }
 
+/// A list of what is allowed that is longer, in bytes, is left out where one word is probably meant.
+const LONG: usize = 100;
+
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.found {
@@ -250,7 +253,10 @@ impl fmt::Display for Mistake {
             Some(meant) => write!(f, ", did you mean {meant}?")?,
             None => f.write_str(".")?,
         }
-        write!(f, " Expected {}", self.expected)
+        match self.meant.is_some() && self.expected.len() > LONG {
+            true => Ok(()),
+            false => write!(f, " Expected {}", self.expected),
+        }
     }
 }
 

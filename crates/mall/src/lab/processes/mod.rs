@@ -360,7 +360,7 @@ impl World for Processes {
             Action::Truncate(_) => {
                 return Err(Trouble::CannotBeShown(text!(
                     "this world can't remove records that nobody has read",
-                    "이 세계에서는 아무도 읽지 않은 레코드를 지울 수 없음"
+                    "이 실행 환경에서는 아무도 읽지 않은 레코드를 지울 수 없음"
                 )));
             }
             Action::Limit(bytes) => self.place.limit(*bytes)?,
