@@ -263,6 +263,7 @@ test("from another address the page commands with the token, and for reading onl
   await live(embedded, ["--key=none", ...everywhere], grown, elsewhere);
   const read = async (page) => {
     await page.locator("#no-commands", { hasText: "--read-only" }).waitFor();
+    await page.locator("#verdict-word", { hasText: "NO ORDERS YET" }).waitFor();
     await page.keyboard.press("p");
     const status = await page.evaluate(() => fetch("/live/crew").then((answer) => answer.status));
     assert.equal(status, 200);

@@ -56,7 +56,7 @@ function openFile(page, name, content) {
   return page.locator("#file").setInputFiles({ name, mimeType: "application/x-ndjson", buffer: Buffer.from(content) });
 }
 
-test("the keyless scenario: asked, guessed, broken, gone back over, cured", async () => {
+test("the keyless scenario: asked, guessed, broken, gone back over, fixed", async () => {
   await shown([snapshot()], {}, async ({ page, here }) => {
     await scenes(page);
     await page.locator("#scene").selectOption("missing-key");
@@ -66,7 +66,7 @@ test("the keyless scenario: asked, guessed, broken, gone back over, cured", asyn
     await page.locator('#runs button[data-run="broken"]').click();
     await page.locator("#player").waitFor();
     assert.match(await text(page, "#player"), /RECORDED, NOT THE LIVE MALL/);
-    assert.match(await text(page, "#player-what"), /Missing key.*as it goes wrong.*simulated/);
+    assert.match(await text(page, "#player-what"), /Missing key.*broken.*simulated/);
     assert.equal(await text(page, "#live"), "RECORDED");
     assert.equal(await page.locator("#kim").isVisible(), false, "nobody places an order at the live mall by mistake");
     await page.locator("#speed-fast").click();
@@ -91,7 +91,7 @@ test("the keyless scenario: asked, guessed, broken, gone back over, cured", asyn
     assert.ok((await wrong()) > 0);
 
     await runToTheEnd(page, "fixed");
-    assert.match(await text(page, "#player-what"), /cured/);
+    assert.match(await text(page, "#player-what"), /fixed/);
     assert.equal(await text(page, "#verdict-word"), "✓ ORDERED");
     await count(page, ".wrong, #lens .arrow", 0);
     assert.equal(await page.locator("#results .result").count(), 2, "both runs stand side by side");
