@@ -4,12 +4,14 @@
 //! there. The queue stays rust-rdkafka's, and who polls it makes no difference to librdkafka.
 
 use std::ffi::{CStr, c_int};
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rdkafka::ClientContext as _;
 use rdkafka::bindings as native;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::TopicPartitionList;
@@ -70,10 +72,25 @@ impl Queue {
                 }
                 native::RD_KAFKA_EVENT_ERROR => return Some(Err(self.error(&event))),
                 native::RD_KAFKA_EVENT_REBALANCE => self.rebalance(&event),
-                // Answers to commits are received elsewhere, and nothing else was asked for.
+                native::RD_KAFKA_EVENT_LOG => self.log(&event),
+                // Answers to commits are received elsewhere, and neither statistics nor tokens are asked for here.
                 _ => {}
             }
             None
+        }
+    }
+
+    /// Notes a line of librdkafka's log, in which some failures are told that are told nowhere else.
+    ///
+    /// # Safety
+    /// The event must be one of the log.
+    unsafe fn log(&self, event: &Event) {
+        let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0);
+        unsafe {
+            if native::rd_kafka_event_log(event.get(), &raw mut facility, &raw mut line, &raw mut level) == 0 {
+                let context = self.client.client().context();
+                context.log(severity(level), text(facility).trim(), text(line).trim());
+            }
         }
     }
 
@@ -109,6 +126,59 @@ impl Queue {
             }
             let context = self.client.client().context();
             context.rebalance(&self.client, kind, &mut list);
+        }
+    }
+}
+
+/// The level of a line of librdkafka's log, which counts as syslog does.
+fn severity(level: c_int) -> RDKafkaLogLevel {
+    use RDKafkaLogLevel as Level;
+    match level {
+        ..=0 => Level::Emerg,
+        1 => Level::Alert,
+        2 => Level::Critical,
+        3 => Level::Error,
+        4 => Level::Warning,
+        5 => Level::Notice,
+        6 => Level::Info,
+        7.. => Level::Debug,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Instant;
+
+    use rdkafka::ClientConfig;
+
+    use super::*;
+    use crate::kafka::cause::Cause;
+
+    /// A connection that was closed is told in a line of the log alone.
+    #[test]
+    fn lines_of_the_log_are_noted() {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = server.local_addr().expect("it listens").to_string();
+        thread::spawn(move || server.incoming().for_each(drop));
+        let client = ClientConfig::new()
+            .set("bootstrap.servers", address)
+            .set("group.id", "group")
+            .set_log_level(RDKafkaLogLevel::Info)
+            .create_with_context::<_, BaseConsumer<Events>>(Events::default());
+        let client = Arc::new(client.expect("a client"));
+        client.subscribe(&["topic"]).expect("subscribed");
+        let queue = Queue::of(&client);
+        let watch = &client.client().context().watch;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !matches!(watch.cause(), Some(Cause::Closed | Cause::PerhapsListener)) {
+            assert!(Instant::now() < deadline, "no line told that the connection was closed");
+            queue.pop(
+                Duration::from_millis(20),
+                &mut Topics::default(),
+                Bytes::copy_from_slice,
+            );
         }
     }
 }
