@@ -133,6 +133,7 @@ test("an instance says what it works on and for how long, or why it is idle", ()
   assert.equal(activity(one, say), "works on #3 v2 ✎");
   assert.equal(one.works.length, 2);
   assert.equal(activity(two, say), "idle: nothing to read");
+  assert.equal(activity({ ...two, lag: 2 }, say), "idle: nothing in work, 2 not committed yet");
   assert.equal(activity(three, say), "idle: more instances than partitions");
   const { shapes } = layoutTracks(state, { ...view, now: told.at + 6000 });
   const texts = flat(shapes).map(({ text }) => text);

@@ -1,4 +1,4 @@
-//! Finds instances that wrote under an assignment which another one had followed already.
+//! Finds instances that wrote under an old assignment, after the partition had been given to another one.
 //!
 //! ```text
 //!   counter   1      2      3      4        of one partition

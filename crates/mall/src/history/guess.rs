@@ -168,10 +168,12 @@ impl What {
             Self::Count(_, count) => text!("{count} deliveries", "배송 {count}건"),
             Self::Row(_, row) => {
                 let status = Text::from(row.status.clone().unwrap_or_default());
-                match &row.address {
-                    Some(address) => status + text!(", to {address}", ", 배송지 {address}"),
-                    None => status,
-                }
+                let qty = row.qty.map(|qty| text!(", {qty} pieces", ", {qty}개"));
+                let to = row
+                    .address
+                    .as_ref()
+                    .map(|address| text!(", to {address}", ", 배송지 {address}"));
+                [qty, to].into_iter().flatten().fold(status, |said, more| said + more)
             }
         }
     }
@@ -200,10 +202,14 @@ mod tests {
         assert_eq!(of("lesson-1").0, "What will KIM's delivery be in the end?");
         let two_sites = [
             "DELIVERY STARTED",
-            "DELIVERY MODIFIED, to BUSAN",
+            "DELIVERY MODIFIED, to DAEGU",
             "DELIVERY MODIFIED, to SEOUL",
         ];
         assert_eq!(of("two-active-sites").1[..3], two_sites);
+        assert_eq!(
+            of("poison-event").1[1..3],
+            ["DELIVERY MODIFIED, 3 pieces", "DELIVERY MODIFIED, 5 pieces"]
+        );
         assert_eq!(of("redelivery").1, ["no delivery", "one delivery", "2 deliveries"]);
         assert_eq!(of("removed-event").1[0], "no delivery");
         assert_eq!(of("hot-key").0, "Will there be harm?");

@@ -250,11 +250,11 @@ impl Scene {
         })
     }
 
-    /// What is certain so far.
+    /// What is certain so far, which is harm alone, as the live picture has it.
     fn verdict(&self) -> Verdict {
         let (harm, hazards) = counts(&self.found);
         Verdict {
-            state: if harm > 0 { Holds::Harm } else { Holds::Ordered },
+            state: if harm > 0 { Holds::Harm } else { Holds::Unknown },
             orders: self.placed.len(),
             harm,
             hazards,

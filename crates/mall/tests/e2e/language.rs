@@ -78,5 +78,8 @@ fn an_order_that_breaks_is_told_in_korean() {
         verified.contains("  → inversion: v2 이벤트가 v3 뒤에 반영됨\n"),
         "{verified}"
     );
-    assert!(verified.contains("  해결책: --key order-id로"), "{verified}");
+    assert!(
+        verified.contains("  해결책: 배송 인스턴스를 --guard version으로"),
+        "{verified}"
+    );
 }

@@ -28,10 +28,12 @@ function byNumber(one, other) {
 function instance(state, name) {
   const role = state.roles.find((each) => each.name === name);
   const member = state.group?.members?.find((each) => each.name === name);
-  const partitions = state.partitions.map((each) => each.partition).filter((each) => ownerOf(state, each) === name);
+  const owned = state.partitions.filter((each) => ownerOf(state, each.partition) === name);
+  const partitions = owned.map((each) => each.partition);
   return {
     name,
     role,
+    lag: owned.reduce((sum, each) => sum + each.lag, 0),
     state: role?.state ?? "unheard",
     modes: member?.modes ?? role?.modes ?? null,
     partitions,
@@ -76,7 +78,7 @@ export function activity(instance, say) {
   if (zombie) return say("holding", { partition: zombie.work.place.partition });
   if (works.length) return say("workingOn", { event: eventName(works[0]) });
   if (instance.state === "stopped" || instance.state === "away") return "";
-  if (partitions.length) return say("idle");
+  if (partitions.length) return instance.lag > 0 ? say("idleUncommitted", { lag: instance.lag }) : say("idle");
   if (idle === "more-instances-than-partitions") return say("idleMore");
   return idle ? say("idleOther", { why: idle.replaceAll("-", " ") }) : say("idleUnassigned");
 }
