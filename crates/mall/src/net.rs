@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -22,6 +23,10 @@ pub const GATEWAY_PORT: u16 = 8088;
 
 /// How many ports after the first one are tried where any free one will do.
 const TRIED: u16 = 100;
+
+/// From these, one is chosen where a child is to have any free port. Kernels give none of them to whoever asks for any port, so
+/// that nobody takes it before the child listens there.
+const ANY: RangeInclusive<u16> = 10_000..=32_767;
 
 /// Which port a role is to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +69,16 @@ pub fn bind(listen: IpAddr, port: Port, option: &str) -> Result<TcpListener> {
             bail!("ports {first} to {last} on {listen} are all taken; give a free one with {option}")
         }
     }
+}
+
+/// Listens on a port until a child does, as [`bind`] does otherwise.
+pub fn reserve(listen: IpAddr, port: Port, option: &str) -> Result<TcpListener> {
+    let any = (0..TRIED).map(|_| SocketAddr::new(listen, fastrand::u16(ANY)));
+    match port {
+        Port::Fixed(0) => any.map(listen_on).find_map(std::io::Result::ok),
+        Port::Fixed(_) | Port::FirstFreeFrom(_) => None,
+    }
+    .map_or_else(|| bind(listen, port, option), Ok)
 }
 
 /// Who listens at an address, as far as it tells.

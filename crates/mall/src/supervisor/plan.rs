@@ -52,7 +52,7 @@ impl Plan {
         // All ports are held until the last is found, or two roles could get the same one.
         let mut held = Vec::new();
         let mut take = |kind: &str, port: Port, option: &str| -> Result<u16> {
-            let listener = net::bind(options.listen_of(kind), port, option)?;
+            let listener = net::reserve(options.listen_of(kind), port, option)?;
             let port = listener.local_addr()?.port();
             held.push(listener);
             Ok(port)
@@ -148,7 +148,7 @@ impl Plan {
             true => Port::Fixed(0),
             false => Port::FirstFreeFrom(last),
         };
-        let port = net::bind(options.listen_of("delivery"), wanted, "--delivery-port")?
+        let port = net::reserve(options.listen_of("delivery"), wanted, "--delivery-port")?
             .local_addr()?
             .port();
         let counted = (names.len() + 1..).map(|number| format!("delivery-{number}"));

@@ -18,6 +18,7 @@ mod listener;
 mod place;
 mod process;
 mod remains;
+mod standstill;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -275,7 +276,8 @@ impl Processes {
                 self.heard.note(&name, What::Killed);
             }
             Deed::Freeze => {
-                self.process(role)?.signal(Signal::STOP);
+                let process = self.process(role)?;
+                process.freeze(self.place.data());
                 self.heard.note(&name, What::Frozen);
             }
             Deed::Wake => {

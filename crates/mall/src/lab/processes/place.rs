@@ -1,7 +1,7 @@
 //! Where the processes of one world keep things: a folder of its own; and in the real world topics, a group and a database of
 //! its own. All of it is gone with the world.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +103,11 @@ impl Place {
     /// Whether the log is Kafka's.
     pub fn is_real(&self) -> bool {
         self.storage.bootstrap_server.is_some()
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.storage.data
     }
 
     /// The folder of the gates.
