@@ -84,7 +84,10 @@ for (const stack of [embedded, real]) {
       await page.locator("#tracks .chip.parked").waitFor();
       await page.locator("#lens .bay:not(.over)").waitFor();
       await settled(page, 4, "=");
-      assert.equal(await page.locator("#verdict-word").textContent(), "▲ 1 ANOMALY", "order 2 alone");
+      // On a busy machine the group may move a partition in the middle of order 3, which the key alone does not survive. The
+      // fence survives it, so that order 4 is never harmed.
+      const harmed = (order) => page.locator(`.story[data-order="${order}"]:not(.hazard)`).count();
+      assert.deepEqual([await harmed(2), await harmed(4)], [1, 0]);
     });
   });
 
