@@ -9,6 +9,7 @@
 // * Bounded whatever the load: 40 records of a partition, 60 orders and those in trouble, 100 lines of the log.
 // * What is shown was observed. Nothing is guessed from what usually happens.
 
+import { PARTS } from "./checked.js";
 import { BROKEN, changeWorks, observe, unknown } from "./orders.js";
 
 const RECORDS = 40;
@@ -71,18 +72,7 @@ const FRAMES = {
     draft.state = { ...initial, known: true, resynced: data.resync === true, now: data.now ?? draft.state.now };
     draft.fresh.clear();
     draft.state.mall = data.mall ?? null;
-    for (const part of [
-      "roles",
-      "partitions",
-      "records",
-      "growth",
-      "seen",
-      "group",
-      "deliveries",
-      "verdict",
-      "rates",
-      "away",
-    ]) {
+    for (const part of PARTS) {
       if (data[part]) FRAMES[part](draft, data[part]);
     }
   },
